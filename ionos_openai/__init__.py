@@ -1,0 +1,92 @@
+"""The real OpenAI client, made at home on the IONOS AI Model Hub, and everything for the pictures that come back.
+
+    from ionos_openai import create_client, generate_images
+
+    client = create_client()                       # an openai.OpenAI; the token comes from IONOS_API_TOKEN
+    generate_images(client, "a fox in the snow")[0].save("fox.png")
+
+Names load on first use, so that `import ionos_openai` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ionos_openai.client import create_async_client, create_client
+    from ionos_openai.credentials import BASE_URL
+    from ionos_openai.errors import (
+        CompatibilityWarning,
+        ConfigurationError,
+        ImageDecodeError,
+        ImageSaveError,
+        InvalidRequestError,
+        InvalidTokenError,
+        IonosError,
+        IonosWarning,
+        MissingTokenError,
+        UnknownModelError,
+        UnsupportedParameterError,
+        UntrustedHostError,
+    )
+    from ionos_openai.generate import aedit_images, agenerate_images, edit_images, generate_images
+    from ionos_openai.images import GeneratedImage, decode_images, partial_images, save_images
+    from ionos_openai.models import ImageModel, alist_image_models, list_image_models
+    from ionos_openai.settings import IonosSettings
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BASE_URL",
+    "CompatibilityWarning",
+    "ConfigurationError",
+    "GeneratedImage",
+    "ImageDecodeError",
+    "ImageModel",
+    "ImageSaveError",
+    "InvalidRequestError",
+    "InvalidTokenError",
+    "IonosError",
+    "IonosSettings",
+    "IonosWarning",
+    "MissingTokenError",
+    "UnknownModelError",
+    "UnsupportedParameterError",
+    "UntrustedHostError",
+    "aedit_images",
+    "agenerate_images",
+    "alist_image_models",
+    "create_async_client",
+    "create_client",
+    "decode_images",
+    "edit_images",
+    "generate_images",
+    "list_image_models",
+    "partial_images",
+    "save_images",
+]
+
+_HOMES = {
+    "client": ("create_async_client", "create_client"),
+    "credentials": ("BASE_URL",),
+    "generate": ("aedit_images", "agenerate_images", "edit_images", "generate_images"),
+    "images": ("GeneratedImage", "decode_images", "partial_images", "save_images"),
+    "models": ("ImageModel", "alist_image_models", "list_image_models"),
+    "settings": ("IonosSettings",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its module on first use (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = importlib.import_module(f"{__name__}.{_HOME_OF.get(name, 'errors')}")
+    value = globals()[name] = getattr(home, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted({*globals(), *__all__})

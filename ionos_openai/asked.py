@@ -1,0 +1,46 @@
+"""What was asked of an image model, remembered with the response that it led to.
+
+The service's answer repeats neither prompt nor model nor size. A client from the factory attaches them to the SDK's
+response object, where they neither show in its `repr` nor in its dump.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+# Stands in the bytes of every picture of the stand-in, so that it is known for a placeholder wherever it goes.
+SANDBOX_MARK = b"ionos-openai sandbox placeholder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request for images.
+
+    Attributes:
+        prompt: The text that was sent; None where the request had none.
+        model: The model's id as it was sent; None where the request had none.
+        size: "WIDTHxHEIGHT" in px as it was sent; None where it was left to the service.
+        edited: Whether pictures were sent along to be edited.
+        created: When the request was made, in UTC.
+    """
+
+    prompt: str | None
+    model: str | None
+    size: str | None
+    edited: bool
+    created: datetime
+
+
+def remember(response: object, asked: Asked) -> None:
+    """Attach `asked` to a response of the SDK."""
+    # Past pydantic's __setattr__, as the SDK itself does for `_request_id`: not a field, so never dumped.
+    object.__setattr__(response, "_ionos_asked", asked)
+
+
+def recall(response: object) -> Asked | None:
+    """Return what `remember` attached to `response`, or None."""
+    return getattr(response, "_ionos_asked", None)

@@ -1,0 +1,592 @@
+"""The real OpenAI client, set up for IONOS.
+
+`create_client` and `create_async_client` return instances of two small subclasses of the SDK's clients. The
+subclasses do only what cannot be done from outside, and each of it in a hook that exists on every supported version:
+
+- `__init__`: nothing of the `OPENAI_*` variables, which the SDK reads at every construction, is kept;
+- `copy`: what belongs to this package goes along to `with_options()` and `copy()`;
+- `request`: once a call: it is adapted to IONOS, and what was asked for is remembered with the response;
+- `_prepare_request`: the last look at what leaves this machine: the token's checks, and where it goes;
+- `_make_status_error`: IONOS' words in the SDK's exceptions.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, get_args
+
+import openai
+from openai.types import ImagesResponse
+from pydantic import SecretStr
+
+from ionos_openai.asked import Asked, remember
+from ionos_openai.compat import Adapted, CompatMode, adapt_image_request, merge_answers, shape_answer
+from ionos_openai.credentials import (
+    SANDBOX_TOKEN,
+    TOKEN_ADVICE,
+    check_base_url,
+    check_secure,
+    check_token,
+    clean_token,
+    normalise_base_url,
+    same_origin,
+)
+from ionos_openai.errors import (
+    CompatibilityWarning,
+    ConfigurationError,
+    InvalidRequestError,
+    MissingTokenError,
+    UntrustedHostError,
+    keep_partial_results,
+)
+from ionos_openai.explain import add_ids, describe_answer, explaining_connections, readable_body
+from ionos_openai.fanout import asend_all, send_all
+from ionos_openai.notices import warn_once
+from ionos_openai.settings import TOKEN_VARIABLES, IonosSettings, TokenFile
+from ionos_openai.transport import answering_async_client, answering_client, http_library, trust_also
+
+if TYPE_CHECKING:
+    import os
+
+    import httpx2 as httpx
+    from openai._models import FinalRequestOptions
+
+    from ionos_openai.sandbox import Sandbox
+
+log = logging.getLogger("ionos_openai")
+
+TokenSource: TypeAlias = Callable[[], str]
+AsyncTokenSource: TypeAlias = Callable[[], Awaitable[str]]
+
+# Stands where the SDK wants text although the token comes from a callable; replaced in every request.
+_FROM_SOURCE = "ionos-token-from-callable"
+_ASKED_FIELDS = ("prompt", "model", "size")
+_EMBEDDINGS = "/embeddings"
+_RAW_RESPONSE = "x-stainless-raw-response"
+_IMAGE_PATHS = {"/images/generations": False, "/images/edits": True}
+# Arguments of the SDK's own that would send the IONOS token somewhere else.
+_NOT_AT_IONOS = ("provider", "workload_identity", "data_residency")
+_WARN_WITHIN_DAYS = 7
+_warned_of_expiry = False
+
+
+def create_client(
+    *,
+    settings: IonosSettings | None = None,
+    api_key: str | SecretStr | TokenSource | None = None,
+    base_url: str | httpx.URL | None = None,
+    timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
+    max_retries: int | None = None,
+    default_headers: Mapping[str, str] | None = None,
+    default_query: Mapping[str, object] | None = None,
+    http_client: openai.DefaultHttpxClient | None = None,
+    ca_bundle: str | os.PathLike[str] | None = None,
+    compat: CompatMode | None = None,
+    sandbox: bool | Sandbox | None = None,
+) -> openai.OpenAI:
+    """Make an `openai.OpenAI` that talks to the IONOS AI Model Hub.
+
+    Every argument is optional; what is not given comes from `settings`, which by default reads the environment and
+    the `.env` file of the working directory (see `ionos_openai.settings` for the variables). Nothing is read from,
+    or sent because of, an `OPENAI_*` variable.
+
+    Args:
+        settings: Ready-made settings; arguments win over them.
+        api_key: The IONOS token, or a callable that returns it and is asked at each request.
+        base_url: Another address of the service. Given here, its host may lie outside ionos.com.
+        timeout: Seconds, or an `openai.Timeout`; None means no limit; by default the SDK's 600 s.
+        max_retries: How often the SDK tries again after 408, 409, 429, 5xx and broken connections; by default 2. A
+            picture whose answer was lost may have been billed.
+        default_headers: Headers for every request.
+        default_query: Query parameters for every request.
+        http_client: An HTTP client of your own, used as it is.
+        ca_bundle: A PEM file with a private CA's certificates, trusted beside the usual ones.
+        compat: What becomes of image requests written for OpenAI: "adapt" (the default) changes what IONOS does not
+            know, with a `CompatibilityWarning`; "strict" refuses it; "off" sends what the SDK sends.
+        sandbox: True, or a `Sandbox`: the in-process stand-in answers. No token, no socket; the pictures are
+            placeholders that say so.
+
+    Returns:
+        A client whose every resource is the SDK's.
+
+    Raises:
+        MissingTokenError: There is no token.
+        InvalidTokenError: The token cannot work: a token's ID, another service's key, expired, and the like.
+        UntrustedHostError: The token would leave for a host that nobody named in code, or unencrypted.
+        ConfigurationError: Another setting cannot work.
+    """
+    settings = _with_compat(settings or IonosSettings(), compat)
+    plan = _plan(settings, api_key=api_key, base_url=base_url, sandbox=sandbox, ca_bundle=ca_bundle, own=http_client)
+    if plan.answer is not None:
+        http_client = answering_client(plan.answer)
+    elif plan.certificates is not None:
+        http_client = openai.DefaultHttpxClient(verify=plan.certificates)
+    client = IonosOpenAI(
+        api_key=cast("str | TokenSource", plan.api_key),
+        base_url=plan.base_url,
+        timeout=_timeout(timeout, settings),
+        max_retries=settings.max_retries if max_retries is None else max_retries,
+        default_headers=default_headers,
+        default_query=default_query,
+        http_client=http_client,
+    )
+    client.ionos_settings = settings
+    return client
+
+
+def create_async_client(
+    *,
+    settings: IonosSettings | None = None,
+    api_key: str | SecretStr | TokenSource | AsyncTokenSource | None = None,
+    base_url: str | httpx.URL | None = None,
+    timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
+    max_retries: int | None = None,
+    default_headers: Mapping[str, str] | None = None,
+    default_query: Mapping[str, object] | None = None,
+    http_client: openai.DefaultAsyncHttpxClient | None = None,
+    ca_bundle: str | os.PathLike[str] | None = None,
+    compat: CompatMode | None = None,
+    sandbox: bool | Sandbox | None = None,
+) -> openai.AsyncOpenAI:
+    """Make an `openai.AsyncOpenAI`, as `create_client` makes an `openai.OpenAI`.
+
+    `api_key` may also be a callable that returns an awaitable, and `http_client` is an async one.
+    """
+    settings = _with_compat(settings or IonosSettings(), compat)
+    plan = _plan(settings, api_key=api_key, base_url=base_url, sandbox=sandbox, ca_bundle=ca_bundle, own=http_client)
+    if plan.answer is not None:
+        http_client = answering_async_client(plan.answer)
+    elif plan.certificates is not None:
+        http_client = openai.DefaultAsyncHttpxClient(verify=plan.certificates)
+    client = AsyncIonosOpenAI(
+        api_key=cast("str | AsyncTokenSource", plan.api_key),
+        base_url=plan.base_url,
+        timeout=_timeout(timeout, settings),
+        max_retries=settings.max_retries if max_retries is None else max_retries,
+        default_headers=default_headers,
+        default_query=default_query,
+        http_client=http_client,
+    )
+    client.ionos_settings = settings
+    return client
+
+
+class IonosOpenAI(openai.OpenAI):
+    """An `openai.OpenAI` that keeps its token to IONOS. Made by `create_client`."""
+
+    ionos_settings: IonosSettings | None = None
+    _token_source: TokenSource | None = None
+
+    # Behind the type checkers' backs: for them, the signatures stay the SDK's own, whichever version is installed.
+    if not TYPE_CHECKING:
+
+        def __init__(self, *, api_key=None, default_headers=None, **options):
+            """Take the SDK's own arguments, and nothing from its variables."""
+            api_key = _as_text(api_key)
+            _check_options(api_key, options)
+            self._token_source = api_key if callable(api_key) else None
+            super().__init__(
+                api_key=_FROM_SOURCE if callable(api_key) else api_key, default_headers=default_headers, **options
+            )
+            _forget_environment(self, default_headers)
+
+        def copy(self, **options):
+            """Return the SDK's copy, with what belongs to this package."""
+            return _hand_on(self, super().copy(**options))
+
+        with_options = copy
+
+        def request(self, cast_to, options, *args, **kwargs):
+            """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
+            call = _adapt(self, options)
+
+            def send():
+                with explaining_connections():
+                    return super(IonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
+
+            return _merge(call, *send_all(send, call.n))
+
+    def _prepare_request(self, request: httpx.Request) -> None:
+        super()._prepare_request(request)
+        if self._token_source is not None and _wants_token(request):
+            _set_token(request, self._token_source(), _origin_of(self._token_source))
+        _check_departure(request, str(self.base_url))
+
+    def _make_status_error(self, err_msg: str, *, body: object, response: httpx.Response) -> openai.APIStatusError:
+        message = describe_answer(response, body) or err_msg
+        return add_ids(super()._make_status_error(message, body=readable_body(response, body), response=response))
+
+
+class AsyncIonosOpenAI(openai.AsyncOpenAI):
+    """An `openai.AsyncOpenAI` that keeps its token to IONOS. Made by `create_async_client`."""
+
+    ionos_settings: IonosSettings | None = None
+    _token_source: TokenSource | AsyncTokenSource | None = None
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, *, api_key=None, default_headers=None, **options):
+            """Take the SDK's own arguments, and nothing from its variables."""
+            api_key = _as_text(api_key)
+            _check_options(api_key, options)
+            self._token_source = api_key if callable(api_key) else None
+            super().__init__(
+                api_key=_FROM_SOURCE if callable(api_key) else api_key, default_headers=default_headers, **options
+            )
+            _forget_environment(self, default_headers)
+
+        def copy(self, **options):
+            """Return the SDK's copy, with what belongs to this package."""
+            return _hand_on(self, super().copy(**options))
+
+        with_options = copy
+
+        async def request(self, cast_to, options, *args, **kwargs):
+            """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
+            call = _adapt(self, options)
+
+            async def send():
+                with explaining_connections():
+                    return await super(AsyncIonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
+
+            return _merge(call, *await asend_all(send, call.n))
+
+    async def _prepare_request(self, request: httpx.Request) -> None:
+        await super()._prepare_request(request)
+        if self._token_source is not None and _wants_token(request):
+            token = self._token_source()
+            token = await token if inspect.isawaitable(token) else token
+            _set_token(request, token, _origin_of(self._token_source))
+        _check_departure(request, str(self.base_url))
+
+    def _make_status_error(self, err_msg: str, *, body: object, response: httpx.Response) -> openai.APIStatusError:
+        message = describe_answer(response, body) or err_msg
+        return add_ids(super()._make_status_error(message, body=readable_body(response, body), response=response))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What a client is to be made of, sync or async."""
+
+    api_key: str | TokenSource | AsyncTokenSource = field(repr=False)
+    base_url: str
+    answer: Callable[[httpx.Request], httpx.Response] | None = None
+    certificates: ssl.SSLContext | None = None
+
+
+def _plan(
+    settings: IonosSettings,
+    *,
+    api_key: str | SecretStr | TokenSource | AsyncTokenSource | None,
+    base_url: str | httpx.URL | None,
+    sandbox: bool | Sandbox | None,
+    ca_bundle: str | os.PathLike[str] | None,
+    own: object,
+) -> _Plan:
+    stand_in = _choose_sandbox(settings, wanted=sandbox, api_key=api_key)
+    origin = "base_url=" if base_url is not None else str(settings.origin("base_url") or "base_url")
+    url = normalise_base_url(str(settings.base_url if base_url is None else base_url), origin=origin)
+    _check_readable(url, origin)
+    if stand_in is not None:
+        if own is not None:
+            raise ConfigurationError("sandbox= and http_client= exclude each other: the stand-in is asked in process.")
+        token = SANDBOX_TOKEN if api_key is None else _as_text(api_key)
+        return _Plan(api_key=token, base_url=url, answer=_asking(stand_in))
+    token = _find_token(settings, api_key)
+    if token != SANDBOX_TOKEN:
+        place = settings.origin("base_url")
+        named_in_code = base_url is not None or place is None or place.place == "code"
+        check_base_url(url, origin=origin, named_in_code=named_in_code, allowed_hosts=settings.allowed_hosts)
+    bundle = Path(ca_bundle) if ca_bundle else settings.ca_bundle
+    return _Plan(api_key=token, base_url=url, certificates=_certificates(bundle, own))
+
+
+def _with_compat(settings: IonosSettings, compat: CompatMode | None) -> IonosSettings:
+    if compat is None:
+        return settings
+    if compat not in get_args(CompatMode):
+        raise ConfigurationError(f"compat= is not known: choose {' or '.join(get_args(CompatMode))}.")
+    return settings.model_copy(update={"compat": compat})
+
+
+def _choose_sandbox(settings: IonosSettings, *, wanted: bool | Sandbox | None, api_key: object) -> Sandbox | None:
+    if wanted is None and settings.sandbox:
+        origin = settings.origin("sandbox")
+        has_token = api_key is not None or settings.api_key is not None or settings.api_key_file is not None
+        if origin is not None and origin.place == ".env" and has_token:
+            raise ConfigurationError(
+                f"{origin} asks for the stand-in, but there is a real token too: which one is meant? Remove the line, "
+                "or ask for the stand-in in code (sandbox=True) or in the environment (IONOS_SANDBOX=1)."
+            )
+        if origin is not None and origin.place != "code":
+            log.warning("%s is set: the stand-in answers, every picture is a placeholder.", origin)
+        wanted = True
+    if not wanted:
+        return None
+    from ionos_openai.sandbox import Sandbox
+
+    return Sandbox() if wanted is True else wanted
+
+
+def _asking(sandbox: Sandbox) -> Callable[[httpx.Request], httpx.Response]:
+    from ionos_openai.sandbox import SandboxRequest
+
+    response_class = http_library().Response
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked = SandboxRequest(
+            method=request.method, path=request.url.path, headers=dict(request.headers), body=request.read()
+        )
+        reply = sandbox.respond(asked)
+        return cast("httpx.Response", response_class(reply.status, headers=dict(reply.headers), content=reply.body))
+
+    return answer
+
+
+def _check_readable(url: str, origin: str) -> None:
+    """Refuse a URL that the HTTP library itself cannot read, such as one whose host is no valid international name."""
+    try:
+        http_library().URL(url)
+    except (http_library().InvalidURL, ValueError):
+        problem = f"{origin} is not a URL that the HTTP library can read: check the host's name."
+    else:
+        return
+    raise ConfigurationError(problem)
+
+
+def _as_text(api_key: str | SecretStr | TokenSource | AsyncTokenSource) -> str | TokenSource | AsyncTokenSource:
+    if isinstance(api_key, SecretStr):
+        api_key = api_key.get_secret_value()
+    return clean_token(api_key) if isinstance(api_key, str) else api_key
+
+
+def _find_token(
+    settings: IonosSettings, api_key: str | SecretStr | TokenSource | AsyncTokenSource | None
+) -> str | TokenSource | AsyncTokenSource:
+    """Return the token, checked, or the callable to ask for it, in the order in which settings count."""
+    origin = str(settings.origin("api_key") or "api_key=")
+    if api_key is None and settings.api_key is None:
+        if settings.origin("api_key") is not None:
+            _inspect_token("", origin)
+        if settings.api_key_file is None:
+            raise MissingTokenError(_missing_token(settings))
+        source = TokenFile(settings.api_key_file)
+        _inspect_token(source(), _origin_of(source))
+        return source
+    token = _as_text(api_key if api_key is not None else settings.api_key)  # type: ignore[arg-type]  # one is there
+    if isinstance(token, str):
+        _inspect_token(token, "api_key=" if api_key is not None else origin)
+    return token
+
+
+def _missing_token(settings: IonosSettings) -> str:
+    looked = f"the environment and {settings.env_path}" if settings.env_path else "the environment (.env is turned off)"
+    refused = "".join(
+        f" {one} holds a key for IONOS' DNS and hosting API, which the AI Model Hub does not take."
+        for one in settings.refused_variables
+    )
+    return (
+        f"No IONOS token: set {TOKEN_VARIABLES[0]} (or {' or '.join(TOKEN_VARIABLES[1:])}, or IONOS_API_TOKEN_FILE to "
+        f"a file that holds it), or pass api_key=. Looked in {looked}.{refused} {TOKEN_ADVICE} To try without one, use "
+        "the stand-in, which draws placeholders: sandbox=True, IONOS_SANDBOX=1 or --sandbox."
+    )
+
+
+def _inspect_token(token: str, origin: str) -> None:
+    """Refuse a token that cannot work; warn, once a process, of one that ends within a week."""
+    global _warned_of_expiry  # noqa: PLW0603 - once a process is what the warning promises
+    now = datetime.now(UTC)
+    expires = check_token(token, now=now, origin=origin).expires
+    if expires is not None and not _warned_of_expiry and (expires - now).days < _WARN_WITHIN_DAYS:
+        _warned_of_expiry = True
+        log.warning("%s expires on %s UTC. %s", origin, expires.strftime("%Y-%m-%d at %H:%M"), TOKEN_ADVICE)
+
+
+def _certificates(bundle: Path | None, own: object) -> ssl.SSLContext | None:
+    if bundle is None or own is not None:
+        return None
+    try:
+        return trust_also(bundle)
+    except ssl.SSLError:
+        problem = "holds no certificate in PEM form"
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+    raise ConfigurationError(f"The CA bundle {bundle} {problem}: mend ca_bundle=, IONOS_CA_BUNDLE or --ca-bundle.")
+
+
+def _timeout(
+    given: float | openai.Timeout | openai.NotGiven | None, settings: IonosSettings
+) -> float | openai.Timeout | openai.NotGiven | None:
+    if isinstance(given, openai.NotGiven) and settings.timeout is not None:
+        return settings.timeout
+    return given
+
+
+def _check_options(api_key: object, options: Mapping[str, object]) -> None:
+    if not api_key:
+        raise MissingTokenError("No IONOS token: api_key is empty. Make clients with create_client().")
+    for name in _NOT_AT_IONOS:
+        if options.get(name) is not None:
+            raise ConfigurationError(f"{name}= belongs to OpenAI's own service and would send the IONOS token there.")
+
+
+def _forget_environment(client: openai.OpenAI | openai.AsyncOpenAI, default_headers: Mapping[str, str] | None) -> None:
+    """Drop what the SDK's constructor took from `OPENAI_*` variables, as it does for each copy again."""
+    client.organization = None
+    client.project = None
+    client._custom_headers = dict(default_headers or {})
+    for name, nothing in (("webhook_secret", None), ("admin_api_key", None), ("_ambient_authorizations", frozenset())):
+        if hasattr(client, name):
+            setattr(client, name, nothing)
+
+
+_Client = TypeVar("_Client", IonosOpenAI, AsyncIonosOpenAI)
+
+
+def _hand_on(original: _Client, copied: _Client) -> _Client:
+    copied.ionos_settings = original.ionos_settings
+    if copied._token_source is None and copied.api_key == _FROM_SOURCE:
+        copied._token_source = original._token_source
+    return copied
+
+
+def _wants_token(request: httpx.Request) -> bool:
+    return request.headers.get("authorization") == f"Bearer {_FROM_SOURCE}"
+
+
+def _origin_of(source: object) -> str:
+    return f"The token in {source.path}" if isinstance(source, TokenFile) else "The token from the api_key callable"
+
+
+def _set_token(request: httpx.Request, token: object, origin: str) -> None:
+    if inspect.iscoroutine(token):
+        token.close()  # an async callable in a sync client: refused below, without Python's warning of it
+    token = clean_token(token) if isinstance(token, str) else ""
+    _inspect_token(token, origin)
+    request.headers["authorization"] = f"Bearer {token}"
+
+
+def _check_departure(request: httpx.Request, base_url: str) -> None:
+    """Let a request with a token go only to the client's own service, encrypted, with a token that can work."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token != clean_token(token):
+        # A line break at its end would make the HTTP library quote the token in its error.
+        token = clean_token(token)
+        request.headers["authorization"] = f"Bearer {token}"
+    if not scheme or token == SANDBOX_TOKEN:
+        return
+    url = str(request.url)
+    if not same_origin(url, base_url):
+        raise UntrustedHostError(
+            f"The request goes to {request.url.host} and not to the client's {base_url}, so the token was not sent: "
+            "use a path, or a client of your own for other hosts."
+        )
+    check_secure(url, origin="The request")
+    if scheme.lower() == "bearer":
+        _inspect_token(token, "The token")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """How one call of the SDK's goes to IONOS: as `n` requests; `asked` is None where it is not for images."""
+
+    n: int = 1
+    asked: Asked | None = None
+
+
+def _adapt(client: IonosOpenAI | AsyncIonosOpenAI, options: FinalRequestOptions) -> _Call:
+    """Change `options` into what IONOS takes, with a warning for each change, before anything is sent."""
+    if options.url == _EMBEDDINGS:
+        _ask_for_floats(client, options)
+    if options.url not in _IMAGE_PATHS:
+        return _Call()
+    edits = _IMAGE_PATHS[options.url]
+    settings = client.ionos_settings or IonosSettings()
+    adapted: Adapted | None = None
+    if settings.compat != "off":
+        adapted = adapt_image_request(
+            _mapping(options.json_data),
+            mode=settings.compat,
+            default_model=settings.image_edit_model if edits else settings.image_model,
+            edits=edits,
+        )
+        _check_raw(options, adapted.n)
+        for change in adapted.changes:
+            warn_once(change.kind, change.message, CompatibilityWarning)
+        options.json_data = adapted.fields
+        options.files = _with_bytes(options.files)
+    asked = _asked(options, edited=edits)
+    _parse_with(options, asked, adapted)
+    return _Call(n=adapted.n if adapted else 1, asked=asked)
+
+
+def _ask_for_floats(client: IonosOpenAI | AsyncIonosOpenAI, options: FinalRequestOptions) -> None:
+    # The SDK asks for base64 unless told otherwise, which ends in a 500 (recorded 2026-08); floats it passes on.
+    fields = _mapping(options.json_data)
+    adapts = client.ionos_settings is None or client.ionos_settings.compat != "off"
+    if adapts and fields.get("encoding_format") == "base64":
+        options.json_data = {**fields, "encoding_format": "float"}
+
+
+def _check_raw(options: FinalRequestOptions, n: int) -> None:
+    if n > 1 and _RAW_RESPONSE in (name.lower() for name in _mapping(options.headers)):
+        raise InvalidRequestError(
+            f"A raw or streamed response is one answer with one picture, and n is {n}: ask with n=1, or without raw."
+        )
+
+
+def _with_bytes(files: Any) -> Any:
+    """Return a form's files with open files read: they are sent again at a retry, and for each of several pictures."""
+    if isinstance(files, Mapping):
+        return {name: _with_bytes(one) for name, one in files.items()}
+    if isinstance(files, (list, tuple)):
+        return type(files)(_with_bytes(one) for one in files)
+    if not callable(getattr(files, "read", None)):
+        return files
+    name = getattr(files, "name", None)
+    return (Path(name).name, files.read()) if isinstance(name, str) else files.read()
+
+
+def _asked(options: FinalRequestOptions, *, edited: bool) -> Asked:
+    fields = {**_mapping(options.json_data), **_mapping(options.extra_json)}
+    prompt, model, size = (value if isinstance(value := fields.get(name), str) else None for name in _ASKED_FIELDS)
+    return Asked(prompt=prompt, model=model, size=size, edited=edited, created=datetime.now(UTC))
+
+
+def _parse_with(options: FinalRequestOptions, asked: Asked, adapted: Adapted | None) -> None:
+    """Have the SDK's parser, also that of raw responses, shape the answer and remember what was asked."""
+    earlier = options.post_parser
+
+    def parse(response: object) -> object:
+        response = earlier(response) if callable(earlier) else response
+        if isinstance(response, ImagesResponse):
+            if adapted is not None:
+                shape_answer(response, wants_url=adapted.wants_url)
+            remember(response, asked)
+        return response
+
+    options.post_parser = parse
+
+
+def _merge(call: _Call, responses: list[Any], failures: list[BaseException]) -> Any:
+    """Return the one answer, or several made into one; raise the first failure, with the answers that came."""
+    if failures:
+        keep_partial_results(failures[0], responses)
+        raise failures[0]
+    if len(responses) == 1 or call.asked is None:
+        return responses[0]
+    merged = merge_answers(responses)
+    remember(merged, call.asked)
+    merged._request_id = responses[0]._request_id
+    return merged
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}

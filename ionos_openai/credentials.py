@@ -1,0 +1,266 @@
+"""What an IONOS token is, and where it may go.
+
+Pure: no environment, no network, and the clock is handed in. No message in here holds a token, whole or in part.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from ionos_openai.errors import ConfigurationError, InvalidTokenError, UntrustedHostError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+BASE_URL = "https://openai.inference.de-txl.ionos.com/v1"
+"""The only server in IONOS' published API description (Berlin). Source: IONOS documentation, 2026-11."""
+
+TOKEN_ADVICE = "Make a token in IONOS' Data Center Designer under Management > Token Manager."  # noqa: S105 - no secret
+SANDBOX_TOKEN = "sandbox"  # noqa: S105 - no secret, and that is its point
+
+_HUB_PRIVILEGE = "ACCESS_AND_MANAGE_AI_MODEL_HUB"
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_HOSTING_KEY = re.compile(r"(?!eyJ)[\w-]+\.[\w-]+")
+_IONOS_HOST = re.compile(r"(?:[a-z0-9_-]+\.)*ionos\.com")
+_BRACKETED = re.compile(r"\[[0-9a-fA-F:.]+\](?::\d*)?")
+_LONGEST_URL = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenFacts:
+    """What can be read from a token without a key.
+
+    Attributes:
+        kind: "jwt", "opaque" (not readable as a JWT: let through) or "sandbox" (the stand-in's, no secret).
+        expires: When it ends, in UTC; None where it does not say.
+        contract: The contract's number; None where it does not say.
+        may_use_hub: Whether its privileges name the AI Model Hub; None where it lists none.
+    """
+
+    kind: Literal["jwt", "opaque", "sandbox"]
+    expires: datetime | None = None
+    contract: str | None = None
+    may_use_hub: bool | None = None
+
+
+def clean_token(text: str) -> str:
+    """Return `text` without outer blanks and without a leading "Bearer"."""
+    return re.sub(r"(?i)^bearer(\s+|$)", "", text.strip()).strip()
+
+
+def is_hosting_key(token: str) -> bool:
+    """Tell whether `token` has the shape of a key for IONOS' DNS and hosting API: "prefix.secret"."""
+    return bool(_HOSTING_KEY.fullmatch(token))
+
+
+def read_token(token: str) -> TokenFacts:
+    """Read what a token says of itself. Whatever cannot be read counts as not said; nothing is raised.
+
+    Source: the structure of a recorded token, 2026-11: `exp`, `identity.contractNumber`,
+    `identity.privileges[]`.
+    """
+    if token == SANDBOX_TOKEN:
+        return TokenFacts(kind="sandbox")
+    payload = _jwt_payload(token)
+    if payload is None:
+        return TokenFacts(kind="opaque")
+    identity = payload.get("identity")
+    identity = identity if isinstance(identity, dict) else {}
+    privileges = identity.get("privileges")
+    contract = identity.get("contractNumber")
+    return TokenFacts(
+        kind="jwt",
+        expires=_timestamp(payload.get("exp")),
+        contract=str(contract) if isinstance(contract, (int, str)) and not isinstance(contract, bool) else None,
+        may_use_hub=_HUB_PRIVILEGE in privileges if isinstance(privileges, list) and privileges else None,
+    )
+
+
+def check_token(token: object, *, now: datetime, origin: str = "The token") -> TokenFacts:
+    """Refuse a token that cannot work.
+
+    Args:
+        token: The token, already cleaned by `clean_token`.
+        now: The present time, in UTC.
+        origin: Where the token came from, to start the messages with ("IONOS_API_TOKEN").
+
+    Returns:
+        What the token says of itself.
+
+    Raises:
+        InvalidTokenError: It is empty, a token's ID, a key of another service, has blanks or line breaks inside,
+            has expired, or its privileges lack the AI Model Hub.
+    """
+    if not isinstance(token, str) or not token:
+        raise InvalidTokenError(f"{origin} is empty or not text. {TOKEN_ADVICE}")
+    if token == SANDBOX_TOKEN:
+        return TokenFacts(kind="sandbox")
+    problem = _wrong_shape(token)
+    if problem:
+        raise InvalidTokenError(f"{origin} {problem}")
+    facts = read_token(token)
+    if facts.expires is not None and facts.expires <= now:
+        raise InvalidTokenError(f"{origin} expired on {facts.expires:%Y-%m-%d at %H:%M} UTC. {TOKEN_ADVICE}")
+    if facts.may_use_hub is False:
+        raise InvalidTokenError(
+            f"{origin} lacks the privilege {_HUB_PRIVILEGE}: give its user access to the AI Model Hub in the Data "
+            "Center Designer under Management > Users & Groups, then make a new token."
+        )
+    return facts
+
+
+def _wrong_shape(token: str) -> str | None:
+    if _UUID.fullmatch(token):
+        return (
+            "is a UUID, which is a token's ID and not the token: the token itself starts with 'eyJ' and is shown "
+            f"once, when it is made. {TOKEN_ADVICE}"
+        )
+    if token.startswith("sk-"):
+        return f"is an OpenAI key (it starts with 'sk-'). {TOKEN_ADVICE}"
+    if is_hosting_key(token):
+        return (
+            "is a key for IONOS' DNS and hosting API (prefix.secret), which the AI Model Hub does not take. "
+            f"{TOKEN_ADVICE}"
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
+        return "has blanks, line breaks or other characters inside that no token has: copy it again, in one piece."
+    return None
+
+
+def _jwt_payload(token: str) -> dict[str, object] | None:
+    parts = token.split(".")
+    if len(parts) != 3 or len(token) > 65_536:
+        return None
+    try:
+        text = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        payload = json.loads(text)
+    except (ValueError, binascii.Error, RecursionError):
+        return None
+    return payload if isinstance(payload, dict) else None
+
+
+def _timestamp(value: object) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def normalise_base_url(text: str, *, origin: str = "base_url") -> str:
+    """Bring a base URL into the form that the SDK wants.
+
+    Args:
+        text: The URL, with or without a trailing slash; one without a path gets "/v1".
+        origin: Where it came from, to start the messages with.
+
+    Returns:
+        The URL without a trailing slash.
+
+    Raises:
+        ConfigurationError: It is no http or https URL with a host, or it carries a query or a fragment.
+        UntrustedHostError: It carries a user name, which makes one host look like another.
+    """
+    text = text.strip()
+    parts = _split(text)
+    if len(text) > _LONGEST_URL or parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(f"{origin} is not an http or https URL with a host, such as {BASE_URL}.")
+    if "@" in parts.netloc:
+        raise UntrustedHostError(f"{origin} has a user name or password in front of the host: leave them out.")
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"{origin} has a '?' or '#' part: leave it out.")
+    path = parts.path.rstrip("/") or "/v1"
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def check_base_url(url: str, *, origin: str, named_in_code: bool, allowed_hosts: Collection[str] = ()) -> None:
+    """Refuse a base URL to which a token must not go.
+
+    Args:
+        url: A URL as `normalise_base_url` returns it.
+        origin: Where it came from, to start the messages with.
+        named_in_code: Whether it was written in code, which allows a host outside ionos.com.
+        allowed_hosts: The hosts outside ionos.com that the real environment allows.
+
+    Raises:
+        UntrustedHostError: The host is not one of IONOS' and nobody allowed it, or the connection would be
+            unencrypted.
+    """
+    check_secure(url, origin=origin)
+    host = _host(url)
+    if named_in_code or is_ionos_host(host) or is_loopback(host) or host in {one.lower() for one in allowed_hosts}:
+        return
+    raise UntrustedHostError(
+        f"{origin} points at {host}, which is not a host of ionos.com, so the token was not sent there. If it is "
+        f"meant: pass base_url= in code (or --base-url), or set IONOS_ALLOWED_HOSTS={host} in the real environment "
+        "(a .env file cannot allow it)."
+    )
+
+
+def check_secure(url: str, *, origin: str) -> None:
+    """Refuse a URL over which a token would travel unencrypted beyond this machine.
+
+    Raises:
+        UntrustedHostError: It is not https, and not plain http to this machine.
+    """
+    parts = _split(url)
+    host = _host(url)
+    if parts is None or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
+        raise UntrustedHostError(
+            f"{origin} would send the token to {host or 'no host'} unencrypted: use https (plain http is for this "
+            "machine alone, or for the token 'sandbox')."
+        )
+
+
+def is_ionos_host(host: str) -> bool:
+    """Tell whether `host` is ionos.com or a name below it."""
+    return bool(_IONOS_HOST.fullmatch(host))
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` is this machine. Names below localhost are not: some resolvers ask the network for them."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def same_origin(one: str, other: str) -> bool:
+    """Tell whether two URLs have the same scheme, host and port."""
+    first, second = _split(one), _split(other)
+    return first is not None and second is not None and _origin(first) == _origin(second)
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _split(url: str) -> SplitResult | None:
+    # urlsplit drops tabs and line breaks in silence, parsers disagree on backslashes, and lone surrogates cannot be
+    # sent: none is let through.
+    if re.search(r"[\x00-\x20\x7f\\\ud800-\udfff]", url):
+        return None
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - a bad port raises when it is read
+    except ValueError:
+        return None
+    # urlsplit takes "[::1].evil.example" for ::1.
+    address = parts.netloc.rpartition("@")[2]
+    return None if re.search(r"[\[\]]", address) and not _BRACKETED.fullmatch(address) else parts
+
+
+def _host(url: str) -> str:
+    parts = _split(url)
+    return (parts.hostname or "") if parts else ""

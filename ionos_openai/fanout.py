@@ -1,0 +1,61 @@
+"""The same request several times, side by side: after a failure none is begun, and what is on its way finishes."""
+
+from __future__ import annotations
+
+import contextvars
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+Answer = TypeVar("Answer")
+
+_SIDE_BY_SIDE = 8
+
+
+def send_all(send: Callable[[], Answer], times: int) -> tuple[list[Answer], list[BaseException]]:
+    """Call `send` so many times, in up to eight threads; a single call is made directly, and may raise.
+
+    Returns:
+        The answers that came, in the order of the calls, and what was raised instead, an interruption first.
+    """
+    if times == 1:
+        return [send()], []
+    failures: list[BaseException] = []
+    with ThreadPoolExecutor(min(times, _SIDE_BY_SIDE), thread_name_prefix="ionos-openai") as pool:
+        futures = [pool.submit(contextvars.copy_context().run, send) for _ in range(times)]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        except BaseException as interruption:  # noqa: BLE001 - returned, and raised with the answers that came
+            failures.append(interruption)
+        for future in futures:
+            future.cancel()
+    done = [future for future in futures if not future.cancelled()]
+    failures += [failure for future in done if (failure := future.exception()) is not None]
+    return [future.result() for future in done if future.exception() is None], failures
+
+
+async def asend_all(send: Callable[[], Awaitable[Answer]], times: int) -> tuple[list[Answer], list[BaseException]]:
+    """Do what `send_all` does, in tasks; being cancelled cancels the calls."""
+    import anyio  # comes with the SDK
+
+    if times == 1:
+        return [await send()], []
+    answers: dict[int, Answer] = {}
+    failures: list[BaseException] = []
+    turns = anyio.Semaphore(_SIDE_BY_SIDE)
+
+    async def one(place: int) -> None:
+        async with turns:
+            if failures:
+                return
+            try:
+                answers[place] = await send()
+            except Exception as failure:  # noqa: BLE001 - returned, and raised with the answers that came
+                failures.append(failure)
+
+    async with anyio.create_task_group() as group:
+        for place in range(times):
+            group.start_soon(one, place)
+    return [answers[place] for place in sorted(answers)], failures

@@ -1,0 +1,424 @@
+"""File names for pictures, and writing them so that none is ever torn, lost or overwritten.
+
+A picture is written under a hidden name, synced, and only then shown under its real one, which is never taken from
+another file. Nothing here needs a lock, so any number of processes and hosts may save into one directory. What a
+process that dies leaves behind is hidden, and a later save removes it. Names are pure functions of their arguments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import secrets
+import stat
+import time
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from ionos_openai.errors import ImageSaveError, InvalidRequestError
+from ionos_openai.formats import EXTENSIONS, ImageFormat, WritableFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Sequence
+
+FileNames: TypeAlias = Literal["prompt", "digest"]
+"""What a file is named after: the prompt's words, or a digest of it that tells nothing."""
+
+_LONGEST_SLUG = 80  # characters
+_LONGEST_NAME = 200  # bytes of UTF-8, so that a number and the marks of a hidden file still fit into 255
+_WRITABLE = "JPEG, PNG or WEBP"
+_SUFFIXES: dict[str, WritableFormat] = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+_OTHER_PICTURES = frozenset({".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".svg", ".ico"})
+_WINDOWS_RESERVED = frozenset(
+    {"con", "prn", "aux", "nul", "conin$", "conout$"}
+    | {device + digit for device in ("com", "lpt") for digit in "0123456789¹²³"}
+)
+
+
+def _numbers_of(*names: str) -> frozenset[int]:
+    # Not every system has every error.
+    return frozenset(getattr(errno, name) for name in names if hasattr(errno, name))
+
+
+_LEFTOVER = re.compile(r"(?s)\..+\.(?:[0-9a-f]{16}\.part|ionos\.claim)")
+_LEFTOVER_AGE = 3600.0  # seconds
+# An answer of `os.link` that is about this file or disk. All others mean that hard links do not work here.
+_LINK_FAILURES = _numbers_of("ENOENT", "ENOSPC", "EDQUOT", "EIO", "EROFS", "ENAMETOOLONG", "ESTALE")
+_SYNC_REFUSED = _numbers_of("EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EACCES", "EPERM")
+
+
+def slug(prompt: str) -> str:
+    """Make a file name without extension out of a prompt.
+
+    Args:
+        prompt: Any text.
+
+    Returns:
+        Its letters and digits in lower case, all else as single hyphens: at most 80 characters and 200 bytes of
+        UTF-8, valid on Windows too. "image" where nothing is left.
+    """
+    text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", prompt).lower())
+    words = unicodedata.normalize("NFC", "-".join(_keep_letters(text).split()))
+    name = _cut(words, _LONGEST_SLUG, _LONGEST_NAME).rstrip("-") or "image"
+    return f"image-{name}" if _is_reserved(name) else name
+
+
+def digest(prompt: str) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of a prompt in UTF-8: a name that does not tell it."""
+    return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def prompt_name(prompt: str | None, file_names: FileNames) -> str:
+    """Return the file name without extension that a picture made from `prompt` has; "image" without a prompt."""
+    if file_names not in get_args(FileNames):
+        raise InvalidRequestError(f"file_names={file_names!r} is not known: choose 'prompt' or 'digest'.")
+    if not prompt:
+        return "image"
+    return digest(prompt) if file_names == "digest" else slug(prompt)
+
+
+def clean_name(name: str) -> str:
+    """Make a name that the user chose valid on every system.
+
+    Args:
+        name: A file name, with or without extension.
+
+    Returns:
+        The name as written, but for the characters that Windows forbids, which become hyphens, blanks around it
+        and dots behind it; "image-" stands before a name that Windows reserves.
+
+    Raises:
+        InvalidRequestError: It is a path, or empty.
+    """
+    if "/" in name or "\\" in name:
+        raise InvalidRequestError(
+            f"name={_shown(name)} is a path: give the directory as the directory, and a plain file name as name."
+        )
+    cleaned = "".join("-" if c in '<>:"|?*' or unicodedata.category(c) in {"Cc", "Cs"} else c for c in name)
+    cleaned = cleaned.strip().rstrip(". ")
+    if not cleaned:
+        raise InvalidRequestError(f"name={_shown(name)} is no file name: give one with letters in it, such as 'fox'.")
+    return f"image-{cleaned}" if _is_reserved(cleaned) else cleaned
+
+
+def parse_format(name: str) -> WritableFormat:
+    """Return the format that a user calls "png", "JPG", "WebP" and the like.
+
+    Raises:
+        InvalidRequestError: Pictures are not written in this format.
+    """
+    found = _SUFFIXES.get("." + name.strip().lower().removeprefix("."))
+    if found is None:
+        raise InvalidRequestError(f"format={_shown(name)} cannot be written: choose {_WRITABLE}.")
+    return found
+
+
+def choose_format(
+    name: str, source: ImageFormat, wanted: WritableFormat | None = None
+) -> tuple[str, WritableFormat | None]:
+    """Decide under which full name and in which format a picture is written.
+
+    Args:
+        name: The file name, with or without extension.
+        source: What the bytes are.
+        wanted: The format that was asked for beside the name; None where the name or the bytes decide.
+
+    Returns:
+        The name with its extension, and the format to convert to; None where the bytes are written as they are.
+
+    Raises:
+        InvalidRequestError: The name's extension contradicts `wanted`, or is of a format that is not written.
+    """
+    suffix = _split(name)[1].lower()
+    asked = _SUFFIXES.get(suffix)
+    if suffix in _OTHER_PICTURES:
+        if wanted is None and suffix == EXTENSIONS[source]:
+            return name, None
+        raise InvalidRequestError(
+            f"{_shown(name)} cannot be written, the picture is {source}: end the name in .jpg, .png or .webp."
+        )
+    if asked and wanted and asked != wanted:
+        raise InvalidRequestError(f"{_shown(name)} contradicts format={wanted!r}: leave one of the two out.")
+    target = asked or wanted
+    full = name if asked else name + EXTENSIONS[target or source]
+    return full, None if target == source else target
+
+
+def shorten(name: str) -> str:
+    """Cut a full file name to 200 bytes of UTF-8, its extension kept."""
+    stem, suffix = _split(name)
+    room = _LONGEST_NAME - len(_utf8(suffix))
+    return name if len(_utf8(stem)) <= room else _cut(stem, len(stem), room).rstrip(". ") + suffix
+
+
+def numbered(name: str, number: int) -> str:
+    """Return the name of the picture with this number: fox.jpg is number 1, fox-2.jpg number 2."""
+    if number == 1:
+        return name
+    stem, suffix = _split(name)
+    return f"{stem}-{number}{suffix}"
+
+
+def check_directory(directory: str | os.PathLike[str]) -> Path:
+    """Make a directory if it is missing, and prove that a file can be made in it.
+
+    Call it before anything is paid for.
+
+    Args:
+        directory: Where pictures shall go.
+
+    Returns:
+        The directory as a `Path`.
+
+    Raises:
+        ImageSaveError: It is a file, cannot be made, or takes no files.
+    """
+    path = make_directory(directory)
+    # Only trying tells: os.access answers yes to root on a read-only mount, and on Windows knows no permissions.
+    probe = path / _part_name("probe")
+    try:
+        probe.open("xb").close()
+        probe.unlink()
+    except OSError as error:
+        raise _save_error(f"Cannot write into the directory {path}", error, _ELSEWHERE) from error
+    return path
+
+
+def is_directory(path: str | os.PathLike[str]) -> bool:
+    """Tell whether there is a directory at `path`; never raises."""
+    return os.path.isdir(path)  # noqa: PTH112  The method of a Path raises where the way there is barred.
+
+
+def make_directory(directory: str | os.PathLike[str]) -> Path:
+    """Make a directory and its parents if they are missing.
+
+    Raises:
+        ImageSaveError: It is a file, or cannot be made.
+    """
+    path = Path(directory)
+    try:
+        if is_directory(path):
+            return path
+        missing = [path, *(parent for parent in path.parents if not parent.exists())]
+        path.mkdir(parents=True, exist_ok=True)
+        for made in missing:
+            _sync_directory(made.parent)
+    except FileExistsError as error:
+        raise ImageSaveError(f"{path} is a file, not a directory. {_ELSEWHERE}") from error
+    except (OSError, ValueError) as error:
+        raise _save_error(f"Cannot make the directory {path}", error, _ELSEWHERE) from error
+    return path
+
+
+def write_new(
+    directory: str | os.PathLike[str], name: str, data: bytes, *, overwrite: bool = False, number: int = 1
+) -> Path:
+    """Write a file whole or not at all, synced to disk, without taking another file's name.
+
+    Args:
+        directory: Where to write; made if missing.
+        name: The full file name. If it is taken, the next free one of fox-2.jpg, fox-3.jpg, ... is used.
+        data: The content.
+        overwrite: Replace a file of this name instead, in one step.
+        number: The first number to try: 2 begins with fox-2.jpg.
+
+    Returns:
+        The path of the written file.
+
+    Raises:
+        ImageSaveError: The directory cannot be used, the disk is full, or another error of the system. No file is
+            left then.
+    """
+    folder = make_directory(directory)
+    try:
+        names = _list_names(folder)
+        _sweep(folder, names)
+        return _write(folder, name, data, names, overwrite=overwrite, number=number)
+    except (OSError, ValueError) as error:
+        raise _save_error(f"Cannot save {numbered(name, number)} in {folder}", error, _IN_MEMORY) from error
+
+
+_ELSEWHERE = "Choose another directory."
+_IN_MEMORY = "The pictures are still in memory: save them elsewhere with image.save(path)."
+
+
+def _save_error(what: str, error: Exception, remedy: str) -> ImageSaveError:
+    why = error.strerror if isinstance(error, OSError) else None
+    wrapped = ImageSaveError(f"{what}: {why or error}. {remedy}")
+    wrapped.errno = getattr(error, "errno", None)
+    return wrapped
+
+
+def _write(folder: Path, name: str, data: bytes, names: Sequence[str], *, overwrite: bool, number: int) -> Path:
+    part = folder / _part_name(name)
+    try:
+        _write_synced(part, data)
+        if overwrite:
+            final = part.replace(folder / numbered(name, number))
+        else:
+            candidates = (folder / candidate for candidate in _free_names(name, number, names))
+            final = next(path for path in candidates if _show(part, path))
+    finally:
+        # Where it could not be removed (a virus scanner on Windows holds it), a later save does so.
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    _sync_directory(folder)
+    return final
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    # Opened so, the file gets the usual permissions; those of `tempfile` keep everyone else out.
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in _SYNC_REFUSED:
+                raise
+
+
+def _sync_directory(folder: Path) -> None:
+    """Make the names in a directory last, where the system can do so."""
+    if os.name == "nt":
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in _SYNC_REFUSED:
+            raise
+
+
+def _show(part: Path, final: Path) -> bool:
+    """Give a finished file its real name; False, with nothing done, where that name is taken."""
+    try:
+        os.link(part, final)
+    except FileExistsError:
+        return False
+    except (OSError, AttributeError) as error:
+        # Drives that are mounted from elsewhere, Android and FAT know no hard links.
+        if isinstance(error, OSError) and error.errno in _LINK_FAILURES:
+            raise
+        return _show_by_renaming(part, final)
+    return True
+
+
+def _show_by_renaming(part: Path, final: Path) -> bool:
+    if os.name == "nt":
+        try:
+            part.rename(final)  # Windows refuses a taken name by itself.
+        except FileExistsError:
+            return False
+        return True
+    # Elsewhere renaming would replace a file in silence. Whoever makes the claim owns the name until it is removed.
+    claim = final.with_name(_claim_name(final.name))
+    try:
+        claim.open("xb").close()
+    except FileExistsError:
+        return False
+    try:
+        if os.path.lexists(final):
+            return False
+        part.replace(final)
+        return True
+    finally:
+        claim.unlink(missing_ok=True)
+
+
+def _free_names(name: str, number: int, names: Sequence[str]) -> Iterator[str]:
+    """Yield names to try, from `number` upwards; only the first of them may be among `names`."""
+    yield numbered(name, number)
+    taken = _taken_numbers(name, names)
+    while True:
+        number += 1
+        if number not in taken:
+            yield numbered(name, number)
+
+
+def _taken_numbers(name: str, names: Sequence[str]) -> Container[int]:
+    stem, suffix = _split(name)
+    stem += "-"
+    alike = (other for other in names if other.startswith(stem) and other.endswith(suffix))
+    middles = (other[len(stem) : len(other) - len(suffix)] for other in alike)
+    return {int(middle) for middle in middles if middle.isascii() and middle.isdecimal() and len(middle) < 19}
+
+
+def _list_names(folder: Path) -> list[str]:
+    # A directory may take files and still not be listed.
+    with contextlib.suppress(PermissionError):
+        return os.listdir(folder)  # noqa: PTH208  Names are enough, and a Path for each costs ten times as much.
+    return []
+
+
+def _sweep(folder: Path, names: Sequence[str]) -> None:
+    """Remove the hidden files that processes left which died more than an hour ago."""
+    for name in [name for name in names if name[0] == "."]:
+        if not _LEFTOVER.fullmatch(name):
+            continue
+        path = folder / name
+        with contextlib.suppress(OSError):
+            found = path.lstat()
+            if stat.S_ISREG(found.st_mode) and found.st_mtime < time.time() - _LEFTOVER_AGE:
+                path.unlink()
+
+
+def _part_name(name: str) -> str:
+    return f".{_cut(name, len(name), _LONGEST_NAME)}.{secrets.token_hex(8)}.part"
+
+
+def _claim_name(name: str) -> str:
+    # A name that leaves no room is claimed by a digest, the same for all spellings that may be one file.
+    fits = len(_utf8(name)) <= 240
+    return f".{name if fits else digest(name.casefold())}.ionos.claim"
+
+
+def _keep_letters(text: str) -> str:
+    kept: list[str] = []
+    for character in text:
+        kind = unicodedata.category(character)[0]
+        if kind in "LN":
+            kept.append(character)
+        elif kind != "M":
+            kept.append(" ")
+        elif kept and kept[-1] != " " and not _selects_variation(character):
+            kept.append(character)
+    return "".join(kept)
+
+
+def _selects_variation(character: str) -> bool:
+    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+
+
+def _cut(text: str, characters: int, size: int) -> str:
+    """Cut `text` to so many characters and bytes of UTF-8, and between letters rather than before an accent."""
+    end = len(_utf8(text[:characters])[:size].decode("utf-8", "ignore"))
+    if len(text[:characters]) == len(text) and len(_utf8(text)) <= size:
+        return text
+    start = end
+    while start and unicodedata.category(text[start])[0] == "M":
+        start -= 1
+    return text[: start or end]
+
+
+def _split(name: str) -> tuple[str, str]:
+    return os.path.splitext(name)  # noqa: PTH122  A Path would read separators and drives out of a name.
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _is_reserved(name: str) -> bool:
+    return name.partition(".")[0].rstrip(" ").lower() in _WINDOWS_RESERVED
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= 60 else name[:59] + "…")

@@ -1,0 +1,348 @@
+"""What the bytes of a picture say: its format and size, whether it is whole, and the same picture in another format.
+
+The readers look at the structure alone and never at a pixel: they need no Pillow, and take time in proportion to the
+number of blocks. Only `open_picture` and `convert` load Pillow. Sizes are in pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from ionos_openai.asked import SANDBOX_MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from PIL import Image
+
+ImageFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP", "GIF", "AVIF"]
+"""A format that is recognised, by Pillow's name for it."""
+
+WritableFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP"]
+"""A format that pictures are converted to."""
+
+MEDIA_TYPES: dict[ImageFormat, str] = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+    "AVIF": "image/avif",
+}
+
+EXTENSIONS: dict[ImageFormat, str] = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "WEBP": ".webp",
+    "GIF": ".gif",
+    "AVIF": ".avif",
+}
+
+_MARK_REACH = 2048
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_ONE_PASS = frozenset({0xC0, 0xC1})
+_JPEG_BARE_MARKERS = frozenset({0x01, *range(0xD0, 0xD8)})
+# In scan data 0xFF is followed by 0, or it is a restart marker (D0 to D7), or a segment begins.
+_JPEG_NEXT_SEGMENT = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+
+
+class FormatError(ValueError):
+    """The bytes are no whole picture. The message is a clause such as "the PNG ends too early"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """What the bytes of a whole picture say: its format, and its size in px."""
+
+    format: ImageFormat
+    width: int
+    height: int
+
+
+def recognise(data: bytes) -> Recognised:
+    """Read format and size of a picture, and check that it is whole.
+
+    Args:
+        data: The encoded picture. Bytes after its end are tolerated.
+
+    Returns:
+        Its format, and width and height in px.
+
+    Raises:
+        FormatError: It is none of the known formats, ends too early, has a wrong checksum (PNG), or no size.
+    """
+    found = _sniff(data)
+    try:
+        width, height = _READERS[found](data)
+    except (struct.error, IndexError):
+        raise _cut_off(found) from None
+    if width < 1 or height < 1:
+        raise FormatError(f"the {found} has no size")
+    return Recognised(format=found, width=width, height=height)
+
+
+def is_marked_sandbox(data: bytes) -> bool:
+    """Tell whether a picture carries the mark of the stand-in, near its beginning or its end."""
+    return SANDBOX_MARK in data[:_MARK_REACH] or SANDBOX_MARK in data[-_MARK_REACH:]
+
+
+def _sniff(data: bytes) -> ImageFormat:
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith(_PNG_SIGNATURE):
+        return "PNG"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if data[4:8] == b"ftyp" and _AVIF_BRANDS & _brands(data):
+        return "AVIF"
+    raise FormatError(_describe_foreign(data[:512]))
+
+
+def _describe_foreign(head: bytes) -> str:
+    if not head:
+        return "it is empty"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "it is an HTML page"
+    if text.startswith((b"<svg", b"<?xml")):
+        return "it is XML or SVG text"
+    if text.startswith((b"{", b"[")):
+        return "it is JSON"
+    return "its bytes are not JPEG, PNG, WebP, GIF or AVIF"
+
+
+def _cut_off(found: str) -> FormatError:
+    return FormatError(f"the {found} ends too early")
+
+
+def _read_jpeg(data: bytes) -> tuple[int, int]:
+    size, frame, components, position = None, 0, 0, 2
+    while True:
+        if data[position] != 0xFF:
+            raise FormatError("the JPEG is damaged")
+        marker = data[position + 1]
+        if marker == 0xFF or marker in _JPEG_BARE_MARKERS:
+            position += 1 if marker == 0xFF else 2
+            continue
+        if marker in {0xD8, 0xD9}:
+            raise FormatError("the JPEG is damaged")
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        if marker in _JPEG_FRAMES:
+            height, width, components = struct.unpack_from(">HHB", data, position + 5)
+            size, frame = (width, height), marker
+        position += 2 + max(length, 2)
+        if marker == 0xDA:
+            break
+    if size is None:
+        raise FormatError("the JPEG is damaged")
+    one_pass = frame in _JPEG_ONE_PASS and data[position - length + 2] == components
+    _check_jpeg_end(data, position, one_pass=one_pass)
+    return size
+
+
+def _check_jpeg_end(data: bytes, position: int, *, one_pass: bool) -> None:
+    # Data of a single scan cannot hold FFD9 but as the end. Between several scans stand tables, which can: skip those.
+    if one_pass:
+        if data.rfind(b"\xff\xd9", position) < 0:
+            raise _cut_off("JPEG")
+        return
+    while match := _JPEG_NEXT_SEGMENT.search(data, position):
+        if match[1] == b"\xd9":
+            return
+        (length,) = struct.unpack_from(">H", data, match.end())
+        position = match.end() + max(length, 2)
+    raise _cut_off("JPEG")
+
+
+def _read_png(data: bytes) -> tuple[int, int]:
+    view = memoryview(data)
+    size, pixels, kind, position = (0, 0), False, b"", 8
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        if end > len(data):
+            raise _cut_off("PNG")
+        if zlib.crc32(view[position + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
+            raise FormatError("the PNG has a wrong checksum")
+        if (kind == b"IHDR") != (position == 8) or (kind == b"IHDR" and length != 13):
+            raise FormatError("the PNG is damaged")
+        if kind == b"IHDR":
+            size = struct.unpack_from(">II", data, position + 8)
+        pixels = pixels or kind == b"IDAT"
+        position = end
+    if not pixels:
+        raise FormatError("the PNG has no pixels")
+    return size
+
+
+def _read_webp(data: bytes) -> tuple[int, int]:
+    end = 8 + struct.unpack_from("<I", data, 4)[0]
+    if end > len(data):
+        raise _cut_off("WEBP")
+    size, pixels, position = None, False, 12
+    while position + 8 <= end:
+        kind, length = struct.unpack_from("<4sI", data, position)
+        if position + 8 + length > end:
+            raise FormatError("the WEBP is damaged")
+        size = size or _webp_size(data, kind, position + 8)
+        pixels = pixels or kind in {b"VP8 ", b"VP8L", b"ANMF"}
+        position += 8 + length + length % 2
+    if size is None or not pixels:
+        raise FormatError("the WEBP is damaged")
+    return size
+
+
+def _webp_size(data: bytes, kind: bytes, start: int) -> tuple[int, int] | None:
+    if kind == b"VP8 " and data[start + 3 : start + 6] == b"\x9d\x01\x2a":
+        width, height = struct.unpack_from("<HH", data, start + 6)
+        return width & 0x3FFF, height & 0x3FFF
+    if kind == b"VP8L" and data[start] == 0x2F:
+        (bits,) = struct.unpack_from("<I", data, start + 1)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8X":
+        bits = int.from_bytes(data[start + 4 : start + 10], "little")
+        return (bits & 0xFFFFFF) + 1, (bits >> 24) + 1
+    return None
+
+
+def _read_gif(data: bytes) -> tuple[int, int]:
+    width, height = struct.unpack_from("<HH", data, 6)
+    # Some writers pad with zeros behind the trailer.
+    if len(data) < 14 or not data[-64:].rstrip(b"\0").endswith(b"\x3b"):
+        raise _cut_off("GIF")
+    return width, height
+
+
+def _read_avif(data: bytes) -> tuple[int, int]:
+    boxes = list(_boxes(data, 0, len(data)))
+    spans = [(start + 4, end) for kind, start, end in boxes if kind == b"meta"]
+    if not spans or all(kind != b"mdat" for kind, _, _ in boxes):
+        raise _cut_off("AVIF")
+    for wanted in (b"iprp", b"ipco", b"ispe"):
+        spans = [(start, end) for span in spans for kind, start, end in _boxes(data, *span) if kind == wanted]
+    sizes = [struct.unpack_from(">II", data, start + 4) for start, _ in spans]
+    # A picture made of tiles also has the size of a tile: the largest one is the picture's.
+    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+    return width, height
+
+
+def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, start and end of the content of each ISO box between `start` and `end`."""
+    while start < end:
+        length, kind = struct.unpack_from(">I4s", data, start)
+        header = 8
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", data, start + 8)
+            header = 16
+        stop = start + length if length else end
+        if stop > end:
+            raise _cut_off("AVIF")
+        if stop < start + header:
+            raise FormatError("the AVIF is damaged")
+        yield kind, start + header, stop
+        start = stop
+
+
+def _brands(data: bytes) -> set[bytes]:
+    length = min(int.from_bytes(data[:4], "big"), 256)
+    return {data[8:12]} | {data[start : start + 4] for start in range(16, length, 4)}
+
+
+_READERS: dict[ImageFormat, Callable[[bytes], tuple[int, int]]] = {
+    "JPEG": _read_jpeg,
+    "PNG": _read_png,
+    "WEBP": _read_webp,
+    "GIF": _read_gif,
+    "AVIF": _read_avif,
+}
+
+
+def open_picture(data: bytes) -> Image.Image:
+    """Open a picture with Pillow, its pixels loaded.
+
+    Raises:
+        OSError: Pillow cannot read it; other exceptions of Pillow's decoders are possible.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        picture = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        raise OSError("the installed Pillow cannot read it") from None
+    picture.load()
+    return picture
+
+
+def convert(data: bytes, target: WritableFormat) -> bytes:
+    """Encode a picture anew in another format.
+
+    JPEG is written with quality 95, transparent parts on white; PNG without loss; WebP with quality 90. A rotation in
+    the EXIF data is applied; of an animation, the first frame is taken. The colour profile stays where the colours
+    do, and so does the mark of the stand-in; other metadata may be lost.
+
+    Args:
+        data: The encoded picture.
+        target: The format to write.
+
+    Raises:
+        OSError: Pillow cannot read it; other exceptions of Pillow's decoders are possible.
+    """
+    from PIL import ImageOps
+
+    source = open_picture(data)
+    profile = source.info.get("icc_profile")
+    picture = _fit_mode(ImageOps.exif_transpose(source), target)
+    options: dict[str, object] = {"icc_profile": profile if _profile_fits(profile, picture.mode) else None}
+    options |= {"JPEG": {"quality": 95}, "PNG": {}, "WEBP": {"quality": 90}}[target]
+    marked = is_marked_sandbox(data)
+    if marked and target == "WEBP":
+        options["xmp"] = b"<!-- " + SANDBOX_MARK + b" -->"
+    written = io.BytesIO()
+    picture.save(written, format=target, **options)
+    return _insert_mark(written.getvalue(), target) if marked else written.getvalue()
+
+
+def _fit_mode(picture: Image.Image, target: WritableFormat) -> Image.Image:
+    if picture.mode.startswith("I;16"):
+        picture = picture.convert("I").point(lambda level: level * (1 / 256)).convert("L")
+    transparent = picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info
+    if transparent:
+        return _on_white(picture) if target == "JPEG" else picture.convert("RGBA")
+    if picture.mode == "L" and target != "WEBP":
+        return picture
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    picture = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+def _profile_fits(profile: object, mode: str) -> bool:
+    # The colour space that a profile is for stands in its header.
+    space = b"GRAY" if mode == "L" else b"RGB "
+    return isinstance(profile, bytes) and profile[16:20] == space
+
+
+def _insert_mark(data: bytes, target: WritableFormat) -> bytes:
+    """Put the mark close to the beginning: Pillow would put it behind the colour profile, out of reach."""
+    if target == "JPEG":
+        # The JFIF header has to stay first.
+        start = 4 + int.from_bytes(data[4:6], "big") if data[2:4] == b"\xff\xe0" else 2
+        comment = b"\xff\xfe" + struct.pack(">H", 2 + len(SANDBOX_MARK)) + SANDBOX_MARK
+        return data[:start] + comment + data[start:]
+    if target == "PNG":
+        content = b"tEXtComment\0" + SANDBOX_MARK
+        chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
+        return data[:33] + chunk + data[33:]
+    return data

@@ -1,0 +1,46 @@
+"""Warnings that point at the user's own line, once for each place in the user's code."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_OURS = ("ionos_openai", "openai")
+# Where a call was handed to a loop or a pool, what lies further out is not the line that made it.
+_ENDS = ("asyncio", "anyio", "trio", "uvloop", "threading", "concurrent", "sniffio")
+
+_seen: set[tuple[str, str, int]] = set()
+_lock = threading.Lock()
+
+
+def warn_once(kind: str, message: str, category: type[Warning]) -> None:
+    """Give a warning once per kind and line of the user's code; once per kind where no such line is on the stack.
+
+    Where warnings are errors it is raised each time.
+    """
+    frame = _user_frame(sys._getframe(1))
+    place = (kind, frame.f_code.co_filename, frame.f_lineno) if frame else (kind, "", 0)
+    if place in _seen:
+        return
+    if frame is None:
+        warnings.warn(message, category, stacklevel=2)
+    else:
+        warnings.warn_explicit(message, category, place[1], place[2], module=frame.f_globals.get("__name__"))
+    with _lock:
+        _seen.add(place)
+
+
+def _user_frame(frame: FrameType | None) -> FrameType | None:
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package in _ENDS:
+            return None
+        if package not in _OURS:
+            return frame
+        frame = frame.f_back
+    return None

@@ -1,0 +1,207 @@
+"""The placeholder picture: a landscape, the prompt written on it, and a strip that says what it is.
+
+Nobody must take it for a model's work: the strip says so to people, and a mark in the bytes says so to programs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from PIL import Image, ImageDraw, ImageFilter
+from PIL.PngImagePlugin import PngInfo
+
+from ionos_openai.asked import SANDBOX_MARK
+from ionos_openai.sandbox.lettering import Font, Lines, fit, load_font, readable, spell_out
+from ionos_openai.sandbox.scenery import Palette, blend, draw_scene
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PlaceholderFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP"]
+
+# The longest that fits is written.
+_CLAIMS = (
+    "PLACEHOLDER · ionos-openai sandbox · not made by a model",
+    "PLACEHOLDER · ionos-openai sandbox",
+    "PLACEHOLDER",
+)
+_JPEG_QUALITY = 88
+_LIGHT = (255, 253, 248)
+_PALE = (208, 208, 218)
+_MOST_CARDS = 3
+_EXIF_DESCRIPTION = 0x010E
+_LARGEST_INPUT = 64_000_000  # px; a larger picture would cost too much memory to open.
+
+
+def placeholder(
+    prompt: str,
+    *,
+    model: str,
+    size: tuple[int, int],
+    format: PlaceholderFormat,  # as Pillow's own save() calls it
+    inputs: Sequence[bytes] = (),
+) -> bytes:
+    """Draw the placeholder for a prompt.
+
+    Args:
+        prompt: Any text; it is written on the picture as far as the font goes and the room lasts.
+        model: The model's id, whose last part is written on the picture.
+        size: Width and height, in px, each at least 1.
+        format: What to encode it as; JPEG is baseline, 4:2:0.
+        inputs: Encoded pictures that are to be edited; up to three are shown small in the placeholder.
+
+    Returns:
+        The encoded picture. The same arguments give the same bytes on the same version of Pillow, and
+        `asked.SANDBOX_MARK` stands within its first or last 2048 bytes.
+
+    Raises:
+        ValueError: An input is not a picture that Pillow can read, or it is too large.
+    """
+    digest = hashlib.sha256(f"{model}\0{prompt}".encode("utf-8", "surrogatepass")).digest()
+    cards = [_open(data, most=max(16, max(size) // 2)) for data in inputs[:_MOST_CARDS]]
+    scene = draw_scene(prompt, size, digest=digest)
+    _draw_cards(scene.image, cards)
+    _write_prompt(scene.image, readable(prompt), scene.palette)
+    edited = f"edit of {len(inputs)} picture{'' if len(inputs) == 1 else 's'} · " if inputs else ""
+    _write_claim(scene.image, f"{edited}{model.rpartition('/')[2]} · {size[0]}x{size[1]}", scene.palette)
+    return _encode(scene.image, format)
+
+
+def picture_size(data: bytes) -> tuple[int, int]:
+    """Return width and height, in px, of an encoded picture, and so tell whether it is one.
+
+    Raises:
+        ValueError: It is not a picture that Pillow can read, or it is too large.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            size = image.size
+    except Exception as error:  # Pillow raises a dozen kinds for hostile bytes
+        raise ValueError("not a picture that can be read") from error
+    if size[0] * size[1] > _LARGEST_INPUT:
+        raise ValueError(f"{size[0]}x{size[1]} px is more than this stand-in opens")
+    return size
+
+
+def _open(data: bytes, *, most: int) -> Image.Image:
+    """Read an input, no larger than `most` px a side."""
+    picture_size(data)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.draft("RGB", (most, most))
+            image.thumbnail((most, most))
+            return image.convert("RGBA")
+    except Exception as error:  # as above
+        raise ValueError("not a picture that can be read") from error
+
+
+def _draw_cards(image: Image.Image, cards: Sequence[Image.Image]) -> None:
+    """Lay the inputs on the scene like photographs on a table."""
+    unit = min(image.size)
+    if unit < 48:
+        return
+    angles = {1: (-4.0,), 2: (5.0, -4.0), 3: (6.0, -3.0, 4.0)}.get(len(cards), ())
+    for place, (card, angle) in enumerate(zip(cards, angles, strict=True)):
+        card.thumbnail((int(unit * 0.34), int(unit * 0.34)))
+        photo = _photograph(card, max(2, unit // 70)).rotate(angle, Image.Resampling.BICUBIC, expand=True)
+        x = int(image.width * (place + 1) / (len(cards) + 1) - photo.width / 2)
+        y = int(image.height * 0.61 - photo.height / 2)
+        shadow = photo.getchannel("A").point([value * 2 // 5 for value in range(256)])
+        shadow = shadow.filter(ImageFilter.GaussianBlur(unit / 120))
+        image.paste((10, 10, 20), (x + unit // 150, y + unit // 80), shadow)
+        image.paste(photo, (x, y), photo)
+
+
+def _photograph(card: Image.Image, border: int) -> Image.Image:
+    """Return a picture on white paper, with clear room around it for turning."""
+    width, height = card.size
+    photo = Image.new("RGBA", (width + 4 * border, height + 6 * border), (250, 249, 245, 0))
+    photo.paste((250, 249, 245, 255), (border, border, width + 3 * border, height + 5 * border))
+    photo.alpha_composite(card, (2 * border, 2 * border))
+    return photo
+
+
+def _write_prompt(image: Image.Image, text: str, palette: Palette) -> None:
+    width, height = image.size
+    unit = min(width, height * 1.1)
+    margin = unit * 0.07
+    sizes = tuple(dict.fromkeys(max(9, round(unit * share)) for share in (0.066, 0.056, 0.047, 0.04, 0.034, 0.029)))
+    lines = fit(text, width=min(width - 2 * margin, unit * 1.25), height=height * 0.36 - margin, sizes=sizes)
+    if lines is None:
+        return
+    _soften_behind(image, lines, (margin, margin), blend(palette.top, (0, 0, 0), 0.4))
+    draw = ImageDraw.Draw(image)
+    for number, line in enumerate(lines.lines):
+        draw.text((margin, margin + number * lines.pitch), line, font=lines.font, fill=_LIGHT)
+
+
+def _soften_behind(image: Image.Image, lines: Lines, corner: tuple[float, float], shade: tuple[int, int, int]) -> None:
+    """Lay a soft shade under the text, so that it stands out from stars and clouds."""
+    left, top = corner
+    room = int(lines.pitch)
+    width = max(map(lines.font.getlength, lines.lines)) + 2 * room
+    height = len(lines.lines) * lines.pitch + 2 * room
+    small = Image.new("L", (max(8, int(width / 4)), max(8, int(height / 4))))
+    inset = room / 4
+    ImageDraw.Draw(small).rectangle((inset, inset, small.width - inset, small.height - inset), fill=95)
+    mask = small.filter(ImageFilter.GaussianBlur(room / 8))
+    mask = mask.resize((mask.width * 4, mask.height * 4), Image.Resampling.BICUBIC)
+    image.paste(shade, (int(left) - room, int(top) - room), mask)
+
+
+def _write_claim(image: Image.Image, facts: str, palette: Palette) -> None:
+    """Write along the lower edge that this is a placeholder, and for what."""
+    width, height = image.size
+    size = max(9, round(min(width, height) * 0.0205))
+    font, margin = load_font(size), min(width, height * 1.1) * 0.07
+    margin = min(margin, width * 0.05)
+    room = width - 2 * margin
+    claim = next((one for one in map(spell_out, _CLAIMS) if font.getlength(one) <= room), None)
+    if claim is None or height < 2.4 * size:
+        return
+    facts = readable(facts)
+    beside = font.getlength(claim) + font.getlength(facts) + 2 * size <= room
+    below = not beside and font.getlength(facts) <= room and height > 10 * size
+    strip = round(size * (3.9 if below else 2.6))
+    dark = blend(palette.near, (0, 0, 0), 0.45)
+    image.paste(dark, (0, height - strip, width, height), Image.new("L", (width, strip), 205))
+    draw = ImageDraw.Draw(image)
+    middle = height - strip / 2 - size * (0.66 if below else 0.0)
+    _text_at(draw, (margin, middle), claim, font, _LIGHT)
+    if beside:
+        _text_at(draw, (width - margin - font.getlength(facts), middle), facts, font, _PALE)
+    elif below:
+        _text_at(draw, (margin, middle + 1.35 * size), facts, font, _PALE)
+
+
+def _text_at(
+    draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, font: Font, ink: tuple[int, int, int]
+) -> None:
+    """Write one line whose middle lies at `place`, the left end first."""
+    # The bitmap font knows no anchors, so the middle is reckoned here.
+    top, bottom = font.getbbox("Hg")[1], font.getbbox("Hg")[3]
+    draw.text((place[0], place[1] - (top + bottom) / 2), text, font=font, fill=ink)
+
+
+def _encode(image: Image.Image, format: PlaceholderFormat) -> bytes:  # as above
+    """Encode with the mark: a JPEG comment, a PNG text chunk, or WebP's EXIF."""
+    out = io.BytesIO()
+    if format == "JPEG":
+        image.save(out, "JPEG", quality=_JPEG_QUALITY, subsampling="4:2:0", comment=SANDBOX_MARK)
+    elif format == "PNG":
+        chunks = PngInfo()
+        chunks.add_text("Comment", SANDBOX_MARK.decode("ascii"))
+        image.save(out, "PNG", pnginfo=chunks, compress_level=1)
+    else:
+        exif = Image.Exif()
+        exif[_EXIF_DESCRIPTION] = SANDBOX_MARK.decode("ascii")
+        image.save(out, "WEBP", quality=_JPEG_QUALITY, method=0, exif=exif)
+    return out.getvalue()
+
+
+def in_another_format(data: bytes) -> bytes:
+    """Encode a placeholder anew: a PNG where it is something else, a JPEG where it is a PNG."""
+    with Image.open(io.BytesIO(data)) as image:
+        return _encode(image.convert("RGB"), "JPEG" if image.format == "PNG" else "PNG")

@@ -1,0 +1,149 @@
+"""Faults that the stand-in shows when it is asked to, so that programs can be tested against them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias, cast, get_args
+
+import pybase64
+
+from ionos_openai.sandbox.drawing import in_another_format
+from ionos_openai.sandbox.wire import (
+    ConnectionFault,
+    SandboxResponse,
+    error_answer,
+    json_answer,
+    unauthorized,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+FaultsOption: TypeAlias = "Mapping[str, float] | Iterable[str] | None"
+"""Names with how often each is shown, from 0 to 1; or names alone, or as "NAME:RATE"."""
+
+_BACKEND_FAILURE = (
+    "Network error: json: cannot unmarshal string into Go struct field Embedding.data.embedding of type []float32"
+)
+_PROXY_PAGE = (
+    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n"
+    b"<body><center><h1>502 Bad Gateway</h1></center></body>\r\n</html>\r\n"
+)
+
+
+def rate_limit(seconds: int = 1) -> SandboxResponse:
+    """Return the 429 that asks to come again after `seconds`."""
+    # That a 429 carries Retry-After is documented; its body and the second are chosen here.
+    return error_answer(429, "sandbox-rate-limit", "Too many requests").with_headers(retry_after=str(seconds))
+
+
+def server_error() -> SandboxResponse:
+    """Return the 500 as it was recorded."""
+    return json_answer({"error": {"httpStatus": 500, "message": _BACKEND_FAILURE}}, status=500)
+
+
+def _empty_400() -> SandboxResponse:
+    return SandboxResponse(status=400, headers={}, body=b"")
+
+
+def _html_502() -> SandboxResponse:
+    return SandboxResponse(status=502, headers={"content-type": "text/html"}, body=_PROXY_PAGE)
+
+
+def _bad_json() -> SandboxResponse:
+    return SandboxResponse(status=200, headers={"content-type": "application/json"}, body=b'{"data": [{"b64_json": ')
+
+
+def _no_data() -> SandboxResponse:
+    return json_answer({"data": []})
+
+
+def _url_only() -> SandboxResponse:
+    return json_answer({"data": [{"url": "http://sandbox.invalid/picture.jpg"}]})
+
+
+def _respoil(answer: SandboxResponse, spoil: Callable[[str], str]) -> SandboxResponse:
+    payload = json.loads(answer.body)
+    for item in payload["data"]:
+        item["b64_json"] = spoil(item["b64_json"])
+    return json_answer(payload)
+
+
+def _bad_base64(answer: SandboxResponse) -> SandboxResponse:
+    return _respoil(answer, lambda text: "*not base64*" + text[:64])
+
+
+def _truncated_image(answer: SandboxResponse) -> SandboxResponse:
+    return _respoil(answer, lambda text: text[: len(text) // 8 * 4])
+
+
+def _wrong_format(answer: SandboxResponse) -> SandboxResponse:
+    def convert(text: str) -> str:
+        return pybase64.b64encode(in_another_format(pybase64.b64decode(text))).decode("ascii")
+
+    return _respoil(answer, convert)
+
+
+ANSWERS: dict[str, Callable[[], SandboxResponse]] = {
+    "rate-limit": rate_limit,
+    "server-error": server_error,
+    "empty-400": _empty_400,
+    "html-502": _html_502,
+    "bad-json": _bad_json,
+    "unauthorized": unauthorized,
+    "expired": unauthorized,
+}
+"""Faults that take the place of any answer."""
+
+PICTURE_ANSWERS: dict[str, Callable[[], SandboxResponse]] = {"no-data": _no_data, "url-only": _url_only}
+"""Faults that take the place of an answer with a picture."""
+
+PICTURE_FAULTS: dict[str, Callable[[SandboxResponse], SandboxResponse]] = {
+    "bad-base64": _bad_base64,
+    "truncated-image": _truncated_image,
+    "wrong-format": _wrong_format,
+}
+"""Faults that spoil a picture which was drawn as asked."""
+
+CONNECTION_FAULTS: dict[str, ConnectionFault] = {
+    name: cast("ConnectionFault", name) for name in get_args(ConnectionFault) if name
+}
+"""Faults of the connection, whatever it carries."""
+
+FAULT_NAMES = tuple(sorted([*ANSWERS, *PICTURE_ANSWERS, *PICTURE_FAULTS, *CONNECTION_FAULTS]))
+
+PICTURE_FAULT_NAMES = frozenset([*PICTURE_ANSWERS, *PICTURE_FAULTS])
+"""Faults that befall requests for pictures only."""
+
+
+def check_fault(name: str) -> None:
+    """Raise a ValueError that names the faults where `name` is none of them."""
+    if name not in FAULT_NAMES:
+        raise ValueError(f"There is no fault {name!r}: the faults are {', '.join(FAULT_NAMES)}.")
+
+
+def read_faults(option: FaultsOption) -> tuple[tuple[str, float], ...]:
+    """Return the faults that an option means, in its order, with how often each is shown, from 0 to 1.
+
+    Raises:
+        ValueError: There is no such fault, or a rate is no number from 0 to 1.
+    """
+    pairs: Iterable[tuple[str, float | str]] = ()
+    if isinstance(option, Mapping):
+        pairs = option.items()
+    elif option is not None:
+        parts = [one.partition(":") for one in ([option] if isinstance(option, str) else option)]
+        pairs = [(name, rate if colon else 1.0) for name, colon, rate in parts]
+    return tuple((name, _read_rate(name, rate)) for name, rate in pairs)
+
+
+def _read_rate(name: str, rate: float | str) -> float:
+    check_fault(name)
+    try:
+        number = float(rate)
+    except (TypeError, ValueError):
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise ValueError(f"A fault's rate is from 0 to 1, such as {name}:0.1, not {rate!r}.")
+    return number

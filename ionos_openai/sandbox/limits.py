@@ -1,0 +1,137 @@
+"""The service's rate limits, counted per token.
+
+Source: IONOS documentation of the AI Model Hub's limits, 2026-11: per contract 5 requests a second, 10 in a burst;
+images 10 a minute, 20 in a burst, the burst refilled at the base rate; past a limit 429 with Retry-After. Tokens stand
+for contracts here, since the stand-in knows no others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MOST_BUCKETS = 10_000
+_BREATH = 1e-6  # seconds; sums of floats must not refuse what is due now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A token bucket.
+
+    Attributes:
+        per_minute: How many it gains in a minute, above 0.
+        burst: How many it holds, at least 1.
+    """
+
+    per_minute: float
+    burst: int
+
+    def __post_init__(self) -> None:
+        """Refuse a bucket that nothing would ever come out of."""
+        if not (math.isfinite(self.per_minute) and self.per_minute > 0 and self.burst >= 1):
+            raise ValueError(f"A limit needs a rate above 0 and a burst of at least 1, not {self}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a token may ask for; None sets no limit.
+
+    Attributes:
+        requests: Requests of any kind.
+        images: Requests for pictures, which count as requests too.
+    """
+
+    requests: Rate | None = None
+    images: Rate | None = None
+
+
+DOCUMENTED = Limits(requests=Rate(per_minute=300, burst=10), images=Rate(per_minute=10, burst=20))
+
+LimitsOption: TypeAlias = Limits | str | None
+"""`Limits`, "documented", "off" (as None), or "IMAGES_PER_MINUTE:BURST", which limits nothing but images."""
+
+
+def read_limits(option: LimitsOption) -> Limits:
+    """Return the limits that an option means.
+
+    Raises:
+        ValueError: It cannot be read, or a limit would let nothing through.
+    """
+    if isinstance(option, Limits):
+        return option
+    if option in (None, "off"):
+        return Limits()
+    if option == "documented":
+        return DOCUMENTED
+    numbers = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?):(\d{1,9})", str(option), re.ASCII)
+    if numbers is None:
+        raise ValueError(f"Limits are 'documented', 'off' or IMAGES_PER_MINUTE:BURST such as 10:20, not {option!r}.")
+    return Limits(images=Rate(per_minute=float(numbers[1]), burst=int(numbers[2])))
+
+
+def wait_at(full_at: float, now: float, rate: Rate) -> float:
+    """Return how long a bucket lets nothing through, in seconds; 0 where something may come out now.
+
+    Args:
+        full_at: When the bucket is full again, if nothing more is taken out.
+        now: The time, on the same clock.
+        rate: The bucket.
+    """
+    wait = full_after(full_at, now, rate) - now - rate.burst * 60 / rate.per_minute
+    return wait if wait > _BREATH else 0.0
+
+
+def full_after(full_at: float, now: float, rate: Rate) -> float:
+    """Return when a bucket is full again after one more was taken out at `now`."""
+    return max(full_at, now) + 60 / rate.per_minute
+
+
+class Buckets:
+    """The buckets of all tokens. It may be used from several threads at once.
+
+    Args:
+        limits: What each token may ask for.
+        time_scale: How many times faster than real time they fill: at 60, a minute takes a second.
+        clock: Returns a time in seconds that never runs backwards.
+    """
+
+    def __init__(self, limits: Limits, *, time_scale: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start with every bucket full; see the class for the arguments."""
+        self._limits = limits
+        self._time_scale = time_scale
+        self._clock = clock
+        self._lock = threading.Lock()
+        # By token and kind; when the bucket is full again. A full one needs no entry.
+        self._full_at: dict[tuple[bytes, str], float] = {}
+
+    def take(self, token: str, *, image: bool) -> float:
+        """Let a request through, or tell how long it has to wait; then nothing is taken from any bucket.
+
+        Returns:
+            0, or the seconds of real time until the next request could pass.
+        """
+        owner = hashlib.sha256(token.encode("utf-8", "replace")).digest()  # tokens are not kept
+        rates = [("requests", self._limits.requests), ("images", self._limits.images if image else None)]
+        due = [((owner, kind), rate) for kind, rate in rates if rate is not None]
+        with self._lock:
+            now = self._clock() * self._time_scale
+            wait = max((wait_at(self._full_at.get(key, now), now, rate) for key, rate in due), default=0.0)
+            if wait == 0:
+                for key, rate in due:
+                    self._full_at[key] = full_after(self._full_at.get(key, now), now, rate)
+                self._forget_some(now)
+        return wait / self._time_scale
+
+    def _forget_some(self, now: float) -> None:
+        if len(self._full_at) <= _MOST_BUCKETS:
+            return
+        kept = {key: at for key, at in self._full_at.items() if at > now}
+        self._full_at = dict(list(kept.items())[-_MOST_BUCKETS // 2 :])

@@ -1,0 +1,407 @@
+"""The stand-in itself: what it answers to which request.
+
+Every refusal carries the name of its row in `behaviours.py`, which says how the behaviour is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+import math
+import random
+import re
+import secrets
+import threading
+import time
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import pybase64
+
+from ionos_openai.errors import InvalidRequestError
+from ionos_openai.models import DEFAULT_SIZE, find_model, parse_size
+from ionos_openai.sandbox.content import Content, RecordedRequest, read_content, record
+from ionos_openai.sandbox.drawing import PlaceholderFormat, picture_size, placeholder
+from ionos_openai.sandbox.faults import (
+    ANSWERS,
+    CONNECTION_FAULTS,
+    FAULT_NAMES,
+    PICTURE_ANSWERS,
+    PICTURE_FAULT_NAMES,
+    PICTURE_FAULTS,
+    FaultsOption,
+    check_fault,
+    rate_limit,
+    read_faults,
+    server_error,
+)
+from ionos_openai.sandbox.journal import PREFIX, Journal
+from ionos_openai.sandbox.language import chat, embed, purpose_of
+from ionos_openai.sandbox.latency import LatencyOption, read_latency
+from ionos_openai.sandbox.limits import Buckets, LimitsOption, read_limits
+from ionos_openai.sandbox.wire import (
+    Refusal,
+    SandboxRequest,
+    SandboxResponse,
+    error_answer,
+    json_answer,
+    unauthorized,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_log = logging.getLogger("ionos_openai.sandbox")
+
+# Source: GET /v1/models as recorded in 2026-08, in its order; owned_by was not recorded.
+MODELS_2026_08 = (
+    "BAAI/bge-large-en-v1.5",
+    "BAAI/bge-m3",
+    "Qwen/Qwen3-Coder-Next",
+    "Qwen/Qwen3-VL-Embedding-8B",
+    "Qwen/Qwen3-VL-Reranker-8B",
+    "Qwen/Qwen3.5-397B-A17B",
+    "Qwen/Qwen3.5-9B",
+    "bge-large-en-v1.5-migration",
+    "bge-m3-migration",
+    "paraphrase-multilingual-mpnet-base-v2-migration",
+    "black-forest-labs/FLUX.1-schnell",
+    "black-forest-labs/FLUX.2-klein-4B",
+    "lightonai/LightOnOCR-2-1B",
+    "meta-llama/Llama-3.3-70B-Instruct",
+    "meta-llama/Meta-Llama-3.1-405B-Instruct-FP8",
+    "meta-llama/Meta-Llama-3.1-8B-Instruct",
+    "mistralai/Mistral-Nemo-Instruct-2407",
+    "mistralai/Mistral-Small-24B-Instruct",
+    "openai/gpt-oss-120b",
+    "sentence-transformers/paraphrase-multilingual-mpnet-base-v2",
+)
+
+_LONGEST_SIDE = 4096  # px
+_IMAGES = "/v1/images/"
+_PATHS = {
+    "/v1/models": "GET",
+    "/v1/images/generations": "POST",
+    "/v1/images/edits": "POST",
+    "/v1/chat/completions": "POST",
+    "/v1/embeddings": "POST",
+}
+_SLOW_BODY_PAUSE = 10.0  # seconds
+
+
+class Sandbox:
+    """A stand-in for the IONOS AI Model Hub: in this process, or behind a `SandboxServer`.
+
+    It may be used from several threads at once. The same requests in the same order give the same answers: chance, where
+    a rate or a range asks for it, is thrown alike in every run.
+
+    Args:
+        token: The only bearer token that is taken; by default any is.
+        unknown_model: How a model that is unknown or makes no images is refused: by a 400 with an empty body, as
+            was recorded, or by a 404, as the documentation says.
+        image_format: What pictures are encoded as; by default JPEG.
+        models: The ids that it offers; by default those of 2026-08.
+        faults: Faults that it shows again and again: names, each for every request, or names with a rate from 0 to 1
+            (`{"rate-limit": 0.2}` or `["rate-limit:0.2"]`). See `fault()` for the names.
+        limits: "documented" counts each token's requests as the service's documentation says, and answers 429 past
+            them; "IMAGES_PER_MINUTE:BURST" limits images alone, as you choose; by default nothing is counted.
+        latency: How long each answer takes, in seconds, or a range of them; by default no longer than it needs.
+        time_scale: How many times faster than real time limits fill and slow bodies come: at 60, a minute takes a
+            second.
+        clock: Returns seconds that never run backwards; what the limits are counted by.
+
+    Raises:
+        ValueError: An argument is none of those.
+
+    Attributes:
+        requests: The last 1000 requests, the newest last, without tokens and base64.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: str | None = None,
+        unknown_model: Literal["empty-400", "not-found"] = "empty-400",
+        image_format: PlaceholderFormat | None = None,
+        models: Sequence[str] | None = None,
+        faults: FaultsOption = None,
+        limits: LimitsOption = None,
+        latency: LatencyOption = None,
+        time_scale: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Set up a stand-in; see the class for the arguments."""
+        if unknown_model not in ("empty-400", "not-found"):
+            raise ValueError(f"unknown_model is 'empty-400' or 'not-found', not {unknown_model!r}.")
+        if image_format not in (None, "JPEG", "PNG", "WEBP"):
+            raise ValueError(f"image_format is 'JPEG', 'PNG' or 'WEBP', not {image_format!r}.")
+        if not (math.isfinite(time_scale) and time_scale > 0):
+            raise ValueError(f"time_scale is a number above 0, not {time_scale!r}.")
+        self._journal = Journal(_PATHS)
+        self.requests: deque[RecordedRequest] = self._journal.requests
+        self._token = token
+        self._unknown_model = unknown_model
+        self._format: PlaceholderFormat = image_format or "JPEG"
+        self._models = MODELS_2026_08 if models is None else tuple(models)
+        self._standing_faults = read_faults(faults)
+        self._faults: deque[tuple[str, int]] = deque()
+        self._latency = read_latency(latency)
+        self._time_scale, self._clock = time_scale, clock
+        self._chance = random.Random(0)  # noqa: S311  # the same in every run
+        self._lock = threading.Lock()
+        self._errors, self._chats = itertools.count(1), itertools.count(1)
+        self.limits(limits)
+
+    def respond(self, request: SandboxRequest) -> SandboxResponse:
+        """Answer a request; whatever it holds, this never raises and never waits."""
+        path = request.path.partition("?")[0]
+        try:
+            response = self._journal.answer(request.method, path) if path.startswith(PREFIX) else self._answer(request)
+        except Refusal as refusal:
+            response = refusal.answer()
+        except Exception:  # noqa: BLE001  # nothing may come out of here but an answer
+            # A mistake of ours must not look like one of the caller's: over HTTP it would end the connection.
+            _log.exception("The stand-in failed at a request.")
+            response = error_answer(500, "sandbox-mistake", "The stand-in itself failed; its log says why")
+        if response.status < 400:
+            return response
+        trace = hashlib.sha256(f"ionos-openai sandbox {next(self._errors)}".encode()).hexdigest()[:32]
+        return response.with_headers(x_trace_id=trace)
+
+    def limits(self, limits: LimitsOption) -> None:
+        """Count requests from now on against other limits, every bucket full; see the class for what they may be.
+
+        Raises:
+            ValueError: They are none of those.
+        """
+        self._buckets = Buckets(read_limits(limits), time_scale=self._time_scale, clock=self._clock)
+
+    def fault(self, name: str, *, times: int = 1) -> None:
+        """Show a fault at the next requests, after those that were asked for before.
+
+        Args:
+            name: "rate-limit", "server-error", "empty-400", "html-502", "bad-json", "unauthorized", "expired",
+                "timeout", "cut-body" and "slow-body" befall any request; "no-data", "url-only", "bad-base64",
+                "truncated-image" and "wrong-format" wait for one that asks for a picture.
+            times: How many requests it befalls, at least 1.
+
+        Raises:
+            ValueError: There is no such fault, or `times` is below 1.
+        """
+        check_fault(name)
+        if times < 1:
+            raise ValueError(f"A fault is shown at least once, not {times} times.")
+        with self._lock:
+            self._faults.append((name, times))
+
+    def _answer(self, request: SandboxRequest) -> SandboxResponse:
+        content: Content | Refusal
+        try:
+            content = read_content(request)
+        except Refusal as refusal:
+            content = refusal
+        kept = content if isinstance(content, Content) else Content()
+        recorded = record(request, kept, token_name=self._journal.name_of(request.token))
+        self.requests.append(recorded)
+        fault = ""
+        try:
+            fault = self._next_fault(request)
+            response = self._with_fault(fault, request, content)
+        except Refusal as refusal:
+            response = refusal.answer()
+        with self._lock:
+            delay = self._latency.draw(self._chance)
+        response = replace(response, delay=delay)
+        self._journal.count(recorded, response, fault=fault)
+        return response
+
+    def _with_fault(self, fault: str, request: SandboxRequest, content: Content | Refusal) -> SandboxResponse:
+        if make := ANSWERS.get(fault) or PICTURE_ANSWERS.get(fault):
+            return make()
+        if fault == "timeout":
+            return replace(json_answer({}), connection="timeout")  # nobody will see what is drawn
+        response = self._serve(request, content)
+        if fault in CONNECTION_FAULTS:
+            pause = _SLOW_BODY_PAUSE / self._time_scale
+            return replace(response, connection=CONNECTION_FAULTS[fault], pause=pause)
+        spoil = PICTURE_FAULTS.get(fault)
+        return spoil(response) if spoil and response.status == 200 else response
+
+    def _next_fault(self, request: SandboxRequest) -> str:
+        """Return the name of the fault for this request, empty where none is due."""
+        wants_picture = request.path.startswith(_IMAGES)
+        named = request.header("x-sandbox-fault").strip()
+        if named:
+            if named not in FAULT_NAMES:
+                faults = ", ".join(FAULT_NAMES)
+                raise Refusal(400, "unknown-fault", f"x-sandbox-fault names no fault; the faults are {faults}")
+            return named if wants_picture or named not in PICTURE_FAULT_NAMES else ""
+        with self._lock:
+            return self._queued_fault(wants_picture=wants_picture) or self._chance_fault(wants_picture=wants_picture)
+
+    def _queued_fault(self, *, wants_picture: bool) -> str:
+        if not self._faults:
+            return ""
+        name, left = self._faults[0]
+        if not wants_picture and name in PICTURE_FAULT_NAMES:
+            return ""
+        self._faults.popleft()
+        if left > 1:
+            self._faults.appendleft((name, left - 1))
+        return name
+
+    def _chance_fault(self, *, wants_picture: bool) -> str:
+        for name, rate in self._standing_faults:
+            if (wants_picture or name not in PICTURE_FAULT_NAMES) and self._chance.random() < rate:
+                return name
+        return ""
+
+    def _serve(self, request: SandboxRequest, content: Content | Refusal) -> SandboxResponse:
+        if not self._is_authorized(request.token):
+            return unauthorized()
+        path = request.path.partition("?")[0]
+        if wait := self._buckets.take(request.token or "", image=path.startswith(_IMAGES)):
+            return rate_limit(max(1, math.ceil(wait)))
+        serve: dict[str, Callable[[Content], SandboxResponse]] = {
+            "/v1/models": self._list_models,
+            "/v1/images/generations": self._generate,
+            "/v1/images/edits": self._edit,
+            "/v1/chat/completions": self._chat,
+            "/v1/embeddings": self._embed,
+        }
+        if path not in serve:
+            raise Refusal(404, "unknown-path", "There is nothing at this path")
+        if request.method.upper() != _PATHS[path]:
+            refusal = Refusal(405, "unknown-path", f"This path is asked with {_PATHS[path]}")
+            return refusal.answer().with_headers(allow=_PATHS[path])
+        if isinstance(content, Refusal):
+            raise content
+        return serve[path](content)
+
+    def _is_authorized(self, token: str | None) -> bool:
+        if token is None or self._token is None:
+            return token is not None
+        return secrets.compare_digest(token.encode("utf-8", "replace"), self._token.encode("utf-8", "replace"))
+
+    def _list_models(self, _content: Content) -> SandboxResponse:
+        now = int(time.time())
+        entries = [{"id": model, "object": "model", "created": now, "owned_by": "unknown"} for model in self._models]
+        return json_answer({"data": entries, "object": "list"})
+
+    def _generate(self, content: Content) -> SandboxResponse:
+        model, prompt = _required(content, "model"), _required(content, "prompt")
+        if not self._offers(model, "images"):
+            return self._no_such_model()
+        _check_number(content)
+        return self._picture(prompt, model, _read_size(content, model) or parse_size(DEFAULT_SIZE))
+
+    def _edit(self, content: Content) -> SandboxResponse:
+        model, prompt = _required(content, "model"), _required(content, "prompt")
+        if not self._offers(model, "images"):
+            return self._no_such_model()
+        known = find_model(model)
+        if known is not None and known.can_edit is False:
+            raise Refusal(400, "cannot-edit", f"{known.name} makes pictures from text alone")
+        _check_number(content)
+        images = [data for name, data in content.files if re.fullmatch(r"image(\[\d*\])?", name)]
+        if not images:
+            raise Refusal(400, "edits", "The form has no file named image or image[]")
+        sizes = [_picture_size(data, "image") for data in images]
+        for name, data in content.files:
+            if name == "mask":
+                _picture_size(data, name)
+        return self._picture(prompt, model, _read_size(content, model) or _edit_size(*sizes[0], model), images)
+
+    def _picture(self, prompt: str, model: str, size: tuple[int, int], images: Sequence[bytes] = ()) -> SandboxResponse:
+        try:
+            data = placeholder(prompt, model=model, size=size, format=self._format, inputs=images)
+        except ValueError as error:
+            raise Refusal(400, "edits", f"An input is {error}") from None
+        usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+        # No "created": whether the service sends it was not recorded, and clients must bear its absence.
+        return json_answer({"data": [{"b64_json": pybase64.b64encode(data).decode("ascii")}], "usage": usage})
+
+    def _chat(self, content: Content) -> SandboxResponse:
+        model = _required(content, "model")
+        if not self._offers(model, "chat"):
+            return self._no_such_model()
+        return chat(content.values, model, next(self._chats))
+
+    def _embed(self, content: Content) -> SandboxResponse:
+        model = _required(content, "model")
+        if not self._offers(model, "embeddings"):
+            return self._no_such_model()
+        if content.values.get("encoding_format") == "base64":
+            return server_error()
+        return embed(content.values, model)
+
+    def _offers(self, model: str, purpose: str) -> bool:
+        return model in self._models and purpose_of(model) == purpose
+
+    def _no_such_model(self) -> SandboxResponse:
+        if self._unknown_model == "empty-400":
+            return ANSWERS["empty-400"]()
+        return Refusal(404, "unknown-model", "There is no such model for this").answer()
+
+
+def _required(content: Content, name: str) -> str:
+    value = content.values.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise Refusal(400, "required", f"{name} is missing")
+    return value
+
+
+def _check_number(content: Content) -> None:
+    # A form sends text.
+    if content.values.get("n") not in (None, 1, "1"):
+        raise Refusal(400, "n", "n can only be 1")
+
+
+def _read_size(content: Content, model: str) -> tuple[int, int] | None:
+    """Return the asked width and height in px, or None where the request leaves the size out."""
+    size = content.values.get("size")
+    if size is None:
+        return None
+    try:
+        width, height = parse_size(str(size))
+    except InvalidRequestError:
+        width, height = 0, 0
+    if size != f"{width}x{height}":
+        raise Refusal(400, "size", "size must be WIDTHxHEIGHT, such as 1024x1024")
+    if max(width, height) > _LONGEST_SIDE:
+        raise Refusal(400, "size-limit", f"No side may be longer than {_LONGEST_SIDE} px")
+    known = find_model(model)
+    rule = known.size_rule if known else None
+    if known is None or rule is None or rule.allows(width, height):
+        return width, height
+    if rule.is_official:
+        raise Refusal(400, "size", f"{known.name} makes {rule.describe()}")
+    _log.warning(
+        "%s makes %s, as far as is known from a client's code; %s is drawn all the same, but the service may "
+        "refuse it.",
+        known.name,
+        rule.describe(),
+        size,
+    )
+    return width, height
+
+
+def _picture_size(data: bytes, name: str) -> tuple[int, int]:
+    try:
+        return picture_size(data)
+    except ValueError as error:
+        raise Refusal(400, "edits", f"{name} is {error}") from None
+
+
+def _edit_size(width: int, height: int, model: str) -> tuple[int, int]:
+    """Return the size nearest to an input's that the model makes, with about the same shape, in px."""
+    known = find_model(model)
+    rule = known.size_rule if known else None
+    step, least, most = 1, 1, _LONGEST_SIDE
+    if rule is not None and not rule.choices:
+        step, least, most = rule.multiple_of, rule.minimum, min(rule.maximum or most, most)
+    shrink = min(1.0, most / max(width, height))
+    across, down = (min(most, max(least, round(side * shrink / step) * step)) for side in (width, height))
+    return across, down

@@ -1,0 +1,99 @@
+"""Requests and answers as they go over the wire, without any HTTP library."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ConnectionFault: TypeAlias = Literal["", "timeout", "cut-body", "slow-body"]
+"""What goes wrong with the connection, and not with the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxRequest:
+    """A request to the stand-in.
+
+    Attributes:
+        method: "GET", "POST" and the like.
+        path: Such as "/v1/images/generations"; a query string is passed over.
+        headers: Their names in any case. They hold the token, so they are never shown.
+        body: The body as sent.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    def header(self, name: str) -> str:
+        """Return the header of this name, in any case; empty where there is none."""
+        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), "")
+
+    @property
+    def token(self) -> str | None:
+        """The bearer token, or None."""
+        scheme, _, token = self.header("authorization").strip().partition(" ")
+        return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxResponse:
+    """The stand-in's answer.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Their names in lower case.
+        body: The whole body; that of a stream holds all its events.
+        delay: How long the answer takes from the request's arrival on, in seconds.
+        connection: What is to go wrong on the way: "" for nothing, "timeout" (no answer ever comes), "cut-body" (half
+            of the body comes, then the connection ends) or "slow-body" (half of it comes, then a pause, then the rest).
+        pause: How long a slow body pauses, in seconds.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    delay: float = 0.0
+    connection: ConnectionFault = ""
+    pause: float = 0.0
+
+    def with_headers(self, **headers: str) -> SandboxResponse:
+        """Return the same answer with more headers; an underscore stands for a hyphen in their names."""
+        more = {name.replace("_", "-"): value for name, value in headers.items()}
+        return replace(self, headers={**self.headers, **more})
+
+
+class Refusal(Exception):  # noqa: N818  # it ends a request as it should be ended, and never leaves this package
+    """A request that is to be refused; it becomes an answer."""
+
+    def __init__(self, status: int, behaviour: str, message: str) -> None:
+        """Keep the status, the name of the behaviour that refuses, and what to say."""
+        super().__init__(message)
+        self.status = status
+        self.behaviour = behaviour
+
+    def answer(self) -> SandboxResponse:
+        """Return the answer; its code "sandbox-..." tells that the words are not the service's."""
+        return error_answer(self.status, f"sandbox-{self.behaviour}", str(self))
+
+
+def json_answer(payload: object, *, status: int = 200) -> SandboxResponse:
+    """Return `payload` as a JSON answer."""
+    body = json.dumps(payload, separators=(",", ":")).encode("ascii")
+    return SandboxResponse(status=status, headers={"content-type": "application/json"}, body=body)
+
+
+def error_answer(status: int, code: str, message: str) -> SandboxResponse:
+    """Return an error in the shape of the recorded 401."""
+    entry = {"errorCode": code, "message": message}
+    return json_answer({"httpStatus": status, "messages": [entry]}, status=status)
+
+
+def unauthorized() -> SandboxResponse:
+    """Return the 401 as it was recorded."""
+    message = "Unauthorized, wrong or no api key provided to process this request"
+    return error_answer(401, "paas-auth-1", message)

@@ -1,0 +1,382 @@
+"""Every setting, and where its value comes from. The only reader of the environment.
+
+| setting | variables | default |
+| --- | --- | --- |
+| `api_key` | `IONOS_API_TOKEN`, `IONOS_API_KEY`, `IONOS_TOKEN` | none: an error |
+| `api_key_file` | `IONOS_API_TOKEN_FILE` | none |
+| `base_url` | `IONOS_BASE_URL` | IONOS' server in Berlin |
+| `allowed_hosts` | `IONOS_ALLOWED_HOSTS` (never from `.env`) | none |
+| `image_model` | `IONOS_IMAGE_MODEL` | FLUX.1-schnell |
+| `image_edit_model` | `IONOS_IMAGE_EDIT_MODEL` | FLUX.2-klein-4B |
+| `timeout` | `IONOS_TIMEOUT`, seconds | the SDK's, 600 |
+| `max_retries` | `IONOS_MAX_RETRIES` | 2 |
+| `ca_bundle` | `IONOS_CA_BUNDLE` | the SDK's certificates |
+| `sandbox` | `IONOS_SANDBOX` | off |
+| `file_names` | `IONOS_FILE_NAMES`: prompt or digest | prompt |
+| `compat` | `IONOS_COMPAT`: adapt, strict or off | adapt |
+
+A value is taken from the argument, else the environment, else the `.env` file of the working directory, else the
+default. Within one place the token's variables go in the order `IONOS_API_TOKEN`, `IONOS_API_TOKEN_FILE`,
+`IONOS_API_KEY`, `IONOS_TOKEN`. Blank counts as unset; outer blanks are stripped.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from dotenv import dotenv_values
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ionos_openai.compat import CompatMode
+from ionos_openai.credentials import BASE_URL, clean_token, is_hosting_key, normalise_base_url
+from ionos_openai.errors import ConfigurationError, IonosError, mask_secrets
+from ionos_openai.files import FileNames
+from ionos_openai.models import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL, resolve_model
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+log = logging.getLogger("ionos_openai")
+
+TOKEN_VARIABLES = ("IONOS_API_TOKEN", "IONOS_API_KEY", "IONOS_TOKEN")
+
+# In the order in which they are looked up; the first that has a value decides its setting.
+_VARIABLES: tuple[tuple[str, str], ...] = (
+    ("IONOS_API_TOKEN", "api_key"),
+    ("IONOS_API_TOKEN_FILE", "api_key_file"),
+    ("IONOS_API_KEY", "api_key"),
+    ("IONOS_TOKEN", "api_key"),
+    ("IONOS_BASE_URL", "base_url"),
+    ("IONOS_ALLOWED_HOSTS", "allowed_hosts"),
+    ("IONOS_IMAGE_MODEL", "image_model"),
+    ("IONOS_IMAGE_EDIT_MODEL", "image_edit_model"),
+    ("IONOS_TIMEOUT", "timeout"),
+    ("IONOS_MAX_RETRIES", "max_retries"),
+    ("IONOS_CA_BUNDLE", "ca_bundle"),
+    ("IONOS_SANDBOX", "sandbox"),
+    ("IONOS_FILE_NAMES", "file_names"),
+    ("IONOS_COMPAT", "compat"),
+)
+_ONLY_REAL_ENVIRONMENT = frozenset({"IONOS_ALLOWED_HOSTS"})
+_ONE_OF = {"api_key": "token", "api_key_file": "token"}
+
+CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PROXY_VARIABLES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a setting's value came from.
+
+    Attributes:
+        place: "code", "environment" or ".env".
+        variable: The variable's name; for code the setting's own.
+        path: The `.env` file, where the value is from one.
+    """
+
+    place: Literal["code", "environment", ".env"]
+    variable: str
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        """Return a phrase for messages: "IONOS_API_TOKEN in the environment"."""
+        if self.place == "code":
+            return f"{self.variable}="
+        return f"{self.variable} in {self.path or 'the environment'}"
+
+
+class SettingValues(TypedDict, total=False):
+    """The arguments of `IonosSettings`, all optional."""
+
+    api_key: str | SecretStr | None
+    api_key_file: str | os.PathLike[str] | None
+    base_url: str
+    allowed_hosts: Iterable[str]
+    image_model: str
+    image_edit_model: str
+    timeout: float | None
+    max_retries: int
+    ca_bundle: str | os.PathLike[str] | None
+    sandbox: bool
+    file_names: FileNames
+    compat: CompatMode
+
+
+class IonosSettings(BaseSettings):
+    """The settings of a client: arguments first, then the environment, then `.env`, then the defaults.
+
+    Attributes:
+        api_key: The IONOS token; never shown in a repr.
+        api_key_file: A file that holds the token, read again when it changes.
+        base_url: The service's address.
+        allowed_hosts: Hosts outside ionos.com to which `IONOS_BASE_URL` may point.
+        image_model: The model for images where none is named: an id or a short name.
+        image_edit_model: The model for edits where none is named.
+        timeout: Seconds before a request is given up; None means the SDK's 600.
+        max_retries: How often the SDK tries again after 408, 409, 5xx and broken connections. A picture whose
+            answer was lost may have been billed.
+        ca_bundle: A PEM file with a private CA's certificates, trusted beside the usual ones.
+        sandbox: Whether the in-process stand-in answers instead of the service.
+        file_names: Whether file names are made of the "prompt" or of its "digest".
+        compat: Whether image requests written for OpenAI are adapted with a warning ("adapt"), refused ("strict") or
+            sent as they are ("off").
+
+    Raises:
+        ConfigurationError: A value cannot work, or the `.env` file cannot be read. No value is in the message.
+    """
+
+    model_config = SettingsConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    api_key: SecretStr | None = None
+    api_key_file: Path | None = None
+    base_url: str = BASE_URL
+    allowed_hosts: tuple[str, ...] = ()
+    image_model: str = DEFAULT_IMAGE_MODEL
+    image_edit_model: str = DEFAULT_EDIT_MODEL
+    timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    max_retries: int = Field(default=2, ge=0, le=100)
+    ca_bundle: Path | None = None
+    sandbox: bool = False
+    file_names: FileNames = "prompt"
+    compat: CompatMode = "adapt"
+
+    _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
+    _refused: tuple[str, ...] = PrivateAttr(default=())
+    _env_path: Path | None = PrivateAttr(default=None)
+
+    def __init__(
+        self,
+        *,
+        env_file: str | os.PathLike[str] | None = ".env",
+        **values: Unpack[SettingValues],
+    ) -> None:
+        """Take `values` first, then the environment, then `env_file` (None: no file)."""
+        given: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
+        env_path = None if env_file is None else Path(env_file).absolute()
+        found, origins, refused = _look_around(env_path)
+        if {"api_key", "api_key_file"} & given.keys():
+            found = {name: value for name, value in found.items() if name not in _ONE_OF}
+        merged = found | given
+        origins |= {name: Origin(place="code", variable=name) for name in given}
+        problem: str | None = None
+        try:
+            super().__init__(_env_file=None, **merged)  # or pydantic would read the file once more, its own way
+        except ValidationError as error:
+            problem = _describe(error, origins)
+        # Raised out here, so that the raw values in pydantic's error do not travel along as its context.
+        if problem:
+            raise ConfigurationError(problem)
+        self._origins = {name: origins[name] for name in merged if name in type(self).model_fields}
+        self._refused = refused
+        self._env_path = env_path
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Use what `__init__` gathered: pydantic's own sources cannot tell which variable a value came from."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @field_validator("api_key", mode="before")
+    @classmethod
+    def _clean_token(cls, value: object) -> object:
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        return clean_token(value) or None if isinstance(value, str) else value
+
+    @field_validator("base_url")
+    @classmethod
+    def _normalise_url(cls, value: str) -> str:
+        try:
+            return normalise_base_url(value, origin="the URL")
+        except IonosError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = value.replace(",", " ").split()
+        return tuple(value) if isinstance(value, Iterable) else value
+
+    @field_validator("image_model", "image_edit_model")
+    @classmethod
+    def _resolve(cls, value: str) -> str:
+        try:
+            return resolve_model(value)
+        except IonosError as error:
+            raise ValueError(str(error)) from None
+
+    def origin(self, name: str) -> Origin | None:
+        """Return where the value of the setting `name` came from; None where it is the default."""
+        return self._origins.get(name)
+
+    @property
+    def refused_variables(self) -> tuple[str, ...]:
+        """The variables that were passed over because they hold a key for IONOS' DNS and hosting API."""
+        return self._refused
+
+    @property
+    def env_path(self) -> Path | None:
+        """The `.env` file that was looked for, whether it exists or not; None where it is turned off."""
+        return self._env_path
+
+
+class TokenFile:
+    """A token that lies in a file, as Docker and Kubernetes hand out secrets; read again when the file changes.
+
+    Calling it returns the token. It works as `api_key=` of a client.
+
+    Raises:
+        ConfigurationError: At a call: the file cannot be read or is empty, and there is no earlier token.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Remember `path`; nothing is read yet."""
+        self.path = Path(path)
+        self._token = ""
+        self._stamp: tuple[int, int, int] | None = None
+
+    def __call__(self) -> str:
+        """Return the token that the file holds now."""
+        problem: str | None = None
+        try:
+            status = self.path.stat()
+            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if stamp != self._stamp:
+                token = clean_token(self.path.read_text(encoding="utf-8-sig"))
+                self._token, self._stamp = token or self._token, stamp
+        except (OSError, UnicodeDecodeError) as error:
+            problem = getattr(error, "strerror", None) or "not UTF-8 text"
+        # Explained out here, so that the file's bytes in a UnicodeDecodeError do not travel along as its context.
+        if problem:
+            self._explain(problem)
+        if not self._token:
+            raise ConfigurationError(f"The token file {self.path} is empty: write the IONOS token into it.")
+        return self._token
+
+    def _explain(self, reason: str) -> None:
+        # While a secret is being swapped, the file may be gone for a moment: the token from before still holds.
+        if self._token:
+            log.warning("The token file %s cannot be read (%s): the token read before is used.", self.path, reason)
+            return
+        raise ConfigurationError(
+            f"The token file {self.path} cannot be read ({reason}). Mend IONOS_API_TOKEN_FILE or api_key_file=."
+        )
+
+    def __repr__(self) -> str:
+        """Return the path, never the token."""
+        return f"TokenFile({str(self.path)!r})"
+
+
+def file_names_setting() -> FileNames:
+    """Return `IONOS_FILE_NAMES` from the environment, else from `.env`, else "prompt".
+
+    Never raises: it is asked when a picture that was paid for is about to be written.
+    """
+    try:
+        found, _, _ = _look_around(Path(".env").absolute(), only="IONOS_FILE_NAMES")
+    except ConfigurationError:
+        return "prompt"
+    return "digest" if str(found.get("file_names")).lower() == "digest" else "prompt"
+
+
+def _look_around(
+    env_path: Path | None, *, only: str | None = None
+) -> tuple[dict[str, Any], dict[str, Origin], tuple[str, ...]]:
+    """Gather values from the environment and the `.env` file.
+
+    Returns:
+        The settings' raw values, where each came from, and the variables that were refused as hosting keys.
+    """
+    found: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    refused: list[str] = []
+    decided: set[str] = set()
+    for place, path, variables in (
+        ("environment", None, os.environ),
+        (".env", env_path, _read_env_file(env_path)),
+    ):
+        for variable, name in _VARIABLES:
+            value = (variables.get(variable) or "").strip()
+            kind = _ONE_OF.get(name, name)
+            if not value or (only and variable != only) or (path and variable in _ONLY_REAL_ENVIRONMENT):
+                continue
+            origin = Origin(place=place, variable=variable, path=path)  # type: ignore[arg-type]  # of the pairs above
+            if variable in TOKEN_VARIABLES and is_hosting_key(clean_token(value)):
+                refused.append(str(origin))
+                log.info("%s holds a key for IONOS' DNS and hosting API: passed over.", origin)
+            elif kind in decided:
+                log.debug("%s is not used: the value was already taken from elsewhere.", origin)
+            else:
+                decided.add(kind)
+                found[name], origins[name] = value, origin
+                if kind == "token":
+                    log.debug("The IONOS token is taken from %s.", origin)
+    return found, origins, tuple(refused)
+
+
+def _read_env_file(path: Path | None) -> Mapping[str, str | None]:
+    if path is None:
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+    except UnicodeDecodeError:
+        problem = "is not UTF-8 text: save it as UTF-8"
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}): mend its permissions"
+    else:
+        # UTF-16 without a mark at its start reads as UTF-8 with a NUL beside each letter.
+        if "\0" not in text:
+            return dotenv_values(stream=StringIO(text))
+        problem = "is not UTF-8 text: save it as UTF-8"
+    raise ConfigurationError(f"{path} {problem}, or turn it off with IonosSettings(env_file=None).")
+
+
+def _describe(error: ValidationError, origins: Mapping[str, Origin]) -> str:
+    problems = []
+    for entry in error.errors(include_url=False, include_context=False, include_input=False):
+        name = str(entry["loc"][0]) if entry["loc"] else "settings"
+        if entry["type"] == "extra_forbidden":
+            problems.append(f"There is no setting {name!r}.")
+        else:
+            message = mask_secrets(entry["msg"].removeprefix("Value error, ").rstrip("."))
+            problems.append(f"Cannot use {origins.get(name, name)}: {message[:1].lower()}{message[1:]}.")
+    return " ".join(problems)
+
+
+def foreign_variables() -> dict[str, str]:
+    """Return other programs' variables that bear on a client: OpenAI's, and those of proxies and certificates.
+
+    Returns:
+        The variables that are set, by name, sorted. The values are fit to be shown: none for `OPENAI_*`, proxies
+        without user and password, and no control characters.
+    """
+    found: dict[str, str] = {}
+    for name in sorted(os.environ):
+        value = os.environ[name].strip()
+        if value and name.upper().startswith("OPENAI_"):
+            found[name] = ""
+        elif value and name.upper() in _PROXY_VARIABLES:
+            found[name] = _printable(re.sub(r"(?s)^([a-z][a-z0-9+.-]*://)?.*@", r"\1***@", value, flags=re.IGNORECASE))
+        elif value and name in CERTIFICATE_VARIABLES:
+            found[name] = _printable(value)
+    return found
+
+
+def _printable(value: str) -> str:
+    return "".join(one if one.isprintable() else "?" for one in mask_secrets(value))[:500]

@@ -1,0 +1,47 @@
+"""The HTTP library that the installed OpenAI SDK stands on: httpx up to openai 2, httpx2 from openai 3."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, cast
+
+import openai
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import httpx2 as httpx
+
+
+def http_library() -> Any:
+    """Return the module `httpx` or `httpx2`, whichever the installed SDK's own clients are made of."""
+    root = next(base for base in openai.DefaultHttpxClient.__mro__ if base.__module__.startswith("httpx"))
+    return sys.modules[root.__module__.partition(".")[0]]
+
+
+def trust_also(ca_bundle: Path) -> ssl.SSLContext:
+    """Return the SDK's own certificate checks, trusting the certificates in `ca_bundle` too.
+
+    Raises:
+        OSError: The file cannot be read, or (`ssl.SSLError`) holds no certificate.
+    """
+    context = cast("ssl.SSLContext", http_library().create_ssl_context())
+    context.load_verify_locations(cafile=ca_bundle)
+    return context
+
+
+def answering_client(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.Client:
+    """Return an HTTP client that asks `answer` instead of the network."""
+    return openai.DefaultHttpxClient(transport=http_library().MockTransport(answer))
+
+
+def answering_async_client(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.AsyncClient:
+    """Do what `answering_client` does, for async code; `answer` runs in a thread."""
+    import anyio.to_thread
+
+    async def answer_in_thread(request: httpx.Request) -> httpx.Response:
+        return await anyio.to_thread.run_sync(answer, request)
+
+    return openai.DefaultAsyncHttpxClient(transport=http_library().MockTransport(answer_in_thread))

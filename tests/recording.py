@@ -1,0 +1,318 @@
+"""Cassettes: what of a conversation is written down, how it is made readable, and which requests are the same.
+
+`vcr_config` is what vcrpy needs; `ReadableYaml` writes its files so that people can review them. What is written holds
+no token, no cookie, no trace id and no header but a few, and a picture is a few pixels large.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
+from urllib.parse import quote
+
+import pybase64
+import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
+from PIL import Image
+from vcr.serializers import yamlserializer  # type: ignore[import-untyped]  # it has no types
+
+from ionos_openai.asked import SANDBOX_MARK
+from ionos_openai.formats import is_marked_sandbox
+from ionos_openai.sandbox.form import Part, read_form
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+RecordedFrom: TypeAlias = Literal["stand-in", "service"]
+"""Who answered while a cassette was recorded."""
+
+RECORDED_FROM = "x-recorded-from"
+"""The header that every recorded answer is given; its value is a `RecordedFrom`."""
+
+MATCH_ON = ("method", "scheme", "host", "port", "path", "query", "body")
+TRACE_ID = "0" * 32
+
+_REQUEST_HEADERS = frozenset({"content-type"})
+_ANSWER_HEADERS = frozenset({"content-type", "retry-after", "x-trace-id", RECORDED_FROM})
+_TOKEN = "<token>"
+_BOUNDARY = "form"
+_FORM_TYPE = f"multipart/form-data; boundary={_BOUNDARY}"
+_LONGEST_SIDE = 8  # px
+_SHORTEST_SECRET = 12  # characters; a token such as "sandbox" is none, and a word of many an answer
+_EXIF_DESCRIPTION = 0x010E
+
+# Base64 has no dot, so none of these can damage a picture.
+_LOOKS_SECRET = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*)+|(?i:\bbearer\s+)(?:<token>|[^\s\"',;<>]+)|\bsk-[\w-]{8,}")
+_LONG_BASE64 = re.compile(r"[A-Za-z0-9+/_=-]{200,}")
+_DATA_URI = re.compile(r"data:image/[\w.+-]+;base64,")
+
+_SIGNS_OF_SECRETS = {
+    "eyJ": re.compile(r"eyJ"),
+    "Bearer": re.compile(r"(?i)bearer\s"),
+    "sk-": re.compile(r"\bsk-"),
+    "authorization": re.compile(r"(?i)authorization"),
+    "cookie": re.compile(r"(?i)cookie"),
+}
+
+
+def vcr_config(*, recorded_from: RecordedFrom) -> dict[str, object]:
+    """Return the arguments for `vcr.VCR`, or what pytest-recording's fixture `vcr_config` is to return.
+
+    Args:
+        recorded_from: Who answers while a cassette is recorded; it is written into each answer.
+    """
+    scrubber = Scrubber(recorded_from)
+    return {
+        "match_on": MATCH_ON,
+        "decode_compressed_response": True,
+        "before_record_request": scrubber.request,
+        "before_record_response": scrubber.answer,
+    }
+
+
+def quiet_vcr() -> None:
+    """Keep vcrpy from logging whole bodies, which it does at INFO."""
+    for name in ("vcr", "vcr.cassette"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Scrubber:
+    """Turns requests and answers into what may be written down.
+
+    vcrpy asks it when it records, when it looks for a recorded request, and again when it loads a file: what was
+    scrubbed before stays as it is. The tokens to look for are those that the requests themselves carry.
+    """
+
+    def __init__(self, recorded_from: RecordedFrom) -> None:
+        """Keep who answers; it is written into each answer."""
+        self._recorded_from = recorded_from
+        self._secrets: set[str] = set()
+
+    def request(self, request: Any) -> Any:
+        """Scrub a `vcr.request.Request`; vcrpy hands over a copy of its own."""
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self._learn(headers.get("authorization", ""))
+        content_type = headers.get("content-type", "")
+        request.uri = self._mask(request.uri)
+        if not isinstance(request.body, bytes) or not request.body:
+            request.headers = {}  # Early versions of the SDK give a type to what is not there.
+            return request
+        request.headers = _pick(headers, _REQUEST_HEADERS)
+        if content_type.startswith("multipart/form-data"):
+            request.body = self._form(request.body, content_type)
+            request.headers["content-type"] = _FORM_TYPE
+        else:
+            request.body = self._request_body(request.body)
+        return request
+
+    def answer(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Scrub an answer: vcrpy's dict of status, headers and body."""
+        headers = {name.lower(): list(values) for name, values in answer["headers"].items()}
+        if headers.get("content-encoding"):
+            raise ValueError(f"The answer's encoding {headers['content-encoding']} cannot be read, so not be scrubbed.")
+        body = self._answer_body(answer["body"]["string"], headers)
+        headers = {name: [self._mask(one) for one in values] for name, values in headers.items()}
+        kept = _pick(headers, _ANSWER_HEADERS)
+        if "x-trace-id" in kept:
+            kept["x-trace-id"] = [TRACE_ID]
+        kept.setdefault(RECORDED_FROM, [self._recorded_from])
+        status = {**answer["status"], "message": self._mask(answer["status"]["message"] or "")}
+        return {"status": status, "headers": kept, "body": {"string": body}}
+
+    def _learn(self, authorization: str) -> None:
+        """Remember the token that a request carries, and the parts of a JWT."""
+        token = authorization.strip().rpartition(" ")[2]
+        for secret in (token, quote(token, safe=""), *token.split(".")):
+            if len(secret) >= _SHORTEST_SECRET:
+                self._secrets.add(secret)
+
+    def _mask(self, text: str) -> str:
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, _TOKEN)
+        return _LOOKS_SECRET.sub(_TOKEN, text)
+
+    def _request_text(self, text: str) -> str:
+        """Mask a text that is sent; a picture in it becomes its digest, so that another one does not match."""
+        return _LONG_BASE64.sub(lambda found: _digest(found[0].encode(), "characters"), self._mask(text))
+
+    def _request_body(self, body: bytes) -> bytes:
+        try:
+            value = json.loads(body)
+        except (ValueError, RecursionError):
+            return self._raw(body)
+        # Versions of the SDK order the fields differently.
+        return json.dumps(_each_text(value, self._request_text), indent=2, sort_keys=True).encode("ascii")
+
+    def _form(self, body: bytes, content_type: str) -> bytes:
+        """Write a form with a boundary that is always the same, sorted by field, its files as digests."""
+        if content_type == _FORM_TYPE:
+            return body
+        try:
+            parts = sorted(read_form(body, content_type), key=lambda part: part.name)
+        except ValueError:
+            return self._raw(body)
+        # No carriage return: with one, YAML could not show the form line by line.
+        return "\n".join([*map(self._part, parts), f"--{_BOUNDARY}--"]).encode()
+
+    def _part(self, part: Part) -> str:
+        filename = "" if part.filename is None else f'; filename="{part.filename}"'
+        if part.filename is None:
+            content = self._request_text(part.content.decode("utf-8", "backslashreplace"))
+        else:
+            content = _digest(part.content, "bytes")
+        return f'--{_BOUNDARY}\nContent-Disposition: form-data; name="{part.name}"{filename}\n\n{content}'
+
+    def _answer_body(self, body: bytes, headers: Mapping[str, list[str]]) -> bytes:
+        for trace in headers.get("x-trace-id", []):
+            body = body.replace(trace.encode(), TRACE_ID.encode()) if trace else body
+        try:
+            value = json.loads(body)
+        except (ValueError, RecursionError):
+            return self._raw(body)
+        # ASCII alone: vcrpy writes files in the system's encoding and reads them as UTF-8.
+        return json.dumps(_each_text(value, self._answer_text), indent=2).encode("ascii")
+
+    def _answer_text(self, text: str) -> str:
+        masked = self._mask(text)
+        return shrink_base64(text) if masked == text else masked
+
+    def _raw(self, body: bytes) -> bytes:
+        """Mask a body that is no JSON: a page, a stream of events, or bytes of any kind."""
+        # Latin-1 gives every byte a character and back, and tokens are ASCII.
+        return self._mask(body.decode("latin-1")).encode("latin-1")
+
+
+def shrink_base64(text: str) -> str:
+    """Shrink a picture in base64, or in a `data:` URI; any other text is returned as it is."""
+    head = _DATA_URI.match(text)
+    start = head.end() if head else 0
+    try:
+        small = shrink_picture(pybase64.b64decode(text[start:], validate=True))
+    except ValueError:
+        return text
+    return text[:start] + pybase64.b64encode(small).decode("ascii")
+
+
+def shrink_picture(data: bytes) -> bytes:
+    """Shrink a picture to at most 8 x 8 px, in its own format; the stand-in's mark stays.
+
+    Raises:
+        ValueError: It is no picture that Pillow can read.
+    """
+    out = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            if max(picture.size) <= _LONGEST_SIDE:
+                return data
+            picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+            picture.info.clear()
+            exif = Image.Exif()
+            if is_marked_sandbox(data):
+                exif[_EXIF_DESCRIPTION] = SANDBOX_MARK.decode("ascii")
+            picture.save(out, picture.format, exif=exif, optimize=True)
+    except Exception as error:
+        # Pillow's decoders raise exceptions of every kind.
+        raise ValueError("not a picture that can be shrunk") from error
+    return out.getvalue()
+
+
+def signs_of_secrets(text: str, *tokens: str) -> list[str]:
+    """Name what in a cassette's text looks like a secret; the secrets themselves are not repeated.
+
+    Args:
+        text: The text of a whole file.
+        tokens: Tokens that must not be in it, whatever they look like.
+    """
+    found = [name for name, pattern in _SIGNS_OF_SECRETS.items() if pattern.search(text)]
+    return [*found, *("a token" for token in tokens if token and token in text)]
+
+
+class ReadableYaml:
+    """A serializer for vcrpy: YAML with bodies line by line, and a first line that says who answered."""
+
+    @staticmethod
+    def serialize(cassette: Mapping[str, Any]) -> str:
+        """Write a cassette."""
+        answers = [interaction["response"] for interaction in cassette["interactions"]]
+        sources = sorted({source for answer in answers for source in answer["headers"].get(RECORDED_FROM, ["unknown"])})
+        text: str = yaml.dump(dict(cassette), Dumper=_LineByLine, sort_keys=False, width=1000)
+        return f"# Recorded from the {' and the '.join(sources)}: see README.md.\n{text}"
+
+    @staticmethod
+    def deserialize(text: str) -> Any:
+        """Read a cassette."""
+        return yamlserializer.deserialize(text)
+
+
+class _LineByLine(yaml.SafeDumper):  # type: ignore[misc]  # as above, no types
+    """Writes a text of several lines as it reads, where that loses nothing."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Write what two answers share twice, and not as "&id001"."""
+        return True
+
+
+def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    readable = "\n" in text and text.isascii() and text.replace("\n", "").isprintable()
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if readable else None)
+
+
+_LineByLine.add_representer(str, _write_text)
+
+
+def source_of(path: Path) -> RecordedFrom:
+    """Return who answered when a cassette was recorded.
+
+    Raises:
+        ValueError: The file does not say so, or says different things.
+    """
+    interactions = ReadableYaml.deserialize(path.read_text(encoding="utf-8"))["interactions"]
+    sources = [tuple(one["response"]["headers"].get(RECORDED_FROM, ())) for one in interactions]
+    for source in get_args(RecordedFrom):
+        if sources and all(one == (source,) for one in sources):
+            return cast("RecordedFrom", source)
+    raise ValueError(f"{path.name} does not say who answered: each answer needs the header {RECORDED_FROM}.")
+
+
+def check_present(cassette: Any, *, command: str) -> None:
+    """Fail where a cassette is to be replayed that was never recorded.
+
+    Args:
+        cassette: The `vcr.cassette.Cassette`.
+        command: The command that records it.
+    """
+    path = Path(cassette._path)  # public only in later versions of vcrpy
+    if not path.is_file():
+        raise AssertionError(f"There is no cassette {path.name}: record it with `{command}`.")
+
+
+def check_played(cassette: Any) -> None:
+    """Fail where not every recorded request was made again."""
+    if cassette.play_count < len(cassette):
+        name = Path(cassette._path).name
+        left = [request for number, request in enumerate(cassette.requests) if not cassette.play_counts[number]]
+        unplayed = ", ".join(f"{request.method} {request.path}" for request in left)
+        raise AssertionError(f"{name}: {cassette.play_count} of {len(cassette)} requests were made; not {unplayed}.")
+
+
+def _pick(headers: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: headers[name] for name in sorted(headers) if name in names}
+
+
+def _digest(data: bytes, unit: str) -> str:
+    return f"<{len(data)} {unit}, sha256 {hashlib.sha256(data).hexdigest()[:16]}>"
+
+
+def _each_text(value: object, change: Callable[[str], str]) -> object:
+    """Return parsed JSON with each text in it changed, those of keys too."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_each_text(one, change) for one in value]
+    if isinstance(value, dict):
+        return {change(name): _each_text(one, change) for name, one in value.items()}
+    return value

@@ -1,0 +1,48 @@
+"""The README keeps its word: its commands, its Python, its tables."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ionos_openai.settings import IonosSettings
+
+if TYPE_CHECKING:
+    import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_the_two_commands_stand_at_the_top() -> None:
+    """A newcomer finds both on the first screen, as they are."""
+    top = TEXT.splitlines()[:20]
+    first = 'ionos-openai generate "A futuristic cityscape at sunset, highly detailed" --sandbox'
+    assert f"    pip install '.[cli]' && {first}" in top
+    assert "    pip install -e '.[dev]' && pytest" in top
+
+
+def test_every_example_runs_on_the_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order, in one session, in an empty folder, as in a notebook."""
+    monkeypatch.setenv("IONOS_SANDBOX", "1")
+    monkeypatch.chdir(tmp_path)
+    session: dict[str, object] = {"__name__": "readme"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for example in EXAMPLES:
+            exec(compile(example, str(README), "exec"), session)
+    names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
+    assert names == ["fox.jpg", "fox.png", "pictures/a-lighthouse.jpg", "pictures/give-it-a-red-hat.jpg"]
+
+
+def test_every_setting_stands_in_the_table() -> None:
+    """No field and no variable is missing."""
+    from ionos_openai.settings import _VARIABLES
+
+    for variable, _ in _VARIABLES:
+        assert f"`{variable}`" in TEXT, variable
+    for name in IonosSettings.model_fields:
+        assert re.search(rf"\b{name}\b", TEXT), name
