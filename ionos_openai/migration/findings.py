@@ -1,0 +1,53 @@
+"""What a migration finds: one `Finding` per place, and what became of a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from ionos_openai.errors import IonosError
+
+Effort: TypeAlias = Literal["write", "none", "hand"]
+"""Who has to do something: `migrate --write` does it, nobody (the client adapts the call), or a person."""
+
+
+class SourceError(IonosError, ValueError):
+    """A file cannot be read as what its name says; its message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One place that meets something else on IONOS than on OpenAI's service.
+
+    Attributes:
+        line: The line in the file, or in the notebook's cell, from 1.
+        kind: "client", "call", "parameter", "model", "url", "format", "key" or "setting".
+        code: What the code does. Never holds a key or another value that may be secret.
+        on_ionos: What happens on IONOS.
+        remedy: What to write instead.
+        effort: Who has to do it.
+        cell: The notebook's cell, from 1; None in a file of another kind.
+    """
+
+    line: int
+    kind: str
+    code: str
+    on_ionos: str
+    remedy: str
+    effort: Effort
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """What was found in one source text, and the text with what is safe applied.
+
+    Attributes:
+        findings: In the order of their lines.
+        edited: The whole text; the very same one where there is nothing safe to change.
+        secrets: Texts in the source that look like keys: mask them wherever the source is shown.
+    """
+
+    findings: tuple[Finding, ...]
+    edited: str
+    secrets: frozenset[str] = frozenset()

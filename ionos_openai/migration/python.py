@@ -1,0 +1,81 @@
+"""One Python source: everything found in it, and the text with what is safe applied."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from ionos_openai.migration import calls, clients, keys, pictures
+from ionos_openai.migration.edits import apply_edits
+from ionos_openai.migration.findings import Migration
+from ionos_openai.migration.program import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ionos_openai.migration.clients import Client
+    from ionos_openai.migration.findings import Finding
+
+_TAKEN = "stands in a file where create_client and create_ionos_client are taken"
+
+
+def migrate_source(source: str, path: str | os.PathLike[str] = "<source>") -> Migration:
+    """Find what a Python source meets on IONOS, and apply what is safe.
+
+    Args:
+        source: The text, without a byte order mark.
+        path: Its file; only its name matters: the imports of an `__init__.py` are kept, as others may use them.
+
+    Returns:
+        The findings in the order of their lines, and the edited text: `source` itself where nothing is to change.
+
+    Raises:
+        SourceError: It is not Python that can be read.
+    """
+    program = Program(source, os.fspath(path).replace("\\", "/"))
+    made = clients.find_clients(program)
+    edited = _edited(program, made)
+    if edited is None:
+        made = [one if one.problem else dataclasses.replace(one, problem=_TAKEN, dropped=()) for one in made]
+    findings = sorted(dict.fromkeys(_find(program, made)), key=lambda one: one.line)
+    return Migration(findings=tuple(findings), edited=edited or source, secrets=keys.find_secrets(program))
+
+
+def _edited(program: Program, made: Sequence[Client]) -> str | None:
+    """Return the text with its clients rewritten; None where that cannot be done."""
+    edits = clients.rewrite(program, made)
+    if edits is None:
+        return None
+    edited = apply_edits(program.data, edits).decode()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(edited)
+    except SyntaxError:
+        return None
+    return edited
+
+
+def _find(program: Program, made: Sequence[Client]) -> Iterator[Finding]:
+    asked = calls.find_image_calls(program)
+    yield from clients.describe(program, made)
+    yield from calls.describe(program, asked)
+    yield from calls.find_models_in_strings(program, asked)
+    if asked or _uses_openai(program):
+        yield from pictures.find_urls(program, asked)
+    if asked:
+        yield from pictures.find_revised_prompts(program)
+    yield from pictures.find_png(program, asked)
+    yield from keys.find_keys(program, clients.key_literals(program, made))
+    yield from keys.find_settings(program, {one.call for one in made})
+
+
+def _uses_openai(program: Program) -> bool:
+    modules = [one.module for one in program.all(cst.ImportFrom) if one.module]
+    names = [one.name for one in program.all(cst.ImportAlias)]
+    return any(name.value == "openai" for name in [*modules, *names])

@@ -1,0 +1,9 @@
+# %%
+import base64, os
+show = open("cactus.jpg", "wb").write
+# %%
+from ionos_openai import create_client; client = create_client()
+# %%
+result = client.images.generate(model="gpt-image-1", prompt="a cactus", n=1)
+# %%
+show(base64.b64decode(result.data[0].b64_json))

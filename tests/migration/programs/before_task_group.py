@@ -1,0 +1,20 @@
+import asyncio
+import base64
+from pathlib import Path
+
+import openai
+
+
+async def save(client: openai.AsyncOpenAI, prompt: str) -> None:
+    response = await client.images.generate(model="gpt-image-1", prompt=prompt, size="1536x1024")
+    Path(f"{prompt}.jpg").write_bytes(base64.b64decode(response.data[0].b64_json))
+
+
+async def main() -> None:
+    client = openai.AsyncOpenAI()
+    async with asyncio.TaskGroup() as group:
+        for prompt in ("north", "south"):
+            group.create_task(save(client, prompt))
+
+
+asyncio.run(main())
