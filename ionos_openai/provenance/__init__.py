@@ -1,0 +1,172 @@
+"""Where a picture comes from, written beside its pixels and read back: XMP in JPEG, PNG and WebP, or in a sidecar.
+
+The encoded picture stays bit for bit what it was. What is written is a statement, not a proof: anybody can change or
+remove it. All sizes are in bytes unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ionos_openai.asked import SANDBOX_MARK
+from ionos_openai.errors import ProvenanceError, SignedPictureError
+from ionos_openai.formats import is_marked_sandbox
+from ionos_openai.provenance.carriers import LONGEST, check_whole, embed, scan, sniff
+from ionos_openai.provenance.packet import build_packet, read_packets
+from ionos_openai.provenance.record import (
+    ALGORITHMIC,
+    COMPOSITE,
+    TRAINED,
+    Provenance,
+    describe,
+    merge,
+)
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = [
+    "ALGORITHMIC",
+    "COMPOSITE",
+    "TRAINED",
+    "Provenance",
+    "ProvenanceError",
+    "SignedPictureError",
+    "describe",
+    "has_c2pa",
+    "read_provenance",
+    "sidecar_path",
+    "to_xmp",
+    "write_provenance",
+]
+
+_LARGEST_FILE = 1 << 28
+_NO_CARRIER = "The bytes are no JPEG, PNG or WebP, which can take an XMP packet. Write the sidecar instead."
+_TEXT_STARTS = (b"<", b"\xef\xbb\xbf<", b"\xff\xfe<\0", b"\xfe\xff\0<")
+
+
+def write_provenance(data: bytes, provenance: Provenance) -> bytes:
+    """Write the fields of `provenance` into a picture's XMP metadata; pixels and other metadata stay as they are.
+
+    What says how the picture was made (source type, AI system and version, prompt and its writer, model, size, seed,
+    placeholder) is one statement: it replaces the picture's former one as a whole, so a field that is None is removed.
+    Of the other fields, those that are None stay as the picture has them. A property that says the same already is
+    kept with its translations.
+
+    Args:
+        data: An encoded JPEG, PNG or WebP.
+        provenance: What to say. Where the packet would be longer than a JPEG segment (65,502 bytes) or 1 MiB in PNG
+            and WebP, the prompt is cut to what fits and ends in "…".
+
+    Returns:
+        The marked picture. A picture of the stand-in still carries its mark near the beginning or the end.
+
+    Raises:
+        SignedPictureError: The picture has a C2PA manifest: write `to_xmp(provenance)` to `sidecar_path(path)`.
+        ProvenanceError: The bytes are no whole JPEG, PNG or WebP, the XMP in it is damaged or hostile, or the packet
+            would be too long even without the prompt.
+
+    Source: XMP Specification Part 3; PNG Specification, Third Edition; WebP Container Specification; read 2026-11.
+    """
+    carrier = sniff(data)
+    if carrier is None:
+        raise ProvenanceError(_NO_CARRIER)
+    layout = scan(data, carrier)
+    if layout.signed:
+        raise SignedPictureError(
+            "The picture has a C2PA manifest, whose signature an insertion would break. Write the sidecar instead."
+        )
+    check_whole(data, carrier)
+    marked = is_marked_sandbox(data) or any(SANDBOX_MARK in packet for packet in layout.packets)
+    packet = build_packet(provenance, layout.packets, longest=LONGEST[carrier], marked=marked)
+    return embed(data, carrier, layout, packet)
+
+
+def read_provenance(source: bytes | str | os.PathLike[str]) -> Provenance | None:
+    """Read what a picture's metadata, or its sidecar's, says about where it comes from.
+
+    The fields are found whichever program wrote them. A sidecar ("fox.xmp" or "fox.jpg.xmp" beside "fox.jpg") speaks
+    where the picture itself says nothing; where a C2PA manifest forbids to write into it, the sidecar comes first.
+
+    Args:
+        source: The bytes of a picture or of an XMP packet, or the path of either. Of a path, at most 256 MiB.
+
+    Returns:
+        The fields that were found; None where there are none. GIF and AVIF are not searched, only their sidecars.
+
+    Raises:
+        ProvenanceError: The bytes are neither a picture nor XMP, are damaged or end too early; or the XMP is damaged
+            or hostile.
+        OSError: The file cannot be read.
+    """
+    if isinstance(source, bytes):
+        return _read(source)
+    path = Path(source)
+    data = _load(path)
+    own = _read(data)
+    if own is not None and not has_c2pa(data):
+        return own
+    beside = _read_sidecar(path)
+    return merge(beside, own) if beside and own else beside or own
+
+
+def has_c2pa(data: bytes) -> bool:
+    """Tell whether a JPEG, PNG or WebP carries a C2PA manifest. Its signature is not verified."""
+    carrier = sniff(data)
+    try:
+        return carrier is not None and scan(data, carrier).signed
+    except ProvenanceError:
+        return False
+
+
+def sidecar_path(path: str | os.PathLike[str]) -> Path:
+    """Return where the sidecar of a picture is: "fox.xmp" beside "fox.jpg"."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.xmp")
+
+
+def to_xmp(provenance: Provenance, existing: bytes = b"") -> bytes:
+    """Return an XMP packet for a sidecar, in UTF-8.
+
+    Args:
+        provenance: What to say. Where the packet would be longer than 1 MiB, the prompt is cut and ends in "…".
+        existing: The sidecar that is there already; merged as `write_provenance` does.
+
+    Raises:
+        ProvenanceError: `existing` is damaged or hostile, or the packet would be too long even without the prompt.
+    """
+    return build_packet(provenance, [existing] if existing else [], marked=SANDBOX_MARK in existing)
+
+
+def _read(data: bytes) -> Provenance | None:
+    carrier = sniff(data)
+    if carrier is not None:
+        return read_packets(scan(data, carrier).packets)
+    if data[:64].lstrip(b" \t\r\n").startswith(_TEXT_STARTS):
+        return read_packets([data])
+    if data.startswith((b"GIF87a", b"GIF89a")) or data[4:8] == b"ftyp":
+        return None
+    raise ProvenanceError("The bytes are neither a picture nor XMP. Take the file as it was saved.")
+
+
+def _load(path: Path) -> bytes:
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        if size > _LARGEST_FILE:
+            raise ProvenanceError(f"{path.name!r} is larger than 256 MiB. Take the picture itself.")
+        file.seek(0)
+        return file.read(size)
+
+
+def _read_sidecar(path: Path) -> Provenance | None:
+    for candidate in (sidecar_path(path), path.with_name(f"{path.name}.xmp")):
+        if candidate == path:
+            continue
+        try:
+            found = read_packets([_load(candidate)])
+        except FileNotFoundError:
+            continue
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,247 @@
+"""The XMP packet: which property each field of a `Provenance` is, and how it is merged into what others wrote.
+
+Source of the names and namespaces: IPTC Photo Metadata Standard 2025.1 (2025-11) for `Iptc4xmpExt` and `Iptc4xmpCore`;
+XMP Specification Part 1 (ISO 16684-1) and Part 2 for the others.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+from xml.etree.ElementTree import Element, SubElement
+from xml.sax.saxutils import escape
+
+from ionos_openai.asked import SANDBOX_MARK
+from ionos_openai.errors import ProvenanceError
+from ionos_openai.provenance.rdf import ABOUT, DESCRIPTION, LONGEST_PACKET, RDF, XML, Graph, parse, serialise
+from ionos_openai.provenance.record import CREATOR_TOOL, Provenance, clean_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# A random UUID: a namespace has to be nobody else's, for ever, and a web address can change hands. The "#" keeps
+# namespace and name apart where RDF joins them.
+_OURS = "urn:uuid:50cd2138-ddee-464e-b4a1-0e3536ed4c6d#"
+_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+_CORE = "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"
+_DC = "http://purl.org/dc/elements/1.1/"
+_XMP = "http://ns.adobe.com/xap/1.0/"
+_PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
+_PREFIXES = {
+    _EXT: "Iptc4xmpExt",
+    _CORE: "Iptc4xmpCore",
+    _DC: "dc",
+    _XMP: "xmp",
+    _PHOTOSHOP: "photoshop",
+    _OURS: "ionosopenai",
+}
+
+_CONTAINERS = {f"{{{RDF}}}{kind}" for kind in ("Alt", "Bag", "Seq")}
+_ITEM = f"{{{RDF}}}li"
+_VALUE = f"{{{RDF}}}value"
+_RESOURCE = f"{{{RDF}}}resource"
+_LANGUAGE = f"{{{XML}}}lang"
+
+# The id is a constant of the XMP specification; `begin` holds a byte order mark.
+_BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
+_END = '\n<?xpacket end="w"?>'
+_ELLIPSIS = "…"
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
+_NUMBER = re.compile(r"[+-]?\d{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Property:
+    """Where a field stands.
+
+    Attributes:
+        field: The attribute of `Provenance`.
+        tag: The property as `{namespace}name`.
+        form: "text"; "seq", a list; "alt", a text per language.
+        states: Whether it says how the picture was made. Such properties are one statement, which is replaced as a
+            whole; the others stay as they are where a new record leaves them out.
+    """
+
+    field: str
+    tag: str
+    form: Literal["text", "seq", "alt"] = "text"
+    states: bool = False
+
+
+_PROPERTIES = (
+    _Property("digital_source_type", f"{{{_EXT}}}DigitalSourceType", states=True),
+    _Property("ai_system", f"{{{_EXT}}}AISystemUsed", states=True),
+    _Property("ai_system_version", f"{{{_EXT}}}AISystemVersionUsed", states=True),
+    _Property("prompt", f"{{{_EXT}}}AIPromptInformation", states=True),
+    _Property("prompt_writer", f"{{{_EXT}}}AIPromptWriterName", states=True),
+    _Property("model", f"{{{_OURS}}}Model", states=True),
+    _Property("size", f"{{{_OURS}}}Size", states=True),
+    _Property("seed", f"{{{_OURS}}}Seed", states=True),
+    _Property("placeholder", f"{{{_OURS}}}Placeholder", states=True),
+    _Property("creator_tool", f"{{{_XMP}}}CreatorTool"),
+    _Property("created", f"{{{_XMP}}}CreateDate"),
+    _Property("creator", f"{{{_DC}}}creator", "seq"),
+    _Property("credit", f"{{{_PHOTOSHOP}}}Credit"),
+    _Property("copyright", f"{{{_DC}}}rights", "alt"),
+    _Property("alt", f"{{{_CORE}}}AltTextAccessibility", "alt"),
+)
+
+
+def read_packets(packets: Sequence[bytes]) -> Provenance | None:
+    """Read the fields out of XMP packets, the first mention of each; None where there is none.
+
+    Raises:
+        ProvenanceError: A packet is damaged or hostile.
+    """
+    graph = parse(packets)
+    found = {entry.field: _read(graph, entry) for entry in _PROPERTIES}
+    given = {name: value for name, value in found.items() if value is not None}
+    provenance = Provenance(**given)  # type: ignore[arg-type]  # `_convert` gives each field its own type.
+    return None if provenance == Provenance() else provenance
+
+
+def build_packet(
+    provenance: Provenance, existing: Sequence[bytes] = (), *, longest: int = LONGEST_PACKET, marked: bool = False
+) -> bytes:
+    """Write a packet with the fields of `provenance` and everything else that stands in `existing`.
+
+    Args:
+        provenance: What to say.
+        existing: The packets to merge into.
+        longest: In bytes. Where the packet would be longer, the prompt is cut and ends in an ellipsis.
+        marked: Whether to write the mark of the stand-in at both ends of the packet.
+
+    Raises:
+        ProvenanceError: An existing packet is damaged or hostile, or the packet is too long without the prompt.
+    """
+    packet = _merge(provenance, existing, marked=marked)
+    excess = len(packet) - longest
+    if excess > 0 and provenance.prompt:
+        shorter = _shorten(provenance.prompt, excess)
+        packet = _merge(replace(provenance, prompt=shorter), existing, marked=marked)
+    if len(packet) > longest:
+        raise ProvenanceError(
+            f"The XMP packet would be {len(packet):,} bytes, and {longest:,} fit: "
+            "shorten alt, copyright, credit or creator, or remove metadata that the picture already has."
+        )
+    return packet
+
+
+def _merge(provenance: Provenance, existing: Sequence[bytes], *, marked: bool) -> bytes:
+    graph = parse(existing)
+    abouts = [description.get(ABOUT) for description in graph.descriptions]
+    own = Element(DESCRIPTION, {ABOUT: next((about for about in abouts if about), "")})
+    for entry in _PROPERTIES:
+        _put(graph, own, entry, getattr(provenance, entry.field))
+    kept = [one for one in graph.descriptions if len(one) or set(one.keys()) - {ABOUT}]
+    if len(own):
+        own.text, own[-1].tail = "\n  ", "\n "
+    for description in (*kept, own):
+        # Set rather than kept: the blanks between them would grow with every merge.
+        description.tail = "\n"
+    text = serialise(Graph([*kept, own], {**graph.prefixes, **_PREFIXES}), toolkit=CREATOR_TOOL)
+    mark = f"<!-- {SANDBOX_MARK.decode('ascii')} -->" if marked or provenance.placeholder else ""
+    return "".join((_BEGIN, mark and mark + "\n", text, mark and "\n" + mark, _END)).encode()
+
+
+def _put(graph: Graph, own: Element, entry: _Property, value: object) -> None:
+    """Replace a property by `value` in `own`; what says the same already is moved there as it stands."""
+    if (value is None or value is False) and not entry.states:
+        return
+    present = _find(graph, entry.tag)
+    same = present[0] if present and value and _convert(entry, present[0]) == value else None
+    _remove(graph, entry.tag)
+    if value is None or value is False:
+        return
+    if not isinstance(same, Element):
+        same = _make(entry, _to_text(value))
+    same.tail = "\n  "
+    own.append(same)
+
+
+def _make(entry: _Property, text: str) -> Element:
+    element = Element(entry.tag)
+    if entry.form == "text":
+        element.text = text
+        return element
+    container = SubElement(element, f"{{{RDF}}}{entry.form.capitalize()}")
+    item = SubElement(container, _ITEM, {_LANGUAGE: "x-default"} if entry.form == "alt" else {})
+    item.text = text
+    return element
+
+
+def _to_text(value: object) -> str:
+    if not isinstance(value, datetime):
+        return str(value)
+    offset = value.utcoffset()
+    # XMP has no offsets of seconds.
+    return (value.astimezone(UTC) if offset and offset.total_seconds() % 60 else value).isoformat()
+
+
+def _find(graph: Graph, tag: str) -> list[Element | str]:
+    """Return each mention of a property: an element, or the text of an attribute."""
+    found: list[Element | str] = []
+    for description in graph.descriptions:
+        if (attribute := description.get(tag)) is not None:
+            found.append(attribute)
+        found.extend(description.findall(tag))
+    return found
+
+
+def _remove(graph: Graph, tag: str) -> None:
+    for description in graph.descriptions:
+        description.attrib.pop(tag, None)
+        # All at once: one by one, thousands of them would take quadratic time.
+        description[:] = [child for child in description if child.tag != tag]
+
+
+def _read(graph: Graph, entry: _Property) -> object:
+    values = (_convert(entry, present) for present in _find(graph, entry.tag))
+    return next((value for value in values if value is not None), None)
+
+
+def _convert(entry: _Property, present: Element | str) -> object:
+    """Return the value as its field has it; None where it cannot be one."""
+    text = present if isinstance(present, str) else _text(present, many=entry.form == "seq")
+    if entry.field == "created":
+        return _to_date(text.strip())
+    if entry.field == "seed":
+        return int(text) if _NUMBER.fullmatch(text.strip()) else None
+    if entry.field == "placeholder":
+        return text.strip().lower() == "true" or None
+    if entry.field == "digital_source_type":
+        text = text.strip()
+    return clean_text(text)
+
+
+def _text(element: Element, *, many: bool) -> str:
+    """Return the text of a property in any of the forms that writers give it."""
+    if (resource := element.get(_RESOURCE)) is not None:
+        return resource
+    items = [item for child in element if child.tag in _CONTAINERS for item in child.findall(_ITEM)]
+    if items:
+        chosen = items if many else [next((one for one in items if one.get(_LANGUAGE) == "x-default"), items[0])]
+        return "; ".join(text for text in (_text(item, many=False) for item in chosen) if text.strip())
+    qualified = element.find(_VALUE) if element.find(_VALUE) is not None else element.find(f"{DESCRIPTION}/{_VALUE}")
+    return (element if qualified is None else qualified).text or ""
+
+
+def _to_date(text: str) -> datetime | None:
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _shorten(prompt: str, excess: int) -> str | None:
+    """Cut at least `excess` bytes off the prompt, as long as it is in the packet; None where nothing is left."""
+    room = len(escape(prompt).encode()) - excess - len(_ELLIPSIS.encode())
+    for position, letter in enumerate(prompt):
+        room -= len(escape(letter).encode())
+        if room < 0:
+            return prompt[:position].rstrip() + _ELLIPSIS if position else None
+    return prompt

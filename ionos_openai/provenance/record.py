@@ -1,0 +1,124 @@
+"""What is said about a picture: one immutable record."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+
+TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+"""IPTC's term for a picture that a trained model made. Source: IPTC NewsCodes, digitalsourcetype, 2024-10."""
+
+COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+"""IPTC's term for a picture that a trained model edited. Source: IPTC NewsCodes, digitalsourcetype, 2024-10."""
+
+ALGORITHMIC = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia"
+"""IPTC's term for a picture drawn by an algorithm without training data, as the stand-in's placeholders are.
+
+Source: IPTC NewsCodes, digitalsourcetype, 2024-10.
+"""
+
+AI_SYSTEM = "IONOS AI Model Hub"
+CREATOR_TOOL = "ionos-openai"
+
+# Control characters other than tab and newline, lone surrogates, and the two code points that XML cannot hold.
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    r"""What a picture's metadata says about where it comes from.
+
+    Texts are cleaned on construction, so that what is written is what is read: control characters but tab and newline
+    are dropped, "\r\n" and "\r" become "\n", and a text without a visible character becomes None.
+
+    Attributes:
+        digital_source_type: IPTC's term as a URI: `TRAINED`, `COMPOSITE`, `ALGORITHMIC` or another one.
+        ai_system: The AI system and the model that made the picture.
+        ai_system_version: The version of that system, where it is known.
+        prompt: What the model was asked for. It may be confidential: leave it None unless its owner wants it public.
+        prompt_writer: The name of the person who wrote the prompt.
+        model: The id of the model.
+        size: "WIDTHxHEIGHT" in px as it was asked for.
+        seed: The number that the picture was drawn from, where one was sent.
+        placeholder: Whether the picture is a placeholder of the stand-in, which no model made.
+        creator_tool: The program that asked for the picture.
+        created: When the picture was made. Without a time zone, the zone is unknown.
+        creator: The names of the makers, separated by "; ".
+        credit: The credit line.
+        copyright: The copyright notice.
+        alt: The text for people who do not see the picture.
+
+    Source: IPTC Photo Metadata Standard 2025.1, 2025-11.
+    """
+
+    digital_source_type: str | None = None
+    ai_system: str | None = None
+    ai_system_version: str | None = None
+    prompt: str | None = None
+    prompt_writer: str | None = None
+    model: str | None = None
+    size: str | None = None
+    seed: int | None = None
+    placeholder: bool = False
+    creator_tool: str | None = None
+    created: datetime | None = None
+    creator: str | None = None
+    credit: str | None = None
+    copyright: str | None = None
+    alt: str | None = None
+
+    def __post_init__(self) -> None:
+        """Clean the texts."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, str):
+                object.__setattr__(self, field.name, clean_text(value))
+
+
+def describe(
+    *,
+    model: str | None,
+    size: str | None = None,
+    seed: int | None = None,
+    created: datetime | None = None,
+    prompt: str | None = None,
+    edited: bool = False,
+    placeholder: bool = False,
+) -> Provenance:
+    """Say what this package knows about a picture that it has asked for.
+
+    Args:
+        model: The id of the model that was asked.
+        size: "WIDTHxHEIGHT" in px as it was asked for.
+        seed: The seed that was sent.
+        created: When the picture was made.
+        prompt: The prompt, where it is to be in the metadata; the default leaves it out.
+        edited: Whether the picture was made out of other pictures.
+        placeholder: Whether the stand-in drew it. Then no AI system is named, since none made it.
+    """
+    drawn = COMPOSITE if edited else TRAINED
+    return Provenance(
+        digital_source_type=ALGORITHMIC if placeholder else drawn,
+        ai_system=None if placeholder else ", ".join(part for part in (AI_SYSTEM, model) if part),
+        prompt=prompt,
+        model=model,
+        size=size,
+        seed=seed,
+        placeholder=placeholder,
+        creator_tool=f"{CREATOR_TOOL} sandbox, placeholder" if placeholder else CREATOR_TOOL,
+        created=created.astimezone(UTC).replace(microsecond=0) if created else None,
+    )
+
+
+def clean_text(text: str) -> str | None:
+    """Return what of a text can be written; None where nothing visible is left."""
+    text = _UNWRITABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return text if text.strip() else None
+
+
+def merge(first: Provenance, second: Provenance) -> Provenance:
+    """Return `first`, with the fields of `second` where it says nothing."""
+    given = {field.name: getattr(first, field.name) or getattr(second, field.name) for field in fields(Provenance)}
+    seed = first.seed if first.seed is not None else second.seed
+    return Provenance(**{**given, "seed": seed})
