@@ -14,9 +14,20 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ionos_openai.batch import (
+        Batch,
+        BatchEvent,
+        BatchResult,
+        ImageRequest,
+        agenerate_batch,
+        generate_batch,
+    )
     from ionos_openai.client import create_async_client, create_client
     from ionos_openai.credentials import BASE_URL
     from ionos_openai.errors import (
+        BatchRunningError,
+        BudgetExceededError,
+        BudgetUnavailableError,
         CompatibilityWarning,
         ConfigurationError,
         ImageDecodeError,
@@ -26,24 +37,35 @@ if TYPE_CHECKING:
         IonosError,
         IonosWarning,
         MissingTokenError,
+        ProvenanceError,
+        SignedPictureError,
         UnknownModelError,
         UnsupportedParameterError,
         UntrustedHostError,
     )
     from ionos_openai.generate import aedit_images, agenerate_images, edit_images, generate_images
     from ionos_openai.images import GeneratedImage, decode_images, partial_images, save_images
-    from ionos_openai.models import ImageModel, alist_image_models, list_image_models
+    from ionos_openai.models import Cost, ImageModel, alist_image_models, estimate_cost, list_image_models
+    from ionos_openai.provenance import Provenance, read_provenance, write_provenance
     from ionos_openai.settings import IonosSettings
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BASE_URL",
+    "Batch",
+    "BatchEvent",
+    "BatchResult",
+    "BatchRunningError",
+    "BudgetExceededError",
+    "BudgetUnavailableError",
     "CompatibilityWarning",
     "ConfigurationError",
+    "Cost",
     "GeneratedImage",
     "ImageDecodeError",
     "ImageModel",
+    "ImageRequest",
     "ImageSaveError",
     "InvalidRequestError",
     "InvalidTokenError",
@@ -51,28 +73,38 @@ __all__ = [
     "IonosSettings",
     "IonosWarning",
     "MissingTokenError",
+    "Provenance",
+    "ProvenanceError",
+    "SignedPictureError",
     "UnknownModelError",
     "UnsupportedParameterError",
     "UntrustedHostError",
     "aedit_images",
+    "agenerate_batch",
     "agenerate_images",
     "alist_image_models",
     "create_async_client",
     "create_client",
     "decode_images",
     "edit_images",
+    "estimate_cost",
+    "generate_batch",
     "generate_images",
     "list_image_models",
     "partial_images",
+    "read_provenance",
     "save_images",
+    "write_provenance",
 ]
 
 _HOMES = {
+    "batch": ("Batch", "BatchEvent", "BatchResult", "ImageRequest", "agenerate_batch", "generate_batch"),
     "client": ("create_async_client", "create_client"),
     "credentials": ("BASE_URL",),
     "generate": ("aedit_images", "agenerate_images", "edit_images", "generate_images"),
     "images": ("GeneratedImage", "decode_images", "partial_images", "save_images"),
-    "models": ("ImageModel", "alist_image_models", "list_image_models"),
+    "models": ("Cost", "ImageModel", "alist_image_models", "estimate_cost", "list_image_models"),
+    "provenance": ("Provenance", "read_provenance", "write_provenance"),
     "settings": ("IonosSettings",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -24,6 +24,7 @@ class Asked:
         prompt: The text that was sent; None where the request had none.
         model: The model's id as it was sent; None where the request had none.
         size: "WIDTHxHEIGHT" in px as it was sent; None where it was left to the service.
+        seed: The seed that was sent; None where none was.
         edited: Whether pictures were sent along to be edited.
         created: When the request was made, in UTC.
     """
@@ -33,6 +34,7 @@ class Asked:
     size: str | None
     edited: bool
     created: datetime
+    seed: int | None = None
 
 
 def remember(response: object, asked: Asked) -> None:

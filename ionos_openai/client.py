@@ -5,7 +5,10 @@ subclasses do only what cannot be done from outside, and each of it in a hook th
 
 - `__init__`: nothing of the `OPENAI_*` variables, which the SDK reads at every construction, is kept;
 - `copy`: what belongs to this package goes along to `with_options()` and `copy()`;
-- `request`: once a call: it is adapted to IONOS, and what was asked for is remembered with the response;
+- `request`: once a call: it is adapted to IONOS, what was asked for is remembered with the response, and a 429 makes it
+  be made again;
+- `_prepare_options`: once an attempt: it waits for its turn in the contract's limits;
+- `_should_retry`, `_calculate_retry_timeout`: a 429 is not for the SDK to retry, and its sleeps count as waiting;
 - `_prepare_request`: the last look at what leaves this machine: the token's checks, and where it goes;
 - `_make_status_error`: IONOS' words in the SDK's exceptions.
 """
@@ -14,20 +17,22 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast, get_args
+from urllib.parse import urlsplit
 
 import openai
-from openai.types import ImagesResponse
 from pydantic import SecretStr
 
-from ionos_openai.asked import Asked, remember
-from ionos_openai.compat import Adapted, CompatMode, adapt_image_request, merge_answers, shape_answer
+from ionos_openai.budget import Budget, Limits, PacedCall, Pacing, arepeat, current_call, repeat
+from ionos_openai.calls import IMAGE_PATHS, adapt_call, merge_call, with_bytes
+from ionos_openai.compat import CompatMode
 from ionos_openai.credentials import (
     SANDBOX_TOKEN,
     TOKEN_ADVICE,
@@ -35,26 +40,22 @@ from ionos_openai.credentials import (
     check_secure,
     check_token,
     clean_token,
+    is_ionos_host,
     normalise_base_url,
     same_origin,
 )
 from ionos_openai.errors import (
-    CompatibilityWarning,
     ConfigurationError,
-    InvalidRequestError,
     MissingTokenError,
     UntrustedHostError,
-    keep_partial_results,
 )
 from ionos_openai.explain import add_ids, describe_answer, explaining_connections, readable_body
 from ionos_openai.fanout import asend_all, send_all
-from ionos_openai.notices import warn_once
+from ionos_openai.notebook import in_notebook
 from ionos_openai.settings import TOKEN_VARIABLES, IonosSettings, TokenFile
-from ionos_openai.transport import answering_async_client, answering_client, http_library, trust_also
+from ionos_openai.transport import answering_async_client, answering_client, http_library, travel, trust_also
 
 if TYPE_CHECKING:
-    import os
-
     import httpx2 as httpx
     from openai._models import FinalRequestOptions
 
@@ -67,10 +68,6 @@ AsyncTokenSource: TypeAlias = Callable[[], Awaitable[str]]
 
 # Stands where the SDK wants text although the token comes from a callable; replaced in every request.
 _FROM_SOURCE = "ionos-token-from-callable"
-_ASKED_FIELDS = ("prompt", "model", "size")
-_EMBEDDINGS = "/embeddings"
-_RAW_RESPONSE = "x-stainless-raw-response"
-_IMAGE_PATHS = {"/images/generations": False, "/images/edits": True}
 # Arguments of the SDK's own that would send the IONOS token somewhere else.
 _NOT_AT_IONOS = ("provider", "workload_identity", "data_residency")
 _WARN_WITHIN_DAYS = 7
@@ -89,6 +86,8 @@ def create_client(
     http_client: openai.DefaultHttpxClient | None = None,
     ca_bundle: str | os.PathLike[str] | None = None,
     compat: CompatMode | None = None,
+    pace: bool | None = None,
+    max_wait: float | None = None,
     sandbox: bool | Sandbox | None = None,
 ) -> openai.OpenAI:
     """Make an `openai.OpenAI` that talks to the IONOS AI Model Hub.
@@ -102,14 +101,21 @@ def create_client(
         api_key: The IONOS token, or a callable that returns it and is asked at each request.
         base_url: Another address of the service. Given here, its host may lie outside ionos.com.
         timeout: Seconds, or an `openai.Timeout`; None means no limit; by default the SDK's 600 s.
-        max_retries: How often the SDK tries again after 408, 409, 429, 5xx and broken connections; by default 2. A
-            picture whose answer was lost may have been billed.
+        max_retries: How often the SDK tries again after 408, 409, 5xx and broken connections; by default 2. A picture
+            whose answer was lost may have been billed. A 429 is not counted, as nothing was made; with 0 it is an
+            error at once.
         default_headers: Headers for every request.
         default_query: Query parameters for every request.
         http_client: An HTTP client of your own, used as it is.
         ca_bundle: A PEM file with a private CA's certificates, trusted beside the usual ones.
         compat: What becomes of image requests written for OpenAI: "adapt" (the default) changes what IONOS does not
             know, with a `CompatibilityWarning`; "strict" refuses it; "off" sends what the SDK sends.
+        pace: Whether each attempt waits for its turn in the contract's limits, and after a 429 for another one; by
+            default where the service's host is one of ionos.com. So a server on this machine or elsewhere, and the
+            stand-in, are not paced unless True is given (for the stand-in: here; else also in the settings). False
+            gives the plain SDK's behaviour.
+        max_wait: Seconds that a call may spend waiting for the limits and between its attempts; by default as long
+            as needed. Where it would be longer, `BudgetExceededError` is raised at once.
         sandbox: True, or a `Sandbox`: the in-process stand-in answers. No token, no socket; the pictures are
             placeholders that say so.
 
@@ -121,9 +127,11 @@ def create_client(
         InvalidTokenError: The token cannot work: a token's ID, another service's key, expired, and the like.
         UntrustedHostError: The token would leave for a host that nobody named in code, or unencrypted.
         ConfigurationError: Another setting cannot work.
+        BudgetUnavailableError: The Redis of `IONOS_BUDGET_URL` is not there.
     """
-    settings = _with_compat(settings or IonosSettings(), compat)
+    settings = _with(settings or IonosSettings(), compat=compat, pace=pace, max_wait=max_wait)
     plan = _plan(settings, api_key=api_key, base_url=base_url, sandbox=sandbox, ca_bundle=ca_bundle, own=http_client)
+    pacing = _pacing(settings, plan, wanted=pace)
     if plan.answer is not None:
         http_client = answering_client(plan.answer)
     elif plan.certificates is not None:
@@ -137,7 +145,7 @@ def create_client(
         default_query=default_query,
         http_client=http_client,
     )
-    client.ionos_settings = settings
+    client.ionos_settings, client.ionos_pacing = settings, pacing
     return client
 
 
@@ -153,14 +161,17 @@ def create_async_client(
     http_client: openai.DefaultAsyncHttpxClient | None = None,
     ca_bundle: str | os.PathLike[str] | None = None,
     compat: CompatMode | None = None,
+    pace: bool | None = None,
+    max_wait: float | None = None,
     sandbox: bool | Sandbox | None = None,
 ) -> openai.AsyncOpenAI:
     """Make an `openai.AsyncOpenAI`, as `create_client` makes an `openai.OpenAI`.
 
     `api_key` may also be a callable that returns an awaitable, and `http_client` is an async one.
     """
-    settings = _with_compat(settings or IonosSettings(), compat)
+    settings = _with(settings or IonosSettings(), compat=compat, pace=pace, max_wait=max_wait)
     plan = _plan(settings, api_key=api_key, base_url=base_url, sandbox=sandbox, ca_bundle=ca_bundle, own=http_client)
+    pacing = _pacing(settings, plan, wanted=pace)
     if plan.answer is not None:
         http_client = answering_async_client(plan.answer)
     elif plan.certificates is not None:
@@ -174,7 +185,7 @@ def create_async_client(
         default_query=default_query,
         http_client=http_client,
     )
-    client.ionos_settings = settings
+    client.ionos_settings, client.ionos_pacing = settings, pacing
     return client
 
 
@@ -182,6 +193,8 @@ class IonosOpenAI(openai.OpenAI):
     """An `openai.OpenAI` that keeps its token to IONOS. Made by `create_client`."""
 
     ionos_settings: IonosSettings | None = None
+    ionos_pacing: Pacing | None = None
+    _budget: _Budgeted | None = None
     _token_source: TokenSource | None = None
 
     # Behind the type checkers' backs: for them, the signatures stay the SDK's own, whichever version is installed.
@@ -205,13 +218,29 @@ class IonosOpenAI(openai.OpenAI):
 
         def request(self, cast_to, options, *args, **kwargs):
             """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
-            call = _adapt(self, options)
+            call = adapt_call(options, self.ionos_settings or IonosSettings())
+
+            def attempt():
+                return super(IonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
 
             def send():
                 with explaining_connections():
-                    return super(IonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
+                    paced = _paced_call(self, options, _find_budget(self))
+                    return repeat(paced, attempt, repeatable=_is_repeatable(options))
 
-            return _merge(call, *send_all(send, call.n))
+            return merge_call(call, *send_all(send, call.n))
+
+        def _prepare_options(self, options):
+            options = super()._prepare_options(options)
+            if (call := current_call()) is not None:
+                call.wait()
+            return options
+
+        def _should_retry(self, response):
+            return not _is_for_pacing(response) and super()._should_retry(response)
+
+        def _calculate_retry_timeout(self, *args, **kwargs):
+            return _counted(super()._calculate_retry_timeout(*args, **kwargs))
 
     def _prepare_request(self, request: httpx.Request) -> None:
         super()._prepare_request(request)
@@ -228,6 +257,8 @@ class AsyncIonosOpenAI(openai.AsyncOpenAI):
     """An `openai.AsyncOpenAI` that keeps its token to IONOS. Made by `create_async_client`."""
 
     ionos_settings: IonosSettings | None = None
+    ionos_pacing: Pacing | None = None
+    _budget: _Budgeted | None = None
     _token_source: TokenSource | AsyncTokenSource | None = None
 
     if not TYPE_CHECKING:
@@ -250,13 +281,29 @@ class AsyncIonosOpenAI(openai.AsyncOpenAI):
 
         async def request(self, cast_to, options, *args, **kwargs):
             """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
-            call = _adapt(self, options)
+            call = adapt_call(options, self.ionos_settings or IonosSettings())
+
+            async def attempt():
+                return await super(AsyncIonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
 
             async def send():
                 with explaining_connections():
-                    return await super(AsyncIonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
+                    paced = _paced_call(self, options, await _afind_budget(self))
+                    return await arepeat(paced, attempt, repeatable=_is_repeatable(options))
 
-            return _merge(call, *await asend_all(send, call.n))
+            return merge_call(call, *await asend_all(send, call.n))
+
+        async def _prepare_options(self, options):
+            options = await super()._prepare_options(options)
+            if (call := current_call()) is not None:
+                await call.await_turn()
+            return options
+
+        def _should_retry(self, response):
+            return not _is_for_pacing(response) and super()._should_retry(response)
+
+        def _calculate_retry_timeout(self, *args, **kwargs):
+            return _counted(super()._calculate_retry_timeout(*args, **kwargs))
 
     async def _prepare_request(self, request: httpx.Request) -> None:
         await super()._prepare_request(request)
@@ -308,12 +355,33 @@ def _plan(
     return _Plan(api_key=token, base_url=url, certificates=_certificates(bundle, own))
 
 
-def _with_compat(settings: IonosSettings, compat: CompatMode | None) -> IonosSettings:
-    if compat is None:
-        return settings
-    if compat not in get_args(CompatMode):
+def _with(settings: IonosSettings, **given: object) -> IonosSettings:
+    """Return the settings with what was given as an argument; None counts as not given."""
+    given = {name: value for name, value in given.items() if value is not None}
+    if given.get("compat", "off") not in get_args(CompatMode):
         raise ConfigurationError(f"compat= is not known: choose {' or '.join(get_args(CompatMode))}.")
-    return settings.model_copy(update={"compat": compat})
+    max_wait = given.get("max_wait", 0)
+    if isinstance(max_wait, bool) or not isinstance(max_wait, (int, float)) or not max_wait >= 0:
+        raise ConfigurationError("max_wait= is not a number of seconds from 0: leave it out to wait as long as needed.")
+    if not isinstance(given.get("pace", True), bool):
+        raise ConfigurationError("pace= is neither True nor False: leave it out for the default.")
+    return settings.model_copy(update=given) if given else settings
+
+
+def _pacing(settings: IonosSettings, plan: _Plan, *, wanted: bool | None) -> Pacing | None:
+    """Return how the client is paced; None where it is not."""
+    if plan.answer is not None:
+        paces = wanted is True
+    elif settings.pace is not None:
+        paces = settings.pace
+    else:
+        paces = is_ionos_host(urlsplit(plan.base_url).hostname or "")
+    if not paces:
+        return None
+    limits = Limits(**{one.name: getattr(settings, one.name) for one in fields(Limits)})
+    pacing = Pacing(limits=limits, max_wait=settings.max_wait, redis_url=settings.budget_url)
+    pacing.check()
+    return pacing
 
 
 def _choose_sandbox(settings: IonosSettings, *, wanted: bool | Sandbox | None, api_key: object) -> Sandbox | None:
@@ -345,6 +413,7 @@ def _asking(sandbox: Sandbox) -> Callable[[httpx.Request], httpx.Response]:
             method=request.method, path=request.url.path, headers=dict(request.headers), body=request.read()
         )
         reply = sandbox.respond(asked)
+        travel(reply, request)
         return cast("httpx.Response", response_class(reply.status, headers=dict(reply.headers), content=reply.body))
 
     return answer
@@ -392,10 +461,15 @@ def _missing_token(settings: IonosSettings) -> str:
         f" {one} holds a key for IONOS' DNS and hosting API, which the AI Model Hub does not take."
         for one in settings.refused_variables
     )
+    prompt = (
+        " In a notebook: from getpass import getpass; create_client(api_key=getpass('IONOS token: '))."
+        if in_notebook()
+        else ""
+    )
     return (
         f"No IONOS token: set {TOKEN_VARIABLES[0]} (or {' or '.join(TOKEN_VARIABLES[1:])}, or IONOS_API_TOKEN_FILE to "
-        f"a file that holds it), or pass api_key=. Looked in {looked}.{refused} {TOKEN_ADVICE} To try without one, use "
-        "the stand-in, which draws placeholders: sandbox=True, IONOS_SANDBOX=1 or --sandbox."
+        f"a file that holds it), or pass api_key=. Looked in {looked}.{refused}{prompt} {TOKEN_ADVICE} To try "
+        "without one, use the stand-in, which draws placeholders: sandbox=True, IONOS_SANDBOX=1 or --sandbox."
     )
 
 
@@ -451,10 +525,75 @@ _Client = TypeVar("_Client", IonosOpenAI, AsyncIonosOpenAI)
 
 
 def _hand_on(original: _Client, copied: _Client) -> _Client:
-    copied.ionos_settings = original.ionos_settings
+    copied.ionos_settings, copied.ionos_pacing = original.ionos_settings, original.ionos_pacing
     if copied._token_source is None and copied.api_key == _FROM_SOURCE:
         copied._token_source = original._token_source
+    if (copied.api_key, copied._token_source) == (original.api_key, original._token_source):
+        copied._budget = original._budget
     return copied
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Budgeted:
+    """Which budget a client's requests count towards: that of its token's contract, for the present process."""
+
+    api_key: str = field(repr=False)
+    process: int
+    budget: Budget
+
+
+def _known_budget(client: IonosOpenAI | AsyncIonosOpenAI) -> Budget | None:
+    known = client._budget
+    fits = known is not None and (known.api_key, known.process) == (client.api_key, os.getpid())
+    return known.budget if known is not None and fits else None
+
+
+def _find_budget(client: IonosOpenAI) -> Budget | None:
+    if client.ionos_pacing is None or (known := _known_budget(client)):
+        return known if client.ionos_pacing else None
+    # A callable is asked once more than there are requests: the contract is that of the first token.
+    token = _plain_token(client._token_source() if client._token_source else client.api_key)
+    budget = client.ionos_pacing.budget(token)
+    client._budget = _Budgeted(api_key=client.api_key, process=os.getpid(), budget=budget)
+    return budget
+
+
+async def _afind_budget(client: AsyncIonosOpenAI) -> Budget | None:
+    if client.ionos_pacing is None or (known := _known_budget(client)):
+        return known if client.ionos_pacing else None
+    token = client._token_source() if client._token_source else client.api_key
+    budget = await client.ionos_pacing.abudget(_plain_token(await token if inspect.isawaitable(token) else token))
+    client._budget = _Budgeted(api_key=client.api_key, process=os.getpid(), budget=budget)
+    return budget
+
+
+def _paced_call(
+    client: IonosOpenAI | AsyncIonosOpenAI, options: FinalRequestOptions, budget: Budget | None
+) -> PacedCall | None:
+    if budget is None or client.ionos_pacing is None:
+        return None
+    if options.files:
+        options.files = with_bytes(options.files)  # an open file would be at its end when the call is made again
+    return PacedCall(
+        budget,
+        images=options.url in IMAGE_PATHS,
+        max_wait=client.ionos_pacing.max_wait,
+        max_retries=options.get_max_retries(client.max_retries),
+    )
+
+
+def _is_repeatable(options: FinalRequestOptions) -> bool:
+    return isinstance(getattr(options, "content", None), (bytes, str, type(None)))
+
+
+def _is_for_pacing(response: httpx.Response) -> bool:
+    return response.status_code == 429 and current_call() is not None
+
+
+def _counted(seconds: float) -> float:
+    if (call := current_call()) is not None:
+        call.between_attempts(seconds)
+    return seconds
 
 
 def _wants_token(request: httpx.Request) -> bool:
@@ -465,10 +604,14 @@ def _origin_of(source: object) -> str:
     return f"The token in {source.path}" if isinstance(source, TokenFile) else "The token from the api_key callable"
 
 
-def _set_token(request: httpx.Request, token: object, origin: str) -> None:
+def _plain_token(token: object) -> str:
     if inspect.iscoroutine(token):
-        token.close()  # an async callable in a sync client: refused below, without Python's warning of it
-    token = clean_token(token) if isinstance(token, str) else ""
+        token.close()  # an async callable in a sync client: refused when it is sent, without Python's warning of it
+    return clean_token(token) if isinstance(token, str) else ""
+
+
+def _set_token(request: httpx.Request, token: object, origin: str) -> None:
+    token = _plain_token(token)
     _inspect_token(token, origin)
     request.headers["authorization"] = f"Bearer {token}"
 
@@ -491,102 +634,3 @@ def _check_departure(request: httpx.Request, base_url: str) -> None:
     check_secure(url, origin="The request")
     if scheme.lower() == "bearer":
         _inspect_token(token, "The token")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Call:
-    """How one call of the SDK's goes to IONOS: as `n` requests; `asked` is None where it is not for images."""
-
-    n: int = 1
-    asked: Asked | None = None
-
-
-def _adapt(client: IonosOpenAI | AsyncIonosOpenAI, options: FinalRequestOptions) -> _Call:
-    """Change `options` into what IONOS takes, with a warning for each change, before anything is sent."""
-    if options.url == _EMBEDDINGS:
-        _ask_for_floats(client, options)
-    if options.url not in _IMAGE_PATHS:
-        return _Call()
-    edits = _IMAGE_PATHS[options.url]
-    settings = client.ionos_settings or IonosSettings()
-    adapted: Adapted | None = None
-    if settings.compat != "off":
-        adapted = adapt_image_request(
-            _mapping(options.json_data),
-            mode=settings.compat,
-            default_model=settings.image_edit_model if edits else settings.image_model,
-            edits=edits,
-        )
-        _check_raw(options, adapted.n)
-        for change in adapted.changes:
-            warn_once(change.kind, change.message, CompatibilityWarning)
-        options.json_data = adapted.fields
-        options.files = _with_bytes(options.files)
-    asked = _asked(options, edited=edits)
-    _parse_with(options, asked, adapted)
-    return _Call(n=adapted.n if adapted else 1, asked=asked)
-
-
-def _ask_for_floats(client: IonosOpenAI | AsyncIonosOpenAI, options: FinalRequestOptions) -> None:
-    # The SDK asks for base64 unless told otherwise, which ends in a 500 (recorded 2026-08); floats it passes on.
-    fields = _mapping(options.json_data)
-    adapts = client.ionos_settings is None or client.ionos_settings.compat != "off"
-    if adapts and fields.get("encoding_format") == "base64":
-        options.json_data = {**fields, "encoding_format": "float"}
-
-
-def _check_raw(options: FinalRequestOptions, n: int) -> None:
-    if n > 1 and _RAW_RESPONSE in (name.lower() for name in _mapping(options.headers)):
-        raise InvalidRequestError(
-            f"A raw or streamed response is one answer with one picture, and n is {n}: ask with n=1, or without raw."
-        )
-
-
-def _with_bytes(files: Any) -> Any:
-    """Return a form's files with open files read: they are sent again at a retry, and for each of several pictures."""
-    if isinstance(files, Mapping):
-        return {name: _with_bytes(one) for name, one in files.items()}
-    if isinstance(files, (list, tuple)):
-        return type(files)(_with_bytes(one) for one in files)
-    if not callable(getattr(files, "read", None)):
-        return files
-    name = getattr(files, "name", None)
-    return (Path(name).name, files.read()) if isinstance(name, str) else files.read()
-
-
-def _asked(options: FinalRequestOptions, *, edited: bool) -> Asked:
-    fields = {**_mapping(options.json_data), **_mapping(options.extra_json)}
-    prompt, model, size = (value if isinstance(value := fields.get(name), str) else None for name in _ASKED_FIELDS)
-    return Asked(prompt=prompt, model=model, size=size, edited=edited, created=datetime.now(UTC))
-
-
-def _parse_with(options: FinalRequestOptions, asked: Asked, adapted: Adapted | None) -> None:
-    """Have the SDK's parser, also that of raw responses, shape the answer and remember what was asked."""
-    earlier = options.post_parser
-
-    def parse(response: object) -> object:
-        response = earlier(response) if callable(earlier) else response
-        if isinstance(response, ImagesResponse):
-            if adapted is not None:
-                shape_answer(response, wants_url=adapted.wants_url)
-            remember(response, asked)
-        return response
-
-    options.post_parser = parse
-
-
-def _merge(call: _Call, responses: list[Any], failures: list[BaseException]) -> Any:
-    """Return the one answer, or several made into one; raise the first failure, with the answers that came."""
-    if failures:
-        keep_partial_results(failures[0], responses)
-        raise failures[0]
-    if len(responses) == 1 or call.asked is None:
-        return responses[0]
-    merged = merge_answers(responses)
-    remember(merged, call.asked)
-    merged._request_id = responses[0]._request_id
-    return merged
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}

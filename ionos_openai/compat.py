@@ -107,7 +107,10 @@ def check_number(n: object) -> int:
         InvalidRequestError: It is not a whole number from 1 to 100.
     """
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST_PICTURES:
-        raise InvalidRequestError(f"n is {n!r}: it must be a whole number from 1 to {MOST_PICTURES}.")
+        raise InvalidRequestError(
+            f"n is {n!r}: it must be a whole number from 1 to {MOST_PICTURES}. "
+            "For hundreds of pictures use generate_batch."
+        )
     return n
 
 

@@ -8,6 +8,9 @@ The tree::
         │   ├── MissingTokenError
         │   ├── InvalidTokenError     also openai.AuthenticationError
         │   └── UntrustedHostError
+        ├── BatchRunningError
+        ├── BudgetExceededError       also openai.RateLimitError
+        ├── BudgetUnavailableError
         ├── InvalidRequestError       also ValueError
         │   ├── UnknownModelError
         │   └── UnsupportedParameterError
@@ -22,6 +25,7 @@ only gives it IONOS' words. Nothing in here ever holds a token or base64.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,6 +76,32 @@ class InvalidTokenError(ConfigurationError, openai.AuthenticationError):
 
 class UntrustedHostError(ConfigurationError):
     """The token would go to a host that nobody named in code, or over an unencrypted connection."""
+
+
+class BudgetExceededError(IonosError, openai.RateLimitError):
+    """Keeping within the contract's limits would take longer than `max_wait` allows; nothing was sent.
+
+    It is an `openai.RateLimitError`, so that handlers for a 429 catch it. Its `response` is a 429 made on this machine.
+
+    Attributes:
+        retry_after: Seconds after which a try is worth it.
+    """
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        """Keep `message` and `retry_after`; the 429 that the SDK's class asks for is made here."""
+        http = http_library()
+        headers = {"Retry-After": str(math.ceil(retry_after))}
+        response = http.Response(429, headers=headers, request=http.Request("POST", "https://budget.invalid/"))
+        openai.RateLimitError.__init__(self, message, response=response, body=None)
+        self.retry_after = retry_after
+
+
+class BudgetUnavailableError(IonosError):
+    """Redis, which keeps the contract's limits for several hosts, cannot be asked; nothing was sent."""
+
+
+class BatchRunningError(IonosError):
+    """Another run of a batch works in the same directory."""
 
 
 class InvalidRequestError(IonosError, ValueError):

@@ -22,6 +22,7 @@ from ionos_openai.files import check_directory, choose_format, clean_name, parse
 from ionos_openai.formats import EXTENSIONS, MEDIA_TYPES, FormatError, recognise
 from ionos_openai.images import GeneratedImage, decode_images, save_images
 from ionos_openai.models import DEFAULT_SIZE, ImageModelName, check_size, find_model, resolve_model
+from ionos_openai.notebook import ImageList
 from ionos_openai.settings import IonosSettings
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
     from openai.types import ImagesResponse
     from PIL.Image import Image
+
+    from ionos_openai.files import FileNames
 
 ImageInput: TypeAlias = "str | os.PathLike[str] | bytes | GeneratedImage | Image"
 """A picture to edit: a path, its encoded bytes, a result of an earlier call, or a Pillow image."""
@@ -52,6 +55,8 @@ def generate_images(
     name: str | None = None,
     format: str | None = None,
     overwrite: bool = False,
+    provenance: bool | None = None,
+    prompt_in_metadata: bool | None = None,
 ) -> list[GeneratedImage]:
     """Make pictures from a prompt.
 
@@ -70,9 +75,14 @@ def generate_images(
             that format.
         format: "PNG", "JPEG" or "WEBP" to convert to; by default the bytes are written as they were sent.
         overwrite: Whether files of that name are replaced; by default the next free name is taken.
+        provenance: Whether the metadata of saved pictures says that a model made them, and which; the pixels stay
+            as they are. None means the client's `provenance` setting, which is on.
+        prompt_in_metadata: Whether it has the prompt too, which may be confidential. None means the client's
+            `prompt_in_metadata` setting, which is off.
 
     Returns:
-        One `GeneratedImage` a picture, in the order of the requests; width x height px as asked.
+        One `GeneratedImage` a picture, in the order of the requests; width x height px as asked. A notebook shows
+        the list as a grid.
 
     Raises:
         InvalidRequestError: An argument cannot work. Nothing was sent.
@@ -83,7 +93,8 @@ def generate_images(
 
     Source: `POST /v1/images/generations`, IONOS documentation and recorded requests, 2026-11.
     """
-    target = _Target.check(directory, name=name, format=format, overwrite=overwrite)
+    saving = _Saving.choose(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
+    target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
     request = _Request.check(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
     _warn(request)
     responses, failures = send_all(lambda: client.images.generate(**request.arguments, timeout=timeout), n)
@@ -104,9 +115,12 @@ async def agenerate_images(
     name: str | None = None,
     format: str | None = None,
     overwrite: bool = False,
+    provenance: bool | None = None,
+    prompt_in_metadata: bool | None = None,
 ) -> list[GeneratedImage]:
     """Do what `generate_images` does, with an `openai.AsyncOpenAI`."""
-    target = _Target.check(directory, name=name, format=format, overwrite=overwrite)
+    saving = _Saving.choose(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
+    target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
     request = _Request.check(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
     _warn(request)
     responses, failures = await asend_all(lambda: client.images.generate(**request.arguments, timeout=timeout), n)
@@ -129,6 +143,8 @@ def edit_images(
     name: str | None = None,
     format: str | None = None,
     overwrite: bool = False,
+    provenance: bool | None = None,
+    prompt_in_metadata: bool | None = None,
 ) -> list[GeneratedImage]:
     """Make pictures from a prompt and pictures.
 
@@ -149,6 +165,8 @@ def edit_images(
         name: As for `generate_images`.
         format: As for `generate_images`.
         overwrite: As for `generate_images`.
+        provenance: As for `generate_images`.
+        prompt_in_metadata: As for `generate_images`.
 
     Returns:
         One `GeneratedImage` a picture, each with `edited` set.
@@ -158,7 +176,8 @@ def edit_images(
 
     Source: editing with FLUX.2-klein-4B, IONOS documentation, 2026-11; the path and form are what the SDK sends.
     """
-    target = _Target.check(directory, name=name, format=format, overwrite=overwrite)
+    saving = _Saving.choose(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
+    target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
     request = _Request.check(
         client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body, inputs=_inputs(image), mask=mask
     )
@@ -183,9 +202,12 @@ async def aedit_images(
     name: str | None = None,
     format: str | None = None,
     overwrite: bool = False,
+    provenance: bool | None = None,
+    prompt_in_metadata: bool | None = None,
 ) -> list[GeneratedImage]:
     """Do what `edit_images` does, with an `openai.AsyncOpenAI`."""
-    target = _Target.check(directory, name=name, format=format, overwrite=overwrite)
+    saving = _Saving.choose(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
+    target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
     request = _Request.check(
         client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body, inputs=_inputs(image), mask=mask
     )
@@ -201,6 +223,7 @@ class _Request:
     prompt: str
     model: str
     size: str | None
+    seed: int | None
     edited: bool
     arguments: Mapping[str, Any] = field(repr=False)
     warnings: tuple[str, ...] = ()
@@ -235,9 +258,33 @@ class _Request:
             prompt=prompt,
             model=chosen,
             size=size,
+            seed=_whole_number(extra.get("seed")),
             edited=bool(inputs),
             arguments=arguments,
             warnings=tuple(doubt for doubt in doubts if doubt),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Saving:
+    """What the arguments and the client's settings say of saving; None where the environment decides later."""
+
+    file_names: FileNames | None
+    provenance: bool | None
+    prompt_in_metadata: bool | None
+
+    @classmethod
+    def choose(
+        cls, client: OpenAI | AsyncOpenAI, *, provenance: bool | None, prompt_in_metadata: bool | None
+    ) -> _Saving:
+        settings: IonosSettings | None = getattr(client, "ionos_settings", None)
+        if settings is not None:
+            provenance = settings.provenance if provenance is None else provenance
+            prompt_in_metadata = settings.prompt_in_metadata if prompt_in_metadata is None else prompt_in_metadata
+        return cls(
+            file_names=settings.file_names if settings is not None else None,
+            provenance=provenance,
+            prompt_in_metadata=prompt_in_metadata,
         )
 
 
@@ -249,6 +296,7 @@ class _Target:
     name: str | None
     format: str | None
     overwrite: bool
+    saving: _Saving
 
     @classmethod
     def check(
@@ -258,20 +306,34 @@ class _Target:
         name: str | None,
         format: str | None,
         overwrite: bool,
+        saving: _Saving,
     ) -> _Target:
         _check_name(name, format)
         checked = None if directory is None else check_directory(directory)
-        return cls(directory=checked, name=name, format=format, overwrite=overwrite)
+        return cls(directory=checked, name=name, format=format, overwrite=overwrite, saving=saving)
 
     def save(self, images: list[GeneratedImage]) -> list[GeneratedImage]:
         if self.directory is None or not images:
             return images
         try:
-            paths = save_images(images, self.directory, name=self.name, format=self.format, overwrite=self.overwrite)
+            paths = save_images(
+                images,
+                self.directory,
+                name=self.name,
+                format=self.format,
+                overwrite=self.overwrite,
+                file_names=self.saving.file_names,
+                provenance=self.saving.provenance,
+                prompt_in_metadata=self.saving.prompt_in_metadata,
+            )
         except BaseException as error:
             keep_partial_results(error, images)
             raise
-        return [replace(image, path=path) for image, path in zip(images, paths, strict=True)]
+        return ImageList(replace(image, path=path) for image, path in zip(images, paths, strict=True))
+
+
+def _whole_number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _check_name(name: str | None, format: str | None) -> None:
@@ -361,12 +423,17 @@ def _finish(
     request: _Request, target: _Target, responses: Sequence[ImagesResponse], failures: Sequence[BaseException]
 ) -> list[GeneratedImage]:
     """Decode what came, save it, and only then raise what failed, with the pictures on the error."""
-    images: list[GeneratedImage] = []
+    images: list[GeneratedImage] = ImageList()
     problems = list(failures)
     for response in responses:
         try:
             images += decode_images(
-                response, prompt=request.prompt, model=request.model, size=request.size, edited=request.edited
+                response,
+                prompt=request.prompt,
+                model=request.model,
+                size=request.size,
+                seed=request.seed,
+                edited=request.edited,
             )
         except ImageDecodeError as error:
             images += error.images

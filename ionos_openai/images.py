@@ -1,7 +1,7 @@
 """Pictures: out of a response, checked, shown, and saved.
 
-What the service sent is kept byte for byte; only a conversion that is asked for encodes a picture anew, and only then
-is Pillow loaded. Sizes are in pixels.
+The encoded picture stays what the service sent, and the mark goes in beside it; only a conversion that is asked for
+encodes a picture anew, and only then is Pillow loaded. Sizes are in pixels.
 """
 
 from __future__ import annotations
@@ -37,11 +37,19 @@ from ionos_openai.formats import (
     open_picture,
     recognise,
 )
+from ionos_openai.marking import Marked, finish, mark, warn_unmarked
+from ionos_openai.notebook import ImageList, picture_bundle
+from ionos_openai.provenance import describe
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from PIL import Image
 
     from ionos_openai.files import FileNames
+    from ionos_openai.notebook import Bundle
+    from ionos_openai.provenance import Provenance
+    from ionos_openai.settings import SavingSettings
 
 SaveFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP"] | str
 """A format to write; any case, and "jpg" too."""
@@ -68,6 +76,7 @@ class GeneratedImage:
         prompt: The text that was asked for; None where unknown.
         model: The id of the model that was asked; None where unknown.
         size: "WIDTHxHEIGHT" in px that was asked for; None where unknown or left to the service.
+        seed: The seed that was sent; None where unknown or none was. Whether the service honours it is not known.
         edited: Whether pictures were sent along to be edited.
         created: When it was made, in UTC; None where unknown.
         revised_prompt: What the service made of the prompt; None where it said nothing.
@@ -81,6 +90,7 @@ class GeneratedImage:
     prompt: str | None = None
     model: str | None = None
     size: str | None = None
+    seed: int | None = None
     edited: bool = False
     created: datetime | None = None
     revised_prompt: str | None = None
@@ -115,12 +125,42 @@ class GeneratedImage:
         """
         return open_picture(self.data)
 
+    def to_bytes(
+        self,
+        *,
+        format: SaveFormat | None = None,
+        provenance: bool | None = None,
+        prompt_in_metadata: bool | None = None,
+    ) -> bytes:
+        """Return what `save` would write, for a web handler and the like; `data` is the picture as it was sent.
+
+        Args:
+            format: "JPEG", "PNG" or "WEBP" to convert to. The default is the picture as it was sent.
+            provenance: As for `save`. A picture that needs a sidecar comes without a mark, with an `IonosWarning`.
+            prompt_in_metadata: As for `save`.
+
+        Raises:
+            InvalidRequestError: Pictures are not written in this format.
+            ImageSaveError: It cannot be converted.
+        """
+        wanted = _wanted(format)
+        saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata, named=True)
+        marked = _marked(self, None if wanted == self.format else wanted, saving)
+        problem = marked.problem
+        if marked.beside is not None:
+            problem = "its mark needs a file beside it, which save() writes"
+        if problem:
+            warn_unmarked([f"The picture has no mark of where it comes from: {problem}."])
+        return marked.data
+
     def save(
         self,
         path: str | os.PathLike[str],
         *,
         format: SaveFormat | None = None,
         overwrite: bool = False,
+        provenance: bool | None = None,
+        prompt_in_metadata: bool | None = None,
     ) -> Path:
         """Write the picture to a file, whole or not at all, synced to disk.
 
@@ -132,6 +172,11 @@ class GeneratedImage:
                 A conversion writes JPEG with quality 95 on white, PNG without loss, WebP with quality 90.
             overwrite: Replace a file of that name in one step. The default takes the next free name instead
                 (fox-2.jpg), since a picture that was paid for shall neither be lost nor replace another one.
+            provenance: Say in the metadata that a model made the picture, and which; the pixels stay as they are.
+                The default is `IONOS_PROVENANCE`, else True. GIF, AVIF and pictures with a C2PA manifest get a
+                sidecar (fox.xmp) instead.
+            prompt_in_metadata: Have the prompt in it too, which may be confidential. The default is
+                `IONOS_PROMPT_IN_METADATA`, else False.
 
         Returns:
             The path of the written file.
@@ -143,10 +188,27 @@ class GeneratedImage:
         text = os.fspath(path)
         target = Path(text)
         if text.endswith(_SEPARATORS) or not target.name or files.is_directory(target):
-            return save_images([self], target, format=format, overwrite=overwrite)[0]
+            return save_images(
+                [self],
+                target,
+                format=format,
+                overwrite=overwrite,
+                provenance=provenance,
+                prompt_in_metadata=prompt_in_metadata,
+            )[0]
         name = files.clean_name(target.name) if os.name == "nt" else target.name
         name, wanted = files.choose_format(name, self.format, _wanted(format))
-        return files.write_new(target.parent, name, _encoded(self, wanted), overwrite=overwrite)
+        saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata, named=True)
+        marked = _marked(self, wanted, saving)
+        written = files.write_new(target.parent, name, marked.data, overwrite=overwrite)
+        problem = finish(marked, written, overwrite=overwrite)
+        warn_unmarked([problem] if problem else [])
+        return written
+
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> tuple[Bundle, dict[str, dict[str, object]]]:
+        return picture_bundle(self, include, exclude)
 
     def __repr__(self) -> str:
         """Describe the picture in a line, without its data."""
@@ -170,6 +232,7 @@ def decode_images(
     prompt: str | None = None,
     model: str | None = None,
     size: str | None = None,
+    seed: int | None = None,
     edited: bool = False,
 ) -> list[GeneratedImage]:
     """Turn a response into pictures, each checked to be whole.
@@ -180,21 +243,23 @@ def decode_images(
             `create_client` remembers with its response, else nothing.
         model: The id of the model that was asked.
         size: "WIDTHxHEIGHT" in px that was asked for.
+        seed: The seed that was sent.
         edited: Whether pictures were sent along to be edited.
 
     Returns:
-        One image per item, in order, with the bytes as they were sent; width and height in px.
+        One image per item, in order, with the bytes as they were sent; width and height in px. A notebook shows the
+        list as a grid.
 
     Raises:
         ImageDecodeError: The response has no items, or one of them is no whole picture. The good ones are its
             `images`.
     """
-    known = _without_data(response, prompt=prompt, model=model, size=size, edited=edited)
+    known = _without_data(response, prompt=prompt, model=model, size=size, seed=seed, edited=edited)
     images, problem = _read_items(response, known)
     # Raised outside of any handler: the exceptions of decoders hold what they could not decode.
     if problem is not None:
         raise ImageDecodeError(problem.message, index=problem.index, images=images)
-    return images
+    return ImageList(images)
 
 
 def save_images(
@@ -206,6 +271,8 @@ def save_images(
     format: SaveFormat | None = None,
     overwrite: bool = False,
     file_names: FileNames | None = None,
+    provenance: bool | None = None,
+    prompt_in_metadata: bool | None = None,
 ) -> list[Path]:
     """Write pictures into a directory, each whole or not at all, synced to disk.
 
@@ -220,6 +287,11 @@ def save_images(
         overwrite: Replace files of the same name in one step. The default takes the next free name (fox-2.jpg).
         file_names: "prompt" for the prompt's words, "digest" for a name that does not tell the prompt. The default is
             `IONOS_FILE_NAMES`, else "prompt".
+        provenance: Say in the metadata that a model made the picture, and which; the pixels stay as they are. The
+            default is `IONOS_PROVENANCE`, else True. GIF, AVIF and pictures with a C2PA manifest get a sidecar
+            (fox.xmp) instead. One that cannot be marked is written as it was sent, with an `IonosWarning`.
+        prompt_in_metadata: Have the prompt in it too, which may be confidential. The default is
+            `IONOS_PROMPT_IN_METADATA`, else False.
 
     Returns:
         The written file of each picture, in order: fox.jpg, fox-2.jpg, ...
@@ -229,17 +301,23 @@ def save_images(
         InvalidRequestError: A name, format or extension cannot work; nothing was written.
         ImageSaveError: A picture cannot be written or converted. What was written before is its `paths`.
     """
-    images = _as_images(response_or_images, prompt)
-    plans = _plan(images, name, prompt, _wanted(format), file_names)
+    images = [_with_prompt(image, prompt) for image in _as_images(response_or_images, prompt)]
+    saving = _saving(
+        file_names=file_names, provenance=provenance, prompt_in_metadata=prompt_in_metadata, named=name is not None
+    )
+    plans = _plan(images, name, _wanted(format), saving.file_names)
     folder = files.make_directory(directory)
     paths: list[Path] = []
+    problems: list[str | None] = []
     try:
         for image, plan in zip(images, plans, strict=True):
-            data = _encoded(image, plan.target)
-            paths.append(files.write_new(folder, plan.name, data, overwrite=overwrite, number=plan.number))
+            marked = _marked(image, plan.target, saving)
+            paths.append(files.write_new(folder, plan.name, marked.data, overwrite=overwrite, number=plan.number))
+            problems.append(finish(marked, paths[-1], overwrite=overwrite))
     except ImageSaveError as error:
         error.paths = paths
         raise
+    warn_unmarked([problem for problem in problems if problem])
     return paths
 
 
@@ -282,6 +360,7 @@ def _without_data(
     prompt: str | None = None,
     model: str | None = None,
     size: str | None = None,
+    seed: int | None = None,
     edited: bool = False,
 ) -> GeneratedImage:
     """Return what the pictures of a response have in common: what was asked, and when."""
@@ -290,6 +369,7 @@ def _without_data(
         prompt = asked.prompt if prompt is None else prompt
         model = asked.model if model is None else model
         size = asked.size if size is None else size
+        seed = asked.seed if seed is None else seed
         edited = asked.edited or edited
     created = _date(_get(response, "created")) or (asked.created if asked is not None else None)
     return GeneratedImage(
@@ -300,6 +380,7 @@ def _without_data(
         prompt=prompt,
         model=model,
         size=size,
+        seed=seed,
         edited=edited,
         created=created,
     )
@@ -421,24 +502,35 @@ def _as_images(
     return list(source)
 
 
+def _with_prompt(image: GeneratedImage, prompt: str | None) -> GeneratedImage:
+    return replace(image, prompt=prompt) if image.prompt is None and prompt is not None else image
+
+
+def _saving(
+    *, file_names: FileNames | None = None, provenance: bool | None, prompt_in_metadata: bool | None, named: bool
+) -> SavingSettings:
+    """Return the arguments, and for what they leave open the settings, which are read only then."""
+    from ionos_openai.settings import SavingSettings, saving_settings
+
+    undecided = (not named and file_names is None) or provenance is None
+    undecided = undecided or (provenance is True and prompt_in_metadata is None)
+    settings = saving_settings() if undecided else SavingSettings()
+    return SavingSettings(
+        file_names=settings.file_names if file_names is None else file_names,
+        provenance=settings.provenance if provenance is None else provenance,
+        prompt_in_metadata=settings.prompt_in_metadata if prompt_in_metadata is None else prompt_in_metadata,
+    )
+
+
 def _plan(
-    images: list[GeneratedImage],
-    name: str | None,
-    prompt: str | None,
-    wanted: WritableFormat | None,
-    file_names: FileNames | None,
+    images: list[GeneratedImage], name: str | None, wanted: WritableFormat | None, file_names: FileNames
 ) -> list[_Plan]:
     """Decide name, format and number of every picture before any is written."""
-    if name is None and file_names is None:
-        from ionos_openai.settings import file_names_setting
-
-        file_names = file_names_setting()
     if name is not None:
         name = files.clean_name(name)
     plans, seen = [], Counter[str]()
     for image in images:
-        known = image.prompt if image.prompt is not None else prompt
-        stem = name if name is not None else files.prompt_name(known, file_names or "prompt")
+        stem = name if name is not None else files.prompt_name(image.prompt, file_names)
         full, target = files.choose_format(stem, image.format, wanted)
         seen[stem] += 1
         plans.append(_Plan(name=files.shorten(full), target=target, number=seen[stem]))
@@ -447,6 +539,25 @@ def _plan(
 
 def _wanted(name: str | None) -> WritableFormat | None:
     return None if name is None else files.parse_format(name)
+
+
+def _marked(image: GeneratedImage, target: WritableFormat | None, saving: SavingSettings) -> Marked:
+    data = _encoded(image, target)
+    if not saving.provenance:
+        return Marked(data=data)
+    return mark(data, target or image.format, lambda: _record(image, with_prompt=saving.prompt_in_metadata))
+
+
+def _record(image: GeneratedImage, *, with_prompt: bool) -> Provenance:
+    return describe(
+        model=image.model,
+        size=image.size,
+        seed=image.seed,
+        created=image.created,
+        prompt=image.prompt if with_prompt else None,
+        edited=image.edited,
+        placeholder=image.sandbox,
+    )
 
 
 def _encoded(image: GeneratedImage, target: WritableFormat | None) -> bytes:

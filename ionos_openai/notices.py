@@ -1,4 +1,4 @@
-"""Warnings that point at the user's own line, once for each place in the user's code."""
+"""Warnings that point at the user's own line, where wished once for each place in the user's code."""
 
 from __future__ import annotations
 
@@ -27,12 +27,22 @@ def warn_once(kind: str, message: str, category: type[Warning]) -> None:
     place = (kind, frame.f_code.co_filename, frame.f_lineno) if frame else (kind, "", 0)
     if place in _seen:
         return
-    if frame is None:
-        warnings.warn(message, category, stacklevel=2)
-    else:
-        warnings.warn_explicit(message, category, place[1], place[2], module=frame.f_globals.get("__name__"))
+    _warn(message, category, frame)
     with _lock:
         _seen.add(place)
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Give a warning at the user's line; how often is left to Python's filters."""
+    _warn(message, category, _user_frame(sys._getframe(1)))
+
+
+def _warn(message: str, category: type[Warning], frame: FrameType | None) -> None:
+    if frame is None:
+        warnings.warn(message, category, stacklevel=3)
+    else:
+        module = frame.f_globals.get("__name__")
+        warnings.warn_explicit(message, category, frame.f_code.co_filename, frame.f_lineno, module=module)
 
 
 def _user_frame(frame: FrameType | None) -> FrameType | None:

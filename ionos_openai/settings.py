@@ -13,7 +13,17 @@
 | `ca_bundle` | `IONOS_CA_BUNDLE` | the SDK's certificates |
 | `sandbox` | `IONOS_SANDBOX` | off |
 | `file_names` | `IONOS_FILE_NAMES`: prompt or digest | prompt |
+| `provenance` | `IONOS_PROVENANCE` | on |
+| `prompt_in_metadata` | `IONOS_PROMPT_IN_METADATA` | off |
 | `compat` | `IONOS_COMPAT`: adapt, strict or off | adapt |
+| `pace` | `IONOS_PACE`: on or off | on for hosts of ionos.com |
+| `max_wait` | `IONOS_MAX_WAIT`, seconds | as long as needed |
+| `images_per_minute` | `IONOS_IMAGES_PER_MINUTE` | 10 |
+| `image_burst` | `IONOS_IMAGE_BURST` | 20 |
+| `requests_per_second` | `IONOS_REQUESTS_PER_SECOND` | 5 |
+| `request_burst` | `IONOS_REQUEST_BURST` | 10 |
+| `budget_url` | `IONOS_BUDGET_URL`: redis://... | a file on this host |
+| `prices` | `IONOS_PRICES`: FLUX.1-schnell=0.03 EUR, ... | the catalogue's |
 
 A value is taken from the argument, else the environment, else the `.env` file of the working directory, else the
 default. Within one place the token's variables go in the order `IONOS_API_TOKEN`, `IONOS_API_TOKEN_FILE`,
@@ -25,7 +35,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -35,16 +45,20 @@ from dotenv import dotenv_values
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from ionos_openai.budget.buckets import Limits
 from ionos_openai.compat import CompatMode
 from ionos_openai.credentials import BASE_URL, clean_token, is_hosting_key, normalise_base_url
 from ionos_openai.errors import ConfigurationError, IonosError, mask_secrets
 from ionos_openai.files import FileNames
 from ionos_openai.models import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL, resolve_model
+from ionos_openai.prices import parse_prices
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 log = logging.getLogger("ionos_openai")
+
+_LIMITS = Limits()
 
 TOKEN_VARIABLES = ("IONOS_API_TOKEN", "IONOS_API_KEY", "IONOS_TOKEN")
 
@@ -63,8 +77,21 @@ _VARIABLES: tuple[tuple[str, str], ...] = (
     ("IONOS_CA_BUNDLE", "ca_bundle"),
     ("IONOS_SANDBOX", "sandbox"),
     ("IONOS_FILE_NAMES", "file_names"),
+    ("IONOS_PROVENANCE", "provenance"),
+    ("IONOS_PROMPT_IN_METADATA", "prompt_in_metadata"),
     ("IONOS_COMPAT", "compat"),
+    ("IONOS_PACE", "pace"),
+    ("IONOS_MAX_WAIT", "max_wait"),
+    ("IONOS_IMAGES_PER_MINUTE", "images_per_minute"),
+    ("IONOS_IMAGE_BURST", "image_burst"),
+    ("IONOS_REQUESTS_PER_SECOND", "requests_per_second"),
+    ("IONOS_REQUEST_BURST", "request_burst"),
+    ("IONOS_BUDGET_URL", "budget_url"),
+    ("IONOS_PRICES", "prices"),
 )
+_SAVING_VARIABLES = frozenset({"IONOS_FILE_NAMES", "IONOS_PROVENANCE", "IONOS_PROMPT_IN_METADATA"})
+# The words that pydantic takes for a switch.
+_ON, _OFF = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off")
 _ONLY_REAL_ENVIRONMENT = frozenset({"IONOS_ALLOWED_HOSTS"})
 _ONE_OF = {"api_key": "token", "api_key_file": "token"}
 
@@ -107,7 +134,17 @@ class SettingValues(TypedDict, total=False):
     ca_bundle: str | os.PathLike[str] | None
     sandbox: bool
     file_names: FileNames
+    provenance: bool
+    prompt_in_metadata: bool
     compat: CompatMode
+    pace: bool | None
+    max_wait: float | None
+    images_per_minute: float
+    image_burst: int
+    requests_per_second: float
+    request_burst: int
+    budget_url: str | SecretStr | None
+    prices: str
 
 
 class IonosSettings(BaseSettings):
@@ -126,8 +163,19 @@ class IonosSettings(BaseSettings):
         ca_bundle: A PEM file with a private CA's certificates, trusted beside the usual ones.
         sandbox: Whether the in-process stand-in answers instead of the service.
         file_names: Whether file names are made of the "prompt" or of its "digest".
+        provenance: Whether the metadata of saved pictures says how they were made.
+        prompt_in_metadata: Whether it has the prompt too, which may be confidential.
         compat: Whether image requests written for OpenAI are adapted with a warning ("adapt"), refused ("strict") or
             sent as they are ("off").
+        pace: Whether requests wait for the contract's limits; None means where the service's host is one of ionos.com.
+        max_wait: Seconds that a call may wait for the limits and between its attempts; None means no bound.
+        images_per_minute: How many images the contract allows in a minute in the long run.
+        image_burst: How many images the contract allows at once after a rest.
+        requests_per_second: How many requests the contract allows in a second in the long run.
+        request_burst: How many requests the contract allows at once after a rest.
+        budget_url: The Redis through which hosts share the limits; never shown in a repr, as it may hold a password.
+        prices: What a picture costs by the contract, such as "FLUX.1-schnell=0.03 EUR, klein=0.02 EUR"; before the
+            catalogue's prices.
 
     Raises:
         ConfigurationError: A value cannot work, or the `.env` file cannot be read. No value is in the message.
@@ -146,7 +194,17 @@ class IonosSettings(BaseSettings):
     ca_bundle: Path | None = None
     sandbox: bool = False
     file_names: FileNames = "prompt"
+    provenance: bool = True
+    prompt_in_metadata: bool = False
     compat: CompatMode = "adapt"
+    pace: bool | None = None
+    max_wait: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    images_per_minute: float = Field(default=_LIMITS.images_per_minute, gt=0, allow_inf_nan=False)
+    image_burst: int = Field(default=_LIMITS.image_burst, ge=1)
+    requests_per_second: float = Field(default=_LIMITS.requests_per_second, gt=0, allow_inf_nan=False)
+    request_burst: int = Field(default=_LIMITS.request_burst, ge=1)
+    budget_url: SecretStr | None = None
+    prices: str = ""
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
     _refused: tuple[str, ...] = PrivateAttr(default=())
@@ -212,6 +270,15 @@ class IonosSettings(BaseSettings):
         if isinstance(value, str):
             value = value.replace(",", " ").split()
         return tuple(value) if isinstance(value, Iterable) else value
+
+    @field_validator("prices")
+    @classmethod
+    def _check_prices(cls, value: str) -> str:
+        try:
+            parse_prices(value)
+        except IonosError as error:
+            raise ValueError(str(error)) from None
+        return value
 
     @field_validator("image_model", "image_edit_model")
     @classmethod
@@ -283,20 +350,39 @@ class TokenFile:
         return f"TokenFile({str(self.path)!r})"
 
 
-def file_names_setting() -> FileNames:
-    """Return `IONOS_FILE_NAMES` from the environment, else from `.env`, else "prompt".
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavingSettings:
+    """What the settings say of saving pictures; see `IonosSettings` for each."""
 
-    Never raises: it is asked when a picture that was paid for is about to be written.
+    file_names: FileNames = "prompt"
+    provenance: bool = True
+    prompt_in_metadata: bool = False
+
+
+def saving_settings() -> SavingSettings:
+    """Return what the environment, else `.env`, says of saving pictures.
+
+    Never raises: it is asked when a picture that was paid for is about to be written. What cannot be read counts as
+    unset.
     """
     try:
-        found, _, _ = _look_around(Path(".env").absolute(), only="IONOS_FILE_NAMES")
-    except ConfigurationError:
-        return "prompt"
-    return "digest" if str(found.get("file_names")).lower() == "digest" else "prompt"
+        found, _, _ = _look_around(Path(".env").absolute(), only=_SAVING_VARIABLES)
+    except (ConfigurationError, OSError):  # a working directory that is gone is an OSError
+        found = {}
+    return SavingSettings(
+        file_names="digest" if str(found.get("file_names")).lower() == "digest" else "prompt",
+        provenance=_switch(found.get("provenance"), default=True),
+        prompt_in_metadata=_switch(found.get("prompt_in_metadata"), default=False),
+    )
+
+
+def _switch(value: str | None, *, default: bool) -> bool:
+    word = (value or "").lower()
+    return word in _ON or (default and word not in _OFF)
 
 
 def _look_around(
-    env_path: Path | None, *, only: str | None = None
+    env_path: Path | None, *, only: Container[str] | None = None
 ) -> tuple[dict[str, Any], dict[str, Origin], tuple[str, ...]]:
     """Gather values from the environment and the `.env` file.
 
@@ -314,7 +400,7 @@ def _look_around(
         for variable, name in _VARIABLES:
             value = (variables.get(variable) or "").strip()
             kind = _ONE_OF.get(name, name)
-            if not value or (only and variable != only) or (path and variable in _ONLY_REAL_ENVIRONMENT):
+            if not value or (only and variable not in only) or (path and variable in _ONLY_REAL_ENVIRONMENT):
                 continue
             origin = Origin(place=place, variable=variable, path=path)  # type: ignore[arg-type]  # of the pairs above
             if variable in TOKEN_VARIABLES and is_hosting_key(clean_token(value)):

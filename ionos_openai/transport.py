@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 import openai
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx2 as httpx
+
+    from ionos_openai.sandbox import SandboxResponse
 
 
 def http_library() -> Any:
@@ -45,3 +48,28 @@ def answering_async_client(answer: Callable[[httpx.Request], httpx.Response]) ->
         return await anyio.to_thread.run_sync(answer, request)
 
     return openai.DefaultAsyncHttpxClient(transport=http_library().MockTransport(answer_in_thread))
+
+
+def travel(reply: SandboxResponse, request: httpx.Request) -> None:
+    """Let an answer of the in-process stand-in come as slowly as it is to, or break as it would on a connection.
+
+    What would end in the client's timeout ends so at once.
+
+    Raises:
+        httpx.ReadTimeout: No answer is to come, or it takes longer than the client waits.
+        httpx.RemoteProtocolError: The connection is to end before the answer does.
+    """
+    http = http_library()
+    patience = request.extensions.get("timeout", {}).get("read")
+    slowest = max(reply.delay, reply.pause)
+    if reply.connection == "timeout" or (patience is not None and slowest > patience):
+        raise http.ReadTimeout("The read operation timed out", request=request)
+    if reply.delay or reply.pause:
+        time.sleep(reply.delay + reply.pause)
+    if reply.connection == "cut-body":
+        size = len(reply.body)
+        raise http.RemoteProtocolError(
+            "peer closed connection without sending complete message body "
+            f"(received {size // 2} bytes, expected {size})",
+            request=request,
+        )

@@ -16,8 +16,9 @@ from pytest_recording import network
 
 from ionos_openai import client as client_module
 from ionos_openai import create_async_client, create_client
+from ionos_openai.budget import lanes, pacing
 from ionos_openai.sandbox import Sandbox
-from tests import recording
+from ionos_openai.testing import cassettes as recording
 from tests.tokens import make_token
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import openai
 
     from tests.loopback import LoopbackServer
+
+pytest_plugins = ["ionos_openai.testing"]
 
 CASSETTES = Path(__file__).parents[1] / "cassettes"
 RECORD_COMMAND = "pytest --record-mode=rewrite tests/test_cassettes.py"
@@ -83,6 +86,13 @@ def _clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytes
         if name.startswith(("IONOS_", "OPENAI_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
+    # No test waits for the service's limits unless it asks to, nor touches how full this user's buckets are.
+    monkeypatch.setenv("IONOS_PACE", "off")
+    state = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    monkeypatch.setattr(pacing, "state_directory", lambda: state / "ionos-openai")
+    monkeypatch.setattr(pacing, "_budgets", {})
+    monkeypatch.setattr(lanes, "_told", False)
     monkeypatch.setattr(client_module, "_warned_of_expiry", False)
 
 
@@ -114,9 +124,15 @@ def recorded_from(request: pytest.FixtureRequest, record_mode: str) -> recording
 
 
 @pytest.fixture
-def vcr_config(recorded_from: recording.RecordedFrom) -> dict[str, object]:
+def ionos_recorded_from(recorded_from: recording.RecordedFrom) -> recording.RecordedFrom:
+    """What our own kit for tests is to write into cassettes."""
+    return recorded_from
+
+
+@pytest.fixture
+def vcr_config(ionos_vcr_config: dict[str, object]) -> dict[str, object]:
     """How cassettes are recorded and replayed."""
-    return recording.vcr_config(recorded_from=recorded_from)
+    return ionos_vcr_config
 
 
 @pytest.fixture

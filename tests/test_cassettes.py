@@ -36,7 +36,9 @@ from ionos_openai.asked import SANDBOX_MARK
 from ionos_openai.formats import is_marked_sandbox, recognise
 from ionos_openai.models import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
 from ionos_openai.sandbox import Sandbox
-from tests import recording
+from ionos_openai.testing import assert_no_secrets
+from ionos_openai.testing import cassettes as recording
+from ionos_openai.testing.signs import signs_of_secrets
 from tests.conftest import CASSETTES, RECORD_COMMAND
 from tests.loopback import Answer, LoopbackServer
 from tests.tokens import make_token
@@ -82,7 +84,8 @@ def test_a_prompt_becomes_a_picture(
     assert (image.size, image.edited) == ("1024x1024", False)
     assert image.width == image.height
     assert image.sandbox == (recorded_from == "stand-in")
-    assert image.save(tmp_path / "city").read_bytes() == image.data
+    assert image.save(tmp_path / "city").read_bytes() == image.to_bytes()
+    assert image.save(tmp_path / "plain", provenance=False).read_bytes() == image.data
 
 
 @pytest.mark.vcr
@@ -181,10 +184,9 @@ def pictures_in(path: Path) -> Iterator[bytes]:
                 yield base64.b64decode(item["b64_json"])
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_cassette_holds_no_secret(path: Path) -> None:
+def test_cassettes_hold_no_secret() -> None:
     """Nothing in a cassette looks like a secret."""
-    assert recording.signs_of_secrets(path.read_text(encoding="utf-8")) == []
+    assert_no_secrets(CASSETTES)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -275,7 +277,7 @@ def test_the_token_is_nowhere_in_a_cassette(server: LoopbackServer, tmp_path: Pa
         client.post(f"/echo/{token}?key={token}", body={"prompt": f"say {token}"}, cast_to=object)
         client.get("/page", cast_to=object, options={"headers": {"Cookie": "session=abc"}})
     text = path.read_text(encoding="utf-8")
-    assert recording.signs_of_secrets(text, token, *token.split("."), trace, "session=abc") == []
+    assert signs_of_secrets(text, token, *token.split("."), trace, "session=abc") == []
     (first, second) = recording.ReadableYaml.deserialize(text)["interactions"]
     assert first["request"]["headers"] == {"content-type": ["application/json"]}
     assert json.loads(first["request"]["body"]) == {"prompt": "say <token>"}
@@ -312,7 +314,7 @@ def test_other_services_secrets_are_masked(server: LoopbackServer, tmp_path: Pat
     path = tmp_path / "masked.yaml"
     with recorder().use_cassette(str(path)):
         create_client(api_key=make_token(), base_url=server.url).post("/x", body={"a": secret}, cast_to=object)
-    assert recording.signs_of_secrets(path.read_text(encoding="utf-8"), secret) == []
+    assert signs_of_secrets(path.read_text(encoding="utf-8"), secret) == []
 
 
 def test_a_compressed_answer_is_written_as_text(server: LoopbackServer, tmp_path: Path) -> None:
@@ -434,7 +436,7 @@ LAZY = textwrap.dedent(
 def test_one_command_records_all(tmp_path: Path) -> None:
     """One command records all cassettes as they are; without it, one that is missing or not played to its end fails."""
     (tmp_path / "tests").mkdir()
-    for name in ("__init__", "conftest", "loopback", "recording", "test_cassettes", "tokens"):
+    for name in ("__init__", "conftest", "loopback", "test_cassettes", "tokens"):
         shutil.copy(Path(__file__).with_name(f"{name}.py"), tmp_path / "tests")
     shutil.copy(CASSETTES.parent / "pyproject.toml", tmp_path)
     recorded = run_pytest(tmp_path, "--record-mode=rewrite", "-m", "vcr")

@@ -12,7 +12,6 @@ import stat
 import subprocess
 import sys
 import time
-import types
 import unicodedata
 from pathlib import Path
 
@@ -21,15 +20,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ionos_openai import files
+from ionos_openai import settings as settings_module
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.files import check_directory, choose_format, clean_name, shorten, slug, write_new
 from ionos_openai.images import GeneratedImage, save_images
+from ionos_openai.settings import SavingSettings
 
 RESERVED = {"con", "prn", "aux", "nul", "conin$", "conout$", "com1", "com¹", "lpt9", "com0"}
 
 
 def image(prompt: str | None = None, data: bytes = b"bytes") -> GeneratedImage:
     return GeneratedImage(data=data, format="JPEG", width=1, height=1, prompt=prompt)
+
+
+@pytest.fixture(autouse=True)
+def _without_marks(monkeypatch) -> None:
+    """Names and writing are tested here, with bytes that are no pictures and cannot be marked."""
+    monkeypatch.setenv("IONOS_PROVENANCE", "off")
 
 
 def names(directory: Path) -> list[str]:
@@ -263,16 +270,20 @@ def test_an_unknown_way_of_naming_is_refused(tmp_path) -> None:
 
 
 def test_the_setting_decides_where_the_call_does_not(tmp_path, monkeypatch) -> None:
-    """Without `name` and `file_names`, the setting is asked; with a name it is not."""
+    """The settings are asked once a call, and not at all where the call leaves nothing open."""
     asked = []
-    setting = types.ModuleType("ionos_openai.settings")
-    setting.file_names_setting = lambda: asked.append(1) or "digest"  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "ionos_openai.settings", setting)
 
-    (path,) = save_images(image("Fox"), tmp_path)
-    image("Fox").save(tmp_path / "plain")
+    def settings() -> SavingSettings:
+        asked.append(1)
+        return SavingSettings(file_names="digest", provenance=False)
 
-    assert path.stem == files.digest("Fox")
+    monkeypatch.setattr(settings_module, "saving_settings", settings)
+
+    first, second = save_images([image("Fox"), image("Hen")], tmp_path)
+    image("Fox").save(tmp_path / "plain", provenance=False)
+    save_images(image("Fox"), tmp_path, name="named", provenance=False)
+
+    assert (first.stem, second.stem) == (files.digest("Fox"), files.digest("Hen"))
     assert asked == [1]
 
 

@@ -41,6 +41,11 @@ FLUX_2 = "black-forest-labs/FLUX.2-klein-4B"
 HOSTILE_NAMES = ("../fox", "a/b", "")
 
 
+def bad_number(n: object) -> str:
+    """Return the message for a number of pictures that cannot be asked for."""
+    return f"n is {n!r}: it must be a whole number from 1 to 100. For hundreds of pictures use generate_batch."
+
+
 def bad_size(size: object) -> str:
     """Return the message for a size that cannot be read."""
     return (
@@ -154,10 +159,10 @@ def test_a_short_model_name_is_sent_in_full() -> None:
         ({"prompt": ""}, "The prompt is empty: say what the picture shows."),
         ({"prompt": " \n"}, "The prompt is empty: say what the picture shows."),
         ({"prompt": None}, "The prompt is NoneType, not text."),
-        ({"n": 0}, "n is 0: it must be a whole number from 1 to 100."),
-        ({"n": 101}, "n is 101: it must be a whole number from 1 to 100."),
-        ({"n": True}, "n is True: it must be a whole number from 1 to 100."),
-        ({"n": 1.0}, "n is 1.0: it must be a whole number from 1 to 100."),
+        ({"n": 0}, bad_number(0)),
+        ({"n": 101}, bad_number(101)),
+        ({"n": True}, bad_number(True)),
+        ({"n": 1.0}, bad_number(1.0)),
         (
             {"size": "1024*1024"},
             bad_size("1024*1024"),
@@ -202,10 +207,10 @@ def test_a_bad_directory_is_refused_before_anything_is_sent(tmp_path: Path) -> N
 
 
 def test_with_a_directory_the_pictures_are_saved_and_say_where(tmp_path: Path) -> None:
-    """Each result's path is the file with its bytes."""
+    """Each result's path is the file with its bytes, and the mark in them."""
     images = generate_images(create_client(sandbox=True), "a fox", n=2, directory=tmp_path / "new")
     assert [image.path for image in images] == [tmp_path / "new/a-fox.jpg", tmp_path / "new/a-fox-2.jpg"]
-    assert all(image.path and image.path.read_bytes() == image.data for image in images)
+    assert all(image.path and image.path.read_bytes() == image.to_bytes() for image in images)
 
 
 async def test_the_async_twin_saves_too(tmp_path: Path) -> None:

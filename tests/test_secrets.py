@@ -16,17 +16,23 @@ import ionos_openai
 from ionos_openai import (
     GeneratedImage,
     IonosSettings,
+    Provenance,
     aedit_images,
+    agenerate_batch,
     agenerate_images,
     alist_image_models,
     create_async_client,
     create_client,
     decode_images,
     edit_images,
+    estimate_cost,
+    generate_batch,
     generate_images,
     list_image_models,
     partial_images,
+    read_provenance,
     save_images,
+    write_provenance,
 )
 from ionos_openai.settings import TokenFile
 from ionos_openai.transport import answering_async_client, answering_client, http_library
@@ -165,6 +171,13 @@ def use_everything(server: LoopbackServer, notes: Notes, token: str, key: Any, d
         raw = client.images.with_raw_response.generate(prompt="a fox", model="flux.1")
         notes.look_at(images, response, paths, raw, raw.headers, raw.http_request, raw.http_response)
         notes.look_at(used(list_image_models)(client), *(image.to_pil() for image in images))
+        mark = used(read_provenance)(used(write_provenance)(picture(), Provenance(prompt="a fox")))
+        notes.look_at(mark, used(estimate_cost)("flux.1", 2))
+        service(server)
+        batch = used(generate_batch)(client, ["a fox", "an owl"], directory / "batch")
+        notes.look_at(batch, *batch)
+        server.answers = failures(token)[2:3]
+        notes.look_at(*generate_batch(client, ["a bad one"], directory / "batch"))
         for answer in failures(token):
             server.answers = [answer] * 3
             try_it(notes, lambda: generate_images(client, "a fox"))
@@ -198,6 +211,8 @@ async def use_everything_async(server: LoopbackServer, notes: Notes, token: str,
         images = await used(agenerate_images)(client, "a fox", directory=directory)
         images += await used(aedit_images)(client, picture(), "a fox", directory=directory)
         notes.look_at(images, await client.images.generate(prompt="a fox", model="flux.1"))
+        batch = used(agenerate_batch)(client, ["a fox"], directory / "abatch")
+        notes.look_at(batch, [result async for result in batch])
         server.answers = []
         notes.look_at(await used(alist_image_models)(client))
         for answer in failures(token):
@@ -211,7 +226,7 @@ async def use_everything_async(server: LoopbackServer, notes: Notes, token: str,
 
 
 def check_files(token: str, directory: Path) -> None:
-    written = list(directory.rglob("*"))
+    written = [path for path in directory.rglob("*") if path.is_file()]
     assert len(written) >= 2
     for path in written:
         assert token.encode() not in path.read_bytes()

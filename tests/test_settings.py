@@ -22,7 +22,7 @@ from ionos_openai import settings as settings_module
 from ionos_openai.client import create_async_client, create_client
 from ionos_openai.credentials import BASE_URL
 from ionos_openai.errors import ConfigurationError, InvalidTokenError, MissingTokenError
-from ionos_openai.settings import IonosSettings, Origin, SettingValues, TokenFile, file_names_setting
+from ionos_openai.settings import IonosSettings, Origin, SavingSettings, SettingValues, TokenFile, saving_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +44,13 @@ ROWS = [
     ("sandbox", "IONOS_SANDBOX", "1", True, False),
     ("file_names", "IONOS_FILE_NAMES", "digest", "digest", "prompt"),
     ("compat", "IONOS_COMPAT", "strict", "strict", "off"),
+    ("pace", "IONOS_PACE", "on", True, False),
+    ("max_wait", "IONOS_MAX_WAIT", "30", 30.0, 5.0),
+    ("images_per_minute", "IONOS_IMAGES_PER_MINUTE", "60", 60.0, 30.0),
+    ("image_burst", "IONOS_IMAGE_BURST", "100", 100, 50),
+    ("requests_per_second", "IONOS_REQUESTS_PER_SECOND", "2.5", 2.5, 50.0),
+    ("request_burst", "IONOS_REQUEST_BURST", "40", 40, 20),
+    ("budget_url", "IONOS_BUDGET_URL", "redis://a/0", SecretStr("redis://a/0"), SecretStr("redis://b/0")),
     ("api_key_file", "IONOS_API_TOKEN_FILE", "/run/secrets/ionos", Path("/run/secrets/ionos"), Path("/other")),
 ]
 DEFAULTS = {
@@ -58,8 +65,24 @@ DEFAULTS = {
     "ca_bundle": None,
     "sandbox": False,
     "file_names": "prompt",
+    "provenance": True,
+    "prompt_in_metadata": False,
     "compat": "adapt",
+    "pace": None,
+    "max_wait": None,
+    "images_per_minute": 10,
+    "image_burst": 20,
+    "requests_per_second": 5,
+    "request_burst": 10,
+    "budget_url": None,
+    "prices": "",
 }
+
+
+@pytest.fixture(autouse=True)
+def _nothing_about_pacing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings are read here, not used: every default counts."""
+    monkeypatch.delenv("IONOS_PACE")
 
 
 def write_env(*lines: str) -> Path:
@@ -544,16 +567,37 @@ def test_a_token_file_shows_its_path_alone(tmp_path: Path) -> None:
     assert repr(source) == f"TokenFile({str(path)!r})"
 
 
-# File names are asked for when a paid picture is about to be written.
+# How to save is asked when a paid picture is about to be written.
 
 
-def test_the_file_names_setting_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It comes from the environment, else from the file, and a file that cannot be read counts as none."""
-    assert file_names_setting() == "prompt"
-    write_env("IONOS_FILE_NAMES=Digest")
-    assert file_names_setting() == "digest"
-    monkeypatch.setenv("IONOS_FILE_NAMES", "nonsense")
-    assert file_names_setting() == "prompt"
-    monkeypatch.delenv("IONOS_FILE_NAMES")
+def test_the_settings_of_saving_never_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come from the environment, else from the file, and a file that cannot be read counts as none."""
+    assert saving_settings() == SavingSettings(file_names="prompt", provenance=True, prompt_in_metadata=False)
+    write_env("IONOS_FILE_NAMES=Digest\nIONOS_PROVENANCE=Off\nIONOS_PROMPT_IN_METADATA=1")
+    assert saving_settings() == SavingSettings(file_names="digest", provenance=False, prompt_in_metadata=True)
+    for name in ("IONOS_FILE_NAMES", "IONOS_PROVENANCE", "IONOS_PROMPT_IN_METADATA"):
+        monkeypatch.setenv(name, "nonsense")
+    assert saving_settings() == SavingSettings()
+    for name in ("IONOS_FILE_NAMES", "IONOS_PROVENANCE", "IONOS_PROMPT_IN_METADATA"):
+        monkeypatch.delenv(name)
     Path(".env").write_bytes(b"\xff\xfe")
-    assert file_names_setting() == "prompt"
+    assert saving_settings() == SavingSettings()
+
+
+def test_the_settings_of_saving_need_no_working_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the working directory is gone, the defaults hold."""
+
+    def gone(self: Path) -> Path:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "absolute", gone)
+    assert saving_settings() == SavingSettings()
+
+
+@pytest.mark.parametrize(("word", "on"), [("off", False), ("0", False), ("no", False), ("ON", True), ("true", True)])
+def test_the_mark_has_the_same_switch_everywhere(word: str, on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client's settings and the settings of saving read the same words."""
+    monkeypatch.setenv("IONOS_PROVENANCE", word)
+    monkeypatch.setenv("IONOS_PROMPT_IN_METADATA", word)
+    both = (saving_settings(), IonosSettings())
+    assert all((one.provenance, one.prompt_in_metadata) == (on, on) for one in both)

@@ -112,6 +112,12 @@ _Format = Annotated[
 _Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace files of the same name. By default the next free name is taken.")
 ]
+_NoProvenance = Annotated[
+    bool, typer.Option("--no-provenance", help="Leave out of the metadata that and how the picture was made.")
+]
+_PromptInMetadata = Annotated[
+    bool, typer.Option("--prompt-in-metadata", help="Have the prompt in the metadata too. By default it is not.")
+]
 _BaseUrl = Annotated[
     str | None, typer.Option("--base-url", metavar="URL", help="Another address of the service; the token goes there.")
 ]
@@ -121,6 +127,14 @@ _CaBundle = Annotated[
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, errors included.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the paths.")]
+_MaxWait = Annotated[
+    float | None,
+    typer.Option(
+        "--max-wait",
+        metavar="SECONDS",
+        help="Wait no longer than this for the contract's limits. By default as long as needed.",
+    ),
+]
 _Sandbox = Annotated[
     bool, typer.Option("--sandbox", help="Ask the stand-in: no token, no network, no cost; it draws placeholders.")
 ]
@@ -137,8 +151,11 @@ def generate(
     name: _FileName = None,
     format_: _Format = None,
     overwrite: _Overwrite = False,
+    no_provenance: _NoProvenance = False,
+    prompt_in_metadata: _PromptInMetadata = False,
     base_url: _BaseUrl = None,
     ca_bundle: _CaBundle = None,
+    max_wait: _MaxWait = None,
     json: _Json = False,
     quiet: _Quiet = False,
     sandbox: _Sandbox = False,
@@ -148,8 +165,18 @@ def generate(
     PROMPT says what the picture shows; - reads it from standard input. Several prompts are asked for one after the
     other, and each picture is saved as it arrives. What can be checked is checked before the first one is paid for.
     """
-    options = PictureOptions(output=output, model=model, size=size, n=n, name=name, format=format_, overwrite=overwrite)
-    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, sandbox=sandbox)
+    options = PictureOptions(
+        output=output,
+        model=model,
+        size=size,
+        n=n,
+        name=name,
+        format=format_,
+        overwrite=overwrite,
+        provenance=False if no_provenance else None,
+        prompt_in_metadata=prompt_in_metadata or None,
+    )
+    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, max_wait=max_wait, sandbox=sandbox)
     terminal = Terminal(json=json, quiet=quiet, stdout_is_taken=output == "-")
 
     def work() -> int:
@@ -172,8 +199,11 @@ def edit(
     name: _FileName = None,
     format_: _Format = None,
     overwrite: _Overwrite = False,
+    no_provenance: _NoProvenance = False,
+    prompt_in_metadata: _PromptInMetadata = False,
     base_url: _BaseUrl = None,
     ca_bundle: _CaBundle = None,
+    max_wait: _MaxWait = None,
     json: _Json = False,
     quiet: _Quiet = False,
     sandbox: _Sandbox = False,
@@ -182,8 +212,18 @@ def edit(
 
     IMAGE is a picture to edit. PROMPT, the last argument, says what to change; - reads it from standard input.
     """
-    options = PictureOptions(output=output, model=model, size=size, n=n, name=name, format=format_, overwrite=overwrite)
-    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, sandbox=sandbox)
+    options = PictureOptions(
+        output=output,
+        model=model,
+        size=size,
+        n=n,
+        name=name,
+        format=format_,
+        overwrite=overwrite,
+        provenance=False if no_provenance else None,
+        prompt_in_metadata=prompt_in_metadata or None,
+    )
+    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, max_wait=max_wait, sandbox=sandbox)
     terminal = Terminal(json=json, quiet=quiet, stdout_is_taken=output == "-")
 
     def work() -> int:
@@ -276,6 +316,288 @@ def migrate(
         from ionos_openai.cli import migrate
 
         return migrate.run(paths, "write" if write else "diff" if diff else "report", terminal)
+
+    return _carry_out(work, terminal)
+
+
+_FILES_EPILOG = "Exit codes: 0 all done, 1 a file could not be done, 2 usage, 130 interrupted."
+_Files = Annotated[list[str], typer.Argument(metavar="FILE...", hidden=True)]
+
+
+@app.command(cls=_Command, epilog=_FILES_EPILOG)
+def mark(
+    *,
+    paths: _Files,
+    like: Annotated[
+        str | None,
+        typer.Option("--like", metavar="ORIGINAL", help="Say what the metadata of this picture, or sidecar, says."),
+    ] = None,
+    creator: Annotated[
+        str | None, typer.Option("--creator", metavar="NAME", help="Who made it; several with '; ' between them.")
+    ] = None,
+    credit: Annotated[str | None, typer.Option("--credit", metavar="TEXT", help="The credit line.")] = None,
+    copyright_: Annotated[str | None, typer.Option("--copyright", metavar="TEXT", help="The copyright notice.")] = None,
+    alt: Annotated[
+        str | None, typer.Option("--alt", metavar="TEXT", help="The text for people who do not see the picture.")
+    ] = None,
+    json: _Json = False,
+    quiet: _Quiet = False,
+) -> int:
+    """Write into pictures where they come from.
+
+    FILE is a JPEG, PNG or WebP; its pixels stay as they are. A program that resizes or crops a picture often loses
+    the mark: --like takes it from the original. Without --like, a file that tells its source already keeps that, and
+    any other is said to be made by a model on the IONOS AI Model Hub. GIF, AVIF and files with a C2PA manifest get a
+    sidecar, FILE.xmp, instead.
+    """
+    terminal = Terminal(json=json, quiet=quiet)
+
+    def work() -> int:
+        from ionos_openai.cli import marks
+
+        return marks.mark(paths, terminal, like=like, creator=creator, credit=credit, copyright=copyright_, alt=alt)
+
+    return _carry_out(work, terminal)
+
+
+@app.command(cls=_Command, epilog=_FILES_EPILOG)
+def inspect(*, paths: _Files, json: _Json = False) -> int:
+    """Show what pictures are and where they say they come from.
+
+    FILE is a picture: format, size, what its metadata or sidecar says, and whether it has a C2PA manifest, which is
+    not verified. What is said is a statement, not a proof.
+    """
+    terminal = Terminal(json=json)
+
+    def work() -> int:
+        from ionos_openai.cli import marks
+
+        return marks.inspect(paths, terminal)
+
+    return _carry_out(work, terminal)
+
+
+@app.command(
+    cls=_Command,
+    epilog="Exit codes: 0 the page is made (files that cannot be shown are told), 2 usage, or it cannot be written, "
+    "130 interrupted.",
+)
+def gallery(
+    *,
+    directory: Annotated[str, typer.Argument(metavar="DIR", hidden=True)],
+    opens: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    json: _Json = False,
+    quiet: _Quiet = False,
+) -> int:
+    """Make a page of the pictures in a directory.
+
+    DIR/index.html shows them with what their metadata and the manifest of a batch say: prompt, model, size, date,
+    cost. It opens without a network, and can be searched, filtered and sorted. Thumbnails go into DIR/.thumbnails.
+    """
+    terminal = Terminal(json=json, quiet=quiet)
+
+    def work() -> int:
+        from ionos_openai.cli import gallery
+
+        return gallery.run(directory, terminal, opens=opens)
+
+    return _carry_out(work, terminal)
+
+
+@app.command(cls=_Command, epilog="Exit codes: 2 usage or configuration, 130 ended by Ctrl-C.")
+def sandbox(
+    *,
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="Where to listen; 0.0.0.0 is everywhere.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", metavar="PORT", help="0 takes any that is free.")] = 8600,
+    token: Annotated[
+        str | None, typer.Option("--token", metavar="TOKEN", help="Take only this token. By default any is taken.")
+    ] = None,
+    limits: Annotated[
+        str,
+        typer.Option(
+            "--limits",
+            metavar="LIMITS",
+            help="documented, off, or IMAGES_PER_MINUTE:BURST such as 10:20; past them 429 with Retry-After.",
+        ),
+    ] = "documented",
+    time_scale: Annotated[
+        float, typer.Option("--time-scale", metavar="N", help="Let limits fill N times faster than real time.")
+    ] = 1.0,
+    latency: Annotated[
+        str | None,
+        typer.Option("--latency", metavar="SECONDS", help="How long answers take: 2, or a range such as 0.5-2."),
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option("--models", metavar="FILE", help="Offer other models: a recorded answer of GET /v1/models."),
+    ] = None,
+    image_format: Annotated[
+        str | None, typer.Option("--image-format", metavar="FORMAT", help="jpeg, png or webp; by default jpeg.")
+    ] = None,
+    unknown_model: Annotated[
+        str,
+        typer.Option(
+            "--unknown-model",
+            metavar="ANSWER",
+            help="How unknown models are refused, which is not known for certain: empty-400 or not-found.",
+        ),
+    ] = "empty-400",
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            metavar="NAME[:RATE]",
+            help="Show a fault at every request, or at a share of them such as server-error:0.1; repeatable. The "
+            "request header x-sandbox-fault: NAME asks for one alone.",
+        ),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print what the stand-in does and how each of it is known; serve nothing.")
+    ] = False,
+    json: _Json = False,
+) -> int:
+    """Serve the stand-in over HTTP, for programs in any language.
+
+    It answers as the service is publicly known to answer, with placeholder pictures, and prints what to set. GET
+    /sandbox/health, /sandbox/requests and /sandbox/stats tell of itself. Needs: pip install 'ionos-openai[sandbox]'.
+    """
+    terminal = Terminal(json=json)
+
+    def work() -> int:
+        from ionos_openai.cli import sandbox
+
+        if explain:
+            return sandbox.explain(terminal)
+        options = sandbox.ServerOptions(
+            host=host,
+            port=port,
+            token=token,
+            limits=limits,
+            time_scale=time_scale,
+            latency=latency,
+            models=models,
+            image_format=image_format,
+            unknown_model=unknown_model,
+            faults=fault or (),
+        )
+        return sandbox.serve(options, terminal)
+
+    return _carry_out(work, terminal)
+
+
+@app.command(cls=_Command, epilog=_EXIT_CODES)
+def batch(
+    *,
+    file: Annotated[str, typer.Argument(metavar="FILE", hidden=True)],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="DIR", help="Where pictures and record go. One run at a time.")
+    ],
+    model: _Model = None,
+    size: _Size = None,
+    n: _Number = 1,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="A column more for every row's metadata.")
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", metavar="N", show_default=False, help="Requests at once, by default 4.")
+    ] = 4,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", metavar="SECONDS", help="Give a request up after so long.")
+    ] = None,
+    max_cost: Annotated[
+        str | None,
+        typer.Option("--max-cost", metavar="AMOUNT", help="Stop before this run would spend more: 5, or '5 EUR'."),
+    ] = None,
+    max_images: Annotated[
+        int | None, typer.Option("--max-images", metavar="N", help="Stop before this run would ask for more pictures.")
+    ] = None,
+    missing: Annotated[
+        str,
+        typer.Option(
+            "--missing",
+            metavar="keep|remake",
+            show_default=False,
+            help="What to do about recorded pictures that are gone; by default keep: none is made again.",
+        ),
+    ] = "keep",
+    verify: Annotated[bool, typer.Option("--verify", help="Compare recorded pictures byte for byte.")] = False,
+    redo: Annotated[
+        list[str] | None,
+        typer.Option("--redo", metavar="NAME", help="Make the pictures of a file or row of this name once more."),
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Make only what failed before.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check FILE, tell the cost and time; send nothing.")
+    ] = False,
+    base_url: _BaseUrl = None,
+    ca_bundle: _CaBundle = None,
+    max_wait: _MaxWait = None,
+    json: _Json = False,
+    quiet: _Quiet = False,
+    sandbox: _Sandbox = False,
+) -> int:
+    """Make the pictures of a file of prompts, and go on where the last run ended.
+
+    FILE has a prompt a line (.txt), columns (.csv: prompt, and any of model, size, n, name, seed; others become
+    metadata) or an object a line (.jsonl); - is standard input. The same command again skips what is done.
+    """
+    from ionos_openai.cli.options import BatchOptions
+
+    if missing not in ("keep", "remake"):
+        raise typer.BadParameter("--missing is keep or remake")
+    options = BatchOptions(
+        output=output,
+        model=model,
+        size=size,
+        n=n,
+        labels=tuple(label or ()),
+        concurrency=concurrency,
+        timeout=timeout,
+        max_cost=max_cost,
+        max_images=max_images,
+        missing="remake" if missing == "remake" else "keep",
+        verify=verify,
+        redo=tuple(redo or ()),
+        retry_failed=retry_failed,
+        dry_run=dry_run,
+    )
+    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, max_wait=max_wait, sandbox=sandbox)
+    terminal = Terminal(json=json, quiet=quiet)
+
+    def work() -> int:
+        from ionos_openai.cli import batch
+
+        return batch.run(file, options, connection, terminal)
+
+    return _carry_out(work, terminal)
+
+
+@app.command(cls=_Command, epilog="Exit codes: 0 all sums are complete, 2 usage or no record.")
+def costs(
+    *,
+    directories: Annotated[list[str], typer.Argument(metavar="DIR...", hidden=True)],
+    by: Annotated[
+        str | None,
+        typer.Option("--by", metavar="COLUMN", help="A line for each value of a metadata column, or of model."),
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    json: _Json = False,
+) -> int:
+    """Sum what batches have cost, by their records.
+
+    DIR is a directory with a manifest.jsonl. Each picture that was made counts with the price of its day, those that
+    were made once more and deleted since too; placeholders cost nothing; an unknown price is told, never counted as 0.
+    """
+    if as_csv and json:
+        raise typer.BadParameter("--csv and --json exclude each other")
+    terminal = Terminal(json=json)
+
+    def work() -> int:
+        from ionos_openai.cli import costs
+
+        return costs.show(directories, terminal, by=by, as_csv=as_csv)
 
     return _carry_out(work, terminal)
 

@@ -26,6 +26,7 @@ def connect(connection: Connection, settings: IonosSettings) -> openai.OpenAI:
             settings=settings,
             base_url=connection.base_url,
             ca_bundle=connection.ca_bundle,
+            max_wait=connection.max_wait,
             sandbox=True if connection.sandbox else None,
         )
     except IonosError:

@@ -12,7 +12,15 @@ from urllib.parse import urlsplit
 
 import openai
 
-from ionos_openai.errors import ConfigurationError, ImageSaveError, InvalidRequestError, InvalidTokenError, mask_secrets
+from ionos_openai.errors import (
+    BatchRunningError,
+    BudgetUnavailableError,
+    ConfigurationError,
+    ImageSaveError,
+    InvalidRequestError,
+    InvalidTokenError,
+    mask_secrets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +46,7 @@ def exit_code(error: BaseException) -> int:
     Returns:
         130 for Ctrl-C; 77 for a token that cannot work or was refused (401, 403); 2 for usage, a setting, a missing
         token, or a place that cannot be written to; 75 for what may work later (408, 409, 425, 429, 5xx, timeouts,
-        broken connections); 1 for all else.
+        broken connections, a batch that runs in the directory, a Redis that is gone); 1 for all else.
     """
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
@@ -46,7 +54,7 @@ def exit_code(error: BaseException) -> int:
         return TOKEN
     if isinstance(error, (ConfigurationError, InvalidRequestError, ImageSaveError)):
         return USAGE
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, (openai.APIConnectionError, BatchRunningError, BudgetUnavailableError)):
         return TEMPORARY
     if isinstance(error, openai.APIStatusError):
         temporary = error.status_code >= 500 or error.status_code in (408, 409, 425, 429)

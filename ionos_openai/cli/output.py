@@ -74,6 +74,20 @@ class Terminal:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 
+    def note(self, message: str) -> None:
+        """Say on standard error how things are."""
+        if self.json and self._out is sys.stderr:
+            return
+        if self.error_console is None:
+            print(one_line(message), file=sys.stderr, flush=True)
+        else:
+            self.error_console.print(one_line(message), soft_wrap=True)
+
+    @property
+    def error_console(self) -> Console | None:
+        """Standard error where it is a terminal, else None."""
+        return self._error_console
+
     def error(self, message: str) -> None:
         """Say on standard error what went wrong."""
         self._say("Error", message, style="bold red")
@@ -81,6 +95,13 @@ class Terminal:
     def warn(self, message: str) -> None:
         """Say on standard error what to look out for."""
         self._say("Warning", message, style="bold yellow")
+
+    def remark(self, message: str) -> None:
+        """Tell a person on a terminal something besides the result; programs are not told."""
+        if self._error_console is not None and not self.json and not self.quiet:
+            from rich.text import Text
+
+            self._error_console.print(Text(one_line(message), style="dim"), soft_wrap=True)
 
     def hear(self, message: str) -> None:
         """Take a warning of the library's."""

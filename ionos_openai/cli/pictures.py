@@ -21,8 +21,8 @@ from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.files import check_directory, choose_format, clean_name, is_directory, parse_format, prompt_name
 from ionos_openai.generate import edit_images, generate_images
 from ionos_openai.images import GeneratedImage, partial_images, save_images
-from ionos_openai.models import DEFAULT_SIZE, check_size, resolve_model
-from ionos_openai.settings import IonosSettings, file_names_setting
+from ionos_openai.models import DEFAULT_SIZE, Cost, check_size, estimate_cost, resolve_model
+from ionos_openai.settings import IonosSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ionos_openai.cli.options import Connection, PictureOptions
     from ionos_openai.cli.output import Terminal
+    from ionos_openai.files import FileNames
 
 _MOST_PICTURES = 100
 _STANDARD = "-"  # standard input for a prompt, standard output for a picture
@@ -52,6 +53,7 @@ class _Report:
     """What a run has come to so far."""
 
     sandbox: bool
+    model: str
     pictures: list[dict[str, object]] = field(default_factory=list)
     errors: list[dict[str, object]] = field(default_factory=list)
     saved: list[Path] = field(default_factory=list)
@@ -66,6 +68,7 @@ class _Run:
     target: Target
     options: PictureOptions
     terminal: Terminal
+    file_names: FileNames
     make: Callable[..., list[GeneratedImage]]
     report: _Report
 
@@ -122,10 +125,26 @@ def _prepare(
             check_size(options.size, model)
         _check_place(target)
         send = functools.partial(make, client, model=model, size=options.size, n=options.n)
-        report = _Report(sandbox=uses_sandbox(connection, settings))
-        return _carry_out(
-            _Run(prompts=texts, target=target, options=options, terminal=terminal, make=send, report=report)
+        report = _Report(sandbox=uses_sandbox(connection, settings), model=model)
+        run = _Run(
+            prompts=texts,
+            target=target,
+            options=_with_marking(options, settings),
+            terminal=terminal,
+            file_names=settings.file_names,
+            make=send,
+            report=report,
         )
+        return _carry_out(run)
+
+
+def _with_marking(options: PictureOptions, settings: IonosSettings) -> PictureOptions:
+    asked, prompt = options.provenance, options.prompt_in_metadata
+    return replace(
+        options,
+        provenance=settings.provenance if asked is None else asked,
+        prompt_in_metadata=settings.prompt_in_metadata if prompt is None else prompt,
+    )
 
 
 def choose_target(options: PictureOptions, *, prompts: int, stdout_is_terminal: bool) -> Target:
@@ -224,8 +243,11 @@ def _carry_out(run: _Run) -> int:
                 _note_rest(run, len(run.prompts) - number)
                 break
     code = worst(run.report.codes)
+    cost = _cost(run.report)
     if run.terminal.json:
-        run.terminal.document(_document(run.report, code))
+        run.terminal.document(_document(run.report, cost, code))
+    elif run.report.pictures:
+        run.terminal.remark(_describe_cost(run.report, cost))
     return code
 
 
@@ -239,6 +261,8 @@ def _make(run: _Run, prompt: str, number: int) -> tuple[list[GeneratedImage], Ba
             "name": run.target.name,
             "format": run.options.format,
             "overwrite": _overwrite(run, prompt),
+            "provenance": run.options.provenance,
+            "prompt_in_metadata": run.options.prompt_in_metadata,
         }
     try:
         with (
@@ -273,7 +297,7 @@ def _telling_of_interruption(run: _Run) -> Iterator[None]:
 def _overwrite(run: _Run, prompt: str) -> bool:
     if not run.options.overwrite or run.target.name is not None:
         return run.options.overwrite and not run.report.saved
-    return may_overwrite(prompt_name(prompt, file_names_setting()), run.report.saved, run.options.n)
+    return may_overwrite(prompt_name(prompt, run.file_names), run.report.saved, run.options.n)
 
 
 def _secure(run: _Run, images: list[GeneratedImage], error: BaseException | None) -> list[GeneratedImage]:
@@ -288,7 +312,12 @@ def _secure(run: _Run, images: list[GeneratedImage], error: BaseException | None
 
 def _pipe(run: _Run, image: GeneratedImage) -> GeneratedImage:
     try:
-        run.terminal.bytes(_encoded(image, run.options.format))
+        data = image.to_bytes(
+            format=run.options.format,
+            provenance=run.options.provenance,
+            prompt_in_metadata=run.options.prompt_in_metadata,
+        )
+        run.terminal.bytes(data)
     except (OSError, ImageSaveError) as error:
         rescued = _rescue(run, image)
         if not isinstance(error, BrokenPipeError):
@@ -297,13 +326,6 @@ def _pipe(run: _Run, image: GeneratedImage) -> GeneratedImage:
             raise
         return rescued
     return image
-
-
-def _encoded(image: GeneratedImage, format: str | None) -> bytes:
-    if format is None or parse_format(format) == image.format:
-        return image.data
-    with tempfile.TemporaryDirectory(prefix="ionos-openai-") as folder:
-        return save_images([image], folder, format=format)[0].read_bytes()
 
 
 def _as_save_error(error: OSError | ImageSaveError) -> ImageSaveError:
@@ -316,7 +338,13 @@ def _rescue(run: _Run, image: GeneratedImage) -> GeneratedImage:
     """Save a picture that could not go where it should: it may have been paid for."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="ionos-openai-"))
-        path = save_images([image], folder)[0]
+        [path] = save_images(
+            [image],
+            folder,
+            file_names=run.file_names,
+            provenance=run.options.provenance,
+            prompt_in_metadata=run.options.prompt_in_metadata,
+        )
     except OSError as error:  # an ImageSaveError is one too
         run.terminal.error(f"The picture is lost, the system's folder for temporary files takes none either: {error}")
         return image
@@ -387,8 +415,28 @@ def _facts(image: GeneratedImage) -> dict[str, object]:
     }
 
 
-def _document(report: _Report, code: int) -> dict[str, object]:
-    document: dict[str, object] = {"sandbox": report.sandbox, "images": report.pictures, "errors": report.errors}
+def _cost(report: _Report) -> Cost | None:
+    """Return what the pictures cost that came; None for placeholders, which cost nothing, and where it is not known."""
+    return None if report.sandbox else estimate_cost(report.model, len(report.pictures))
+
+
+def _describe_cost(report: _Report, cost: Cost | None) -> str:
+    if report.sandbox:
+        return "No cost: placeholders of the stand-in."
+    name = report.model.rpartition("/")[2]
+    if cost is None:
+        return f"Cost: not known, there is no published price of {name}."
+    count = len(report.pictures)
+    return f"Cost: {cost} for {count} picture{'s' if count > 1 else ''}, by the price of {cost.source.seen}."
+
+
+def _document(report: _Report, cost: Cost | None, code: int) -> dict[str, object]:
+    document: dict[str, object] = {
+        "sandbox": report.sandbox,
+        "images": report.pictures,
+        "cost": cost and {"amount": str(cost.amount), "currency": cost.currency, "seen": cost.source.seen.isoformat()},
+        "errors": report.errors,
+    }
     if code != MADE:
         # As in every failed command's document: the error that decided the exit code.
         document["error"] = next(error for error in report.errors if error["exit_code"] == code)

@@ -160,7 +160,8 @@ def _load(path: Path) -> bytes:
 
 
 def _read_sidecar(path: Path) -> Provenance | None:
-    for candidate in (sidecar_path(path), path.with_name(f"{path.name}.xmp")):
+    # The one that names the whole file first: where there is one, fox.xmp belongs to another picture of that name.
+    for candidate in (path.with_name(f"{path.name}.xmp"), sidecar_path(path)):
         if candidate == path:
             continue
         try:

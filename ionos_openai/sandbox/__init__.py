@@ -6,7 +6,9 @@ each of its behaviours how that is known (`behaviours.py`). It is never used unl
 
 from __future__ import annotations
 
+from ionos_openai.sandbox.limits import Limits, Rate
+from ionos_openai.sandbox.server import SandboxServer
 from ionos_openai.sandbox.service import Sandbox
 from ionos_openai.sandbox.wire import SandboxRequest, SandboxResponse
 
-__all__ = ["Sandbox", "SandboxRequest", "SandboxResponse"]
+__all__ = ["Limits", "Rate", "Sandbox", "SandboxRequest", "SandboxResponse", "SandboxServer"]

@@ -142,13 +142,55 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     ),
     Behaviour(
         name="rate-limit",
-        does="On request: 429 with Retry-After.",
+        does="Past a limit: 429 with Retry-After.",
         basis="DOC",
-        chosen="The body and the second that it asks for; limits are not counted.",
+        chosen="The body. Limits are counted where they are asked for, which the server does unless told otherwise.",
+    ),
+    Behaviour(
+        name="image-limit",
+        does="Images: 10 a minute, 20 in a burst, which refills by one every 6 s.",
+        basis="DOC",
+        chosen="Counted per token, whatever the answer is; a 429 itself takes nothing.",
+    ),
+    Behaviour(
+        name="request-limit",
+        does="Requests: 5 a second, 10 in a burst.",
+        basis="DOC",
+        chosen="Counted per token and refilled as for images; requests for images count too.",
     ),
     Behaviour(
         name="server-error",
-        does="On request: 500 with the recorded body.",
+        does="A failure behind the service: 500 with error.message.",
         basis="REC",
+        chosen="It is shown on request; the text is that of the recorded one.",
+    ),
+    Behaviour(
+        name="chat",
+        does="POST /v1/chat/completions answers a chat completion, or its chunks as events with stream.",
+        basis="DOC",
+        chosen="A fixed text that says that it is a placeholder; usage counts words; OpenAI's shapes.",
+    ),
+    Behaviour(
+        name="embeddings",
+        does="POST /v1/embeddings answers lists of floats.",
+        basis="REC",
+        chosen="A direction thrown with the input's digest, of length 1; usage counts words; at most 2048 inputs.",
+    ),
+    Behaviour(
+        name="embeddings-base64",
+        does="Embeddings with encoding_format base64 end in a 500 with the recorded body.",
+        basis="REC",
+    ),
+    Behaviour(
+        name="expired",
+        does="On request: an expired token is refused as a wrong one is.",
+        basis="INF",
+        chosen="The body of the recorded 401; no token ever expires by itself here.",
+    ),
+    Behaviour(
+        name="reports",
+        does="GET /sandbox/health, /sandbox/requests and /sandbox/stats tell of the stand-in; DELETE clears.",
+        basis="choice",
+        chosen="The service has no such paths; no token is asked for, and none is shown.",
     ),
 )

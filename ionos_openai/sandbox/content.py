@@ -14,7 +14,7 @@ from ionos_openai.sandbox.wire import Refusal, SandboxRequest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LARGEST_BODY = 64 * 2**20  # bytes
+LARGEST_BODY = 64 * 2**20  # bytes
 _SHORTEST_SECRET = 12  # Characters; a token such as "sandbox" is none, and stands in many a prompt.
 _LONGEST_TEXT = 10_000
 _MOST_ENTRIES = 100
@@ -48,7 +48,7 @@ class RecordedRequest:
     method: str
     path: str
     body: Mapping[str, object]
-    token: str = "none"
+    token: str
 
 
 def read_content(request: SandboxRequest) -> Content:
@@ -57,8 +57,8 @@ def read_content(request: SandboxRequest) -> Content:
     Raises:
         Refusal: It is too large, or neither a JSON object nor a form in UTF-8.
     """
-    if len(request.body) > _LARGEST_BODY:
-        raise Refusal(413, "size-limit", f"The request is larger than {_LARGEST_BODY} bytes")
+    if len(request.body) > LARGEST_BODY:
+        raise Refusal(413, "size-limit", f"The request is larger than {LARGEST_BODY} bytes")
     content_type = request.header("content-type")
     if not request.body:
         return Content()
@@ -82,8 +82,8 @@ def _read_parts(body: bytes, content_type: str) -> Content:
     return Content(values=values, files=files)
 
 
-def record(request: SandboxRequest, content: Content, *, token_name: str = "none") -> RecordedRequest:  # noqa: S107
-    """Return what of a request may be kept; `token_name` is what its token is called."""  # which is no password
+def record(request: SandboxRequest, content: Content, *, token_name: str) -> RecordedRequest:
+    """Return what of a request may be kept; `token_name` is what its token is called."""
     token = request.token or ""
     secret = token if len(token) >= _SHORTEST_SECRET else None
     files: dict[str, object] = {}

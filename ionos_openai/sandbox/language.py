@@ -12,7 +12,7 @@ import json
 import math
 import struct
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeGuard
 
 from ionos_openai.models import find_model, makes_images
 from ionos_openai.sandbox.wire import Refusal, SandboxResponse, json_answer
@@ -116,10 +116,10 @@ def _inputs(value: object) -> list[str]:
         raise Refusal(400, "embeddings", f"input is 1 to {_MOST_INPUTS} texts")
     if not all((isinstance(one, str) and one) or _is_tokens(one) for one in texts):
         raise Refusal(400, "embeddings", "input is missing, or no text and no list of texts")
-    return [one if isinstance(one, str) else " ".join(map(str, one)) for one in texts]
+    return [" ".join(map(str, one)) if _is_tokens(one) else str(one) for one in texts]
 
 
-def _is_tokens(value: object) -> bool:
+def _is_tokens(value: object) -> TypeGuard[list[int]]:
     return isinstance(value, list) and bool(value) and all(type(one) is int for one in value)
 
 

@@ -191,9 +191,14 @@ def _sky(
     for reach, strength in ((7.5, 0.42), (2.6, 0.5)):
         box = (max(2, int(2 * reach * radius * across)), max(2, int(2 * reach * radius * down)))
         fading = [round(strength * 255 * max(0.0, 1 - value / 240) ** 2) for value in range(256)]
-        glow = Image.radial_gradient("L").point(fading).resize(box, Image.Resampling.BILINEAR)
+        glow = _glow().point(fading).resize(box, Image.Resampling.BILINEAR)
         sky.paste(palette.sun, (int(x * across - box[0] / 2), int(y * down - box[1] / 2)), glow)
     return sky.resize(size, Image.Resampling.BICUBIC)
+
+
+@lru_cache(maxsize=1)
+def _glow() -> Image.Image:
+    return Image.radial_gradient("L")
 
 
 def _clouds(chance: random.Random) -> Image.Image:
@@ -257,7 +262,7 @@ def _hills(size: tuple[int, int], level: float, depth: float, chance: random.Ran
         for frequency, share in ((1.1, 1.0), (2.7, 0.42), (6.3, 0.13))
     ]
     swing = height * (0.045 + 0.02 * depth) * min(1.0, width / height + 0.3)
-    steps = 128
+    steps = min(128, max(16, width // 2))  # no finer than can be seen
     return [
         (
             width * step / steps,
@@ -287,7 +292,7 @@ def _plant(hills: Outline, size: tuple[int, int], depth: float, chance: random.R
     while x < size[0]:
         ground = hills[min(len(hills) - 1, int(x / size[0] * (len(hills) - 1)))][1] + tallest * 0.1
         tall = tallest * chance.uniform(0.45, 1.0)
-        half = tall * chance.uniform(0.16, 0.22)
+        half = max(1.0, tall * chance.uniform(0.16, 0.22))  # no narrower than can be seen
         tiers = ((1.0, 0.0), (0.55, 0.33), (0.75, 0.33), (0.38, 0.66), (0.6, 0.66), (0.0, 1.0))
         left = [(x + half - half * out, ground - tall * up) for out, up in tiers]
         right = [(x + half + half * out, ground - tall * up) for out, up in reversed(tiers[:-1])]

@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import pybase64
@@ -88,14 +89,16 @@ _PATHS = {
     "/v1/chat/completions": "POST",
     "/v1/embeddings": "POST",
 }
+_SMALL = 128 * 128  # px
+_SHORT = 1000  # characters
 _SLOW_BODY_PAUSE = 10.0  # seconds
 
 
 class Sandbox:
     """A stand-in for the IONOS AI Model Hub: in this process, or behind a `SandboxServer`.
 
-    It may be used from several threads at once. The same requests in the same order give the same answers: chance, where
-    a rate or a range asks for it, is thrown alike in every run.
+    It may be used from several threads at once. The same requests in the same order give the same answers: where a rate
+    or a range asks for chance, it is thrown alike in every run.
 
     Args:
         token: The only bearer token that is taken; by default any is.
@@ -117,6 +120,7 @@ class Sandbox:
 
     Attributes:
         requests: The last 1000 requests, the newest last, without tokens and base64.
+        token: The only token that is taken, or None.
     """
 
     def __init__(
@@ -141,7 +145,7 @@ class Sandbox:
             raise ValueError(f"time_scale is a number above 0, not {time_scale!r}.")
         self._journal = Journal(_PATHS)
         self.requests: deque[RecordedRequest] = self._journal.requests
-        self._token = token
+        self.token = token
         self._unknown_model = unknown_model
         self._format: PlaceholderFormat = image_format or "JPEG"
         self._models = MODELS_2026_08 if models is None else tuple(models)
@@ -224,7 +228,7 @@ class Sandbox:
             return replace(json_answer({}), connection="timeout")  # nobody will see what is drawn
         response = self._serve(request, content)
         if fault in CONNECTION_FAULTS:
-            pause = _SLOW_BODY_PAUSE / self._time_scale
+            pause = _SLOW_BODY_PAUSE / self._time_scale if fault == "slow-body" else 0.0
             return replace(response, connection=CONNECTION_FAULTS[fault], pause=pause)
         spoil = PICTURE_FAULTS.get(fault)
         return spoil(response) if spoil and response.status == 200 else response
@@ -281,9 +285,9 @@ class Sandbox:
         return serve[path](content)
 
     def _is_authorized(self, token: str | None) -> bool:
-        if token is None or self._token is None:
+        if token is None or self.token is None:
             return token is not None
-        return secrets.compare_digest(token.encode("utf-8", "replace"), self._token.encode("utf-8", "replace"))
+        return secrets.compare_digest(token.encode("utf-8", "replace"), self.token.encode("utf-8", "replace"))
 
     def _list_models(self, _content: Content) -> SandboxResponse:
         now = int(time.time())
@@ -316,7 +320,10 @@ class Sandbox:
 
     def _picture(self, prompt: str, model: str, size: tuple[int, int], images: Sequence[bytes] = ()) -> SandboxResponse:
         try:
-            data = placeholder(prompt, model=model, size=size, format=self._format, inputs=images)
+            if images or size[0] * size[1] > _SMALL or len(prompt) > _SHORT:
+                data = placeholder(prompt, model=model, size=size, format=self._format, inputs=images)
+            else:
+                data = _small_placeholder(prompt, model, size, self._format)
         except ValueError as error:
             raise Refusal(400, "edits", f"An input is {error}") from None
         usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
@@ -344,6 +351,12 @@ class Sandbox:
         if self._unknown_model == "empty-400":
             return ANSWERS["empty-400"]()
         return Refusal(404, "unknown-model", "There is no such model for this").answer()
+
+
+@lru_cache(maxsize=256)
+def _small_placeholder(prompt: str, model: str, size: tuple[int, int], kind: PlaceholderFormat) -> bytes:
+    """Draw a small placeholder, or return it once more: tests and load runs ask for the same again and again."""
+    return placeholder(prompt, model=model, size=size, format=kind)
 
 
 def _required(content: Content, name: str) -> str:

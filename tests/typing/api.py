@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import assert_type
 
@@ -13,10 +14,15 @@ from pydantic import SecretStr
 
 from ionos_openai import (
     BASE_URL,
+    Batch,
+    BatchEvent,
+    BatchResult,
     ConfigurationError,
+    Cost,
     GeneratedImage,
     ImageDecodeError,
     ImageModel,
+    ImageRequest,
     ImageSaveError,
     InvalidRequestError,
     InvalidTokenError,
@@ -24,20 +30,29 @@ from ionos_openai import (
     IonosSettings,
     IonosWarning,
     MissingTokenError,
+    Provenance,
+    ProvenanceError,
+    SignedPictureError,
     UnknownModelError,
     UntrustedHostError,
     aedit_images,
+    agenerate_batch,
     agenerate_images,
     alist_image_models,
     create_async_client,
     create_client,
     decode_images,
     edit_images,
+    estimate_cost,
+    generate_batch,
     generate_images,
     list_image_models,
     partial_images,
+    read_provenance,
     save_images,
+    write_provenance,
 )
+from ionos_openai.batch import AsyncBatch
 from ionos_openai.sandbox import Sandbox, SandboxRequest, SandboxResponse
 
 address: str = BASE_URL
@@ -102,6 +117,29 @@ async def use_our_async_functions(client: openai.AsyncOpenAI) -> None:
     assert_type(decode_images(await client.images.generate(prompt="a fox")), list[GeneratedImage])
 
 
+def hear(event: BatchEvent) -> None:
+    """Take what a batch tells."""
+    assert_type(event.result, BatchResult | None)
+
+
+def make_a_batch(client: openai.OpenAI) -> None:
+    """Many prompts into a directory."""
+    requests: list[str | ImageRequest] = [ImageRequest(prompt="a fox", n=2, metadata={"sku": 7}), "a lighthouse"]
+    batch = generate_batch(client, requests, Path("out"), max_cost="5 EUR", prices={"klein": "1 EUR"}, on_event=hear)
+    assert_type(batch, Batch)
+    for result in batch:
+        assert_type((result.paths, result.error), tuple[tuple[Path, ...], Exception | None])
+    assert_type(generate_batch(client, iter(["a"]), "out", missing="remake", redo=["fox"]).run(), list[BatchResult])
+
+
+async def make_an_async_batch(client: openai.AsyncOpenAI) -> None:
+    """Do the same with the async twin."""
+    async with agenerate_batch(client, ["a"], "out", timeout=9) as batch:
+        assert_type(batch, AsyncBatch)
+        async for result in batch:
+            assert_type(result, BatchResult)
+
+
 def look_at_pictures(image: GeneratedImage, model: ImageModel) -> None:
     """Read what a picture and a model say of themselves."""
     assert_type((image.data, image.width, image.height), tuple[bytes, int, int])
@@ -110,7 +148,22 @@ def look_at_pictures(image: GeneratedImage, model: ImageModel) -> None:
     assert_type((image.media_type, image.extension, image.data_uri), tuple[str, str, str])
     assert_type(image.to_pil(), Image)
     assert_type(image.save(Path("x"), format="WEBP", overwrite=True), Path)
+    assert_type(image.save("x", provenance=False, prompt_in_metadata=True), Path)
+    assert_type((image.seed, image.to_bytes(format="PNG", provenance=True)), tuple[int | None, bytes])
     assert_type((model.id, model.name, model.can_edit), tuple[str, str, bool | None])
+
+
+def tell_where_pictures_come_from(image: GeneratedImage) -> None:
+    """Read and write the mark, and estimate what pictures cost."""
+    found = read_provenance("fox.jpg")
+    assert_type(found, Provenance | None)
+    assert_type(write_provenance(image.data, found or Provenance(model="m", creator="Me")), bytes)
+    cost = estimate_cost("flux.1", 3)
+    assert_type(cost, Cost | None)
+    if cost is not None:
+        assert_type((cost.amount, cost.currency, cost.source.seen), tuple[Decimal, str, date])
+    wrong: type[ProvenanceError] = SignedPictureError
+    assert_type(len(wrong.__name__), int)
 
 
 def set_up() -> None:

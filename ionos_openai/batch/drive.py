@@ -1,0 +1,378 @@
+"""What carries a batch out: threads for a sync client, tasks for an async one. What to do, `run` decides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import os
+import queue
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self
+
+from ionos_openai.batch.run import Run, Unit
+from ionos_openai.errors import InvalidRequestError
+from ionos_openai.generate import agenerate_images, generate_images
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+    import openai
+
+    from ionos_openai.batch.lock import DirectoryLock
+    from ionos_openai.batch.manifest import Manifest
+    from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress
+    from ionos_openai.budget.buckets import Limits
+
+# Windows lets no Ctrl-C through to a thread that waits without an end.
+_LONGEST_WAIT = 0.5 if os.name == "nt" else None
+_CLOSED = "This batch was closed. Call generate_batch() again: it goes on where this one ended."
+
+
+def _wait(wake: queue.SimpleQueue[None], seconds: float | None) -> None:
+    """Wait until a unit is settled, at most so many seconds."""
+    if _LONGEST_WAIT is not None:
+        seconds = _LONGEST_WAIT if seconds is None else min(seconds, _LONGEST_WAIT)
+    with contextlib.suppress(queue.Empty):
+        wake.get(timeout=seconds)
+
+
+class _Course:
+    """What both kinds of batch have in common."""
+
+    def __init__(
+        self,
+        run: Run,
+        manifest: Manifest,
+        lock: DirectoryLock,
+        *,
+        concurrency: int,
+        on_event: Callable[[BatchEvent], object] | None,
+    ) -> None:
+        self._run = run
+        self._manifest = manifest
+        self._lock = lock
+        self._concurrency = concurrency
+        self._on_event = on_event
+        self._began = self._over = self._closed = False
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come."""
+        return self._run.progress
+
+    @property
+    def estimate(self) -> Estimate:
+        """What it will take, as it was when it was made."""
+        return self._run.estimate
+
+    @property
+    def limits(self) -> Limits | None:
+        """The limits that the client keeps to by itself; None where it does not."""
+        return self._run.plan.limits
+
+    @property
+    def directory(self) -> Path:
+        """Where the pictures go."""
+        return self._run.plan.directory
+
+    def __repr__(self) -> str:
+        """Tell what it is doing, and at the beginning what is to be done with it."""
+        if not self._began:
+            prompts = self.estimate.prompts
+            waiting = "waiting" if prompts is None else f"{prompts} waiting"
+            return f"{type(self).__name__}({waiting}: {self._how_to_begin})"
+        progress = self.progress
+        left = "" if progress.left is None else f", {progress.left} left"
+        return f"{type(self).__name__}({progress.done} done, {progress.failed} failed{left})"
+
+    _how_to_begin = ""
+
+    def _begin(self) -> None:
+        if self._closed and not self._over:
+            raise InvalidRequestError(_CLOSED)
+        if not self._began:
+            self._began = True
+            self._run.note_estimate()
+            self._tell()
+
+    def _tell(self) -> None:
+        for event in self._run.pop_events():
+            if self._on_event is not None:
+                self._on_event(event)
+
+    def _free(self) -> None:
+        self._closed = True
+        self._manifest.close()
+        self._lock.release()
+
+
+class Batch(_Course):
+    """A batch in a directory, made by `generate_batch`; nothing is sent before the first result is asked for.
+
+    Iterate over it for a `BatchResult` a prompt, in the order in which they finish, or call `run()`. Leaving a loop
+    early, an exception and Ctrl-C first finish and record what is in flight; the next run goes on from there.
+    """
+
+    _how_to_begin = "iterate or call .run()"
+
+    def __init__(self, client: openai.OpenAI, run: Run, *parts: Any, timeout: object, **options: Any) -> None:
+        """Made by `generate_batch`."""
+        super().__init__(run, *parts, **options)
+        self._client = client.with_options(max_retries=0)
+        self._timeout: Any = timeout
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._pool: ThreadPoolExecutor | None = None
+        self._stopped = False
+
+    def run(self) -> list[BatchResult]:
+        """Carry it out.
+
+        Returns:
+            One result a prompt that was made or failed in this run, in the order in which they finished.
+
+        Raises:
+            openai.AuthenticationError: The token was refused; so for `openai.PermissionDeniedError`.
+            ImageSaveError: The disk or the directory fails; `partial_images(error)` has what could not be saved.
+        """
+        return list(self)
+
+    def stop(self) -> None:
+        """Begin nothing new; iterating ends with what is in flight. May be called from a signal handler or a thread."""
+        self._stopped = True
+        self._run.break_off()
+        self._wake.put(None)
+
+    def close(self) -> None:
+        """Finish and record what is in flight, and free the directory; again is harmless."""
+        if self._closed:
+            return
+        self._run.break_off()
+        try:
+            while self._run.flying:
+                _wait(self._wake, None)
+        except BaseException:
+            self._abandon()
+            raise
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._free()
+
+    def _abandon(self) -> None:
+        """Wait for nothing any more. The directory stays locked: threads may still be writing."""
+        self._closed = True
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def __iter__(self) -> Iterator[BatchResult]:
+        """Yield the results; closes the batch when the loop is left."""
+        try:
+            while (result := self._advance()) is not None:
+                yield result
+        finally:
+            self.close()
+
+    def __next__(self) -> BatchResult:
+        """Return the next result."""
+        result = self._advance()
+        if result is None:
+            raise StopIteration
+        return result
+
+    def __enter__(self) -> Self:
+        """Return the batch itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def _advance(self) -> BatchResult | None:
+        if self._over:
+            return None
+        self._begin()
+        try:
+            while True:
+                pause = self._launch()
+                self._tell()
+                result = self._run.pop_result()
+                if result is not None:
+                    return result
+                if pause is None and not self._run.flying:
+                    self._end()
+                    return None
+                if pause != 0.0:
+                    _wait(self._wake, pause)
+        except KeyboardInterrupt:
+            # After `stop()` it is the second wish to leave.
+            if self._stopped:
+                self._abandon()
+            else:
+                self.close()
+            raise
+        except BaseException:
+            self.close()
+            raise
+
+    def _launch(self) -> float | None:
+        """Begin what can be begun; return the seconds until more can be, None where what is in flight decides."""
+        while self._run.flying < self._concurrency:
+            found = self._run.take()
+            if not isinstance(found, Unit):
+                return found
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="ionos-openai-batch")
+            self._pool.submit(contextvars.copy_context().run, self._work, found)
+        return None
+
+    def _work(self, unit: Unit) -> None:
+        try:
+            made: Any = _only(generate_images(self._client, **_arguments(unit), timeout=self._timeout))
+        except BaseException as error:  # noqa: BLE001 - what follows from it is decided elsewhere
+            made = error
+        self._run.settle(unit, made)
+        self._wake.put(None)
+
+    def _end(self) -> None:
+        self._over = True
+        self.close()
+        self._tell()
+        if self._run.fatal is not None:
+            raise self._run.fatal
+
+
+class AsyncBatch(_Course):
+    """The async twin of `Batch`: iterate with `async for`, or await `run()`. Needs asyncio.
+
+    Being cancelled finishes and records what is in flight first. A loop that is left early does so in the
+    background; `async with` or `await batch.aclose()` waits for it.
+    """
+
+    _how_to_begin = "iterate with async for, or await .run()"
+
+    def __init__(self, client: openai.AsyncOpenAI, run: Run, *parts: Any, timeout: object, **options: Any) -> None:
+        """Made by `agenerate_batch`."""
+        super().__init__(run, *parts, **options)
+        self._client = client.with_options(max_retries=0)
+        self._timeout: Any = timeout
+        self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> list[BatchResult]:
+        """Do what `Batch.run` does."""
+        return [result async for result in self]
+
+    def stop(self) -> None:
+        """Begin nothing new; iterating ends with what is in flight. May be called from anywhere."""
+        self._run.break_off()
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def aclose(self) -> None:
+        """Finish and record what is in flight, and free the directory; again is harmless."""
+        if self._closed:
+            return
+        self._run.break_off()
+        if self._tasks:
+            await asyncio.wait(self._tasks)  # being cancelled while it waits cancels none of them
+        if not self._closed:
+            self._free()
+
+    async def __aiter__(self) -> AsyncIterator[BatchResult]:
+        """Yield the results; closes the batch when the loop is left."""
+        try:
+            while (result := await self._advance()) is not None:
+                yield result
+        finally:
+            await self.aclose()
+
+    async def __anext__(self) -> BatchResult:
+        """Return the next result."""
+        result = await self._advance()
+        if result is None:
+            raise StopAsyncIteration
+        return result
+
+    async def __aenter__(self) -> Self:
+        """Return the batch itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        await self.aclose()
+
+    async def _advance(self) -> BatchResult | None:
+        if self._over:
+            return None
+        self._loop = asyncio.get_running_loop()
+        self._begin()
+        try:
+            while True:
+                self._wake.clear()
+                pause = self._launch()
+                self._tell()
+                result = self._run.pop_result()
+                if result is not None:
+                    return result
+                if pause is None and not self._run.flying:
+                    await self._end()
+                    return None
+                await self._pause(pause)
+        except BaseException:
+            await self.aclose()
+            raise
+
+    def _launch(self) -> float | None:
+        while self._run.flying < self._concurrency:
+            found = self._run.take()
+            if not isinstance(found, Unit):
+                return found
+            task = asyncio.create_task(self._work(found))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return None
+
+    async def _pause(self, seconds: float | None) -> None:
+        if seconds == 0.0:
+            await asyncio.sleep(0)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
+
+    async def _work(self, unit: Unit) -> None:
+        try:
+            made: Any = _only(await agenerate_images(self._client, **_arguments(unit), timeout=self._timeout))
+        except asyncio.CancelledError:
+            self._run.abandon(unit)
+            raise
+        except Exception as error:  # noqa: BLE001 - what follows from it is decided elsewhere
+            made = error
+        # Writing waits for the disk, so it leaves the loop alone; once begun it is not given up.
+        await asyncio.shield(asyncio.to_thread(self._run.settle, unit, made))
+        self._wake.set()
+
+    async def _end(self) -> None:
+        self._over = True
+        await self.aclose()
+        self._tell()
+        if self._run.fatal is not None:
+            raise self._run.fatal
+
+
+def _arguments(unit: Unit) -> dict[str, Any]:
+    request = unit.request
+    asked = {"prompt": request.prompt, "model": request.model, "size": request.size, "seed": request.seed}
+    return {**asked, "extra_body": dict(request.extra) or None}
+
+
+def _only(images: list[Any]) -> Any:
+    # An answer with several pictures, which the service does not send, would be more than was asked for.
+    return images[0]

@@ -1,0 +1,80 @@
+"""What a failed request means for a batch: end it, wait, try again, or this one prompt's failure."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal, TypeAlias
+
+import openai
+
+from ionos_openai.budget.pacing import read_retry_after
+from ionos_openai.errors import ConfigurationError, ImageDecodeError, ImageSaveError, IonosWarning, mask_secrets
+
+Meaning: TypeAlias = Literal["end", "wait", "retry", "refused"]
+
+# Where a 429 names no time: images refill at one every 6 s. Source: IONOS documentation, rate limits, 2026-11.
+_REFILL = 6.0
+_LONGEST_PAUSE = 30.0  # seconds, between attempts
+
+
+def meaning(error: BaseException) -> Meaning:
+    """Tell what follows from an error.
+
+    Returns:
+        "end" for what the next prompt would meet too (token, privilege, settings, disk) and for what nobody expected;
+        "wait" for 429; "retry" for what may work the next time; "refused" for what is this prompt's alone.
+    """
+    ends = (openai.AuthenticationError, openai.PermissionDeniedError, ConfigurationError, ImageSaveError)
+    if isinstance(error, ends):
+        return "end"
+    if isinstance(error, openai.RateLimitError):
+        return "wait"
+    if isinstance(error, openai.APIStatusError):
+        passing = error.status_code >= 500 or error.status_code in (408, 409, 425)
+        return "retry" if passing else "refused"
+    passing_errors = (
+        openai.APIConnectionError,
+        openai.APIResponseValidationError,
+        ImageDecodeError,
+        json.JSONDecodeError,
+    )
+    if isinstance(error, passing_errors):
+        return "retry"
+    return "refused" if isinstance(error, (openai.OpenAIError, IonosWarning)) else "end"
+
+
+def may_be_billed(error: BaseException) -> bool:
+    """Tell whether a picture may have been made although none came: the limits on cost and number count it."""
+    if isinstance(error, openai.APIConnectionError):
+        return type(error.__cause__).__name__ not in ("ConnectError", "ConnectTimeout", "ProxyError", "PoolTimeout")
+    return isinstance(error, (ImageDecodeError, json.JSONDecodeError, openai.APIResponseValidationError))
+
+
+def retry_after(error: BaseException) -> float | None:
+    """Return the seconds that the service asks to wait, as long as they may be; None where it does not say."""
+    known = getattr(error, "retry_after", None)
+    if isinstance(known, (int, float)):
+        return max(0.0, float(known))
+    response = getattr(error, "response", None)
+    return None if response is None else read_retry_after(response)
+
+
+def pause_after_limit(error: BaseException) -> float:
+    """Return the seconds to wait after a 429."""
+    said = retry_after(error)
+    return _REFILL if said is None else said
+
+
+def pause_before_attempt(error: BaseException, tries: int) -> float:
+    """Return the seconds to wait before the next attempt, after so many that failed: 1, 2, 4, ... or as told."""
+    return max(min(_LONGEST_PAUSE, 2.0 ** (tries - 1)), retry_after(error) or 0.0)
+
+
+def describe_error(error: BaseException) -> dict[str, object]:
+    """Return what the manifest says of an error; never a token or base64."""
+    return {
+        "type": type(error).__name__,
+        "message": " ".join(mask_secrets(str(error)).split()) or type(error).__name__,
+        "code": getattr(error, "code", None),
+        "status": getattr(error, "status_code", None),
+    }

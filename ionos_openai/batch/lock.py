@@ -1,0 +1,155 @@
+"""One run at a time in a directory.
+
+The lock is the operating system's and ends with its process, however that dies. Where a file system has no locks
+(mounted drives: errors 95, 38), a file that names process, host and start time stands in. It is taken over when its
+process has gone on the same host; of another host nobody can tell, so the error then names the file to delete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import socket
+import sys
+import weakref
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ionos_openai.errors import BatchRunningError, ImageSaveError
+
+LOCK = ".ionos-batch.lock"
+OWNER = ".ionos-batch.owner"
+_BEYOND = 1 << 30  # Windows keeps everyone from reading what is locked: lock what is not there
+_TAKEN = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
+
+
+class DirectoryLock:
+    """Held from its making until `release`, or until its process dies."""
+
+    def __init__(self, directory: Path) -> None:
+        """Take the lock.
+
+        Raises:
+            BatchRunningError: Another run has it.
+            ImageSaveError: The lock file cannot be made.
+        """
+        self._owner: Path | None = None
+        try:
+            self._handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            problem = f"Cannot make {directory / LOCK}: {error.strerror}. Choose another directory."
+            raise ImageSaveError(problem) from error
+        self._closing = weakref.finalize(self, os.close, self._handle)
+        try:
+            self._take(directory)
+        except BaseException:
+            self._closing()
+            raise
+
+    def _take(self, directory: Path) -> None:
+        try:
+            lock_handle(self._handle)
+        except OSError as error:
+            if error.errno in _TAKEN:
+                raise _running(directory, _read(directory / LOCK)) from None
+            self._owner = _own(directory)
+            return
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._handle, 0)
+            os.write(self._handle, json.dumps(_myself()).encode())
+
+    def release(self) -> None:
+        """Give the lock back; again is harmless."""
+        if self._owner is not None:
+            with contextlib.suppress(OSError):
+                self._owner.unlink()
+            self._owner = None
+        self._closing()
+
+
+def lock_handle(handle: int) -> None:
+    """Lock an open file for as long as it is open, without waiting."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(handle, _BEYOND, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        os.lseek(handle, 0, os.SEEK_SET)
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _myself() -> dict[str, Any]:
+    pid = os.getpid()
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"pid": pid, "host": socket.gethostname(), "started": now, "born": _birth(pid)}
+
+
+def _running(directory: Path, owner: dict[str, Any], advice: str = "") -> BatchRunningError:
+    who = f" (process {owner['pid']} on {owner['host']}, since {owner['started']})" if owner else ""
+    return BatchRunningError(
+        f"Another run works in {directory}{who}. Wait for its end, or choose another directory.{advice}"
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and {"pid", "host", "started"} <= found.keys() else {}
+
+
+def _own(directory: Path) -> Path:
+    """Make the file that stands in for a lock, taking over one whose process is gone."""
+    path = directory / OWNER
+    for _ in range(3):
+        try:
+            with path.open("x") as file:
+                json.dump(_myself(), file)
+        except FileExistsError:
+            _clear(directory, path)
+        except OSError as error:
+            raise ImageSaveError(f"Cannot make {path}: {error.strerror}. Choose another directory.") from error
+        else:
+            return path
+    raise _running(directory, _read(path))
+
+
+def _clear(directory: Path, path: Path) -> None:
+    owner = _read(path)
+    if not _is_gone(owner):
+        raise _running(directory, owner, f" If that process is dead, delete {path}.")
+    # Only one of several that see the same dead owner can move it away; whoever moves a living one puts it back.
+    aside = directory / f"{OWNER}.{secrets.token_hex(4)}"
+    with contextlib.suppress(OSError):
+        path.rename(aside)
+        if _read(aside) != owner:
+            aside.rename(path)
+        aside.unlink(missing_ok=True)
+
+
+def _is_gone(owner: dict[str, Any]) -> bool:
+    if not owner or owner["host"] != socket.gethostname() or os.name == "nt":
+        return False
+    try:
+        os.kill(int(owner["pid"]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return owner.get("born") != _birth(int(owner["pid"]))
+
+
+def _birth(pid: int) -> str | None:
+    """Return what tells a process from a later one with the same number, where the system says so."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None

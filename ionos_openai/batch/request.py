@@ -1,0 +1,157 @@
+"""One prompt of a batch: what it asks for, whether that can work, and what it is known by."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from json.encoder import encode_basestring_ascii
+
+from ionos_openai.compat import check_number
+from ionos_openai.errors import InvalidRequestError
+from ionos_openai.files import choose_format, clean_name
+from ionos_openai.models import check_size, resolve_model
+
+_STEP = 0x9E3779B97F4A7C15  # odd, so that no two occurrences of one request share a key
+_MASK = (1 << 64) - 1
+# Made once: `json.dumps` would make it anew for each of 100,000 requests.
+_encode = json.JSONEncoder(sort_keys=True, default=repr).encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest:
+    """One prompt of a batch.
+
+    Attributes:
+        prompt: What the picture shows.
+        model: An id or a short name; None means the batch's.
+        size: "WIDTHxHEIGHT" in px; None means the batch's.
+        n: How many pictures, 1 to 100; each is a request and is billed.
+        name: The files' name; by default it is made from the prompt. One that ends in .png, .jpg or .webp asks for
+            that format.
+        seed: Sent as it is; whether the service honours it is not known.
+        extra: Further fields of the request, sent as they are; JSON values.
+        metadata: Columns of your own, such as a customer or a sku; they go into the manifest and are never sent.
+    """
+
+    prompt: str
+    model: str | None = None
+    size: str | None = None
+    n: int = 1
+    name: str | None = None
+    seed: int | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+def complete(request: str | ImageRequest, *, model: str, size: str | None) -> ImageRequest:
+    """Return a request with the batch's model and size where it has none.
+
+    Raises:
+        InvalidRequestError: It is no request, or its model is not known.
+    """
+    if isinstance(request, str):
+        return ImageRequest(prompt=request, model=model, size=size)
+    if not isinstance(request, ImageRequest):
+        raise InvalidRequestError(f"A request is a prompt or an ImageRequest, not {type(request).__name__}.")
+    return replace(
+        request,
+        model=resolve_model(request.model) if request.model is not None else model,
+        size=request.size if request.size is not None else size,
+    )
+
+
+def check(request: ImageRequest) -> None:
+    """Check what `complete` returned.
+
+    Raises:
+        InvalidRequestError: It cannot work.
+    """
+    if not isinstance(request.prompt, str) or not request.prompt.strip():
+        raise InvalidRequestError("The prompt is empty: say what the picture shows.")
+    check_number(request.n)
+    if request.size is not None:
+        check_size(request.size, request.model or "")
+    if request.name is not None:
+        choose_format(clean_name(request.name), "JPEG", None)
+    if request.seed is not None and (not isinstance(request.seed, int) or isinstance(request.seed, bool)):
+        raise InvalidRequestError(f"seed={request.seed!r} is no whole number.")
+    for kind, values in (("extra", request.extra), ("metadata", request.metadata)):
+        _check_json(kind, values)
+
+
+def _check_json(kind: str, values: object) -> None:
+    if not values and isinstance(values, Mapping):
+        return
+    problem = f"it is {type(values).__name__}, not a mapping"
+    if isinstance(values, Mapping):
+        try:
+            json.dumps(dict(values), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            problem = str(error)
+        else:
+            return
+    raise InvalidRequestError(f"{kind}= cannot be kept as JSON: {problem}. Use texts and numbers.")
+
+
+def is_recordable(request: ImageRequest) -> bool:
+    """Tell whether a request that `check` refused can still stand in the manifest as it is."""
+    try:
+        json.dumps([describe_request(request), dict(request.metadata)], allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(request.prompt, str)
+
+
+def describe_request(request: ImageRequest) -> dict[str, object]:
+    """Return what the manifest says of a request, without its metadata."""
+    return {
+        "prompt": request.prompt,
+        "model": request.model,
+        "size": request.size,
+        "n": request.n,
+        "name": request.name,
+        "seed": request.seed,
+        "extra": dict(request.extra),
+    }
+
+
+def digest(request: ImageRequest) -> str:
+    """Return 24 hexadecimal digits that stand for what is asked, and under which name; metadata does not count.
+
+    Raises:
+        InvalidRequestError: What is asked is no JSON.
+    """
+    if request.extra:
+        _check_json("extra", request.extra)
+    asked = (request.prompt, request.model, request.size, request.n, request.name, request.seed)
+    return _digest(*asked, dict(request.extra) if request.extra else None)
+
+
+def digest_prompt(prompt: str, *, model: str, size: str | None) -> str:
+    """Return what `digest` returns for a bare prompt."""
+    text = f"[{encode_basestring_ascii(prompt)}{_end_of_bare(model, size)}"
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+@functools.lru_cache(maxsize=8)
+def _end_of_bare(model: str, size: str | None) -> str:
+    return f", {_encode((model, size, 1, None, None, None))[1:]}"
+
+
+def _digest(*asked: object) -> str:
+    return hashlib.blake2b(_encode(asked).encode(), digest_size=12).hexdigest()
+
+
+def identify(digest: str, occurrence: int) -> str:
+    """Return the id of the first, second, ... of equal requests."""
+    return digest if occurrence == 1 else f"{digest}-{occurrence}"
+
+
+def key_of(digest: str | bytes, occurrence: int) -> int:
+    """Return the number, 1 to 2^64 - 1, under which the index keeps an id."""
+    if occurrence == 1:
+        return int(digest[:16], 16) or 1
+    return (int(digest[:16], 16) + (occurrence - 1) * _STEP) & _MASK or 1

@@ -1,0 +1,138 @@
+"""What a batch tells: a result for each prompt, its progress, an estimate, and events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ionos_openai.batch.request import ImageRequest
+    from ionos_openai.prices import Money
+
+EventKind: TypeAlias = Literal[
+    "estimate", "waiting", "retrying", "done", "failed", "modified", "missing", "damaged", "end"
+]
+"""What happened: for "waiting" the service's limit was met, for "end" the run stopped before its last prompt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchResult:
+    """What became of one prompt.
+
+    Attributes:
+        request: What was asked, with the batch's model and size where it had none of its own.
+        paths: The pictures' files, those of an earlier run included; all `n` of them unless `error` is set.
+        error: Why pictures are missing; None where none is. It is recorded and tried again by the next run.
+        attempts: How many requests it took in this run, those answered with 429 not counted.
+        seconds: From its first request to its last picture on disk.
+        cost: What this run's pictures cost; None where the price is not known, and for placeholders.
+        sandbox: Whether a picture is a placeholder of the stand-in.
+        id: What it is known by in the manifest.
+    """
+
+    request: ImageRequest
+    paths: tuple[Path, ...] = ()
+    error: Exception | None = None
+    attempts: int = 0
+    seconds: float = 0.0
+    cost: Money | None = None
+    sandbox: bool = False
+    id: str = ""
+
+    @property
+    def status(self) -> Literal["done", "failed"]:
+        """Whether all of its pictures are there."""
+        return "done" if self.error is None else "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a batch will take.
+
+    Attributes:
+        prompts: How many prompts are still to be made; None where the requests cannot be counted beforehand.
+        images: How many pictures they ask for.
+        cost: What they cost; None where a price is not known or currencies differ.
+        seconds: How long the documented limits make it last; None where `images` is.
+    """
+
+    prompts: int | None = None
+    images: int | None = None
+    cost: Money | None = None
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        """Return it as a phrase."""
+        if self.images is None:
+            return "an unknown number of pictures"
+        if self.images == 0:
+            return "nothing is left to be made"
+        number = f"{self.images} picture{'' if self.images == 1 else 's'}"
+        cost = "cost not known" if self.cost is None else str(self.cost)
+        duration = "" if not self.seconds else f", at least {clock_time(self.seconds)} within the limits"
+        return f"{number}, {cost}{duration}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a batch has come.
+
+    Attributes:
+        total: How many prompts there are; None where they cannot be counted beforehand.
+        done: Prompts whose pictures were all made in this run.
+        failed: Prompts that failed in this run.
+        skipped: Prompts that an earlier run has done; `modified` and `missing` ones are among them.
+        modified: Prompts whose pictures somebody changed since.
+        missing: Prompts whose pictures somebody took away since.
+        in_flight: Requests that are on their way, or wait for their turn in the client.
+        retrying: Requests that will be made again.
+        images: Pictures made in this run.
+        attempts: Requests made in this run, those answered with 429 not counted.
+        limited: Requests that were answered with 429.
+        cost: What the pictures of this run cost; None where a price is not known.
+    """
+
+    total: int | None = None
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    modified: int = 0
+    missing: int = 0
+    in_flight: int = 0
+    retrying: int = 0
+    images: int = 0
+    attempts: int = 0
+    limited: int = 0
+    cost: Money | None = None
+
+    @property
+    def left(self) -> int | None:
+        """How many prompts are neither done nor failed nor skipped; None where they cannot be counted beforehand."""
+        return None if self.total is None else max(0, self.total - self.done - self.failed - self.skipped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchEvent:
+    """Something that happened.
+
+    Attributes:
+        kind: What.
+        message: The same as a line for people.
+        request: The prompt it is about; None where it is about the whole run.
+        result: Its result, where it is done or failed.
+    """
+
+    kind: EventKind
+    message: str
+    request: ImageRequest | None = None
+    result: BatchResult | None = None
+
+
+def clock_time(seconds: float) -> str:
+    """Return a duration as "45 s", "3 min" or "2 h 05 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"

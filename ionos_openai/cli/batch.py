@@ -1,0 +1,382 @@
+"""`ionos-openai batch`: a file of prompts into a directory, with a display of how far it is."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openai import OpenAIError
+
+from ionos_openai.batch import Batch, BatchEvent, BatchResult, Progress, generate_batch
+from ionos_openai.batch.results import clock_time
+from ionos_openai.budget.buckets import estimate_seconds
+from ionos_openai.cli.batch_files import parse_labels, read_requests
+from ionos_openai.cli.connection import connect, uses_sandbox
+from ionos_openai.cli.failure import INTERRUPTED, MADE, REFUSED, describe, exit_code, message, worst
+from ionos_openai.errors import ImageSaveError, InvalidRequestError
+from ionos_openai.files import is_directory
+from ionos_openai.images import GeneratedImage, partial_images, save_images
+from ionos_openai.models import DEFAULT_SIZE, resolve_model
+from ionos_openai.settings import IonosSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import openai
+
+    from ionos_openai.batch import ImageRequest
+    from ionos_openai.budget.buckets import Limits
+    from ionos_openai.cli.options import BatchOptions, Connection
+    from ionos_openai.cli.output import Terminal
+
+_LINE_EVERY = 10.0  # seconds, where nobody watches
+
+
+def run(source: str, options: BatchOptions, connection: Connection, terminal: Terminal) -> int:
+    """Carry out the batch in a file.
+
+    Returns:
+        The exit code: the worst one of all prompts.
+
+    Raises:
+        openai.OpenAIError: Something cannot work, which was seen before anything was sent.
+    """
+    labels = parse_labels(options.labels)
+    settings = IonosSettings()
+    model = resolve_model(options.model or settings.image_model)
+    size = options.size or DEFAULT_SIZE
+    requests = read_requests(source, labels, model=model, size=size, n=options.n)
+    if options.dry_run and not is_directory(options.output):
+        with tempfile.TemporaryDirectory(prefix="ionos-openai-") as nowhere:
+            return _run(requests, replace(options, output=nowhere), connection, settings, terminal)
+    return _run(requests, options, connection, settings, terminal)
+
+
+def _run(
+    requests: list[ImageRequest],
+    options: BatchOptions,
+    connection: Connection,
+    settings: IonosSettings,
+    terminal: Terminal,
+) -> int:
+    model, size = resolve_model(options.model or settings.image_model), options.size or DEFAULT_SIZE
+    with connect(connection, settings) as client:
+        is_sandbox = uses_sandbox(connection, settings)
+        report = _Report(terminal=terminal, is_sandbox=is_sandbox)
+        batch = _make(client, requests, options, model=model, size=size, report=report)
+        if options.dry_run:
+            return _show_plan(batch, terminal)
+        return _carry_out(batch, report)
+
+
+def _make(
+    client: openai.OpenAI,
+    requests: list[ImageRequest],
+    options: BatchOptions,
+    *,
+    model: str,
+    size: str,
+    report: _Report,
+) -> Batch:
+    further: dict[str, Any] = {} if options.timeout is None else {"timeout": options.timeout}
+    return generate_batch(
+        client,
+        requests,
+        options.output,
+        model=model,
+        size=size,
+        concurrency=options.concurrency,
+        max_cost=options.max_cost,
+        max_images=options.max_images,
+        missing=options.missing,
+        verify=options.verify,
+        redo=options.redo,
+        only_failed=options.retry_failed,
+        on_event=report.hear,
+        **further,
+    )
+
+
+def _show_plan(batch: Batch, terminal: Terminal) -> int:
+    estimate, progress = batch.estimate, batch.progress
+    cost = None if estimate.cost is None else {"amount": str(estimate.cost.amount), "currency": estimate.cost.currency}
+    batch.close()
+    if terminal.json:
+        facts = {"prompts": progress.total, "left": estimate.prompts, "images": estimate.images}
+        terminal.document({"dry_run": True, **facts, "cost": cost, "seconds": estimate.seconds})
+    else:
+        already = (progress.total or 0) - (estimate.prompts or 0)
+        done = f"; {already} of {progress.total} prompts are done" if already else ""
+        terminal.row([f"Would make {estimate}{done}. Nothing was sent."])
+    return MADE
+
+
+class _Report:
+    """What a run has come to, and what is said of it meanwhile."""
+
+    def __init__(self, *, terminal: Terminal, is_sandbox: bool) -> None:
+        self.terminal = terminal
+        self.is_sandbox = is_sandbox
+        self.pictures: list[dict[str, object]] = []
+        self.errors: list[dict[str, object]] = []
+        self.codes: list[int] = []
+        self.fatal: BaseException | None = None
+
+    def hear(self, event: BatchEvent) -> None:
+        """Say what a person should know at once."""
+        if self.terminal.quiet:
+            return
+        if event.kind in ("estimate", "waiting", "retrying", "damaged"):
+            stand_in = event.kind == "estimate" and self.is_sandbox
+            self.terminal.note(f"{event.message}{' The stand-in answers: no cost.' if stand_in else ''}")
+
+    def take(self, result: BatchResult) -> None:
+        """Report one prompt, at once."""
+        asked = {"prompt": result.request.prompt, "id": result.id, "metadata": dict(result.request.metadata)}
+        for path in result.paths:
+            if self.terminal.json:
+                self.pictures.append(
+                    {"path": str(path), "model": result.request.model, **asked, "sandbox": result.sandbox}
+                )
+            elif self.terminal.quiet:
+                self.terminal.row([str(path)])
+            elif self.terminal.pretty and self.terminal.error_console is not None:
+                self.terminal.note(str(path))  # on the console with the live display, which stays below
+            else:
+                mark = "placeholder" if result.sandbox else "-"
+                self.terminal.row([str(path), str(result.request.model), str(result.request.size), mark])
+        if result.error is not None:
+            self.codes.append(exit_code(result.error))
+            if self.terminal.json:
+                self.errors.append({**asked, **describe(result.error)})
+            self.terminal.error(f'"{_short(result.request.prompt)}": {message(result.error)}')
+
+    def end(self, error: BaseException) -> None:
+        """Report what ended the run, and rescue pictures that could not be saved."""
+        self.fatal = error
+        self.codes.append(exit_code(error))
+        self.errors.append(describe(error))
+        self.terminal.error(message(error))
+        for image in partial_images(error) if isinstance(error, ImageSaveError) else []:
+            _rescue(image, self.terminal)
+
+
+def _rescue(image: GeneratedImage, terminal: Terminal) -> None:
+    try:
+        path = save_images([image], Path(tempfile.mkdtemp(prefix="ionos-openai-")))[0]
+    except OSError as error:  # an ImageSaveError is one too
+        terminal.error(f"The picture is lost, the system's folder for temporary files takes none either: {error}")
+        return
+    terminal.warn(f"So that the picture is not lost, it was saved as {path}. The next run makes another one.")
+
+
+def _carry_out(batch: Batch, report: _Report) -> int:
+    began = time.monotonic()
+    with batch, _stopping_on_signals(batch, report.terminal) as stopped:
+        try:
+            with _display(batch, report, began):
+                for result in batch:
+                    report.take(result)
+        except (OpenAIError, OSError, KeyboardInterrupt) as error:
+            report.end(error)
+    progress = batch.progress
+    if stopped():
+        report.codes.append(INTERRUPTED)
+    elif progress.left and report.fatal is None:
+        report.codes.append(REFUSED)  # a limit of one's own was reached
+    code = worst(report.codes)
+    _summarise(batch, report, code, time.monotonic() - began)
+    if code == INTERRUPTED and report.terminal.json is False:
+        report.terminal.note("Run the same command again: it goes on where this one ended.")
+    return code
+
+
+@contextlib.contextmanager
+def _stopping_on_signals(batch: Batch, terminal: Terminal) -> Iterator[Callable[[], bool]]:
+    """At the first Ctrl-C or SIGTERM begin nothing new; at the second one drop what is in flight."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: bool(came)
+        return
+
+    def handle(number: int, frame: object) -> None:
+        del frame
+        came.append(number)
+        if len(came) > 1:
+            raise KeyboardInterrupt
+        batch.stop()
+        on_its_way = batch.progress.in_flight
+        if on_its_way:
+            terminal.warn(f"Stopping: {on_its_way} on their way are still saved; Ctrl-C again drops them.")
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@dataclass(slots=True)
+class Ticker:
+    """Tells when the next line is due; the clock is handed in."""
+
+    clock: Callable[[], float]
+    every: float = _LINE_EVERY
+    last: float | None = None
+
+    def is_due(self) -> bool:
+        """Tell whether it is time, counting from the first question."""
+        now = self.clock()
+        if self.last is None:
+            self.last = now
+        if now - self.last < self.every:
+            return False
+        self.last = now
+        return True
+
+
+@contextlib.contextmanager
+def _display(batch: Batch, report: _Report, began: float) -> Iterator[None]:
+    """Show how far it is: live on a terminal, as a line every 10 s elsewhere."""
+    terminal = report.terminal
+    if terminal.quiet:
+        yield
+        return
+    limits = batch.limits
+    if terminal.error_console is not None:
+        from rich.live import Live
+        from rich.text import Text
+
+        def show() -> Text:
+            return Text(progress_line(batch.progress, time.monotonic() - began, limits))
+
+        with Live(get_renderable=show, console=terminal.error_console, transient=True, refresh_per_second=4):
+            yield
+        return
+    over = threading.Event()
+    thread = threading.Thread(target=_tell_regularly, args=(batch, terminal, began, over, limits), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _tell_regularly(
+    batch: Batch, terminal: Terminal, began: float, over: threading.Event, limits: Limits | None
+) -> None:
+    ticker = Ticker(time.monotonic)
+    ticker.is_due()
+    while not over.wait(0.5):
+        if ticker.is_due():
+            terminal.note(progress_line(batch.progress, time.monotonic() - began, limits))
+
+
+def progress_line(progress: Progress, elapsed: float, limits: Limits | None) -> str:
+    """Return how far a batch is, in a line.
+
+    Args:
+        progress: Its numbers.
+        elapsed: Seconds since it began.
+        limits: The contract's limits, by which the time that is left is told; None where nothing waits for them.
+    """
+    total = "" if progress.total is None else f" of {progress.total}"
+    parts = [f"{progress.done + progress.skipped}{total} done"]
+    if progress.failed:
+        parts.append(f"{progress.failed} failed")
+    parts.append(f"{progress.in_flight} asked for or waiting for the limit")
+    if progress.retrying:
+        parts.append(f"{progress.retrying} to try again")
+    if elapsed >= 1:
+        parts.append(f"{60 * progress.images / elapsed:.1f} pictures/min")
+    left = time_left(progress, elapsed, limits)
+    if left is not None:
+        parts.append(f"{clock_time(left)} left")
+    if progress.cost is not None:
+        parts.append(str(progress.cost))
+    return ", ".join(parts)
+
+
+def time_left(progress: Progress, elapsed: float, limits: Limits | None) -> float | None:
+    """Return the seconds that are left, by the limits or by the pace so far, whichever is longer; None if unknown."""
+    if not progress.left:
+        return None
+    made = max(1, progress.done)
+    images = round(progress.left * max(1.0, progress.images / made))
+    by_pace = elapsed * progress.left / progress.done if progress.done else 0.0
+    if limits is None:
+        return by_pace or None
+    # What has been asked for is out of the bucket already.
+    by_limits = estimate_seconds(progress.images + images, limits) - elapsed
+    is_in_burst = progress.images <= limits.images.capacity
+    return max(by_limits, 0.0 if is_in_burst else min(by_pace, images * limits.images.interval))
+
+
+def _summarise(batch: Batch, report: _Report, code: int, elapsed: float) -> None:
+    progress, terminal = batch.progress, report.terminal
+    if terminal.json:
+        terminal.document(_document(batch, report, code, elapsed))
+        return
+    if terminal.quiet:
+        return
+    parts = [f"{progress.done} made ({progress.images} pictures)"]
+    parts += [f"{number} {what}" for number, what in _others(progress) if number]
+    cost = "no cost, placeholders" if report.is_sandbox else str(progress.cost or "cost not known")
+    terminal.note(f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {batch.directory / 'manifest.jsonl'}")
+
+
+def _others(progress: Progress) -> list[tuple[int, str]]:
+    return [
+        (progress.skipped - progress.modified - progress.missing, "done before"),
+        (progress.modified, "kept though changed"),
+        (progress.missing, "gone and not made again (--missing remake makes them)"),
+        (progress.failed, "failed (the same command tries them again)"),
+        (progress.left or 0, "left"),
+        (progress.limited, "answered 429 and asked again"),
+    ]
+
+
+def _document(batch: Batch, report: _Report, code: int, elapsed: float) -> dict[str, object]:
+    progress = batch.progress
+    counts = ("total", "done", "failed", "skipped", "modified", "missing", "left", "images", "attempts", "limited")
+    cost = None if progress.cost is None else {"amount": str(progress.cost.amount), "currency": progress.cost.currency}
+    document: dict[str, object] = {
+        "sandbox": report.is_sandbox,
+        "directory": str(batch.directory),
+        **{name: getattr(progress, name) for name in counts},
+        "seconds": round(elapsed, 3),
+        "cost": cost,
+        "images_saved": report.pictures,
+        "errors": report.errors,
+    }
+    if code != MADE:
+        decisive = (error for error in report.errors if error["exit_code"] == code)
+        document["error"] = next(decisive, {"message": _why(code, progress), "type": "Unfinished", "exit_code": code})
+    return document
+
+
+def _why(code: int, progress: Progress) -> str:
+    return "Interrupted." if code == INTERRUPTED else f"{progress.left} prompts are left: a limit of yours was reached."
+
+
+def _short(prompt: str) -> str:
+    return prompt if len(prompt) <= 40 else f"{prompt[:39]}…"
+
+
+def check_output(output: str | None) -> str:
+    """Return the directory of `-o`.
+
+    Raises:
+        InvalidRequestError: It is missing, or standard output.
+    """
+    if output is None or not output.strip() or output == "-":
+        raise InvalidRequestError("A batch needs a directory for its pictures and its record: name it with -o DIR.")
+    return str(Path(output))

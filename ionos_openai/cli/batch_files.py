@@ -1,0 +1,183 @@
+"""The prompts of a batch out of a file: a prompt a line, CSV with columns, or JSON lines.
+
+Everything is read and checked before anything is sent; each bad row is named with its line.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ionos_openai.batch import ImageRequest
+from ionos_openai.batch.request import check, complete
+from ionos_openai.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_STANDARD = "-"
+_TEXTS = ("prompt", "model", "size", "name")
+_NUMBERS = ("n", "seed")
+_MOST_SHOWN = 20
+
+
+def read_requests(
+    source: str, labels: Mapping[str, str], *, model: str, size: str | None, n: int
+) -> list[ImageRequest]:
+    """Read the prompts of a file, each with the labels as further metadata.
+
+    Args:
+        source: A path that ends in .txt, .csv or .jsonl, or "-" for standard input, whose kind is found out.
+        labels: Metadata for each prompt; a column of the same name comes before them.
+        model: The id of the model for rows without one.
+        size: "WIDTHxHEIGHT" in px for rows without one.
+        n: How many pictures for rows that do not say.
+
+    Raises:
+        InvalidRequestError: The file cannot be read, or has rows that cannot work; all of them are named.
+    """
+    text = _read(source)
+    requests, problems = [], []
+    for line, row in _rows(text, _kind(source, text)):
+        try:
+            if isinstance(row, Exception):
+                raise row
+            request = _request(row, labels, n)
+            check(complete(request, model=model, size=size))
+            requests.append(request)
+        except InvalidRequestError as error:
+            problems.append(f"line {line}: {error}")
+    if problems:
+        more = f" And {len(problems) - _MOST_SHOWN} more." if len(problems) > _MOST_SHOWN else ""
+        raise InvalidRequestError(
+            f"Nothing was sent: {_shown(source)} has {len(problems)} bad row{'s' if len(problems) > 1 else ''}. "
+            + " ".join(problems[:_MOST_SHOWN])
+            + more
+        )
+    if not requests:
+        raise InvalidRequestError(f"{_shown(source)} has no prompts: write one a line.")
+    return requests
+
+
+def parse_labels(labels: Iterable[str]) -> dict[str, str]:
+    """Read "KEY=VALUE"s.
+
+    Raises:
+        InvalidRequestError: One has no key or no equals sign.
+    """
+    parts = [label.partition("=") for label in labels]
+    for label, (key, equals, _) in zip(labels, parts, strict=True):
+        if not equals or not key.strip():
+            raise InvalidRequestError(f"--label {label!r} cannot be read: write KEY=VALUE.")
+    return {key.strip(): value for key, _, value in parts}
+
+
+def _shown(source: str) -> str:
+    return "Standard input" if source == _STANDARD else source
+
+
+def _read(source: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if source == _STANDARD else Path(source).read_bytes()
+    except OSError as error:
+        raise InvalidRequestError(f"Cannot read {source}: {error.strerror}. Name a file with prompts.") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+    raise InvalidRequestError(f"{_shown(source)} is not UTF-8 text (line {line}): save it as UTF-8.")
+
+
+def _kind(source: str, text: str) -> str:
+    suffix = Path(source).suffix.lower()
+    if source != _STANDARD:
+        kinds = {".txt": "txt", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", "": "txt"}
+        if suffix in kinds:
+            return kinds[suffix]
+        raise InvalidRequestError(f"{source} is no .txt, .csv or .jsonl file: rename it, or pipe it in with -.")
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    if first.lstrip().startswith("{"):
+        return "jsonl"
+    columns = [column.strip().strip('"').lower() for column in first.split(",")]
+    return "csv" if "prompt" in columns else "txt"
+
+
+def _rows(text: str, kind: str) -> Iterator[tuple[int, dict[str, Any] | InvalidRequestError]]:
+    """Yield each row with the number of the line where it begins."""
+    if kind == "csv":
+        yield from _csv_rows(text)
+        return
+    for number, line in enumerate(io.StringIO(text), 1):
+        if not line.strip() or (kind == "txt" and line.lstrip().startswith("#")):
+            continue
+        yield number, {"prompt": line.strip()} if kind == "txt" else _json_row(line)
+
+
+def _json_row(line: str) -> dict[str, Any] | InvalidRequestError:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        return InvalidRequestError(f"it is no JSON ({error}).")
+    if isinstance(row, str):
+        return {"prompt": row}
+    return row if isinstance(row, dict) else InvalidRequestError("it is no JSON object.")
+
+
+def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | InvalidRequestError]]:
+    head = text.split("\n", 1)[0]
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in head and "," not in head else ",")
+    columns = [column.strip() for column in next(rows, [])]
+    names = [column.lower() if column.lower() in (*_TEXTS, *_NUMBERS) else column for column in columns]
+    if "prompt" not in names:
+        yield 1, InvalidRequestError("there is no column called prompt.")
+        return
+    before = rows.line_num
+    for cells in rows:
+        line, before = before + 1, rows.line_num
+        if len(cells) > len(names):
+            yield line, InvalidRequestError(f"it has {len(cells)} cells, and there are {len(names)} columns.")
+        elif any(cell.strip() for cell in cells):
+            yield line, dict(zip(names, cells, strict=False))
+
+
+def _request(row: Mapping[str, Any], labels: Mapping[str, str], n: int) -> ImageRequest:
+    known: dict[str, Any] = {}
+    for name in _TEXTS:
+        value = row.get(name)
+        if value is not None and not isinstance(value, str):
+            raise InvalidRequestError(f"{name} is no text.")
+        known[name] = (value or "").strip() or None
+    numbers = {name: _number(name, row.get(name)) for name in _NUMBERS}
+    extra = row.get("extra") if isinstance(row.get("extra"), dict) else {}
+    own = row.get("metadata") if isinstance(row.get("metadata"), dict) else {}
+    taken = {*_TEXTS, *_NUMBERS, *(["extra"] if extra else []), *(["metadata"] if own else [])}
+    others = {str(key): value for key, value in row.items() if key not in taken and value not in (None, "")}
+    return ImageRequest(
+        prompt=known["prompt"] or "",
+        model=known["model"],
+        size=known["size"],
+        name=known["name"],
+        n=n if numbers["n"] is None else numbers["n"],
+        seed=numbers["seed"],
+        extra=extra or {},
+        metadata={**labels, **(own or {}), **others},
+    )
+
+
+def _number(name: str, value: object) -> int | None:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        return int(value.strip()) if isinstance(value, str) else _whole(value)
+    except ValueError:
+        raise InvalidRequestError(f"{name}={value!r} is no whole number.") from None
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+        raise ValueError(value)
+    return int(value)

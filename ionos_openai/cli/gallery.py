@@ -1,0 +1,77 @@
+"""`ionos-openai gallery`: a directory of pictures as a page, and what could not be shown."""
+
+from __future__ import annotations
+
+import webbrowser
+from typing import TYPE_CHECKING
+
+from ionos_openai.errors import ConfigurationError
+
+try:
+    from ionos_openai.gallery import write_gallery
+except ModuleNotFoundError as error:
+    if error.name not in ("jinja2", "markupsafe"):
+        raise
+    raise ConfigurationError("gallery needs jinja2. Install with: pip install 'ionos-openai[cli]'") from error
+
+if TYPE_CHECKING:
+    from ionos_openai.cli.output import Terminal
+    from ionos_openai.gallery import Gallery
+
+_MADE = 0
+_MOST_TOLD = 20  # lines about files on standard error; --json has them all
+
+
+def run(directory: str, terminal: Terminal, *, opens: bool) -> int:
+    """Write the page, say where it is, and open it if that is wanted.
+
+    Returns:
+        0, also where some files could not be shown: the page says so too.
+
+    Raises:
+        InvalidRequestError: `directory` is no directory, cannot be read, or has an `index.html` of another maker.
+        ImageSaveError: The page or the directory of thumbnails cannot be written.
+    """
+    with terminal.waiting(f"Looking at the pictures in {directory}"):
+        gallery = write_gallery(directory)
+    if terminal.json:
+        terminal.document(_document(gallery))
+    elif terminal.pretty:
+        _show(gallery, terminal)
+    else:
+        terminal.row([str(gallery.path)])
+    _tell_problems(gallery, terminal)
+    if opens and not webbrowser.open(gallery.path.resolve().as_uri()):
+        terminal.warn(f"No browser was found: open {gallery.path} yourself.")
+    return _MADE
+
+
+def _show(gallery: Gallery, terminal: Terminal) -> None:
+    from rich.text import Text
+
+    shown = [_count(gallery.pictures, "picture")]
+    shown += [f"{gallery.failed} failed"] if gallery.failed else []
+    shown += [f"{_count(gallery.thumbnails, 'thumbnail')} made"] if gallery.thumbnails else []
+    terminal.text(Text(str(gallery.path), style="bold green"), Text(f"  {', '.join(shown)}"))
+
+
+def _tell_problems(gallery: Gallery, terminal: Terminal) -> None:
+    for problem in gallery.problems[:_MOST_TOLD]:
+        terminal.warn(f"{problem.name}: {problem.message}.")
+    left = len(gallery.problems) - _MOST_TOLD
+    if left > 0:
+        terminal.warn(f"{_count(left, 'further file')} could not be shown; --json lists them all.")
+
+
+def _document(gallery: Gallery) -> dict[str, object]:
+    return {
+        "gallery": str(gallery.path),
+        "pictures": gallery.pictures,
+        "failed": gallery.failed,
+        "thumbnails_made": gallery.thumbnails,
+        "problems": [{"file": problem.name, "message": problem.message} for problem in gallery.problems],
+    }
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,302 @@
+"""`ionos-openai mark` and `inspect`: where pictures say they come from, file by file.
+
+What is wrong with one file is told, and the rest goes on. No pixel is decoded, so no picture is too large to look at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ionos_openai.cli.failure import MADE, REFUSED, describe
+from ionos_openai.errors import ImageSaveError, InvalidRequestError, ProvenanceError, SignedPictureError
+from ionos_openai.files import write_new
+from ionos_openai.formats import FormatError, Recognised, is_marked_sandbox, recognise
+from ionos_openai.marking import write_sidecar
+from ionos_openai.provenance import (
+    ALGORITHMIC,
+    COMPOSITE,
+    TRAINED,
+    Provenance,
+    has_c2pa,
+    read_provenance,
+    sidecar_path,
+    write_provenance,
+)
+from ionos_openai.provenance import describe as describe_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ionos_openai.cli.output import Terminal
+
+_LARGEST = 1 << 28  # bytes; a larger file is none of these pictures
+_NOT_SEARCHED = frozenset({"GIF", "AVIF"})
+_SOURCES = {
+    TRAINED: "made by a trained model",
+    COMPOSITE: "edited by a trained model",
+    ALGORITHMIC: "drawn by an algorithm without training data",
+}
+_LABELS = {
+    "digital_source_type": "Source",
+    "ai_system": "AI system",
+    "ai_system_version": "Version",
+    "model": "Model",
+    "size": "Size asked for",
+    "seed": "Seed",
+    "prompt": "Prompt",
+    "prompt_writer": "Prompt by",
+    "created": "Created",
+    "creator_tool": "Program",
+    "creator": "Creator",
+    "credit": "Credit",
+    "copyright": "Copyright",
+    "alt": "Alt text",
+}
+
+
+class _FileError(Exception):
+    """Why a file could not be done: a clause that follows its name."""
+
+
+@dataclass(slots=True)
+class _Report:
+    files: list[dict[str, object]] = field(default_factory=list)
+    errors: list[dict[str, object]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Picture:
+    data: bytes = field(repr=False)
+    found: Recognised
+
+
+def mark(
+    paths: Sequence[str],
+    terminal: Terminal,
+    *,
+    like: str | None,
+    creator: str | None,
+    credit: str | None,
+    copyright: str | None,
+    alt: str | None,
+) -> int:
+    """Write into each picture where it comes from.
+
+    Returns:
+        The exit code: 1 where a file could not be done.
+
+    Raises:
+        InvalidRequestError: The original says nothing, or cannot be read; nothing was written.
+    """
+    original = None if like is None else _read_original(like)
+    given = {"creator": creator, "credit": credit, "copyright": copyright, "alt": alt}
+    words = {name: text for name, text in given.items() if text is not None}
+    report = _Report()
+    for name in paths:
+        try:
+            written = _mark(Path(name), original, words)
+        except (_FileError, ProvenanceError, OSError) as error:
+            _note_failure(report, terminal, name, error)
+            continue
+        report.files.append({"path": name, "written": None if written is None else str(written)})
+        if not terminal.json:
+            _tell_marked(terminal, name, written)
+    return _end(report, terminal)
+
+
+def inspect(paths: Sequence[str], terminal: Terminal) -> int:
+    """Show what each picture is and where it says it comes from.
+
+    Returns:
+        The exit code: 1 where a file could not be looked at.
+    """
+    report = _Report()
+    for name in paths:
+        try:
+            facts = _look(Path(name), name)
+        except (_FileError, OSError) as error:
+            _note_failure(report, terminal, name, error)
+            continue
+        problem = facts.pop("problem")
+        report.files.append(facts)
+        if not terminal.json:
+            _tell_facts(terminal, facts)
+        if isinstance(problem, Exception):
+            _note_failure(report, terminal, name, problem)
+    return _end(report, terminal)
+
+
+def _read_original(like: str) -> Provenance:
+    try:
+        found = read_provenance(like)
+    except (OSError, ProvenanceError) as error:
+        raise InvalidRequestError(f"Cannot take the mark from {like}: {_clause(error)}.") from error
+    if found is None:
+        raise InvalidRequestError(f"Cannot take the mark from {like}: it does not say where it comes from.")
+    return found
+
+
+def _mark(path: Path, original: Provenance | None, words: dict[str, str]) -> Path | None:
+    """Mark one file; return what was written, the picture or its sidecar, or None where it said all that already."""
+    picture = _read(path)
+    record = replace(original or _own_record(path, picture), **words)  # type: ignore[arg-type]  # they are its texts
+    if picture.found.format in _NOT_SEARCHED:
+        return _write_beside(path, record)
+    try:
+        marked = write_provenance(picture.data, record)
+    except SignedPictureError:
+        return _write_beside(path, record)
+    if marked == picture.data:
+        return None
+    _replace(path, marked)
+    return path
+
+
+def _own_record(path: Path, picture: _Picture) -> Provenance:
+    own = read_provenance(path)
+    if own is not None and own.digital_source_type:
+        return own
+    general = describe_picture(model=None, placeholder=is_marked_sandbox(picture.data))
+    kept = {name: value for name, value in asdict(own).items() if value} if own is not None else {}
+    return replace(general, **kept)
+
+
+def _write_beside(path: Path, record: Provenance) -> Path:
+    try:
+        return write_sidecar(path, record, overwrite=True)
+    except ImageSaveError as error:
+        raise _FileError(f"its sidecar cannot be written ({_reason(error)})") from None
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Replace a file in one step; a link stays one, and permissions stay as they are."""
+    real = path.resolve()
+    if not os.access(real, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    mode = stat.S_IMODE(real.stat().st_mode)
+    try:
+        write_new(real.parent, real.name, data, overwrite=True)
+    except ImageSaveError as error:
+        raise _FileError(f"it cannot be written ({_reason(error)}) and is as it was") from None
+    with contextlib.suppress(OSError):  # some drives know no permissions
+        real.chmod(mode)
+
+
+def _read(path: Path) -> _Picture:
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise _FileError("it is a directory; name the files in it")
+    if not stat.S_ISREG(status.st_mode):  # reading a pipe could wait for ever
+        raise _FileError("it is no file")
+    if status.st_size > _LARGEST:
+        raise _FileError("it is larger than 256 MiB")
+    data = path.read_bytes()
+    try:
+        return _Picture(data=data, found=recognise(data))
+    except FormatError as error:
+        raise _FileError(str(error)) from None
+
+
+def _look(path: Path, name: str) -> dict[str, object]:
+    picture = _read(path)
+    signed = has_c2pa(picture.data)
+    record, problem = None, None
+    try:
+        record = read_provenance(path)
+    except (ProvenanceError, OSError) as error:
+        problem = _FileError(f"its metadata cannot be read: {_clause(error)}")
+    sidecars = (sidecar_path(path), path.with_name(f"{path.name}.xmp"))
+    return {
+        "path": name,
+        "format": picture.found.format,
+        "width": picture.found.width,
+        "height": picture.found.height,
+        "bytes": len(picture.data),
+        "sandbox": is_marked_sandbox(picture.data),
+        "c2pa": signed,
+        "sidecar": next((str(one) for one in sidecars if one.is_file()), None),
+        "provenance": None if record is None else _record_facts(record),
+        "problem": problem,
+    }
+
+
+def _record_facts(record: Provenance) -> dict[str, object]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(record).items()}
+
+
+def _tell_marked(terminal: Terminal, name: str, written: Path | None) -> None:
+    if terminal.quiet:
+        terminal.row([_shown(name)])
+        return
+    what = "unchanged" if written is None else "marked" if written == Path(name) else f"sidecar {_shown(str(written))}"
+    if terminal.pretty:
+        from rich.text import Text
+
+        terminal.text(Text.assemble((_shown(name), "bold green"), f"  {what}"))
+    else:
+        terminal.row([_shown(name), what])
+
+
+def _tell_facts(terminal: Terminal, facts: dict[str, object]) -> None:
+    said = facts["provenance"]
+    record = said if isinstance(said, dict) else {}
+    name, size = _shown(str(facts["path"])), f"{facts['width']}x{facts['height']}"
+    sidecar = _shown(str(facts["sidecar"] or "-"))
+    if not terminal.pretty:
+        source = str(record.get("digital_source_type") or "-").rpartition("/")[2]
+        model, signed = str(record.get("model") or "-"), "c2pa" if facts["c2pa"] else "-"
+        terminal.row([name, str(facts["format"]), size, _shown(source), _shown(model), signed, sidecar])
+        return
+    from rich.text import Text
+
+    lines = [f"{facts['format']}, {size}, {facts['bytes']:,} bytes"]
+    lines += ["A placeholder of the stand-in, not made by a model."] if facts["sandbox"] else []
+    said_of = [(label, record.get(key)) for key, label in _LABELS.items()]
+    lines += [f"{label}: {_shown(_words(value))}" for label, value in said_of if value is not None]
+    lines += [] if record else ["Says nothing of where it comes from."]
+    lines += [f"Sidecar: {sidecar}"] if facts["sidecar"] else []
+    lines += ["C2PA manifest: there is one, not verified"] if facts["c2pa"] else []
+    terminal.text(Text(name, style="bold green"), *(Text(f"  {line}") for line in lines))
+
+
+def _words(value: object) -> str:
+    text = str(value)
+    return f"{_SOURCES[text]} ({text.rpartition('/')[2]})" if text in _SOURCES else text
+
+
+def _note_failure(report: _Report, terminal: Terminal, name: str, error: Exception) -> None:
+    text = f"{name}: {_clause(error)}."
+    report.errors.append({"path": name, **describe(error), "message": text})
+    terminal.error(text)
+
+
+def _end(report: _Report, terminal: Terminal) -> int:
+    if terminal.json:
+        document: dict[str, object] = {"files": report.files, "errors": report.errors}
+        terminal.document(document | ({"error": report.errors[0]} if report.errors else {}))
+    return REFUSED if report.errors else MADE
+
+
+def _clause(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return _reason(error)
+    return str(error).rstrip(".")
+
+
+def _reason(error: OSError) -> str:
+    # The message of an ImageSaveError speaks of pictures in memory; here the file is still there.
+    return error.strerror or (os.strerror(error.errno) if error.errno else type(error).__name__)
+
+
+def _shown(text: str) -> str:
+    """Return text with control characters written out: a name with a line break stays one cell of one line."""
+    # Half a surrogate stands for a byte of a file's name that is no Unicode; the stream writes that byte.
+    kept = (one.isprintable() or "\ud800" <= one <= "\udfff" for one in text)
+    return "".join(one if keep else one.encode("unicode_escape").decode() for one, keep in zip(text, kept, strict=True))

@@ -1,0 +1,137 @@
+"""`ionos-openai sandbox`: the stand-in as a server, and the table of what it does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from ionos_openai.errors import ConfigurationError, InvalidRequestError
+from ionos_openai.sandbox import Sandbox, SandboxServer
+from ionos_openai.sandbox.behaviours import BEHAVIOURS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ionos_openai.cli.output import Terminal
+    from ionos_openai.sandbox.drawing import PlaceholderFormat
+
+_ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104  # only compared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """What the server is to do, as given on the command line."""
+
+    host: str
+    port: int
+    token: str | None
+    limits: str
+    time_scale: float
+    latency: str | None
+    models: str | None
+    image_format: str | None
+    unknown_model: str
+    faults: Sequence[str]
+
+
+def serve(options: ServerOptions, terminal: Terminal) -> int:
+    """Serve until Ctrl-C.
+
+    Raises:
+        ConfigurationError: Nobody can listen there, uvicorn is missing, or the file of models cannot be used.
+        InvalidRequestError: An option cannot be read.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    server = SandboxServer(_stand_in(options), host=options.host, port=options.port)
+    _announce(server, terminal)
+    server.run()
+    return 0
+
+
+def explain(terminal: Terminal) -> int:
+    """Print what the stand-in does, and how each of it is known."""
+    if terminal.json:
+        terminal.document({"behaviours": [asdict(behaviour) for behaviour in BEHAVIOURS]})
+    elif terminal.pretty:
+        _print_table(terminal)
+    else:
+        for behaviour in BEHAVIOURS:
+            terminal.row([behaviour.name, behaviour.basis, behaviour.does, behaviour.chosen or "-"])
+    return 0
+
+
+def read_models(path: str) -> list[str]:
+    """Return the ids in a recorded answer of GET /v1/models.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or is no such answer.
+    """
+    try:
+        answer = json.loads(Path(path).read_text(encoding="utf-8"))
+        ids = [entry["id"] for entry in answer["data"]]
+    except OSError as error:
+        raise ConfigurationError(f"--models {path} cannot be read ({error.strerror}): name another file.") from None
+    except (ValueError, RecursionError, LookupError, TypeError):
+        ids = []
+    if not ids or not all(isinstance(one, str) for one in ids):
+        raise ConfigurationError(
+            f'--models {path} is no list of models: it needs JSON such as {{"data": [{{"id": "MODEL"}}]}}, as '
+            "GET /v1/models answers."
+        )
+    return ids
+
+
+def _stand_in(options: ServerOptions) -> Sandbox:
+    kind = options.image_format.upper() if options.image_format else None
+    try:
+        return Sandbox(
+            token=options.token,
+            unknown_model=cast("Literal['empty-400', 'not-found']", options.unknown_model),
+            image_format=cast("PlaceholderFormat | None", "JPEG" if kind == "JPG" else kind),
+            models=read_models(options.models) if options.models is not None else None,
+            faults=options.faults,
+            limits=options.limits,
+            latency=options.latency,
+            time_scale=options.time_scale,
+        )
+    except (ConfigurationError, InvalidRequestError):
+        raise
+    except ValueError as error:
+        raise InvalidRequestError(str(error)) from None
+
+
+def _announce(server: SandboxServer, terminal: Terminal) -> None:
+    # With export, so that the lines can be given to eval; a fixed token is the user's own and is not repeated.
+    token = server.token if server.sandbox.token is None else "<the token of --token>"
+    if terminal.json:
+        terminal.document({"sandbox": True, "base_url": server.base_url, "token": token})
+        return
+    body = '{"model": "black-forest-labs/FLUX.1-schnell", "prompt": "a fox in the snow"}'
+    terminal.row([f"# The stand-in answers at {server.url}: placeholders, no token, no cost. Ctrl-C ends it."])
+    terminal.row([f"export IONOS_BASE_URL={server.base_url}"])
+    terminal.row(
+        [f"export IONOS_API_TOKEN={token}" if server.sandbox.token is None else f"# IONOS_API_TOKEN is {token}"]
+    )
+    terminal.row(
+        [
+            f"# curl {server.base_url}/images/generations -H 'Authorization: Bearer {token}' -H "
+            f"'Content-Type: application/json' -d '{body}'"
+        ]
+    )
+    if server.host in _ALL_ADDRESSES:
+        terminal.warn(f"{server.host} lets the whole network in; 127.0.0.1 keeps to this machine.")
+
+
+def _print_table(terminal: Terminal) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Behaviour", no_wrap=True)
+    table.add_column("Basis", no_wrap=True)
+    table.add_column("What the stand-in does", overflow="fold", ratio=1)
+    table.add_column("Decided beside it", overflow="fold", ratio=1)
+    for behaviour in BEHAVIOURS:
+        table.add_row(behaviour.name, behaviour.basis, behaviour.does, behaviour.chosen)
+    terminal.table(table)

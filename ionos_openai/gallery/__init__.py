@@ -1,0 +1,125 @@
+"""A directory of pictures as one page, which opens in a browser without a network.
+
+What stands in it comes from three places: the pictures, their provenance, and the manifest of a batch where there is
+one. A damaged picture or line is told and passed over; it never ends the work on the others.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ionos_openai.errors import ImageSaveError, InvalidRequestError
+from ionos_openai.files import is_directory, make_directory, write_new
+from ionos_openai.gallery.entries import make_entries
+from ionos_openai.gallery.listing import Listing, list_pictures
+from ionos_openai.gallery.manifest import read_manifest
+from ionos_openai.gallery.page import MARK, render
+from ionos_openai.gallery.problem import Problem
+from ionos_openai.gallery.reading import read_pictures
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = ["Gallery", "Problem", "write_gallery"]
+
+PAGE = "index.html"
+THUMBNAILS = ".thumbnails"
+_THUMBNAIL = re.compile(r"[0-9a-f]{16}\.jpg")
+_MARK_REACH = 2048  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gallery:
+    """A gallery that was written.
+
+    Attributes:
+        path: The page.
+        pictures: How many pictures it shows.
+        failed: How many requests of the manifest it shows that led to no picture.
+        thumbnails: How many thumbnails were made; the others were there already.
+        problems: What could not be read or is gone, in the order of the files' names.
+    """
+
+    path: Path
+    pictures: int
+    failed: int
+    thumbnails: int
+    problems: tuple[Problem, ...]
+
+
+def write_gallery(directory: str | os.PathLike[str]) -> Gallery:
+    """Write `index.html` into a directory: a page of all pictures in it, but not of those in its subdirectories.
+
+    The thumbnails go into `.thumbnails` beside it, at most 384 px wide and high, as JPEG. Those that are there already
+    are kept as long as their pictures stay as they are.
+
+    Args:
+        directory: Where the pictures are; `manifest.jsonl` in it tells more about them.
+
+    Returns:
+        The page, and what could not be shown. It is made of what could be read, however little that is.
+
+    Raises:
+        InvalidRequestError: `directory` is no directory, cannot be read, or has an `index.html` of another maker.
+        ImageSaveError: The page or the directory of thumbnails cannot be written.
+    """
+    folder = Path(directory)
+    listing = _list(folder)
+    _check_page(folder / PAGE)
+    thumbnails = make_directory(folder / THUMBNAILS)
+    reading = read_pictures(folder, thumbnails, listing)
+    _sweep(thumbnails, {f"{facts.thumbnail}.jpg" for facts in reading.facts.values() if facts.thumbnail})
+    manifest = read_manifest(folder / "manifest.jsonl")
+    entries, gone = make_entries(reading.facts, listing.stamps, manifest.records)
+    path = _write(folder, render(folder.resolve().name or "Gallery", entries, manifest.records).encode())
+    problems = sorted((*listing.problems, *reading.problems, *gone), key=lambda problem: problem.name)
+    return Gallery(
+        path=path,
+        pictures=sum(entry.is_picture for entry in entries),
+        failed=sum(entry.state == "failed" for entry in entries),
+        thumbnails=reading.thumbnails_made,
+        problems=(*problems, *manifest.problems),
+    )
+
+
+def _list(folder: Path) -> Listing:
+    if not is_directory(folder):
+        raise InvalidRequestError(f"{folder} is not a directory: name the one with the pictures.")
+    try:
+        return list_pictures(folder)
+    except OSError as error:
+        raise InvalidRequestError(f"{folder} cannot be read: {error.strerror}. Check its permissions.") from error
+
+
+def _check_page(path: Path) -> None:
+    """See to it that nobody's own page is replaced."""
+    try:
+        with path.open("rb") as page:
+            ours = MARK.encode() in page.read(_MARK_REACH)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InvalidRequestError(f"{path} cannot be read: {error.strerror}. Move it away.") from error
+    if not ours:
+        raise InvalidRequestError(f"{path} is not a page of this program, so it is kept: move it away.")
+
+
+def _sweep(thumbnails: Path, wanted: set[str]) -> None:
+    """Remove the thumbnails of pictures that are gone; what cannot be removed does no harm."""
+    for path in thumbnails.iterdir():
+        if _THUMBNAIL.fullmatch(path.name) and path.name not in wanted:
+            try:
+                path.unlink()
+            except OSError:
+                continue
+
+
+def _write(folder: Path, page: bytes) -> Path:
+    try:
+        return write_new(folder, PAGE, page, overwrite=True)
+    except ImageSaveError as error:
+        why = getattr(error.__cause__, "strerror", None) or error.__cause__
+        raise ImageSaveError(f"Cannot write {folder / PAGE}: {why}. Check the directory and the disk.") from error

@@ -1,0 +1,178 @@
+"""The page: cards as HTML that needs no script, and what the script needs beside them, each text once.
+
+A prompt is text wherever it stands: the template escapes it, and the page lets no script run but its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from importlib.resources import files
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ionos_openai.gallery.entries import Entry
+    from ionos_openai.gallery.manifest import Record
+    from ionos_openai.prices import Money
+
+MARK = '<meta name="generator" content="ionos-openai gallery">'
+"""Stands near the beginning of every page, so that a page of another maker is not replaced."""
+
+_BADGES = {"failed": "failed", "gone": "gone", "broken": "unreadable", "modified": "changed since"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Card:
+    """What the template shows of one entry."""
+
+    href: str | None
+    source: str | None
+    caption: str
+    is_prompt: bool
+    badge: str | None
+    note: str | None
+    facts: tuple[str, ...]
+    moment: str | None
+
+
+class _Table:
+    """Texts that many cards share, kept once each; a card has the number, -1 for none, or says nothing for 0."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, int] = {}
+
+    def number(self, text: str | None) -> int | None:
+        return -1 if text is None else self.texts.setdefault(text, len(self.texts)) or None
+
+
+def render(title: str, entries: Sequence[Entry], records: Iterable[Record] = ()) -> str:
+    """Return the page.
+
+    Args:
+        title: The directory's name.
+        entries: The cards, in the order in which they are shown at first.
+        records: The requests of the manifest, for what they cost together.
+    """
+    script, style = _read("gallery.js"), _read("gallery.css")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    return environment.from_string(_read("gallery.html.jinja")).render(
+        mark=Markup(MARK),  # noqa: S704  It is a constant.
+        title=_clean(title),
+        cards=[_card(entry) for entry in entries],
+        pictures=sum(entry.is_picture for entry in entries),
+        failed=sum(entry.state == "failed" for entry in entries),
+        spent=_sum(record.cost for record in records if record.cost),
+        data=_data(entries),
+        style=Markup(style),  # noqa: S704  It is a file of this package, as is the script.
+        script=Markup(script),  # noqa: S704
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _read(name: str) -> str:
+    # Read as text, so that line ends are the same everywhere: the browser counts them into the script's hash.
+    return (files(__package__) / "templates" / name).read_text("utf-8").replace("\r\n", "\n")
+
+
+def _card(entry: Entry) -> _Card:
+    href = quote(os.fsencode(entry.name), safe="") if entry.name and entry.state != "gone" else None
+    source = f".thumbnails/{entry.thumbnail}.jpg" if entry.thumbnail else href if entry.shows_itself else None
+    caption = entry.prompt or entry.name or "Prompt not recorded"
+    facts = (_short(entry.model), _pixels(entry), _cost(entry))
+    return _Card(
+        href=href,
+        source=source,
+        caption=_clean(caption),
+        is_prompt=entry.prompt is not None,
+        badge=_BADGES.get(entry.state) or ("placeholder" if entry.sandbox else None),
+        note=_clean(entry.note[0].upper() + entry.note[1:]) if entry.note else None,
+        facts=tuple(fact for fact in facts if fact),
+        moment=_moment(entry.date),
+    )
+
+
+def _data(entries: Sequence[Entry]) -> dict[str, object]:
+    """Return what the script needs beside the cards: tables of texts, and a sparse object for each card."""
+    models, pixels, sizes, costs = _Table(), _Table(), _Table(), _Table()
+    items = []
+    for entry in entries:
+        item = {
+            "m": models.number(_or_none(entry.model)),
+            "z": pixels.number(_pixels(entry)),
+            "s": sizes.number(_or_none(entry.size)),
+            "c": costs.number(_cost(entry)),
+            "f": None if _is_in_link(entry) else _or_none(entry.name),
+            "t": None if entry.state == "made" else entry.state,
+            "k": {_clean(key): _clean(value) for key, value in entry.metadata.items()} or None,
+            "seed": entry.seed,
+            "n": _or_none(entry.note),
+            "a": _or_none(entry.alt),
+            "r": _or_none(entry.credit),
+            "x": int(entry.has_extra) or None,
+            "e": int(entry.edited) or None,
+            "b": int(entry.sandbox) or None,
+            "d": int(entry.date_is_of_file) or None,
+            "p": None if entry.prompt else 0,
+        }
+        items.append({key: value for key, value in item.items() if value is not None})
+    tables = {"models": models, "pixels": pixels, "sizes": sizes, "costs": costs}
+    return {**{name: list(table.texts) for name, table in tables.items()}, "items": items}
+
+
+def _is_in_link(entry: Entry) -> bool:
+    """Tell whether the script can read the file's name out of the card's link: it is there, and it is text."""
+    return entry.state != "gone" and entry.name is not None and _clean(entry.name) == entry.name
+
+
+def _or_none(text: str | None) -> str | None:
+    return None if text is None else _clean(text)
+
+
+def _clean(text: str) -> str:
+    """Return `text` as a page can hold it: names of files may have bytes that are no text."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def _short(model: str | None) -> str | None:
+    return None if model is None else _clean(model.rpartition("/")[2] or model)
+
+
+def _pixels(entry: Entry) -> str | None:
+    return None if entry.pixels is None else f"{entry.pixels[0]}×{entry.pixels[1]}"  # noqa: RUF001  It is meant.
+
+
+def _moment(date: datetime | None) -> str | None:
+    """Return a date for `<time>`: in UTC, or without a zone where it has none."""
+    if date is None:
+        return None
+    if date.tzinfo is None:
+        return date.isoformat(timespec="seconds")
+    try:
+        return date.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+    except OverflowError:  # At the very ends of the calendar.
+        return None
+
+
+def _cost(entry: Entry) -> str | None:
+    if entry.cost is None:
+        return None
+    shared = f" for {entry.shares_cost}" if entry.shares_cost > 1 else ""
+    return _clean(f"{entry.cost}{shared}")
+
+
+def _sum(costs: Iterable[Money]) -> str:
+    totals: dict[str, Decimal] = {}
+    for cost in costs:
+        totals[cost.currency] = totals.get(cost.currency, Decimal()) + cost.amount
+    return ", ".join(_clean(f"{amount:f} {currency}") for currency, amount in sorted(totals.items()))

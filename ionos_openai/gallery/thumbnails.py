@@ -1,0 +1,75 @@
+"""Small copies of pictures, for a page that shows many."""
+
+from __future__ import annotations
+
+import io
+import secrets
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageOps
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONGEST_SIDE = 384  # px: sharp on a dense screen in a column of 190 px
+_QUALITY = 80
+
+
+class ThumbnailError(Exception):
+    """A picture can have no thumbnail. The message is a clause such as "it has too many pixels"."""
+
+
+def is_too_large(width: int, height: int) -> bool:
+    """Tell whether a picture of so many px is beyond what Pillow takes for harmless, its `MAX_IMAGE_PIXELS`."""
+    return Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS
+
+
+def write_thumbnail(data: bytes, path: Path) -> None:
+    """Write a thumbnail of a picture that is not too large.
+
+    Transparent parts become white, and of an animation the first frame is taken. The file appears whole or not at
+    all, but is not synced: it can be made again.
+
+    Raises:
+        ThumbnailError: Pillow cannot read the picture, or the thumbnail cannot be written.
+    """
+    try:
+        encoded = _shrink(data)
+    except Exception as error:
+        raise ThumbnailError(f"its pixels cannot be read ({type(error).__name__})") from error
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        part.write_bytes(encoded)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise ThumbnailError(f"its thumbnail cannot be written: {error.strerror}") from error
+
+
+def _shrink(data: bytes) -> bytes:
+    with Image.open(io.BytesIO(data)) as picture:
+        # A JPEG is decoded at a fraction of its size right away, which takes a third of the time.
+        picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
+        small = _in_full_colours(picture)
+        # Halving comes first, as it costs next to nothing; what is left is resampled well.
+        small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), reducing_gap=1.1)
+        upright = _on_white(ImageOps.exif_transpose(small))
+    written = io.BytesIO()
+    upright.save(written, "JPEG", quality=_QUALITY)
+    return written.getvalue()
+
+
+def _in_full_colours(picture: Image.Image) -> Image.Image:
+    """Return the first frame in a mode whose colours can be mixed."""
+    if picture.mode.startswith("I"):  # 16 bits, which Pillow would cut off
+        return picture.convert("I").point(lambda level: level * (1 / 256)).convert("L")
+    if "transparency" in picture.info or picture.mode in {"P", "PA", "1"}:
+        return picture.convert("RGBA")
+    return picture
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    if picture.mode in {"RGBA", "LA"}:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture if picture.mode in {"RGB", "L"} else picture.convert("RGB")

@@ -1,0 +1,237 @@
+"""The stand-in over HTTP, for clients in any language.
+
+uvicorn serves it: the most used of Python's ASGI servers, maintained by the people around Starlette and FastAPI, pure
+Python with its plain parser (h11), so that it installs wherever Python runs, and it can stream and hold back answers
+without a thread for each. On top of it is one small ASGI application; a framework would only add what the stand-in
+does not have.
+
+Pictures are drawn in threads, so that a large one holds up nobody's connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self
+
+from ionos_openai.credentials import SANDBOX_TOKEN
+from ionos_openai.errors import ConfigurationError
+from ionos_openai.sandbox.content import LARGEST_BODY
+from ionos_openai.sandbox.service import Sandbox
+from ionos_openai.sandbox.wire import SandboxRequest, SandboxResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+
+    import uvicorn
+
+    # The three parts of ASGI, as its specification has them.
+    _Scope = MutableMapping[str, Any]
+    _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_WAITING_CONNECTIONS = 1024
+_KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections, so that it is not we who close one under them
+_IN_USE = (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE))
+_FORBIDDEN = (errno.EACCES, errno.EPERM, getattr(errno, "WSAEACCES", errno.EACCES))
+
+
+class SandboxServer:
+    """Serves a stand-in over HTTP: in a thread for as long as a `with` block, or until Ctrl-C with `run()`.
+
+    Args:
+        sandbox: The stand-in; by default one that counts no limits.
+        host: The address to listen on. Only this machine reaches the default.
+        port: The port to listen on, 0 for any that is free.
+
+    Raises:
+        ConfigurationError: uvicorn is not installed, or nobody may listen there: the port is taken or needs rights.
+
+    Attributes:
+        sandbox: The stand-in.
+        host: The address that it listens on.
+        port: The port that it listens on.
+    """
+
+    def __init__(self, sandbox: Sandbox | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Take the port; see the class for the arguments. Requests wait until serving begins."""
+        self.sandbox = Sandbox() if sandbox is None else sandbox
+        self.host = host
+        self._pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="sandbox")
+        self._server = _uvicorn_server(_Application(self.sandbox, self._pool))
+        self._socket = _listen(host, port)
+        self.port = int(self._socket.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve, name="ionos-openai sandbox", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The server's address, such as "http://127.0.0.1:8600"; at a wildcard address, how this machine reaches it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # only compared
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def base_url(self) -> str:
+        """What clients take as `base_url`."""
+        return f"{self.url}/v1"
+
+    @property
+    def token(self) -> str:
+        """A token that it takes."""
+        return SANDBOX_TOKEN if self.sandbox.token is None else self.sandbox.token
+
+    def run(self) -> None:
+        """Serve until Ctrl-C, in the main thread.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C; open connections were closed.
+        """
+        self._serve()
+
+    def __enter__(self) -> Self:
+        """Serve in a thread."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        """Close all connections and free the port."""
+        self._server.should_exit = True
+        self._thread.join()
+
+    def _serve(self) -> None:
+        try:
+            asyncio.run(self._server.serve(sockets=[self._socket]))
+        finally:
+            self._socket.close()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _uvicorn_server(application: _Application) -> uvicorn.Server:
+    try:
+        import uvicorn
+    except ImportError:
+        raise ConfigurationError(
+            "The stand-in's server needs uvicorn: install it with pip install 'ionos-openai[sandbox]'."
+        ) from None
+    config = uvicorn.Config(
+        application,
+        lifespan="off",
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        log_level="critical",  # it would report each connection that a fault ends as our mistake
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=0,  # nobody needs the answers of a stand-in that is told to stop
+    )
+    return uvicorn.Server(config)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    where = f"{host}:{port}"
+    # With its protocol named: only then does asyncio turn Nagle's algorithm off, which would hold up each small answer.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":  # elsewhere it would let two servers have the same port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_WAITING_CONNECTIONS)
+    except OverflowError:
+        problem = f"{port} is no port: choose one from 0 (any that is free) to 65535."
+    except (socket.gaierror, UnicodeError):
+        problem = f"{host!r} is no address of this machine: choose one such as 127.0.0.1 or 0.0.0.0."
+    except OSError as error:
+        if error.errno in _IN_USE:
+            problem = f"{where} is taken: choose another port, or 0 for any that is free."
+        elif error.errno in _FORBIDDEN:
+            problem = f"{where} needs rights that this process does not have: choose a port above 1023."
+        else:
+            problem = f"Nobody can listen on {where} ({error.strerror}): choose another address or port."
+    else:
+        return listener
+    listener.close()
+    raise ConfigurationError(problem)
+
+
+class _Application:
+    """The stand-in as an ASGI application."""
+
+    def __init__(self, sandbox: Sandbox, pool: ThreadPoolExecutor) -> None:
+        self._sandbox = sandbox
+        self._pool = pool
+
+    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+        if scope["type"] != "http":
+            return
+        loop = asyncio.get_running_loop()
+        arrived = loop.time()
+        request = await _read(scope, receive)
+        if request is None:
+            return
+        if request.body:
+            reply = await loop.run_in_executor(self._pool, self._sandbox.respond, request)
+        else:
+            reply = self._sandbox.respond(request)  # so that /sandbox/health answers while pictures are drawn
+        if (left := arrived + reply.delay - loop.time()) > 0:
+            await asyncio.sleep(left)
+        if reply.connection == "timeout":
+            await _until_gone(receive)
+        else:
+            await _answer(reply, send)
+
+
+async def _read(scope: _Scope, receive: _Receive) -> SandboxRequest | None:
+    """Return the whole request; None where the client is gone before its end."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        # What is too large is refused, but read to its end: many clients listen only then.
+        body += message.get("body", b"")[: LARGEST_BODY + 1 - len(body)]
+        more = message.get("more_body", False)
+    return SandboxRequest(method=scope["method"], path=scope["path"], headers=headers, body=bytes(body))
+
+
+async def _until_gone(receive: _Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _answer(reply: SandboxResponse, send: _Send) -> None:
+    headers = dict(reply.headers)
+    is_stream = headers.get("content-type", "").startswith("text/event-stream")
+    if not is_stream:
+        headers["content-length"] = str(len(reply.body))
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": reply.status, "headers": raw})
+    half = len(reply.body) // 2
+    if reply.connection == "cut-body":
+        await send({"type": "http.response.body", "body": reply.body[:half], "more_body": True})
+        return  # the server ends a connection whose answer is not whole
+    if reply.connection == "slow-body":
+        await send({"type": "http.response.body", "body": reply.body[:half], "more_body": True})
+        await asyncio.sleep(reply.pause)
+        await send({"type": "http.response.body", "body": reply.body[half:]})
+        return
+    for piece in _events(reply.body) if is_stream else ():
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await asyncio.sleep(0)
+    await send({"type": "http.response.body", "body": b"" if is_stream else reply.body})
+
+
+def _events(body: bytes) -> Iterator[bytes]:
+    for event in body.split(b"\n\n"):
+        if event:
+            yield event + b"\n\n"

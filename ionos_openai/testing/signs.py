@@ -1,0 +1,54 @@
+"""What in a cassette looks like a secret."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+
+_CASSETTES = frozenset({".yaml", ".yml", ".json"})
+_SIGNS_OF_SECRETS = {
+    "eyJ": re.compile(r"eyJ"),
+    "Bearer": re.compile(r"(?i)bearer\s"),
+    "sk-": re.compile(r"\bsk-"),
+    "authorization": re.compile(r"(?i)authorization"),
+    "cookie": re.compile(r"(?i)cookie"),
+}
+
+
+def signs_of_secrets(text: str, *tokens: str) -> list[str]:
+    """Name what in a cassette's text looks like a secret; the secrets themselves are not repeated.
+
+    Args:
+        text: The text of a whole file.
+        tokens: Tokens that must not be in it, whatever they look like.
+    """
+    found = [name for name, pattern in _SIGNS_OF_SECRETS.items() if pattern.search(text)]
+    return [*found, *("a token" for token in tokens if token and token in text)]
+
+
+def assert_no_secrets(directory: str | os.PathLike[str], *tokens: str) -> None:
+    """Fail where a cassette in a directory, or below it, holds what looks like a secret.
+
+    Args:
+        directory: Where the cassettes are: files that end in .yaml, .yml or .json.
+        tokens: Tokens that must not be in them, whatever they look like.
+
+    Raises:
+        AssertionError: Something looks like a secret; the message names files and kinds, never the secret. Or there is
+            no cassette at all, which is likely a wrong directory.
+    """
+    root = Path(directory)
+    paths = sorted(path for path in root.rglob("*") if path.suffix in _CASSETTES and path.is_file())
+    if not paths:
+        raise AssertionError(f"There are no cassettes (.yaml, .yml, .json) in {root}.")
+    found = [
+        f"{path.relative_to(root).as_posix()} ({', '.join(signs)})"
+        for path in paths
+        if (signs := signs_of_secrets(path.read_text(encoding="utf-8", errors="replace"), *tokens))
+    ]
+    if found:
+        raise AssertionError(f"What looks like a secret stands in {'; '.join(found)}: record them again, scrubbed.")
