@@ -487,6 +487,64 @@ def sandbox(
     return _carry_out(work, terminal)
 
 
+@app.command(
+    cls=_Command,
+    epilog="Exit codes: 0 every row that was asked is as the stand-in's, 1 one differs, 2 usage or configuration, 75 a "
+    "row had no answer (worth another try), 77 token, 130 interrupted. The worst one counts: 130, 77, 2, 1, 75, 0.",
+)
+def verify(
+    *,
+    spend: Annotated[
+        int,
+        typer.Option(
+            "--spend",
+            metavar="IMAGES",
+            show_default=False,
+            help="Ask for at most so many pictures, each of which may be billed, also where a refusal is expected; 15 "
+            "are enough for all rows but the limit of images. By default 0: nothing is asked that costs anything.",
+        ),
+    ] = 0,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Spend without being asked again.")] = False,
+    limits: Annotated[
+        bool,
+        typer.Option(
+            "--limits",
+            help="Provoke the limits too: 30 requests for the list of models at once, which cost nothing but hold up "
+            "others on the contract; the limit of images only where --spend leaves 24 pictures for it.",
+        ),
+    ] = False,
+    json: Annotated[
+        str | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="Keep the answers in FILE, - for standard output: without token, contract, trace ids and pictures, so "
+            "that they can be sent in.",
+        ),
+    ] = None,
+    base_url: _BaseUrl = None,
+    ca_bundle: _CaBundle = None,
+    sandbox: _Sandbox = False,
+) -> int:
+    """Ask the service what the stand-in does, and tell where it differs.
+
+    Each row of `sandbox --explain` that can be asked is asked of whatever the settings point at: as the stand-in,
+    different (what came), no answer, or not asked (why). A report of what differs helps to correct the stand-in.
+    """
+    if spend < 0:
+        raise typer.BadParameter("--spend is a number of pictures from 0")
+    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, sandbox=sandbox)
+    terminal = Terminal(json=json == "-")
+
+    def work() -> int:
+        from ionos_openai.cli import verify
+
+        options = verify.VerifyOptions(spend=spend, yes=yes, limits=limits, answers=json)
+        return verify.run(connection, options, terminal)
+
+    return _carry_out(work, terminal)
+
+
 @app.command(cls=_Command, epilog=_EXIT_CODES)
 def batch(
     *,

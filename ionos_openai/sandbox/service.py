@@ -226,7 +226,10 @@ class Sandbox:
             return make()
         if fault == "timeout":
             return replace(json_answer({}), connection="timeout")  # nobody will see what is drawn
-        response = self._serve(request, content)
+        try:
+            response = self._serve(request, content)
+        except Refusal as refusal:
+            response = refusal.answer()
         if fault in CONNECTION_FAULTS:
             pause = _SLOW_BODY_PAUSE / self._time_scale if fault == "slow-body" else 0.0
             return replace(response, connection=CONNECTION_FAULTS[fault], pause=pause)
