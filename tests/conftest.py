@@ -19,10 +19,11 @@ from ionos_openai import create_async_client, create_client
 from ionos_openai.budget import lanes, pacing
 from ionos_openai.sandbox import Sandbox
 from ionos_openai.testing import cassettes as recording
+from tests.terminal import Result
 from tests.tokens import make_token
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
     import openai
 
@@ -174,3 +175,16 @@ async def cassette_async_client(_client_options: dict[str, Any]) -> AsyncIterato
     """The async twin of `cassette_client`."""
     async with create_async_client(**_client_options) as client:
         yield client
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Carry out a command line in this process."""
+    app = pytest.importorskip("ionos_openai.cli.app", reason="the command line's packages are not installed")
+
+    def run(*arguments: str) -> Result:
+        code = app.run(arguments)
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return run

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,39 +38,16 @@ from ionos_openai.errors import (
 )
 from ionos_openai.transport import http_library
 from tests.loopback import Answer, LoopbackServer
+from tests.terminal import Result
 from tests.tokens import make_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 FLUX = "black-forest-labs/FLUX.1-schnell"
 KLEIN = "black-forest-labs/FLUX.2-klein-4B"
 PROMPT = "A futuristic cityscape at sunset, highly detailed"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command line came to."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        """Return the one JSON document on standard output."""
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """Carry out a command line in this process."""
-
-    def run(*arguments: str) -> Result:
-        code = app.run(arguments)
-        captured = capsys.readouterr()
-        return Result(code, captured.out, captured.err)
-
-    return run
 
 
 @pytest.fixture
@@ -384,6 +360,7 @@ def test_a_reader_that_leaves_ends_the_command_without_a_word() -> None:
         (["a", "-n", "0"], "-n is 0: it must be a whole number from 1 to 100."),
         (["a", "-n", "101"], "-n is 101"),
         (["a", "-n", "x"], "Invalid value for '-n'"),
+        (["a", "--max-wait", "-1"], "max_wait= is not a number of seconds from 0"),
         (["a", "--format", "bmp"], "format='bmp' cannot be written"),
         (["a", "--name", "x/y"], "is a path"),
         (["a", "-m", "nonsense"], "No image model fits the name 'nonsense'"),

@@ -16,32 +16,20 @@ import pytest
 
 from ionos_openai.batch import ImageRequest, Progress
 from ionos_openai.budget.buckets import Limits
-from ionos_openai.cli import app
 from ionos_openai.cli.batch import Ticker, progress_line
 from ionos_openai.cli.batch_files import read_requests
 from ionos_openai.cli.costs import summarise
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.prices import Money
-from tests.test_cli import Result
 from tests.tokens import make_token
 from tests.torture.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.terminal import Result
+
 FLUX = "black-forest-labs/FLUX.1-schnell"
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """Carry out a command line in this process."""
-
-    def run(*arguments: str) -> Result:
-        code = app.run(arguments)
-        captured = capsys.readouterr()
-        return Result(code, captured.out, captured.err)
-
-    return run
 
 
 @pytest.fixture

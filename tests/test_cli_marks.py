@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import os
 import stat
 import struct
 import subprocess
 import sys
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
@@ -23,39 +21,16 @@ from ionos_openai.asked import SANDBOX_MARK
 from ionos_openai.cli import app
 from ionos_openai.provenance import TRAINED, has_c2pa, sidecar_path, to_xmp
 from tests.loopback import Answer, LoopbackServer
+from tests.terminal import Result
 from tests.tokens import make_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 FLUX = "black-forest-labs/FLUX.1-schnell"
 KLEIN = "black-forest-labs/FLUX.2-klein-4B"
 ORIGIN = Provenance(digital_source_type=TRAINED, ai_system="System", model="m", size="8x8", seed=3, credit="Agency")
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command line came to."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        """Return the one JSON document on standard output."""
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """Carry out a command line in this process."""
-
-    def run(*arguments: str) -> Result:
-        code = app.run(arguments)
-        captured = capsys.readouterr()
-        return Result(code, captured.out, captured.err)
-
-    return run
 
 
 def encode(kind: str = "JPEG") -> bytes:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ionos_openai import create_client
-from ionos_openai.cli import app
 from ionos_openai.cli import verify as command
 from ionos_openai.sandbox import Sandbox, SandboxServer
 from ionos_openai.sandbox.behaviours import BEHAVIOURS
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ionos_openai.verification import Finding
+    from tests.terminal import Result
 
 ALL_IMAGES = 15  # for each row but the limit of images
 LIMITS = {"rate-limit", "image-limit", "request-limit"}
@@ -389,24 +390,12 @@ def test_kinds_of_jpeg_are_told_apart() -> None:
 # The command.
 
 
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def run(cli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Carry out the command in this process, without waiting between requests."""
     monkeypatch.setattr(command, "SPACING", 0.0)
     monkeypatch.setattr("sys.stdin", io.StringIO())
-
-    def carry_out(*arguments: str) -> Result:
-        code = app.run(["verify", *arguments])
-        captured = capsys.readouterr()
-        return Result(code, captured.out, captured.err)
-
-    return carry_out
+    return functools.partial(cli, "verify")
 
 
 @pytest.fixture
