@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextvars
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -22,18 +23,27 @@ def send_all(send: Callable[[], Answer], times: int) -> tuple[list[Answer], list
     """
     if times == 1:
         return [send()], []
+    failed = threading.Event()
     failures: list[BaseException] = []
-    with ThreadPoolExecutor(min(times, _SIDE_BY_SIDE), thread_name_prefix="ionos-openai") as pool:
-        futures = [pool.submit(contextvars.copy_context().run, send) for _ in range(times)]
+
+    def one() -> list[Answer]:
+        if failed.is_set():
+            return []
         try:
-            wait(futures, return_when=FIRST_EXCEPTION)
+            return [send()]
+        except BaseException:
+            failed.set()
+            raise
+
+    with ThreadPoolExecutor(min(times, _SIDE_BY_SIDE), thread_name_prefix="ionos-openai") as pool:
+        futures = [pool.submit(contextvars.copy_context().run, one) for _ in range(times)]
+        try:
+            wait(futures)
         except BaseException as interruption:  # noqa: BLE001 - returned, and raised with the answers that came
+            failed.set()
             failures.append(interruption)
-        for future in futures:
-            future.cancel()
-    done = [future for future in futures if not future.cancelled()]
-    failures += [failure for future in done if (failure := future.exception()) is not None]
-    return [future.result() for future in done if future.exception() is None], failures
+    failures += [failure for future in futures if (failure := future.exception()) is not None]
+    return [answer for future in futures if future.exception() is None for answer in future.result()], failures
 
 
 async def asend_all(send: Callable[[], Awaitable[Answer]], times: int) -> tuple[list[Answer], list[BaseException]]:

@@ -236,7 +236,7 @@ def test_after_a_failure_no_further_request_is_begun() -> None:
     client = client_that(lambda number, _: (count.append(number), (401, b"{}"))[1])
     with pytest.raises(openai.AuthenticationError):
         generate_images(client, "a fox", n=100)
-    assert len(count) < 50
+    assert len(count) <= 8  # those that were on their way
 
 
 async def test_an_async_failure_keeps_the_other_pictures() -> None:
