@@ -436,7 +436,7 @@ LAZY = textwrap.dedent(
 def test_one_command_records_all(tmp_path: Path) -> None:
     """One command records all cassettes as they are; without it, one that is missing or not played to its end fails."""
     (tmp_path / "tests").mkdir()
-    for name in ("__init__", "conftest", "loopback", "test_cassettes", "tokens"):
+    for name in ("__init__", "conftest", "loopback", "terminal", "test_cassettes", "tokens"):
         shutil.copy(Path(__file__).with_name(f"{name}.py"), tmp_path / "tests")
     shutil.copy(CASSETTES.parent / "pyproject.toml", tmp_path)
     recorded = run_pytest(tmp_path, "--record-mode=rewrite", "-m", "vcr")
