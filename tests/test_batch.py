@@ -13,6 +13,7 @@ import os
 import queue
 import shutil
 import socket
+import threading
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -464,15 +465,23 @@ def test_a_full_disk_ends_the_run_with_the_picture_on_the_error(
     assert len(record(tmp_path)) == 1
 
 
-def test_a_lost_directory_ends_the_run(client: openai.OpenAI, service: Service, tmp_path: Path) -> None:
-    """When somebody moves it away, no picture is bought that would not be recorded."""
-    folder = tmp_path / "out"
+@pytest.mark.parametrize("another", [False, True])
+def test_a_lost_directory_ends_the_run(
+    client: openai.OpenAI, service: Service, tmp_path: Path, *, another: bool
+) -> None:
+    """When somebody moves it away, or puts another in its place, no picture is bought that would not be recorded."""
+    folder, moved = tmp_path / "out", threading.Event()
+    service.fault = lambda number, prompt: None if number == 1 or moved.wait(10) else "500"
     running = generate_batch(client, ["a", "b", "c", "d"], folder, concurrency=1)
     next(running)
     shutil.move(folder, tmp_path / "elsewhere")
+    if another:
+        folder.mkdir()
+    moved.set()
     with pytest.raises(ImageSaveError, match="Cannot use the record"):
         list(running)
-    assert service.requests <= 3
+    assert service.requests == 2
+    assert (folder / "b.jpg").exists()
 
 
 def test_a_name_that_cannot_be_converted_to_is_saved_as_sent(
