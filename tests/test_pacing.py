@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
+import contextvars
 import functools
 import json
 import logging
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -144,10 +145,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.time = lambda: service.now  # type: ignore[method-assign]
 
 
-def run_virtually(
-    service: Service, main: Callable[[openai.AsyncOpenAI], Any], *, threads: bool = False, **options: Any
-) -> Any:
-    """Run a coroutine with a paced async client of the service, on its clock; `threads` leaves threads in use."""
+def run_virtually(service: Service, main: Callable[[openai.AsyncOpenAI], Any], **options: Any) -> Any:
+    """Run a coroutine with a paced async client of the service, on its clock."""
 
     async def answer(request: Any) -> Any:
         return service.answer(request)
@@ -159,14 +158,15 @@ def run_virtually(
         ) as client:
             return await main(client)
 
-    async def at_once(function: Callable[..., Any], *arguments: Any, **_: Any) -> Any:
-        return function(*arguments)
+    # Virtual time does not wait for threads, so the loop stands still until one is through.
+    async def in_thread(function: Callable[..., Any], *arguments: Any, **_: Any) -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(contextvars.copy_context().run, function, *arguments).result()
 
-    # Virtual time does not wait for threads, so what is done in one is done in place.
     with (
-        contextlib.nullcontext() if threads else mock.patch("anyio.to_thread.run_sync", at_once),
-        mock.patch("asyncio.to_thread", at_once),
-        mock.patch("openai._utils._sync.to_thread", at_once, create=True),
+        mock.patch("anyio.to_thread.run_sync", in_thread),
+        mock.patch("asyncio.to_thread", in_thread),
+        mock.patch("openai._utils._sync.to_thread", in_thread, create=True),
         asyncio.Runner(loop_factory=lambda: VirtualLoop(service)) as runner,
     ):
         return runner.run(with_client())
@@ -210,8 +210,6 @@ def test_gathered_calls_get_all_pictures_first_come_first_served(service: Servic
 
 def test_a_thread_pool_gets_all_pictures(server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """On real time, with limits that pass quickly; the server sees no span with more than the limit."""
-    from concurrent.futures import ThreadPoolExecutor
-
     from tests.loopback import Answer
 
     server.default = Answer(body=PICTURE)
@@ -618,7 +616,7 @@ def test_an_async_client_asks_a_remote_ledger_in_a_thread(service: Service, monk
     async def main(client: openai.AsyncOpenAI) -> None:
         await asyncio.gather(*(adraw(client) for _ in range(40)))
 
-    run_virtually(service, main, threads=True)
+    run_virtually(service, main)
     assert service.statuses == [200] * 40
     assert threading.get_ident() not in asked_in
 
