@@ -16,62 +16,44 @@ subclasses do only what cannot be done from outside, and each of it in a hook th
 from __future__ import annotations
 
 import inspect
-import logging
 import os
-import ssl
-from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
-from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast, get_args
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import openai
-from pydantic import SecretStr
 
-from ionos_openai.budget import Budget, Limits, PacedCall, Pacing, arepeat, current_call, repeat
+from ionos_openai.budget import Budget, PacedCall, Pacing, arepeat, current_call, repeat
 from ionos_openai.calls import IMAGE_PATHS, adapt_call, merge_call, with_bytes
-from ionos_openai.compat import CompatMode
-from ionos_openai.credentials import (
-    SANDBOX_TOKEN,
-    TOKEN_ADVICE,
-    check_base_url,
-    check_secure,
-    check_token,
-    clean_token,
-    is_ionos_host,
-    normalise_base_url,
-    same_origin,
-)
-from ionos_openai.errors import (
-    ConfigurationError,
-    MissingTokenError,
-    UntrustedHostError,
-)
+from ionos_openai.errors import ConfigurationError, MissingTokenError
 from ionos_openai.explain import add_ids, describe_answer, explaining_connections, readable_body
 from ionos_openai.fanout import asend_all, send_all
-from ionos_openai.notebook import in_notebook
-from ionos_openai.settings import TOKEN_VARIABLES, IonosSettings, TokenFile
-from ionos_openai.transport import answering_async_client, answering_client, http_library, travel, trust_also
+from ionos_openai.plan import explaining_environment, make_plan
+from ionos_openai.settings import IonosSettings
+from ionos_openai.tokens import (
+    FROM_SOURCE,
+    AsyncTokenSource,
+    TokenSource,
+    as_text,
+    check_departure,
+    plain_token,
+    set_token,
+    wants_token,
+)
+from ionos_openai.transport import answering_async_client, answering_client
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import httpx2 as httpx
     from openai._models import FinalRequestOptions
+    from pydantic import SecretStr
 
+    from ionos_openai.compat import CompatMode
     from ionos_openai.sandbox import Sandbox
 
-log = logging.getLogger("ionos_openai")
-
-TokenSource: TypeAlias = Callable[[], str]
-AsyncTokenSource: TypeAlias = Callable[[], Awaitable[str]]
-
-# Stands where the SDK wants text although the token comes from a callable; replaced in every request.
-_FROM_SOURCE = "ionos-token-from-callable"
 # Arguments of the SDK's own that would send the IONOS token somewhere else.
 _NOT_AT_IONOS = ("provider", "workload_identity", "data_residency")
-_WARN_WITHIN_DAYS = 7
-_warned_of_expiry = False
 
 
 def create_client(
@@ -129,23 +111,32 @@ def create_client(
         ConfigurationError: Another setting cannot work.
         BudgetUnavailableError: The Redis of `IONOS_BUDGET_URL` is not there.
     """
-    settings = _with(settings or IonosSettings(), compat=compat, pace=pace, max_wait=max_wait)
-    plan = _plan(settings, api_key=api_key, base_url=base_url, sandbox=sandbox, ca_bundle=ca_bundle, own=http_client)
-    pacing = _pacing(settings, plan, wanted=pace)
-    if plan.answer is not None:
-        http_client = answering_client(plan.answer)
-    elif plan.certificates is not None:
-        http_client = openai.DefaultHttpxClient(verify=plan.certificates)
-    client = IonosOpenAI(
-        api_key=cast("str | TokenSource", plan.api_key),
-        base_url=plan.base_url,
-        timeout=_timeout(timeout, settings),
-        max_retries=settings.max_retries if max_retries is None else max_retries,
-        default_headers=default_headers,
-        default_query=default_query,
+    plan = make_plan(
+        settings,
+        api_key=api_key,
+        base_url=base_url,
+        ca_bundle=ca_bundle,
+        compat=compat,
+        pace=pace,
+        max_wait=max_wait,
+        sandbox=sandbox,
         http_client=http_client,
     )
-    client.ionos_settings, client.ionos_pacing = settings, pacing
+    with explaining_environment():
+        if plan.answer is not None:
+            http_client = answering_client(plan.answer)
+        elif plan.certificates is not None:
+            http_client = openai.DefaultHttpxClient(verify=plan.certificates)
+        client = IonosOpenAI(
+            api_key=cast("str | TokenSource", plan.api_key),
+            base_url=plan.base_url,
+            timeout=_timeout(timeout, plan.settings),
+            max_retries=plan.settings.max_retries if max_retries is None else max_retries,
+            default_headers=default_headers,
+            default_query=default_query,
+            http_client=http_client,
+        )
+    client.ionos_settings, client.ionos_pacing = plan.settings, plan.pacing
     return client
 
 
@@ -169,23 +160,32 @@ def create_async_client(
 
     `api_key` may also be a callable that returns an awaitable, and `http_client` is an async one.
     """
-    settings = _with(settings or IonosSettings(), compat=compat, pace=pace, max_wait=max_wait)
-    plan = _plan(settings, api_key=api_key, base_url=base_url, sandbox=sandbox, ca_bundle=ca_bundle, own=http_client)
-    pacing = _pacing(settings, plan, wanted=pace)
-    if plan.answer is not None:
-        http_client = answering_async_client(plan.answer)
-    elif plan.certificates is not None:
-        http_client = openai.DefaultAsyncHttpxClient(verify=plan.certificates)
-    client = AsyncIonosOpenAI(
-        api_key=cast("str | AsyncTokenSource", plan.api_key),
-        base_url=plan.base_url,
-        timeout=_timeout(timeout, settings),
-        max_retries=settings.max_retries if max_retries is None else max_retries,
-        default_headers=default_headers,
-        default_query=default_query,
+    plan = make_plan(
+        settings,
+        api_key=api_key,
+        base_url=base_url,
+        ca_bundle=ca_bundle,
+        compat=compat,
+        pace=pace,
+        max_wait=max_wait,
+        sandbox=sandbox,
         http_client=http_client,
     )
-    client.ionos_settings, client.ionos_pacing = settings, pacing
+    with explaining_environment():
+        if plan.answer is not None:
+            http_client = answering_async_client(plan.answer)
+        elif plan.certificates is not None:
+            http_client = openai.DefaultAsyncHttpxClient(verify=plan.certificates)
+        client = AsyncIonosOpenAI(
+            api_key=cast("str | AsyncTokenSource", plan.api_key),
+            base_url=plan.base_url,
+            timeout=_timeout(timeout, plan.settings),
+            max_retries=plan.settings.max_retries if max_retries is None else max_retries,
+            default_headers=default_headers,
+            default_query=default_query,
+            http_client=http_client,
+        )
+    client.ionos_settings, client.ionos_pacing = plan.settings, plan.pacing
     return client
 
 
@@ -202,11 +202,11 @@ class IonosOpenAI(openai.OpenAI):
 
         def __init__(self, *, api_key=None, default_headers=None, **options):
             """Take the SDK's own arguments, and nothing from its variables."""
-            api_key = _as_text(api_key)
+            api_key = as_text(api_key)
             _check_options(api_key, options)
             self._token_source = api_key if callable(api_key) else None
             super().__init__(
-                api_key=_FROM_SOURCE if callable(api_key) else api_key, default_headers=default_headers, **options
+                api_key=FROM_SOURCE if callable(api_key) else api_key, default_headers=default_headers, **options
             )
             _forget_environment(self, default_headers)
 
@@ -244,9 +244,9 @@ class IonosOpenAI(openai.OpenAI):
 
     def _prepare_request(self, request: httpx.Request) -> None:
         super()._prepare_request(request)
-        if self._token_source is not None and _wants_token(request):
-            _set_token(request, self._token_source(), _origin_of(self._token_source))
-        _check_departure(request, str(self.base_url))
+        if self._token_source is not None and wants_token(request):
+            set_token(request, self._token_source(), self._token_source)
+        check_departure(request, str(self.base_url))
 
     def _make_status_error(self, err_msg: str, *, body: object, response: httpx.Response) -> openai.APIStatusError:
         message = describe_answer(response, body) or err_msg
@@ -265,11 +265,11 @@ class AsyncIonosOpenAI(openai.AsyncOpenAI):
 
         def __init__(self, *, api_key=None, default_headers=None, **options):
             """Take the SDK's own arguments, and nothing from its variables."""
-            api_key = _as_text(api_key)
+            api_key = as_text(api_key)
             _check_options(api_key, options)
             self._token_source = api_key if callable(api_key) else None
             super().__init__(
-                api_key=_FROM_SOURCE if callable(api_key) else api_key, default_headers=default_headers, **options
+                api_key=FROM_SOURCE if callable(api_key) else api_key, default_headers=default_headers, **options
             )
             _forget_environment(self, default_headers)
 
@@ -307,192 +307,15 @@ class AsyncIonosOpenAI(openai.AsyncOpenAI):
 
     async def _prepare_request(self, request: httpx.Request) -> None:
         await super()._prepare_request(request)
-        if self._token_source is not None and _wants_token(request):
+        if self._token_source is not None and wants_token(request):
             token = self._token_source()
             token = await token if inspect.isawaitable(token) else token
-            _set_token(request, token, _origin_of(self._token_source))
-        _check_departure(request, str(self.base_url))
+            set_token(request, token, self._token_source)
+        check_departure(request, str(self.base_url))
 
     def _make_status_error(self, err_msg: str, *, body: object, response: httpx.Response) -> openai.APIStatusError:
         message = describe_answer(response, body) or err_msg
         return add_ids(super()._make_status_error(message, body=readable_body(response, body), response=response))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """What a client is to be made of, sync or async."""
-
-    api_key: str | TokenSource | AsyncTokenSource = field(repr=False)
-    base_url: str
-    answer: Callable[[httpx.Request], httpx.Response] | None = None
-    certificates: ssl.SSLContext | None = None
-
-
-def _plan(
-    settings: IonosSettings,
-    *,
-    api_key: str | SecretStr | TokenSource | AsyncTokenSource | None,
-    base_url: str | httpx.URL | None,
-    sandbox: bool | Sandbox | None,
-    ca_bundle: str | os.PathLike[str] | None,
-    own: object,
-) -> _Plan:
-    stand_in = _choose_sandbox(settings, wanted=sandbox, api_key=api_key)
-    origin = "base_url=" if base_url is not None else str(settings.origin("base_url") or "base_url")
-    url = normalise_base_url(str(settings.base_url if base_url is None else base_url), origin=origin)
-    _check_readable(url, origin)
-    if stand_in is not None:
-        if own is not None:
-            raise ConfigurationError("sandbox= and http_client= exclude each other: the stand-in is asked in process.")
-        token = SANDBOX_TOKEN if api_key is None else _as_text(api_key)
-        return _Plan(api_key=token, base_url=url, answer=_asking(stand_in))
-    token = _find_token(settings, api_key)
-    if token != SANDBOX_TOKEN:
-        place = settings.origin("base_url")
-        named_in_code = base_url is not None or place is None or place.place == "code"
-        check_base_url(url, origin=origin, named_in_code=named_in_code, allowed_hosts=settings.allowed_hosts)
-    bundle = Path(ca_bundle) if ca_bundle else settings.ca_bundle
-    return _Plan(api_key=token, base_url=url, certificates=_certificates(bundle, own))
-
-
-def _with(settings: IonosSettings, **given: object) -> IonosSettings:
-    """Return the settings with what was given as an argument; None counts as not given."""
-    given = {name: value for name, value in given.items() if value is not None}
-    if given.get("compat", "off") not in get_args(CompatMode):
-        raise ConfigurationError(f"compat= is not known: choose {' or '.join(get_args(CompatMode))}.")
-    max_wait = given.get("max_wait", 0)
-    if isinstance(max_wait, bool) or not isinstance(max_wait, (int, float)) or not max_wait >= 0:
-        raise ConfigurationError("max_wait= is not a number of seconds from 0: leave it out to wait as long as needed.")
-    if not isinstance(given.get("pace", True), bool):
-        raise ConfigurationError("pace= is neither True nor False: leave it out for the default.")
-    return settings.model_copy(update=given) if given else settings
-
-
-def _pacing(settings: IonosSettings, plan: _Plan, *, wanted: bool | None) -> Pacing | None:
-    """Return how the client is paced; None where it is not."""
-    if plan.answer is not None:
-        paces = wanted is True
-    elif settings.pace is not None:
-        paces = settings.pace
-    else:
-        paces = is_ionos_host(urlsplit(plan.base_url).hostname or "")
-    if not paces:
-        return None
-    limits = Limits(**{one.name: getattr(settings, one.name) for one in fields(Limits)})
-    pacing = Pacing(limits=limits, max_wait=settings.max_wait, redis_url=settings.budget_url)
-    pacing.check()
-    return pacing
-
-
-def _choose_sandbox(settings: IonosSettings, *, wanted: bool | Sandbox | None, api_key: object) -> Sandbox | None:
-    if wanted is None and settings.sandbox:
-        origin = settings.origin("sandbox")
-        has_token = api_key is not None or settings.api_key is not None or settings.api_key_file is not None
-        if origin is not None and origin.place == ".env" and has_token:
-            raise ConfigurationError(
-                f"{origin} asks for the stand-in, but there is a real token too: which one is meant? Remove the line, "
-                "or ask for the stand-in in code (sandbox=True) or in the environment (IONOS_SANDBOX=1)."
-            )
-        if origin is not None and origin.place != "code":
-            log.warning("%s is set: the stand-in answers, every picture is a placeholder.", origin)
-        wanted = True
-    if not wanted:
-        return None
-    from ionos_openai.sandbox import Sandbox
-
-    return Sandbox() if wanted is True else wanted
-
-
-def _asking(sandbox: Sandbox) -> Callable[[httpx.Request], httpx.Response]:
-    from ionos_openai.sandbox import SandboxRequest
-
-    response_class = http_library().Response
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked = SandboxRequest(
-            method=request.method, path=request.url.path, headers=dict(request.headers), body=request.read()
-        )
-        reply = sandbox.respond(asked)
-        travel(reply, request)
-        return cast("httpx.Response", response_class(reply.status, headers=dict(reply.headers), content=reply.body))
-
-    return answer
-
-
-def _check_readable(url: str, origin: str) -> None:
-    """Refuse a URL that the HTTP library itself cannot read, such as one whose host is no valid international name."""
-    try:
-        http_library().URL(url)
-    except (http_library().InvalidURL, ValueError):
-        problem = f"{origin} is not a URL that the HTTP library can read: check the host's name."
-    else:
-        return
-    raise ConfigurationError(problem)
-
-
-def _as_text(api_key: str | SecretStr | TokenSource | AsyncTokenSource) -> str | TokenSource | AsyncTokenSource:
-    if isinstance(api_key, SecretStr):
-        api_key = api_key.get_secret_value()
-    return clean_token(api_key) if isinstance(api_key, str) else api_key
-
-
-def _find_token(
-    settings: IonosSettings, api_key: str | SecretStr | TokenSource | AsyncTokenSource | None
-) -> str | TokenSource | AsyncTokenSource:
-    """Return the token, checked, or the callable to ask for it, in the order in which settings count."""
-    origin = str(settings.origin("api_key") or "api_key=")
-    if api_key is None and settings.api_key is None:
-        if settings.origin("api_key") is not None:
-            _inspect_token("", origin)
-        if settings.api_key_file is None:
-            raise MissingTokenError(_missing_token(settings))
-        source = TokenFile(settings.api_key_file)
-        _inspect_token(source(), _origin_of(source))
-        return source
-    token = _as_text(api_key if api_key is not None else settings.api_key)  # type: ignore[arg-type]  # one is there
-    if isinstance(token, str):
-        _inspect_token(token, "api_key=" if api_key is not None else origin)
-    return token
-
-
-def _missing_token(settings: IonosSettings) -> str:
-    looked = f"the environment and {settings.env_path}" if settings.env_path else "the environment (.env is turned off)"
-    refused = "".join(
-        f" {one} holds a key for IONOS' DNS and hosting API, which the AI Model Hub does not take."
-        for one in settings.refused_variables
-    )
-    prompt = (
-        " In a notebook: from getpass import getpass; create_client(api_key=getpass('IONOS token: '))."
-        if in_notebook()
-        else ""
-    )
-    return (
-        f"No IONOS token: set {TOKEN_VARIABLES[0]} (or {' or '.join(TOKEN_VARIABLES[1:])}, or IONOS_API_TOKEN_FILE to "
-        f"a file that holds it), or pass api_key=. Looked in {looked}.{refused}{prompt} {TOKEN_ADVICE} To try "
-        "without one, use the stand-in, which draws placeholders: sandbox=True, IONOS_SANDBOX=1 or --sandbox."
-    )
-
-
-def _inspect_token(token: str, origin: str) -> None:
-    """Refuse a token that cannot work; warn, once a process, of one that ends within a week."""
-    global _warned_of_expiry  # noqa: PLW0603 - once a process is what the warning promises
-    now = datetime.now(UTC)
-    expires = check_token(token, now=now, origin=origin).expires
-    if expires is not None and not _warned_of_expiry and (expires - now).days < _WARN_WITHIN_DAYS:
-        _warned_of_expiry = True
-        log.warning("%s expires on %s UTC. %s", origin, expires.strftime("%Y-%m-%d at %H:%M"), TOKEN_ADVICE)
-
-
-def _certificates(bundle: Path | None, own: object) -> ssl.SSLContext | None:
-    if bundle is None or own is not None:
-        return None
-    try:
-        return trust_also(bundle)
-    except ssl.SSLError:
-        problem = "holds no certificate in PEM form"
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror})"
-    raise ConfigurationError(f"The CA bundle {bundle} {problem}: mend ca_bundle=, IONOS_CA_BUNDLE or --ca-bundle.")
 
 
 def _timeout(
@@ -526,7 +349,7 @@ _Client = TypeVar("_Client", IonosOpenAI, AsyncIonosOpenAI)
 
 def _hand_on(original: _Client, copied: _Client) -> _Client:
     copied.ionos_settings, copied.ionos_pacing = original.ionos_settings, original.ionos_pacing
-    if copied._token_source is None and copied.api_key == _FROM_SOURCE:
+    if copied._token_source is None and copied.api_key == FROM_SOURCE:
         copied._token_source = original._token_source
     if (copied.api_key, copied._token_source) == (original.api_key, original._token_source):
         copied._budget = original._budget
@@ -552,7 +375,7 @@ def _find_budget(client: IonosOpenAI) -> Budget | None:
     if client.ionos_pacing is None or (known := _known_budget(client)):
         return known if client.ionos_pacing else None
     # A callable is asked once more than there are requests: the contract is that of the first token.
-    token = _plain_token(client._token_source() if client._token_source else client.api_key)
+    token = plain_token(client._token_source() if client._token_source else client.api_key)
     budget = client.ionos_pacing.budget(token)
     client._budget = _Budgeted(api_key=client.api_key, process=os.getpid(), budget=budget)
     return budget
@@ -562,7 +385,7 @@ async def _afind_budget(client: AsyncIonosOpenAI) -> Budget | None:
     if client.ionos_pacing is None or (known := _known_budget(client)):
         return known if client.ionos_pacing else None
     token = client._token_source() if client._token_source else client.api_key
-    budget = await client.ionos_pacing.abudget(_plain_token(await token if inspect.isawaitable(token) else token))
+    budget = await client.ionos_pacing.abudget(plain_token(await token if inspect.isawaitable(token) else token))
     client._budget = _Budgeted(api_key=client.api_key, process=os.getpid(), budget=budget)
     return budget
 
@@ -594,43 +417,3 @@ def _counted(seconds: float) -> float:
     if (call := current_call()) is not None:
         call.between_attempts(seconds)
     return seconds
-
-
-def _wants_token(request: httpx.Request) -> bool:
-    return request.headers.get("authorization") == f"Bearer {_FROM_SOURCE}"
-
-
-def _origin_of(source: object) -> str:
-    return f"The token in {source.path}" if isinstance(source, TokenFile) else "The token from the api_key callable"
-
-
-def _plain_token(token: object) -> str:
-    if inspect.iscoroutine(token):
-        token.close()  # an async callable in a sync client: refused when it is sent, without Python's warning of it
-    return clean_token(token) if isinstance(token, str) else ""
-
-
-def _set_token(request: httpx.Request, token: object, origin: str) -> None:
-    token = _plain_token(token)
-    _inspect_token(token, origin)
-    request.headers["authorization"] = f"Bearer {token}"
-
-
-def _check_departure(request: httpx.Request, base_url: str) -> None:
-    """Let a request with a token go only to the client's own service, encrypted, with a token that can work."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token != clean_token(token):
-        # A line break at its end would make the HTTP library quote the token in its error.
-        token = clean_token(token)
-        request.headers["authorization"] = f"Bearer {token}"
-    if not scheme or token == SANDBOX_TOKEN:
-        return
-    url = str(request.url)
-    if not same_origin(url, base_url):
-        raise UntrustedHostError(
-            f"The request goes to {request.url.host} and not to the client's {base_url}, so the token was not sent: "
-            "use a path, or a client of your own for other hosts."
-        )
-    check_secure(url, origin="The request")
-    if scheme.lower() == "bearer":
-        _inspect_token(token, "The token")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import openai
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
-    from pathlib import Path
 
     import httpx2 as httpx
 
@@ -22,17 +20,6 @@ def http_library() -> Any:
     """Return the module `httpx` or `httpx2`, whichever the installed SDK's own clients are made of."""
     root = next(base for base in openai.DefaultHttpxClient.__mro__ if base.__module__.startswith("httpx"))
     return sys.modules[root.__module__.partition(".")[0]]
-
-
-def trust_also(ca_bundle: Path) -> ssl.SSLContext:
-    """Return the SDK's own certificate checks, trusting the certificates in `ca_bundle` too.
-
-    Raises:
-        OSError: The file cannot be read, or (`ssl.SSLError`) holds no certificate.
-    """
-    context = cast("ssl.SSLContext", http_library().create_ssl_context())
-    context.load_verify_locations(cafile=ca_bundle)
-    return context
 
 
 def answering_client(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.Client:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pytest_recording import network
 
-from ionos_openai import client as client_module
-from ionos_openai import create_async_client, create_client
+from ionos_openai import create_async_client, create_client, tokens
 from ionos_openai.budget import lanes, pacing
 from ionos_openai.sandbox import Sandbox
 from ionos_openai.testing import cassettes as recording
@@ -94,7 +93,7 @@ def _clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytes
     monkeypatch.setattr(pacing, "state_directory", lambda: state / "ionos-openai")
     monkeypatch.setattr(pacing, "_budgets", {})
     monkeypatch.setattr(lanes, "_told", False)
-    monkeypatch.setattr(client_module, "_warned_of_expiry", False)
+    monkeypatch.setattr(tokens, "_warned_of_expiry", False)
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ssl
+import traceback
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import openai
 import pytest
@@ -12,8 +14,9 @@ import trustme
 
 from ionos_openai.client import create_async_client, create_client
 from ionos_openai.errors import ConfigurationError
+from ionos_openai.plan import trust_also
 from ionos_openai.settings import IonosSettings
-from ionos_openai.transport import answering_async_client, answering_client, http_library, trust_also
+from ionos_openai.transport import answering_async_client, answering_client, http_library
 from tests.loopback import MODEL_LIST, LoopbackServer
 from tests.proxy import ConnectProxy
 
@@ -149,6 +152,35 @@ def test_ssl_cert_file_and_a_ca_bundle_work_together(
     with create_client(api_key="t", base_url=network.server.url, ca_bundle=other) as client:
         client.models.list()
     assert way(network)[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "HTTPS_PROXY",
+            "socks5://user:pass-word@localhost:1080",
+            "HTTPS_PROXY names a SOCKS proxy.* pip install",
+        ),
+        ("ALL_PROXY", "gopher://user:pass-word@localhost:1", "ALL_PROXY cannot be used: write http://HOST:PORT"),
+        ("SSL_CERT_FILE", __file__, "that SSL_CERT_FILE names cannot be read"),
+    ],
+)
+@pytest.mark.parametrize("create", [create_client, create_async_client])
+@pytest.mark.parametrize("own_ca", [False, True])
+def test_what_the_environment_names_and_cannot_be_used_is_said(
+    create: Any, own_ca: bool, name: str, value: str, message: str, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the variable's name, without its value, whether a CA of one's own is trusted beside or not."""
+    if "socks" in value and find_spec("socksio"):
+        pytest.skip("socksio is installed")
+    for other in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "SSL_CERT_DIR"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        create(api_key="t", base_url=network.server.url, ca_bundle=network.ca if own_ca else None)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "pass-word" not in shown
 
 
 def test_a_users_own_http_client_is_used_as_it_is(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
