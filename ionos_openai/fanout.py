@@ -1,4 +1,4 @@
-"""The same request several times, side by side: after a failure none is begun, and what is on its way finishes."""
+"""The same request several times, side by side: after a failure none is sent, and what is on its way finishes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import contextvars
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
+
+from ionos_openai.budget import WithdrawnError, while_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,7 +32,10 @@ def send_all(send: Callable[[], Answer], times: int) -> tuple[list[Answer], list
         if failed.is_set():
             return []
         try:
-            return [send()]
+            with while_wanted(lambda: not failed.is_set()):
+                return [send()]
+        except WithdrawnError:
+            return []
         except BaseException:
             failed.set()
             raise
@@ -61,7 +66,10 @@ async def asend_all(send: Callable[[], Awaitable[Answer]], times: int) -> tuple[
             if failures:
                 return
             try:
-                answers[place] = await send()
+                with while_wanted(lambda: not failures):
+                    answers[place] = await send()
+            except WithdrawnError:
+                return
             except Exception as failure:  # noqa: BLE001 - returned, and raised with the answers that came
                 failures.append(failure)
 

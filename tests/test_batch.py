@@ -672,6 +672,33 @@ def test_stopping_ends_with_what_is_in_flight(client: openai.OpenAI, service: Se
     assert 1 + len(list(running)) == len(record(tmp_path)) == service.requests <= 4
 
 
+def test_stopping_sends_nothing_that_still_waits_for_the_limit(service: Service, tmp_path: Path) -> None:
+    """What waits for its turn was not asked for: it is neither bought nor recorded, and the next run makes it."""
+    settings = IonosSettings(images_per_minute=1, image_burst=2)
+    with create_client(api_key=make_token(), base_url=service.url, pace=True, settings=settings) as client:
+        with generate_batch(client, ["a", "b", "c", "d"], tmp_path, concurrency=3) as running:
+            next(running)
+            running.stop()
+            assert list(running) == []
+        assert (service.requests, len(record(tmp_path)), running.progress.failed) == (1, 1, 0)
+    with create_client(api_key=make_token(), base_url=service.url) as client:
+        assert len(generate_batch(client, ["a", "b", "c", "d"], tmp_path).run()) == 3
+
+
+async def test_leaving_an_async_loop_sends_nothing_that_still_waits_for_the_limit(
+    service: Service, tmp_path: Path
+) -> None:
+    """Its async twin."""
+    settings = IonosSettings(images_per_minute=1, image_burst=2)
+    async with (
+        create_async_client(api_key=make_token(), base_url=service.url, pace=True, settings=settings) as client,
+        agenerate_batch(client, ["a", "b", "c", "d"], tmp_path, concurrency=3) as running,
+    ):
+        async for _ in running:
+            break
+    assert (service.requests, len(record(tmp_path))) == (1, 1)
+
+
 def test_events_tell_what_happens(client: openai.OpenAI, service: Service, tmp_path: Path, clock: VirtualClock) -> None:
     """In order: the estimate, what is waited for, and each result."""
     service.fault = failing("429", "500", None, "400")

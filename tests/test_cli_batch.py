@@ -213,7 +213,7 @@ def test_a_signal_finishes_what_is_in_flight(service: Service, number: signal.Si
     out, err = child.communicate(timeout=20)
     assert child.returncode == 130
     assert len(Path("out/manifest.jsonl").read_text().splitlines()) == service.requests == out.count("\n") < 30
-    assert "are still saved; Ctrl-C again drops them." in err
+    assert "what is on its way is still saved; Ctrl-C again drops it." in err
     assert err.splitlines()[-1] == "Run the same command again: it goes on where this one ended."
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
 from ionos_openai.batch.run import Run, Unit
+from ionos_openai.budget import WithdrawnError, while_wanted
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.generate import agenerate_images, generate_images
 
@@ -231,7 +232,12 @@ class Batch(_Course):
 
     def _work(self, unit: Unit) -> None:
         try:
-            made: Any = _only(generate_images(self._client, **_arguments(unit), timeout=self._timeout))
+            with while_wanted(self._run.goes_on):
+                made: Any = _only(generate_images(self._client, **_arguments(unit), timeout=self._timeout))
+        except WithdrawnError:
+            self._run.abandon(unit)
+            self._wake.put(None)
+            return
         except BaseException as error:  # noqa: BLE001 - what follows from it is decided elsewhere
             made = error
         self._run.settle(unit, made)
@@ -349,10 +355,15 @@ class AsyncBatch(_Course):
 
     async def _work(self, unit: Unit) -> None:
         try:
-            made: Any = _only(await agenerate_images(self._client, **_arguments(unit), timeout=self._timeout))
+            with while_wanted(self._run.goes_on):
+                made: Any = _only(await agenerate_images(self._client, **_arguments(unit), timeout=self._timeout))
         except asyncio.CancelledError:
             self._run.abandon(unit)
             raise
+        except WithdrawnError:
+            self._run.abandon(unit)
+            self._wake.set()
+            return
         except Exception as error:  # noqa: BLE001 - what follows from it is decided elsewhere
             made = error
         # Writing waits for the disk, so it leaves the loop alone; once begun it is not given up.

@@ -515,6 +515,10 @@ class Run:
         """Begin nothing new. May be called from a signal handler."""
         self.ending = True
 
+    def goes_on(self) -> bool:
+        """Tell whether anything is to be begun any more."""
+        return not self.ending
+
     def pop_result(self) -> BatchResult | None:
         """Return the next finished result, or None."""
         return self._done.popleft() if self._done else None

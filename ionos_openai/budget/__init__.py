@@ -13,6 +13,26 @@ through Redis by many hosts. A 429 empties the bucket for everyone who shares it
 from __future__ import annotations
 
 from ionos_openai.budget.buckets import Limits, estimate_seconds
-from ionos_openai.budget.pacing import Budget, PacedCall, Pacing, arepeat, current_call, repeat
+from ionos_openai.budget.pacing import (
+    Budget,
+    PacedCall,
+    Pacing,
+    WithdrawnError,
+    arepeat,
+    current_call,
+    repeat,
+    while_wanted,
+)
 
-__all__ = ["Budget", "Limits", "PacedCall", "Pacing", "arepeat", "current_call", "estimate_seconds", "repeat"]
+__all__ = [
+    "Budget",
+    "Limits",
+    "PacedCall",
+    "Pacing",
+    "WithdrawnError",
+    "arepeat",
+    "current_call",
+    "estimate_seconds",
+    "repeat",
+    "while_wanted",
+]

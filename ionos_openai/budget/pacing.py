@@ -47,6 +47,8 @@ _PATIENCE = 1.0  # Seconds, beyond `max_wait`, for those ahead who are just aski
 _budgets: dict[tuple[object, ...], Budget] = {}
 _counter = itertools.count()
 _current: contextvars.ContextVar[PacedCall | None] = contextvars.ContextVar("ionos_openai_call", default=None)
+_wanted: contextvars.ContextVar[Callable[[], bool] | None] = contextvars.ContextVar("ionos_openai_wanted", default=None)
+_LOOK_EVERY = 0.25  # Seconds, whether a call that waits is still wanted.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +153,24 @@ class Budget:
         return lanes if images else lanes[1:]
 
 
+class WithdrawnError(Exception):
+    """Nobody wants what a call waited to ask for; nothing was sent for this attempt."""
+
+
+@contextlib.contextmanager
+def while_wanted(is_wanted: Callable[[], bool]) -> Iterator[None]:
+    """Let calls in the block give up waiting for their turn soon after `is_wanted` says no.
+
+    Raises:
+        WithdrawnError: A call gave up.
+    """
+    token = _wanted.set(is_wanted)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
+
+
 class PacedCall:
     """One call of the SDK's, with all its attempts.
 
@@ -169,6 +189,7 @@ class PacedCall:
         self._max_wait = max_wait
         self._max_retries = max_retries
         self._refusals = 0
+        self._is_wanted = _wanted.get()
 
     def wait(self) -> None:
         """Wait for the turn of one attempt.
@@ -176,6 +197,7 @@ class PacedCall:
         Raises:
             BudgetExceededError: It would not come within `max_wait`.
             BudgetUnavailableError: Redis is gone.
+            WithdrawnError: It is not wanted any more, see `while_wanted`.
         """
         with self._lanes(in_loop=False) as lanes:
             for lane in lanes:
@@ -183,7 +205,7 @@ class PacedCall:
                     if not _wait_for(turn.signal, self.left + _PATIENCE):  # type: ignore[arg-type]  # made above
                         raise lane.too_late(turn)
                     while True:
-                        if seconds := lane.pause(turn):
+                        if seconds := self._still_wanted(lane.pause(turn)):
                             self.budget.sleep(seconds)
                         elif lane.settle(turn, lane.ask(turn)):
                             break
@@ -201,10 +223,18 @@ class PacedCall:
                     if not signal.is_set():
                         raise lane.too_late(turn)
                     while True:
-                        if seconds := lane.pause(turn):
+                        if seconds := self._still_wanted(lane.pause(turn)):
                             await anyio.sleep(seconds)
                         elif lane.settle(turn, await self._without_blocking(lambda: lane.ask(turn))):  # noqa: B023 - awaited here
                             break
+
+    def _still_wanted(self, seconds: float) -> float:
+        """Return for how long to sleep before the next look; give up where the call is not wanted any more."""
+        if self._is_wanted is None:
+            return seconds
+        if not self._is_wanted():
+            raise WithdrawnError
+        return min(seconds, _LOOK_EVERY)
 
     @contextlib.contextmanager
     def _lanes(self, *, in_loop: bool) -> Iterator[Iterator[Lane]]:

@@ -211,9 +211,8 @@ def _stopping_on_signals(batch: Batch, terminal: Terminal) -> Iterator[Callable[
         if len(came) > 1:
             raise KeyboardInterrupt
         batch.stop()
-        on_its_way = batch.progress.in_flight
-        if on_its_way:
-            terminal.warn(f"Stopping: {on_its_way} on their way are still saved; Ctrl-C again drops them.")
+        if batch.progress.in_flight:
+            terminal.warn("Stopping: what is on its way is still saved; Ctrl-C again drops it.")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
