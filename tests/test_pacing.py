@@ -239,6 +239,18 @@ def test_several_pictures_of_one_call_are_paced_each(service: Service) -> None:
     assert service.now - begin == pytest.approx(12.0)
 
 
+def test_after_a_failure_nothing_that_waits_is_sent(service: Service) -> None:
+    """Of three pictures the second is refused, so the third, which waits for its turn, is not asked for."""
+    service.answers = [(200, {}), (400, {})]
+
+    async def main(client: openai.AsyncOpenAI) -> None:
+        with pytest.raises(openai.BadRequestError):
+            await client.images.generate(model=FLUX, prompt="a fox", n=3)
+
+    run_virtually(service, main, settings=IonosSettings(image_burst=2))
+    assert service.statuses == [200, 400]
+
+
 def test_only_images_count_as_images(service: Service) -> None:
     """Chat goes at the rate of requests, also while images wait."""
     begin, client = service.now, client_for(service)
