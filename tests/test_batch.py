@@ -36,6 +36,7 @@ from ionos_openai import (
     files,
     generate_batch,
     partial_images,
+    read_provenance,
 )
 from ionos_openai.batch import drive, lock
 from ionos_openai.batch.index import Index
@@ -198,6 +199,43 @@ def test_a_plain_client_works_with_a_warning(service: Service, tmp_path: Path) -
         pytest.warns(IonosWarning, match=r"^This client is not from create_client\(\), so nothing keeps its requests"),
     ):
         assert len(generate_batch(plain, ["a"], tmp_path).run()) == 1
+
+
+def check_secret(folder: Path) -> None:
+    """See that neither the file's name nor its bytes tell the prompt or are marked."""
+    [path] = folder.glob("*.jpg")
+    assert path.name == f"{hashlib.sha256(b'secret merger').hexdigest()[:16]}.jpg"
+    assert read_provenance(path) is None
+
+
+SECRET = IonosSettings(file_names="digest", provenance=False)
+
+
+def test_the_clients_settings_say_how_pictures_are_saved(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their names and marks are those of `generate_images`; the environment has no part in it."""
+    monkeypatch.setenv("IONOS_FILE_NAMES", "prompt")
+    with create_client(api_key=make_token(), base_url=service.url, settings=SECRET) as client:
+        generate_batch(client, ["secret merger"], tmp_path).run()
+    check_secret(tmp_path)
+
+
+async def test_the_async_clients_settings_say_how_pictures_are_saved(service: Service, tmp_path: Path) -> None:
+    """Its async twin."""
+    async with create_async_client(api_key=make_token(), base_url=service.url, settings=SECRET) as client:
+        await agenerate_batch(client, ["secret merger"], tmp_path).run()
+    check_secret(tmp_path)
+
+
+def test_the_prompt_is_in_the_metadata_where_the_clients_settings_say_so(service: Service, tmp_path: Path) -> None:
+    """By default it is not."""
+    for number, settings in enumerate((IonosSettings(), IonosSettings(prompt_in_metadata=True))):
+        with create_client(api_key=make_token(), base_url=service.url, settings=settings) as client:
+            [result] = generate_batch(client, ["a fox"], tmp_path / str(number)).run()
+        mark = read_provenance(result.paths[0])
+        assert mark is not None
+        assert mark.prompt == ("a fox" if number else None)
 
 
 def test_requests_may_be_endless(client: openai.OpenAI, service: Service, tmp_path: Path) -> None:

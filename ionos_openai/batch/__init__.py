@@ -7,7 +7,7 @@ run keeps in memory for each recorded or given prompt is at most 100 bytes: requ
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import openai
 
@@ -23,7 +23,7 @@ from ionos_openai.files import check_directory
 from ionos_openai.models import DEFAULT_SIZE, ImageModelName, parse_size, resolve_model
 from ionos_openai.notices import warn_once
 from ionos_openai.prices import parse_ceiling, parse_prices
-from ionos_openai.settings import IonosSettings
+from ionos_openai.settings import IonosSettings, SavingSettings
 
 if TYPE_CHECKING:
     import os
@@ -72,6 +72,7 @@ def generate_batch(
 
     Args:
         client: Any `openai.OpenAI`; only one from `create_client` keeps to the contract's limits by itself.
+            Its settings say how pictures are named and marked.
         requests: Prompts or `ImageRequest`s. A list is checked as a whole before anything is sent; of any other
             iterable, each is looked at when its turn comes, and one that cannot work is its own result.
         directory: Where pictures and record go, made if it is missing. One run at a time.
@@ -102,7 +103,7 @@ def generate_batch(
 
     Source: limits and prices as in `ionos_openai.budget` and `ionos_openai.models`, 2026-11.
     """
-    plan, options = _plan(
+    plan = _plan(
         client,
         directory,
         model=model,
@@ -117,7 +118,8 @@ def generate_batch(
         redo=redo,
         only_failed=only_failed,
     )
-    return Batch(client, *_open(requests, plan), timeout=timeout, on_event=on_event, **options)
+    run, manifest, lock = _open(requests, plan)
+    return Batch(client, run, manifest, lock, concurrency=concurrency, timeout=timeout, on_event=on_event)
 
 
 def agenerate_batch(
@@ -140,7 +142,7 @@ def agenerate_batch(
     on_event: Callable[[BatchEvent], object] | None = None,
 ) -> AsyncBatch:
     """Do what `generate_batch` does, with an `openai.AsyncOpenAI`; not awaited itself, it returns an `AsyncBatch`."""
-    plan, options = _plan(
+    plan = _plan(
         client,
         directory,
         model=model,
@@ -155,7 +157,8 @@ def agenerate_batch(
         redo=redo,
         only_failed=only_failed,
     )
-    return AsyncBatch(client, *_open(requests, plan), timeout=timeout, on_event=on_event, **options)
+    run, manifest, lock = _open(requests, plan)
+    return AsyncBatch(client, run, manifest, lock, concurrency=concurrency, timeout=timeout, on_event=on_event)
 
 
 def _plan(
@@ -173,7 +176,7 @@ def _plan(
     verify: bool,
     redo: Collection[str],
     only_failed: bool,
-) -> tuple[Plan, dict[str, Any]]:
+) -> Plan:
     """Check the arguments, and last of all the directory, so that a call that cannot work leaves none behind."""
     for name, number, least in (("concurrency", concurrency, 1), ("max_attempts", max_attempts, 1)):
         _check_number(name, number, least, 100)
@@ -190,6 +193,11 @@ def _plan(
         settings = IonosSettings()
     plan = Plan(
         directory=Path(directory),
+        saving=SavingSettings(
+            file_names=settings.file_names,
+            provenance=settings.provenance,
+            prompt_in_metadata=settings.prompt_in_metadata,
+        ),
         model=settings.image_model if model is None else resolve_model(model),
         size=size,
         max_attempts=max_attempts,
@@ -203,7 +211,7 @@ def _plan(
         limits=_limits(client),
     )
     check_directory(directory)
-    return plan, {"concurrency": concurrency}
+    return plan
 
 
 def _limits(client: openai.OpenAI | openai.AsyncOpenAI) -> Limits | None:

@@ -119,11 +119,21 @@ class Batch(_Course):
 
     _how_to_begin = "iterate or call .run()"
 
-    def __init__(self, client: openai.OpenAI, run: Run, *parts: Any, timeout: object, **options: Any) -> None:
+    def __init__(
+        self,
+        client: openai.OpenAI,
+        run: Run,
+        manifest: Manifest,
+        lock: DirectoryLock,
+        *,
+        concurrency: int,
+        timeout: float | openai.Timeout | openai.NotGiven | None,
+        on_event: Callable[[BatchEvent], object] | None,
+    ) -> None:
         """Made by `generate_batch`."""
-        super().__init__(run, *parts, **options)
+        super().__init__(run, manifest, lock, concurrency=concurrency, on_event=on_event)
         self._client = client.with_options(max_retries=0)
-        self._timeout: Any = timeout
+        self._timeout = timeout
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._pool: ThreadPoolExecutor | None = None
         self._stopped = False
@@ -260,11 +270,21 @@ class AsyncBatch(_Course):
 
     _how_to_begin = "iterate with async for, or await .run()"
 
-    def __init__(self, client: openai.AsyncOpenAI, run: Run, *parts: Any, timeout: object, **options: Any) -> None:
+    def __init__(
+        self,
+        client: openai.AsyncOpenAI,
+        run: Run,
+        manifest: Manifest,
+        lock: DirectoryLock,
+        *,
+        concurrency: int,
+        timeout: float | openai.Timeout | openai.NotGiven | None,
+        on_event: Callable[[BatchEvent], object] | None,
+    ) -> None:
         """Made by `agenerate_batch`."""
-        super().__init__(run, *parts, **options)
+        super().__init__(run, manifest, lock, concurrency=concurrency, on_event=on_event)
         self._client = client.with_options(max_retries=0)
-        self._timeout: Any = timeout
+        self._timeout = timeout
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()

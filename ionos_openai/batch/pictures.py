@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ionos_openai.images import GeneratedImage
+    from ionos_openai.settings import SavingSettings
 
 State: TypeAlias = Literal["same", "touched", "modified", "missing", "damaged"]
 """What became of a file: "touched" has another time but the same bytes; "damaged" is no whole picture any more."""
@@ -23,19 +25,21 @@ State: TypeAlias = Literal["same", "touched", "modified", "missing", "damaged"]
 _WORST_FIRST: tuple[State, ...] = ("damaged", "missing", "modified", "touched", "same")
 
 
-def save(image: GeneratedImage, directory: Path, name: str | None) -> tuple[Path, dict[str, object]]:
+def save(
+    image: GeneratedImage, directory: Path, *, name: str | None, saving: SavingSettings
+) -> tuple[Path, dict[str, object]]:
     """Save a picture; return where it is and what the manifest says of it.
 
     Raises:
         ImageSaveError: It cannot be written.
     """
     try:
-        path = save_images([image], directory, name=name)[0]
+        path = save_images([image], directory, name=name, **asdict(saving))[0]
     except ImageSaveError as error:
         if error.errno is not None or name is None:
             raise
         # It cannot be converted to what the name asks for: as it was sent it is not lost.
-        path = save_images([image], directory, name=Path(name).stem)[0]
+        path = save_images([image], directory, name=Path(name).stem, **asdict(saving))[0]
     return path, describe_file(path, format=_format_of(path, image), width=image.width, height=image.height)
 
 

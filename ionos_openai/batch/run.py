@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from ionos_openai.batch.manifest import Entry, Manifest
     from ionos_openai.images import GeneratedImage
+    from ionos_openai.settings import SavingSettings
 
 log = logging.getLogger("ionos_openai")
 
@@ -68,6 +69,7 @@ class Plan:
     """How a batch is to be carried out; see `generate_batch` for the meaning."""
 
     directory: Path
+    saving: SavingSettings
     model: str
     size: str | None
     max_attempts: int = 3
@@ -369,7 +371,7 @@ class Run:
     def _succeed(self, unit: Unit, image: GeneratedImage) -> None:
         item = unit.item
         try:
-            path, facts = pictures.save(image, self.plan.directory, item.request.name)
+            path, facts = pictures.save(image, self.plan.directory, name=item.request.name, saving=self.plan.saving)
         except Exception as error:
             keep_partial_results(error, [image])
             raise
