@@ -14,6 +14,7 @@ from ionos_openai import files
 from ionos_openai.errors import IonosWarning, ProvenanceError, SignedPictureError
 from ionos_openai.notices import warn_user
 from ionos_openai.provenance import Provenance, sidecar_path, to_xmp, write_provenance
+from ionos_openai.provenance.sidecars import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,10 +88,16 @@ def warn_unmarked(problems: list[str]) -> None:
 
 
 def write_sidecar(path: Path, record: Provenance, *, overwrite: bool) -> Path:
-    """Write a picture's sidecar: "fox.xmp" beside "fox.jpg", or "fox.jpg.xmp" where that is another picture's.
+    """Write a picture's sidecar, to `sidecar_path(path)`.
+
+    Args:
+        path: The picture.
+        record: What to say.
+        overwrite: Whether a "fox.xmp" that does not say which picture it is about, is this one's. Without, such a
+            file is left alone, and the sidecar is called "fox.jpg.xmp".
 
     Raises:
-        ProvenanceError: The packet would be too long, or the sidecar that is there is damaged.
+        ProvenanceError: The packet would be too long, or the sidecar that is there is damaged or no file.
         ImageSaveError: It cannot be written.
         OSError: The sidecar that is there cannot be read.
     """
@@ -99,8 +106,9 @@ def write_sidecar(path: Path, record: Provenance, *, overwrite: bool) -> Path:
         place = path.with_name(f"{path.name}.xmp")
     existing = b""
     with contextlib.suppress(FileNotFoundError):
-        existing = place.read_bytes()
-    return files.write_new(place.parent, place.name, to_xmp(record, existing), overwrite=True)
+        existing = load(place)
+    packet = to_xmp(record, existing, extension=path.suffix[1:])
+    return files.write_new(place.parent, place.name, packet, overwrite=True)
 
 
 def _reason(error: Exception) -> str:

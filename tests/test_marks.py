@@ -224,6 +224,19 @@ def test_overwriting_keeps_what_others_wrote_into_the_sidecar(tmp_path: Path) ->
     assert read_provenance(path) == said(credit="Agency")
 
 
+def test_a_sidecar_of_another_picture_is_left_alone(tmp_path: Path) -> None:
+    """Marking or replacing a picture never speaks for the other one of its name."""
+    first, second = (image(data=signed()).save(tmp_path / name) for name in ("fox.jpg", "fox.jpeg"))
+    before = (tmp_path / "fox.xmp").read_bytes()
+    image(data=signed()).save(second, overwrite=True)
+    marking_module.write_sidecar(second, Provenance(credit="Agency"), overwrite=True)
+    assert (tmp_path / "fox.xmp").read_bytes() == before
+    assert read_provenance(first) == said()
+    found = read_provenance(second)
+    assert found is not None
+    assert found.credit == "Agency"
+
+
 def test_a_gif_gets_a_sidecar(tmp_path: Path) -> None:
     """Formats without a place for the packet are marked beside the file."""
     (path,) = save_images(image("GIF"), tmp_path)

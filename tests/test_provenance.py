@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import random
 import shutil
 import struct
@@ -656,6 +657,56 @@ def test_compressed_bomb(kind: bytes) -> None:
         tracemalloc.stop()
 
 
+def test_many_small_bombs_have_one_bound() -> None:
+    """Packets that are each within the bounds are not so together, neither in bytes nor in elements."""
+    rdf = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>%b"
+    rdf += b"</rdf:RDF></x:xmpmeta>"
+    for body, count, reason in ((b" " * 900_000, 300, "larger than 1 MiB"), (b"<a/>" * 30_000, 2, "too many elements")):
+        bomb = chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(rdf % body, 9))
+        data = PICTURES["PNG"][:33] + bomb * count + PICTURES["PNG"][33:]
+        tracemalloc.start()
+        try:
+            assert reason in refusal(data)
+            assert tracemalloc.get_traced_memory()[1] < 32 << 20
+        finally:
+            tracemalloc.stop()
+
+
+def test_several_creators_are_a_list() -> None:
+    """Each is an item of its own, as other programs read them."""
+    packet = to_xmp(Provenance(creator="Ann; Bob"))
+    assert packet.count(b"<rdf:li>") == 2
+    assert read_provenance(packet) == Provenance(creator="Ann; Bob")
+
+
+def test_pictures_of_one_name_keep_their_sidecars_apart(tmp_path: Path) -> None:
+    """Which picture a "fox.xmp" is about, it says itself; one that does not say is everybody's."""
+    paths = {name: tmp_path / name for name in ("fox.jpg", "fox.png", "fox.webp")}
+    for path, kind in zip(paths.values(), ("JPEG", "PNG", "WEBP lossy"), strict=True):
+        path.write_bytes(PICTURES[kind])
+    (tmp_path / "fox.xmp").write_bytes(to_xmp(Provenance(credit="a"), extension="JPG"))
+    assert sidecar_path(paths["fox.jpg"]) == tmp_path / "fox.xmp"
+    assert sidecar_path(paths["fox.png"]) == tmp_path / "fox.png.xmp"
+    assert read_provenance(paths["fox.jpg"]) == Provenance(credit="a")
+    assert read_provenance(paths["fox.webp"]) is None
+    sidecar_path(paths["fox.png"]).write_bytes(to_xmp(Provenance(credit="b")))
+    assert read_provenance(paths["fox.png"]) == Provenance(credit="b")
+    (tmp_path / "fox.xmp").write_bytes(to_xmp(Provenance(credit="c")))
+    assert read_provenance(paths["fox.webp"]) == Provenance(credit="c")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("name", ["fox.jpg", "fox.xmp", "fox.jpg.xmp"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    """Neither as a picture nor as its sidecar."""
+    picture = tmp_path / "fox.jpg"
+    if name != "fox.jpg":
+        picture.write_bytes(PICTURES["JPEG"])
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ProvenanceError, match=f"'{name}' is no file"):
+        read_provenance(picture)
+
+
 def test_damaged_compression() -> None:
     """A compressed packet that cannot be unpacked, or ends too early, is an error."""
     for content in (b"no zlib", zlib.compress(FOREIGN)[:-20]):
@@ -801,7 +852,7 @@ def test_exiftool_reads_every_field(tmp_path: Path) -> None:
         "XMP-ionosopenai:Placeholder": True,
         "XMP-xmp:CreatorTool": "ionos-openai",
         "XMP-xmp:CreateDate": "2026:11:22 17:00:00+00:00",
-        "XMP-dc:Creator": "Ann; Ben",
+        "XMP-dc:Creator": ["Ann", "Ben"],
         "XMP-photoshop:Credit": "Credit & Co",
         "XMP-dc:Rights": "© 2026 Ann",
         "XMP-iptcCore:AltTextAccessibility": "A fox's face",

@@ -212,7 +212,7 @@ def _look(path: Path, name: str) -> dict[str, object]:
         record = read_provenance(path)
     except (ProvenanceError, OSError) as error:
         problem = _FileError(f"its metadata cannot be read: {_clause(error)}")
-    sidecars = (sidecar_path(path), path.with_name(f"{path.name}.xmp"))
+    sidecar = sidecar_path(path)
     return {
         "path": name,
         "format": picture.found.format,
@@ -221,7 +221,7 @@ def _look(path: Path, name: str) -> dict[str, object]:
         "bytes": len(picture.data),
         "sandbox": is_marked_sandbox(picture.data),
         "c2pa": signed,
-        "sidecar": next((str(one) for one in sidecars if one.is_file()), None),
+        "sidecar": str(sidecar) if sidecar.is_file() else None,
         "provenance": None if record is None else _record_facts(record),
         "problem": problem,
     }

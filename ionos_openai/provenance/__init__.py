@@ -22,6 +22,7 @@ from ionos_openai.provenance.record import (
     describe,
     merge,
 )
+from ionos_openai.provenance.sidecars import load, read_sidecar, sidecar_path
 
 if TYPE_CHECKING:
     import os
@@ -41,7 +42,6 @@ __all__ = [
     "write_provenance",
 ]
 
-_LARGEST_FILE = 1 << 28
 _NO_CARRIER = "The bytes are no JPEG, PNG or WebP, which can take an XMP packet. Write the sidecar instead."
 _TEXT_STARTS = (b"<", b"\xef\xbb\xbf<", b"\xff\xfe<\0", b"\xfe\xff\0<")
 
@@ -103,11 +103,11 @@ def read_provenance(source: bytes | str | os.PathLike[str]) -> Provenance | None
     if isinstance(source, bytes):
         return _read(source)
     path = Path(source)
-    data = _load(path)
+    data = load(path)
     own = _read(data)
     if own is not None and not has_c2pa(data):
         return own
-    beside = _read_sidecar(path)
+    beside = read_sidecar(path)
     return merge(beside, own) if beside and own else beside or own
 
 
@@ -120,23 +120,20 @@ def has_c2pa(data: bytes) -> bool:
         return False
 
 
-def sidecar_path(path: str | os.PathLike[str]) -> Path:
-    """Return where the sidecar of a picture is: "fox.xmp" beside "fox.jpg"."""
-    path = Path(path)
-    return path.with_name(f"{path.stem}.xmp")
-
-
-def to_xmp(provenance: Provenance, existing: bytes = b"") -> bytes:
+def to_xmp(provenance: Provenance, existing: bytes = b"", *, extension: str = "") -> bytes:
     """Return an XMP packet for a sidecar, in UTF-8.
 
     Args:
         provenance: What to say. Where the packet would be longer than 1 MiB, the prompt is cut and ends in "…".
         existing: The sidecar that is there already; merged as `write_provenance` does.
+        extension: That of the picture, such as "jpg": says which of several of one name the sidecar is about.
 
     Raises:
         ProvenanceError: `existing` is damaged or hostile, or the packet would be too long even without the prompt.
     """
-    return build_packet(provenance, [existing] if existing else [], marked=SANDBOX_MARK in existing)
+    return build_packet(
+        provenance, [existing] if existing else [], marked=SANDBOX_MARK in existing, extension=extension
+    )
 
 
 def _read(data: bytes) -> Provenance | None:
@@ -148,26 +145,3 @@ def _read(data: bytes) -> Provenance | None:
     if data.startswith((b"GIF87a", b"GIF89a")) or data[4:8] == b"ftyp":
         return None
     raise ProvenanceError("The bytes are neither a picture nor XMP. Take the file as it was saved.")
-
-
-def _load(path: Path) -> bytes:
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        if size > _LARGEST_FILE:
-            raise ProvenanceError(f"{path.name!r} is larger than 256 MiB. Take the picture itself.")
-        file.seek(0)
-        return file.read(size)
-
-
-def _read_sidecar(path: Path) -> Provenance | None:
-    # The one that names the whole file first: where there is one, fox.xmp belongs to another picture of that name.
-    for candidate in (path.with_name(f"{path.name}.xmp"), sidecar_path(path)):
-        if candidate == path:
-            continue
-        try:
-            found = read_packets([_load(candidate)])
-        except FileNotFoundError:
-            continue
-        if found is not None:
-            return found
-    return None

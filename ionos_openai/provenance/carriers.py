@@ -44,6 +44,7 @@ class Layout:
         place: Where a new one goes.
         signed: Whether there is a C2PA manifest.
         end: Where the walk ended.
+        room: How many bytes of packets are still unpacked, one more than all of them may have.
     """
 
     packets: list[bytes] = field(default_factory=list)
@@ -51,6 +52,7 @@ class Layout:
     place: int = 0
     signed: bool = False
     end: int = 0
+    room: int = LONGEST_PACKET + 1
 
 
 def sniff(data: bytes) -> CarrierFormat | None:
@@ -172,8 +174,9 @@ def _scan_png(data: bytes) -> Layout:
         if (kind == b"IHDR") != (position == 8):
             raise _damaged("PNG")
         if kind == b"iTXt" and data.startswith(_PNG_KEYWORD, position + 8, end - 4):
-            layout.packets.append(_png_text(data[position + 8 + len(_PNG_KEYWORD) : end - 4]))
+            layout.packets.append(_png_text(data[position + 8 + len(_PNG_KEYWORD) : end - 4], max(1, layout.room)))
             layout.spans.append((position, end))
+            layout.room -= len(layout.packets[-1])
         elif kind == b"IDAT":
             layout.place = layout.place or position
         layout.signed = layout.signed or kind == b"caBX"
@@ -184,18 +187,21 @@ def _scan_png(data: bytes) -> Layout:
     return layout
 
 
-def _png_text(content: bytes) -> bytes:
-    """Return the text of a chunk from behind its keyword: two flags, language, translated keyword, text."""
+def _png_text(content: bytes, longest: int) -> bytes:
+    """Return the text of a chunk from behind its keyword: two flags, language, translated keyword, text.
+
+    Of a compressed one at most `longest` bytes: what it unpacks to can have a thousand times its size.
+    """
     _, _, text = content[2:].partition(b"\0")
     _, _, text = text.partition(b"\0")
     if not content[:1].strip(b"\0"):
         return text
     unpacker = zlib.decompressobj()
     try:
-        unpacked = unpacker.decompress(text, LONGEST_PACKET + 1)
+        unpacked = unpacker.decompress(text, longest)
     except zlib.error:
         raise _damaged("PNG") from None
-    if len(unpacked) <= LONGEST_PACKET and not unpacker.eof:
+    if len(unpacked) < longest and not unpacker.eof:
         raise _damaged("PNG")
     return unpacked
 

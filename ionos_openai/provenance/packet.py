@@ -48,6 +48,7 @@ _LANGUAGE = f"{{{XML}}}lang"
 _BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
 _END = '\n<?xpacket end="w"?>'
 _ELLIPSIS = "…"
+_BETWEEN = "; "  # in a field, between the items of a list
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
 _NUMBER = re.compile(r"[+-]?\d{1,40}")
 
@@ -87,6 +88,7 @@ _PROPERTIES = (
     _Property("copyright", f"{{{_DC}}}rights", "alt"),
     _Property("alt", f"{{{_CORE}}}AltTextAccessibility", "alt"),
 )
+_EXTENSION = _Property("extension", f"{{{_PHOTOSHOP}}}SidecarForExtension")
 
 
 def read_packets(packets: Sequence[bytes]) -> Provenance | None:
@@ -102,8 +104,23 @@ def read_packets(packets: Sequence[bytes]) -> Provenance | None:
     return None if provenance == Provenance() else provenance
 
 
+def read_extension(packet: bytes) -> str | None:
+    """Return the extension of the picture that a sidecar says it is about; None where it does not say.
+
+    Raises:
+        ProvenanceError: The packet is damaged or hostile.
+    """
+    extension = _read(parse([packet]), _EXTENSION)
+    return str(extension) if extension else None
+
+
 def build_packet(
-    provenance: Provenance, existing: Sequence[bytes] = (), *, longest: int = LONGEST_PACKET, marked: bool = False
+    provenance: Provenance,
+    existing: Sequence[bytes] = (),
+    *,
+    longest: int = LONGEST_PACKET,
+    marked: bool = False,
+    extension: str = "",
 ) -> bytes:
     """Write a packet with the fields of `provenance` and everything else that stands in `existing`.
 
@@ -112,15 +129,16 @@ def build_packet(
         existing: The packets to merge into.
         longest: In bytes. Where the packet would be longer, the prompt is cut and ends in an ellipsis.
         marked: Whether to write the mark of the stand-in at both ends of the packet.
+        extension: Of a sidecar: that of the picture it is about; empty leaves out or keeps what is there.
 
     Raises:
         ProvenanceError: An existing packet is damaged or hostile, or the packet is too long without the prompt.
     """
-    packet = _merge(provenance, existing, marked=marked)
+    packet = _merge(provenance, existing, marked=marked, extension=extension)
     excess = len(packet) - longest
     if excess > 0 and provenance.prompt:
         shorter = _shorten(provenance.prompt, excess)
-        packet = _merge(replace(provenance, prompt=shorter), existing, marked=marked)
+        packet = _merge(replace(provenance, prompt=shorter), existing, marked=marked, extension=extension)
     if len(packet) > longest:
         raise ProvenanceError(
             f"The XMP packet would be {len(packet):,} bytes, and {longest:,} fit: "
@@ -129,12 +147,13 @@ def build_packet(
     return packet
 
 
-def _merge(provenance: Provenance, existing: Sequence[bytes], *, marked: bool) -> bytes:
+def _merge(provenance: Provenance, existing: Sequence[bytes], *, marked: bool, extension: str) -> bytes:
     graph = parse(existing)
     abouts = [description.get(ABOUT) for description in graph.descriptions]
     own = Element(DESCRIPTION, {ABOUT: next((about for about in abouts if about), "")})
     for entry in _PROPERTIES:
         _put(graph, own, entry, getattr(provenance, entry.field))
+    _put(graph, own, _EXTENSION, extension or None)
     kept = [one for one in graph.descriptions if len(one) or set(one.keys()) - {ABOUT}]
     if len(own):
         own.text, own[-1].tail = "\n  ", "\n "
@@ -167,8 +186,8 @@ def _make(entry: _Property, text: str) -> Element:
         element.text = text
         return element
     container = SubElement(element, f"{{{RDF}}}{entry.form.capitalize()}")
-    item = SubElement(container, _ITEM, {_LANGUAGE: "x-default"} if entry.form == "alt" else {})
-    item.text = text
+    for part in text.split(_BETWEEN) if entry.form == "seq" else [text]:
+        SubElement(container, _ITEM, {_LANGUAGE: "x-default"} if entry.form == "alt" else {}).text = part
     return element
 
 
@@ -223,7 +242,7 @@ def _text(element: Element, *, many: bool) -> str:
     items = [item for child in element if child.tag in _CONTAINERS for item in child.findall(_ITEM)]
     if items:
         chosen = items if many else [next((one for one in items if one.get(_LANGUAGE) == "x-default"), items[0])]
-        return "; ".join(text for text in (_text(item, many=False) for item in chosen) if text.strip())
+        return _BETWEEN.join(text for text in (_text(item, many=False) for item in chosen) if text.strip())
     qualified = element.find(_VALUE) if element.find(_VALUE) is not None else element.find(f"{DESCRIPTION}/{_VALUE}")
     return (element if qualified is None else qualified).text or ""
 

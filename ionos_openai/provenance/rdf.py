@@ -41,14 +41,19 @@ class Graph:
 
 
 def parse(packets: Iterable[bytes]) -> Graph:
-    """Read the descriptions of all packets into one graph, in order.
+    """Read the descriptions of all packets into one graph, in order; the bounds are for all of them together.
 
     Raises:
         ProvenanceError: A packet is too large, damaged, has a document type, or is no RDF.
     """
-    graph = Graph()
+    graph, length, elements = Graph(), 0, 0
     for packet in packets:
-        root = _Reader(graph.prefixes).read(packet)
+        length += len(packet)
+        if length > LONGEST_PACKET:
+            _refuse("is larger than 1 MiB")
+        reader = _Reader(graph.prefixes, most=_MOST_ELEMENTS - elements)
+        root = reader.read(packet)
+        elements += reader.elements
         if root is None:
             continue
         rdf = next(root.iter(f"{{{RDF}}}RDF"), None)
@@ -59,17 +64,16 @@ def parse(packets: Iterable[bytes]) -> Graph:
 
 
 class _Reader:
-    """Builds the tree of one packet within the bounds."""
+    """Builds the tree of one packet, of at most so many elements."""
 
-    def __init__(self, prefixes: dict[str, str]) -> None:
+    def __init__(self, prefixes: dict[str, str], *, most: int) -> None:
         self._prefixes = prefixes
+        self._most = most
         self._builder = TreeBuilder()
-        self._depth = self._elements = 0
+        self._depth = self.elements = 0
 
     def read(self, packet: bytes) -> Element | None:
         """Return the root; None where there is no element, as in a packet that holds just a comment."""
-        if len(packet) > LONGEST_PACKET:
-            _refuse("is larger than 1 MiB")
         # Some writers pad with zeros or blanks, which only UTF-16 has a use for.
         text = packet if packet.startswith(_UTF16_MARKS) else packet.strip(b"\0 \t\r\n")
         if not text:
@@ -78,7 +82,7 @@ class _Reader:
         try:
             parser.Parse(text, True)  # noqa: FBT003 - expat takes it by position alone.
         except expat.ExpatError as error:
-            if error.code == expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS] and not self._elements:
+            if error.code == expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS] and not self.elements:
                 return None
             _refuse("is damaged")
         except (LookupError, ValueError) as error:
@@ -106,8 +110,8 @@ class _Reader:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
-        self._elements += 1
-        if self._depth > _DEEPEST or self._elements > _MOST_ELEMENTS:
+        self.elements += 1
+        if self._depth > _DEEPEST or self.elements > self._most:
             _refuse("is nested too deep" if self._depth > _DEEPEST else "has too many elements")
         self._builder.start(_qualify(name), {_qualify(key): value for key, value in attributes.items()})
 

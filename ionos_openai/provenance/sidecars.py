@@ -1,0 +1,76 @@
+"""Sidecars: the XMP file beside a picture whose own bytes may not be touched or have no place for a packet.
+
+Two names are in use: "fox.xmp" and, where several pictures share a name, "fox.jpg.xmp". Which picture a "fox.xmp" is
+about, it says itself in `photoshop:SidecarForExtension`, as Adobe's programs do.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ionos_openai.errors import ProvenanceError
+from ionos_openai.provenance.packet import read_extension, read_packets
+
+if TYPE_CHECKING:
+    import os
+
+    from ionos_openai.provenance.record import Provenance
+
+_LARGEST_FILE = 1 << 28
+
+
+def sidecar_path(path: str | os.PathLike[str]) -> Path:
+    """Return where the sidecar of a picture is, or would be written.
+
+    Args:
+        path: The picture's path.
+
+    Returns:
+        "fox.xmp" beside "fox.jpg"; "fox.jpg.xmp" where there is such a file, or "fox.xmp" says that it is about a
+        picture with another extension.
+    """
+    path = Path(path)
+    short, full = path.with_name(f"{path.stem}.xmp"), path.with_name(f"{path.name}.xmp")
+    return full if full.exists() or _is_about_another(short, path) else short
+
+
+def read_sidecar(path: Path) -> Provenance | None:
+    """Read what the sidecar of a picture says; None where there is none, or it says nothing.
+
+    Raises:
+        ProvenanceError: It is damaged, hostile or no file.
+        OSError: It cannot be read.
+    """
+    place = sidecar_path(path)
+    try:
+        return None if place == path else read_packets([load(place)])
+    except FileNotFoundError:
+        return None
+
+
+def load(path: Path) -> bytes:
+    """Read a file of at most 256 MiB.
+
+    Raises:
+        ProvenanceError: It is larger, or no file: reading a pipe could wait for ever.
+        OSError: It cannot be read.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        raise ProvenanceError(f"{path.name!r} is no file. Take the picture itself.")
+    if status.st_size > _LARGEST_FILE:
+        raise ProvenanceError(f"{path.name!r} is larger than 256 MiB. Take the picture itself.")
+    with path.open("rb") as file:
+        return file.read(_LARGEST_FILE)
+
+
+def _is_about_another(sidecar: Path, picture: Path) -> bool:
+    if sidecar == picture:
+        return False
+    try:
+        extension = read_extension(load(sidecar))
+    except (OSError, ProvenanceError):
+        return False  # reading or writing it says what is wrong
+    return extension is not None and extension.lower() != picture.suffix[1:].lower()
