@@ -250,7 +250,7 @@ def test_takes_what_the_provenance_says(tmp_path: Path) -> None:
     write_gallery(tmp_path)
     assert ">a fox</span>" in page(tmp_path)
     assert "<i>FLUX.2-klein-4B</i> <i>64×48</i>" in page(tmp_path)  # noqa: RUF001  It is meant.
-    assert items(tmp_path) == [{"c": -1, "seed": 7, "d": 1}]
+    assert items(tmp_path) == [{"c": -1, "seed": "7", "d": 1}]
 
 
 def test_notices_a_changed_sidecar(tmp_path: Path) -> None:
@@ -303,6 +303,19 @@ def test_takes_what_the_manifest_says(tmp_path: Path) -> None:
     assert [item.get("t") for item in items(tmp_path)] == ["modified", "failed", None, None]
     assert items(tmp_path)[2]["k"] == {"sku": "7", "tags": '["x"]'}
     assert items(tmp_path)[1]["n"] == "No."
+
+
+def test_an_unknown_price_is_not_counted_as_nothing(tmp_path: Path) -> None:
+    """The sum says how many pictures it leaves out; a placeholder and a request that failed cost nothing."""
+    write_manifest(
+        tmp_path,
+        line(1, "a fox", "a.jpg"),
+        line(2, "a hen", "b.jpg", "c.jpg", cost=None),
+        line(3, "an egg", "d.jpg", cost=None, sandbox=True),
+        line(4, "refused", status="failed", cost=None),
+    )
+    write_gallery(tmp_path)
+    assert '<p class="spent">0.032 USD in all, 2 of unknown price</p>' in page(tmp_path)
 
 
 def test_tells_what_is_damaged_in_the_manifest(tmp_path: Path) -> None:
@@ -808,14 +821,17 @@ def test_browser_says_what_is_broken(browser: Browser, site: Path) -> None:
             in_grid = card.locator(".none").inner_text(), card.locator("b").inner_text()
             card.locator("a, button").click()
             said.append((*in_grid, page.inner_text("#viewer-none"), page.locator("#viewer-image").is_visible()))
+            terms.append((page.inner_text("#facts dd >> nth=0"), "Made" in page.inner_text("#facts").split("\n")))
             page.keyboard.press("Escape")
         return said
 
+    terms: list[tuple[str, bool]] = []
     assert browser.look(at) == [
         ("The JPEG ends too early", "unreadable", "No picture: the JPEG ends too early", False),
         ("The service refused the prompt.", "failed", "No picture: The service refused the prompt.", False),
         ("The file is not there any more", "gone", "No picture: the file is not there any more", False),
     ]
+    assert terms == [("Unreadable", False), ("Failed", False), ("Gone", True)]
 
 
 def test_browser_does_without_a_thumbnail(browser: Browser, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def render(title: str, entries: Sequence[Entry], records: Iterable[Record] = ())
         cards=[_card(entry) for entry in entries],
         pictures=sum(entry.is_picture for entry in entries),
         failed=sum(entry.state == "failed" for entry in entries),
-        spent=_sum(record.cost for record in records if record.cost),
+        spent=_spent(records),
         data=_data(entries),
         style=Markup(style),  # noqa: S704  It is a file of this package, as is the script.
         script=Markup(script),  # noqa: S704
@@ -115,7 +115,7 @@ def _data(entries: Sequence[Entry]) -> dict[str, object]:
             "f": None if _is_in_link(entry) else _or_none(entry.name),
             "t": None if entry.state == "made" else entry.state,
             "k": {_clean(key): _clean(value) for key, value in entry.metadata.items()} or None,
-            "seed": entry.seed,
+            "seed": None if entry.seed is None else str(entry.seed),  # a script's numbers end at 2**53
             "n": _or_none(entry.note),
             "a": _or_none(entry.alt),
             "r": _or_none(entry.credit),
@@ -171,8 +171,14 @@ def _cost(entry: Entry) -> str | None:
     return _clean(f"{entry.cost}{shared}")
 
 
-def _sum(costs: Iterable[Money]) -> str:
+def _spent(records: Iterable[Record]) -> str:
+    """Return what the requests cost together; pictures of unknown price are counted, never taken for free."""
     totals: dict[str, Decimal] = {}
-    for cost in costs:
-        totals[cost.currency] = totals.get(cost.currency, Decimal()) + cost.amount
-    return ", ".join(_clean(f"{amount:f} {currency}") for currency, amount in sorted(totals.items()))
+    unknown = 0
+    for record in records:
+        if record.cost is not None:
+            totals[record.cost.currency] = totals.get(record.cost.currency, Decimal()) + record.cost.amount
+        elif not record.sandbox:
+            unknown += len(record.files)
+    known = ", ".join(_clean(f"{amount:f} {currency}") for currency, amount in sorted(totals.items()))
+    return ", ".join(part for part in (known and f"{known} in all", unknown and f"{unknown} of unknown price") if part)

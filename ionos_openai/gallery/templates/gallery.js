@@ -115,6 +115,7 @@
     const parts = ["ionos-openai", "generate"];
     if (entry.model) parts.push("--model", quoted(entry.model));
     if (entry.size) parts.push("--size", quoted(entry.size));
+    if ("seed" in entry) parts.push("--seed", entry.seed);
     if (entry.b) parts.push("--sandbox");
     if (entry.prompt.startsWith("-")) parts.push("--");
     parts.push(quoted(entry.prompt));
@@ -123,16 +124,16 @@
   const remark = (entry) => {
     if (entry.prompt === null) return "The prompt was not recorded, neither in the picture nor in a manifest.";
     if (entry.e) return "It was made out of other pictures, which are not recorded.";
-    const left = [...("seed" in entry ? ["the seed"] : []), ...(entry.x ? ["further parameters"] : [])];
-    if (left.length) return `It was asked for with ${left.join(" and ")}, which the command has no options for.`;
+    if (entry.x) return "It was asked for with further parameters, which the command has no options for.";
+    if (entry.state === "failed") return "";
     return entry.b ? "A placeholder of the stand-in: the command draws the same one." : "A model seldom draws the same picture twice.";
   };
 
   const rows = (entry) => {
     const date = entry.date && !Number.isNaN(+entry.date) ? entry.date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : null;
     return [
-      ["Model", entry.model], ["Size", entry.pixels && `${entry.pixels} px`],
-      [entry.d ? "Saved" : "Made", date], ["Cost", entry.b && !entry.cost ? "none, a placeholder" : entry.cost],
+      ["State", entry.state === "made" ? null : states[entry.state]], ["Model", entry.model], ["Size", entry.pixels && `${entry.pixels} px`],
+      [entry.state === "failed" ? "Asked for" : entry.d ? "Saved" : "Made", date], ["Cost", entry.b && !entry.cost ? "none, a placeholder" : entry.cost],
       ["File", entry.name], ["Seed", entry.seed], ["Credit", entry.r], ...Object.entries(entry.k || {}),
     ].filter(([, value]) => value !== undefined && value !== null && value !== "");
   };
@@ -149,6 +150,7 @@
     const line = command(entry);
     $("command").textContent = line || "";
     $("command").parentElement.hidden = $("copy-command").hidden = line === null;
+    $("again-title").textContent = entry.state === "failed" ? "Ask for it again" : "Make it again";
     $("again-note").textContent = remark(entry);
   };
   const showStage = (entry) => {
@@ -225,7 +227,13 @@
     $("viewer-none").hidden = false;
     $("viewer-none").textContent = "No picture: the browser cannot show the file, or it is not there any more";
   });
-  $("viewer-image").addEventListener("click", () => document.querySelector(".stage").classList.toggle("full"));
+  const toggleSize = () => document.querySelector(".stage").classList.toggle("full");
+  $("viewer-image").addEventListener("click", toggleSize);
+  $("viewer-image").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    toggleSize();
+  });
   $("viewer").addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
