@@ -9,15 +9,17 @@ import csv
 import io
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ionos_openai.batch import ImageRequest
 from ionos_openai.batch.request import check, complete
+from ionos_openai.cli.prompts import check_text
 from ionos_openai.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _STANDARD = "-"
 _TEXTS = ("prompt", "model", "size", "name")
@@ -48,6 +50,7 @@ def read_requests(
                 raise row
             request = _request(row, labels, n)
             check(complete(request, model=model, size=size))
+            check_text(f"{request.prompt}{request.model}", "its prompt or model")
             requests.append(request)
         except InvalidRequestError as error:
             problems.append(f"line {line}: {error}")
@@ -81,6 +84,8 @@ def _shown(source: str) -> str:
 
 
 def _read(source: str) -> str:
+    if source == _STANDARD and sys.stdin is None:
+        raise InvalidRequestError("Standard input is closed: pipe the prompts in, or name a file with them.")
     try:
         data = sys.stdin.buffer.read() if source == _STANDARD else Path(source).read_bytes()
     except OSError as error:
@@ -102,7 +107,7 @@ def _kind(source: str, text: str) -> str:
     first = next((line for line in text.splitlines() if line.strip()), "")
     if first.lstrip().startswith("{"):
         return "jsonl"
-    columns = [column.strip().strip('"').lower() for column in first.split(",")]
+    columns = [column.strip().strip('"').lower() for column in first.replace(";", ",").split(",")]
     return "csv" if "prompt" in columns else "txt"
 
 
@@ -122,26 +127,61 @@ def _json_row(line: str) -> dict[str, Any] | InvalidRequestError:
         row = json.loads(line)
     except ValueError as error:
         return InvalidRequestError(f"it is no JSON ({error}).")
+    except RecursionError:
+        return InvalidRequestError("it is nested too deeply.")
     if isinstance(row, str):
         return {"prompt": row}
     return row if isinstance(row, dict) else InvalidRequestError("it is no JSON object.")
 
 
 def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | InvalidRequestError]]:
-    head = text.split("\n", 1)[0]
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in head and "," not in head else ",")
-    columns = [column.strip() for column in next(rows, [])]
-    names = [column.lower() if column.lower() in (*_TEXTS, *_NUMBERS) else column for column in columns]
-    if "prompt" not in names:
-        yield 1, InvalidRequestError("there is no column called prompt.")
+    records = _csv_records(text)
+    line, head = next(records, (1, []))
+    names = head if isinstance(head, InvalidRequestError) else _column_names(head)
+    if isinstance(names, InvalidRequestError):
+        yield line, names
         return
-    before = rows.line_num
-    for cells in rows:
-        line, before = before + 1, rows.line_num
-        if len(cells) > len(names):
-            yield line, InvalidRequestError(f"it has {len(cells)} cells, and there are {len(names)} columns.")
+    for line, cells in records:
+        if isinstance(cells, InvalidRequestError):
+            yield line, cells
         elif any(cell.strip() for cell in cells):
-            yield line, dict(zip(names, cells, strict=False))
+            yield line, _csv_row(names, cells)
+
+
+def _csv_records(text: str) -> Iterator[tuple[int, list[str] | InvalidRequestError]]:
+    """Yield the cells of each record, or why it has none, with the number of the line where it begins."""
+    head = text.split("\n", 1)[0]
+    delimiter = ";" if ";" in head and "," not in head else ","
+    records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    while True:
+        try:
+            yield line, next(records)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield line, InvalidRequestError(f"it is no CSV ({error}): check its quotes.")
+        line = records.line_num + 1
+
+
+def _column_names(columns: Iterable[str]) -> list[str] | InvalidRequestError:
+    known = {*_TEXTS, *_NUMBERS}
+    names = [column.lower() if column.lower() in known else column for column in map(str.strip, columns)]
+    if "prompt" not in names:
+        return InvalidRequestError("there is no column called prompt.")
+    for name, times in Counter(names).items():
+        if name and times > 1:
+            return InvalidRequestError(f"there are {times} columns called {name}: leave one, or rename them.")
+    return names
+
+
+def _csv_row(names: Sequence[str], cells: Sequence[str]) -> dict[str, Any] | InvalidRequestError:
+    if len(cells) > len(names):
+        return InvalidRequestError(f"it has {len(cells)} cells, and there are {len(names)} columns.")
+    for number, (name, cell) in enumerate(zip(names, cells, strict=False), 1):
+        if cell.strip() and not name:
+            return InvalidRequestError(f"column {number} has no name, and a cell here: name it in line 1.")
+    return {name: cell for name, cell in zip(names, cells, strict=False) if name}
 
 
 def _request(row: Mapping[str, Any], labels: Mapping[str, str], n: int) -> ImageRequest:
@@ -173,7 +213,7 @@ def _number(name: str, value: object) -> int | None:
         return None
     try:
         return int(value.strip()) if isinstance(value, str) else _whole(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise InvalidRequestError(f"{name}={value!r} is no whole number.") from None
 
 

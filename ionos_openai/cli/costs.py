@@ -7,10 +7,12 @@ import io
 from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ionos_openai.batch.manifest import MANIFEST, read_manifest
 from ionos_openai.cli.failure import MADE
+from ionos_openai.cli.output import visible
 from ionos_openai.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from ionos_openai.cli.output import Terminal
 
 _COLUMNS = ("pictures", "cost", "unknown_price", "placeholders", "failed")
+_MOST_DIGITS = 15  # of an amount, before its point or behind it; more is damage
 
 
 @dataclass(slots=True)
@@ -74,11 +77,11 @@ def show(directories: Sequence[str], terminal: Terminal, *, by: str | None, as_c
     head = [by or "", *_COLUMNS] if by else list(_COLUMNS)
     lines = rows if by else [row[1:] for row in rows]
     if as_csv:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([head, *lines])
-        for line in text.getvalue().splitlines():
-            terminal.row([line])
-    elif terminal.pretty:
+        for cells in [head, *lines]:
+            terminal.row([_csv_line(cells)])
+        return MADE
+    head, *lines = [[visible(cell) for cell in cells] for cells in [head, *lines]]
+    if terminal.pretty:
         _print_table(head, lines, terminal)
     else:
         for cells in [head, *lines]:
@@ -101,8 +104,11 @@ def summarise(entries: Iterable[Entry], *, by: str | None) -> dict[str, Sum]:
     files: dict[str, set[str]] = defaultdict(set)
     states: dict[str, tuple[str, str]] = {}
     for entry in entries:
+        pictures = entry.get("files") or []
+        if not isinstance(pictures, list):
+            continue  # the line is damaged
         group, identifier = _group(entry, by), f"{entry.get('_directory', '')}\0{entry['id']}"
-        names = {str(one.get("name")) for one in entry.get("files") or [] if isinstance(one, dict)}
+        names = {str(one.get("name")) for one in pictures if isinstance(one, dict)}
         key = (identifier, str(entry.get("started")))
         new = names - files[identifier]
         files[identifier] |= names
@@ -119,10 +125,12 @@ def summarise(entries: Iterable[Entry], *, by: str | None) -> dict[str, Sum]:
 
 def _entries(directory: str) -> list[Entry]:
     try:
-        return [{**entry, "_directory": directory} for entry in read_manifest(directory)]
+        entries = list(read_manifest(directory))
     except OSError as error:
-        problem = error.strerror
-    raise InvalidRequestError(f"Cannot read {directory}/{MANIFEST}: {problem}. Name the directory of a batch.")
+        problem = f"Cannot read {directory}/{MANIFEST}: {error.strerror}. Name the directory of a batch."
+        raise InvalidRequestError(problem) from None
+    place = str(Path(directory).resolve())  # a directory that is named twice counts once
+    return [{**entry, "_directory": place} for entry in entries]
 
 
 def _group(entry: Entry, by: str | None) -> str:
@@ -132,14 +140,16 @@ def _group(entry: Entry, by: str | None) -> str:
     value = metadata.get(by) if isinstance(metadata, dict) else None
     if value is None and by == "model" and isinstance(request, dict):
         value = request.get("model")
-    return "" if value is None else str(value)
+    text = "" if value is None else str(value)
+    return text.encode(errors="backslashreplace").decode()  # half a surrogate pair cannot be printed
 
 
 def _read_cost(cost: Any) -> tuple[str, Decimal] | None:
     try:
-        return str(cost["currency"]), Decimal(str(cost["amount"]))
+        currency, amount = str(cost["currency"]), Decimal(str(cost["amount"]))
     except (TypeError, KeyError, InvalidOperation):
         return None
+    return (currency, amount) if amount.is_finite() and abs(amount.adjusted()) <= _MOST_DIGITS else None
 
 
 def _cells(one: Sum) -> list[str]:
@@ -154,6 +164,12 @@ def _facts(one: Sum) -> dict[str, object]:
     amounts = [{"amount": f"{amount:f}", "currency": currency} for currency, amount in sorted(one.amounts.items())]
     numbers = {name: getattr(one, name) for name in ("pictures", "unknown_price", "placeholders", "failed")}
     return {**numbers, "costs": amounts}
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(cells)  # so that cells with either of the two are quoted
+    return text.getvalue().removesuffix("\r\n")
 
 
 def _print_table(head: Sequence[str], lines: Sequence[Sequence[str]], terminal: Terminal) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ionos_openai.cli.failure import MADE, REFUSED, describe
+from ionos_openai.cli.output import PLACEHOLDER
+from ionos_openai.cli.output import visible
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, ProvenanceError, SignedPictureError
 from ionos_openai.files import write_new
 from ionos_openai.formats import FormatError, Recognised, is_marked_sandbox, recognise
@@ -233,33 +235,33 @@ def _record_facts(record: Provenance) -> dict[str, object]:
 
 def _tell_marked(terminal: Terminal, name: str, written: Path | None) -> None:
     if terminal.quiet:
-        terminal.row([_shown(name)])
+        terminal.row([visible(name)])
         return
-    what = "unchanged" if written is None else "marked" if written == Path(name) else f"sidecar {_shown(str(written))}"
+    what = "unchanged" if written is None else "marked" if written == Path(name) else f"sidecar {visible(str(written))}"
     if terminal.pretty:
         from rich.text import Text
 
-        terminal.text(Text.assemble((_shown(name), "bold green"), f"  {what}"))
+        terminal.text(Text.assemble((visible(name), "bold green"), f"  {what}"))
     else:
-        terminal.row([_shown(name), what])
+        terminal.row([visible(name), what])
 
 
 def _tell_facts(terminal: Terminal, facts: dict[str, object]) -> None:
     said = facts["provenance"]
     record = said if isinstance(said, dict) else {}
-    name, size = _shown(str(facts["path"])), f"{facts['width']}x{facts['height']}"
-    sidecar = _shown(str(facts["sidecar"] or "-"))
+    name, size = visible(str(facts["path"])), f"{facts['width']}x{facts['height']}"
+    sidecar = visible(str(facts["sidecar"] or "-"))
     if not terminal.pretty:
         source = str(record.get("digital_source_type") or "-").rpartition("/")[2]
         model, signed = str(record.get("model") or "-"), "c2pa" if facts["c2pa"] else "-"
-        terminal.row([name, str(facts["format"]), size, _shown(source), _shown(model), signed, sidecar])
+        terminal.row([name, str(facts["format"]), size, visible(source), visible(model), signed, sidecar])
         return
     from rich.text import Text
 
     lines = [f"{facts['format']}, {size}, {facts['bytes']:,} bytes"]
-    lines += ["A placeholder of the stand-in, not made by a model."] if facts["sandbox"] else []
+    lines += [PLACEHOLDER] if facts["sandbox"] else []
     said_of = [(label, record.get(key)) for key, label in _LABELS.items()]
-    lines += [f"{label}: {_shown(_words(value))}" for label, value in said_of if value is not None]
+    lines += [f"{label}: {visible(_words(value))}" for label, value in said_of if value is not None]
     lines += [] if record else ["Says nothing of where it comes from."]
     lines += [f"Sidecar: {sidecar}"] if facts["sidecar"] else []
     lines += ["C2PA manifest: there is one, not verified"] if facts["c2pa"] else []
@@ -293,10 +295,3 @@ def _clause(error: Exception) -> str:
 def _reason(error: OSError) -> str:
     # The message of an ImageSaveError speaks of pictures in memory; here the file is still there.
     return error.strerror or (os.strerror(error.errno) if error.errno else type(error).__name__)
-
-
-def _shown(text: str) -> str:
-    """Return text with control characters written out: a name with a line break stays one cell of one line."""
-    # Half a surrogate stands for a byte of a file's name that is no Unicode; the stream writes that byte.
-    kept = (one.isprintable() or "\ud800" <= one <= "\udfff" for one in text)
-    return "".join(one if keep else one.encode("unicode_escape").decode() for one, keep in zip(text, kept, strict=True))

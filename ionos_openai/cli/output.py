@@ -166,6 +166,13 @@ def one_line(text: str) -> str:
     return "".join(one if one.isprintable() else " " for one in " ".join(text.split()))
 
 
+def visible(text: str) -> str:
+    """Return text with control characters written out: what has a line break stays one cell of one line."""
+    # Half a surrogate stands for a byte of a file's name that is no Unicode; the stream writes that byte.
+    kept = (one.isprintable() or "\ud800" <= one <= "\udfff" for one in text)
+    return "".join(one if keep else one.encode("unicode_escape").decode() for one, keep in zip(text, kept, strict=True))
+
+
 def _show_warnings_with(terminal: Terminal, ours: type[Warning]) -> None:
     others = warnings.showwarning
 
