@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 SCHEMA = 1  # of all JSON documents; a number for each incompatible change
+PLACEHOLDER = "A placeholder of the stand-in, not made by a model."
 
 
 class Terminal:
