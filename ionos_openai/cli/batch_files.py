@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from ionos_openai.batch import ImageRequest
 from ionos_openai.batch.request import check, complete
-from ionos_openai.cli.prompts import check_text
 from ionos_openai.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ def read_requests(
                 raise row
             request = _request(row, labels, n)
             check(complete(request, model=model, size=size))
-            check_text(f"{request.prompt}{request.model}", "its prompt or model")
             requests.append(request)
         except InvalidRequestError as error:
             problems.append(f"line {line}: {error}")
