@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -52,8 +53,6 @@ class RedisLedger:
         ConfigurationError: The URL cannot be used, or the package redis is missing.
     """
 
-    remote = True
-
     def __init__(
         self, url: str, contract: str, *, reconnects: int = _RECONNECTS, clock: Callable[[], float] | None = None
     ) -> None:
@@ -65,6 +64,10 @@ class RedisLedger:
         self._script = self._redis.register_script(_SCRIPT)
         with _connect(url, self._shown, 0) as probe:  # no long wait where it was never there
             self._ask(probe.ping)
+
+    def is_slow(self) -> bool:
+        """Tell that async code had better ask in a thread."""
+        return True
 
     def take(self, bucket: Bucket, *, held: bool = False, longest: float = float("inf")) -> Grant:
         """Take one unit."""
@@ -117,11 +120,20 @@ def _connect(url: str, shown: str, reconnects: int) -> Any:
 
 
 def without_password(url: str) -> str:
-    """Return `url` fit to be shown: scheme, host, port and path, without user, password and query."""
+    """Return `url` fit to be shown: scheme, host, port and database, without user, password and query.
+
+    A password with a "/", "?" or "#" in it makes its parts look like others: of such a URL nothing is shown.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return "(not a URL)"
+    is_clean = url.count("@") == parts.netloc.count("@") <= 1
+    if is_clean and parts.scheme == "unix" and not host:
+        return f"unix://{parts.path}"
+    if not is_clean or parts.scheme not in ("redis", "rediss") or not host:
+        return "(not a URL)"
     host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path}"
+    database = parts.path if re.fullmatch(r"/\d*", parts.path) else ""
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{database}"
