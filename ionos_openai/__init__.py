@@ -1,4 +1,4 @@
-"""The real OpenAI client, made at home on the IONOS AI Model Hub, and everything for the pictures that come back.
+"""The official OpenAI client, set up for image models on the IONOS AI Model Hub, and tools for the pictures it returns.
 
     from ionos_openai import create_client, generate_images
 

@@ -45,6 +45,13 @@ def test_every_example_runs_on_the_stand_in(tmp_path: Path, monkeypatch: pytest.
     assert batch == [".ionos-batch.lock", "a-lighthouse-at-dusk.jpg", "manifest.jsonl", "mug.jpg"]
 
 
+def test_every_link_within_leads_to_a_heading() -> None:
+    """No link leads nowhere."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL), re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#(.+?)\)", TEXT)) <= anchors
+
+
 def test_every_setting_stands_in_the_table() -> None:
     """No field and no variable is missing."""
     from ionos_openai.settings import _VARIABLES

@@ -168,9 +168,10 @@ def blocks() -> list[dict[str, object]]:
 
 @pytest.mark.skipif(os.name == "nt", reason="The command is for a Linux container")
 def test_the_compose_file_starts_the_server() -> None:
-    """The command of the README's compose file, run here as a plain process, is healthy and takes any token."""
+    """The command of the README's compose file, run as a plain process, passes the check that the app waits for."""
     (compose,) = [block for block in blocks() if "services" in block]
     service = compose["services"]["ionos"]  # type: ignore[index]  # parsed YAML
+    assert compose["services"]["app"]["depends_on"] == {"ionos": {"condition": "service_healthy"}}  # type: ignore[index]
     start = shlex.split(service["command"])[-1].partition("&& ")[2].replace("8600", "0").split()
     assert start[:2] == ["ionos-openai", "sandbox"]
     process = subprocess.Popen(
@@ -181,6 +182,8 @@ def test_the_compose_file_starts_the_server() -> None:
         address = next(line for line in process.stdout if "IONOS_BASE_URL" in line).strip().partition("=")[2]
         with urllib.request.urlopen(address.replace("/v1", "/sandbox/health")) as answer:
             assert json.load(answer) == {"status": "ok", "sandbox": True}
+        check = service["healthcheck"]["test"].replace("http://127.0.0.1:8600", address.removesuffix("/v1"))
+        run(sys.executable, *shlex.split(check)[1:])
         started = time.monotonic()
         process.terminate()  # as `docker stop` does
         process.communicate(timeout=10)
@@ -196,4 +199,9 @@ def test_the_workflow_is_whole() -> None:
     steps = "\n".join(step.get("run", "") for step in job["steps"])
     assert "ionos-openai sandbox" in steps
     assert "/sandbox/health" in steps
-    assert job["env"] == {"IONOS_BASE_URL": "http://127.0.0.1:8600/v1", "IONOS_API_TOKEN": "sandbox"}
+    assert job["env"] == {
+        "IONOS_BASE_URL": "http://127.0.0.1:8600/v1",
+        "IONOS_API_TOKEN": "sandbox",
+        "OPENAI_BASE_URL": "http://127.0.0.1:8600/v1",
+        "OPENAI_API_KEY": "sandbox",
+    }
