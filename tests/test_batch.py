@@ -420,7 +420,7 @@ def refuse_locks(handle: int) -> None:
 
 def test_without_locks_a_file_stands_in(client: openai.OpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a drive without locks a second run is refused too, and the file is gone in the end."""
-    monkeypatch.setattr(lock, "lock_handle", refuse_locks)
+    monkeypatch.setattr(lock, "try_lock", refuse_locks)
     with generate_batch(client, ["a"], tmp_path), pytest.raises(BatchRunningError, match="If that process is dead"):
         generate_batch(client, ["a"], tmp_path)
     assert not (tmp_path / lock.OWNER).exists()
@@ -432,7 +432,7 @@ def test_the_file_of_a_dead_process_is_taken_over(
     client: openai.OpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, is_free: bool
 ) -> None:
     """On the same host it is known to be dead; of another host nobody can tell."""
-    monkeypatch.setattr(lock, "lock_handle", refuse_locks)
+    monkeypatch.setattr(lock, "try_lock", refuse_locks)
     owner = {"pid": os.getpid(), "host": host, "started": "2026-01-01", "born": "long ago"}
     (tmp_path / lock.OWNER).write_text(json.dumps(owner))
     with contextlib.nullcontext() if is_free else pytest.raises(BatchRunningError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import json
@@ -13,18 +14,21 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ionos_openai.budget import Limits, estimate_seconds
+from ionos_openai.budget import Budget, Limits, PacedCall, estimate_seconds, pacing
 from ionos_openai.budget.buckets import Bucket, Level, give_back, set_back, take
 from ionos_openai.budget.ledgers import FileLedger, MemoryLedger
 from ionos_openai.budget.pacing import Pacing, contract_name, find_cause, read_retry_after
 from ionos_openai.budget.redis_ledger import RedisLedger, without_password
 from ionos_openai.errors import BudgetUnavailableError, ConfigurationError
+from ionos_openai.locks import try_lock
 from ionos_openai.transport import http_library
 from tests.tokens import make_token
 
@@ -225,6 +229,42 @@ def test_a_folder_that_cannot_be_made_leaves_this_process_its_own_buckets(
     assert record.getMessage() == WITHOUT_THE_OTHERS.format(path=path, why=os.strerror(errno.ENOTDIR))
 
 
+def test_threads_that_fail_at_the_file_together_share_one_bucket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No more go at once than the burst, and there is one warning."""
+    ledger, together = FileLedger(tmp_path / "state.json", clock=lambda: 0.0), threading.Barrier(8)
+
+    def refuse() -> int:
+        together.wait(10)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(ledger, "_open", refuse)
+    with ThreadPoolExecutor(8) as pool:
+        grants = list(pool.map(lambda _: ledger.take(BUCKET), range(8)))
+    assert sorted(grant.delay for grant in grants) == [0, 0, 0, 10, 20, 30, 40, 50]
+    assert len(caplog.records) == 1
+
+
+def test_a_file_that_could_not_be_used_is_tried_again_after_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was spent meanwhile is written into it, unless others spent more."""
+    now = 100.0
+    ledger, other = (FileLedger(tmp_path / "state.json", clock=lambda: now) for _ in range(2))
+    bucket = Bucket(name="images", capacity=3, interval=100.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "_open", mock.Mock(side_effect=OSError(errno.EMFILE, "too many open files")))
+        assert [ledger.take(bucket).delay for _ in range(3)] == [0, 0, 0]
+    now += 59
+    assert ledger.take(bucket).delay == 41
+    assert not (tmp_path / "state.json").exists()
+    now += 1
+    assert ledger.take(bucket).delay == 140
+    assert other.take(bucket).delay == 240
+    assert ledger.take(bucket).delay == 340
+
+
 @pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.ENOSYS])
 def test_a_file_system_without_locks_leaves_this_process_its_own_buckets(
     tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -234,7 +274,7 @@ def test_a_file_system_without_locks_leaves_this_process_its_own_buckets(
     def refuse(file: int) -> bool:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr("ionos_openai.budget.ledgers._try_lock", refuse)
+    monkeypatch.setattr("ionos_openai.budget.ledgers.try_lock", refuse)
     assert FileLedger(tmp_path / "state.json").take(BUCKET).granted
     assert [one.getMessage() for one in caplog.records] == [
         WITHOUT_THE_OTHERS.format(path=tmp_path / "state.json", why=os.strerror(code))
@@ -254,6 +294,21 @@ def test_a_stopped_process_that_holds_the_lock_stops_nobody_else(
     assert ledger.take(BUCKET).granted
     os.close(file)
     assert "(another process holds its lock)" in caplog.text
+
+
+async def test_an_event_loop_does_not_wait_for_the_files_lock(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """While another process holds it, other tasks go on: here the one that releases it."""
+    ledger = FileLedger(tmp_path / "state.json")
+    file = ledger._open()
+    assert try_lock(file)
+    assert ledger.is_slow()
+    turn = asyncio.create_task(PacedCall(Budget(Limits(), ledger), images=True).await_turn())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    os.close(file)
+    await turn
+    assert not ledger.is_slow()
+    assert caplog.text == ""
 
 
 # Contracts.
@@ -279,6 +334,16 @@ def test_clients_of_one_contract_share_a_budget() -> None:
     assert Pacing(max_wait=5).budget("one") is budget
     assert Pacing().budget("other") is not budget
     assert Pacing(limits=Limits(image_burst=5)).budget("one") is not budget
+
+
+def test_after_a_fork_the_parents_budgets_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that forks again and again keeps its own alone."""
+    budgets = [Pacing().budget("one")]
+    for pid in (1, 2):
+        monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
+        budgets.append(Pacing().budget("one"))
+    assert len(set(budgets)) == 3
+    assert list(pacing._budgets.values()) == budgets[2:]
 
 
 # What a 429 says.
@@ -468,10 +533,25 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
         (f"rediss://:{PASSWORD}@[::1]:1/2?password={PASSWORD}", "rediss://[::1]:1/2"),
         (f"redis://{PASSWORD}@host:bad", "(not a URL)"),
         (f"unix://user:{PASSWORD}@/run/redis.sock?db=0", "unix:///run/redis.sock"),
+        (f"redis://host/{PASSWORD}", "redis://host"),
+        *(
+            (url, "(not a URL)")
+            for url in (
+                f"redis://:99/{PASSWORD}@host:1/0",
+                f"redis://user:12/{PASSWORD}@host:1/0",
+                f"redis://user:1?{PASSWORD}@host:1/0",
+                f"redis://user:1#{PASSWORD}@host:1/0",
+                f"redis://user:{PASSWORD}@@host:1/0",
+                f"user:{PASSWORD}@host:1/0",
+                f":{PASSWORD}@host",
+                f"unix://:1/{PASSWORD}@/run/redis.sock",
+                f"http://{PASSWORD}/0",
+            )
+        ),
     ],
 )
 def test_a_url_is_shown_without_what_is_secret(url: str, shown: str) -> None:
-    """Neither user nor password nor query."""
+    """Neither user nor password nor query, and nothing at all where a password makes parts look like others."""
     assert without_password(url) == shown
 
 

@@ -8,23 +8,20 @@ process has gone on the same host; of another host nobody can tell, so the error
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import secrets
 import socket
-import sys
 import weakref
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ionos_openai.errors import BatchRunningError, ImageSaveError
+from ionos_openai.locks import try_lock
 
 LOCK = ".ionos-batch.lock"
 OWNER = ".ionos-batch.owner"
-_BEYOND = 1 << 30  # Windows keeps everyone from reading what is locked: lock what is not there
-_TAKEN = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
 
 
 class DirectoryLock:
@@ -52,12 +49,12 @@ class DirectoryLock:
 
     def _take(self, directory: Path) -> None:
         try:
-            lock_handle(self._handle)
-        except OSError as error:
-            if error.errno in _TAKEN:
-                raise _running(directory, _read(directory / LOCK)) from None
+            is_ours = try_lock(self._handle)
+        except OSError:
             self._owner = _own(directory)
             return
+        if not is_ours:
+            raise _running(directory, _read(directory / LOCK))
         with contextlib.suppress(OSError):
             os.ftruncate(self._handle, 0)
             os.write(self._handle, json.dumps(_myself()).encode())
@@ -69,20 +66,6 @@ class DirectoryLock:
                 self._owner.unlink()
             self._owner = None
         self._closing()
-
-
-def lock_handle(handle: int) -> None:
-    """Lock an open file for as long as it is open, without waiting."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        os.lseek(handle, _BEYOND, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        os.lseek(handle, 0, os.SEEK_SET)
-    else:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _myself() -> dict[str, Any]:

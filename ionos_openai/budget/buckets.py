@@ -139,6 +139,14 @@ def set_back(level: Level, bucket: Bucket, now: float, seconds: float) -> Level:
     )
 
 
+def join(level: Level, other: Level, now: float) -> Level:
+    """Return the emptier of two levels of a bucket, as of `now`."""
+    one, two = at(level, now), at(other, now)
+    return Level(
+        full_at=max(one.full_at, two.full_at), blocked_until=max(one.blocked_until, two.blocked_until), seen=now
+    )
+
+
 def at(level: Level, now: float) -> Level:
     """Return the level as of `now`; where the clock was put back, what lies ahead lies no further ahead than before."""
     back = max(0.0, level.seen - now)

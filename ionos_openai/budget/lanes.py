@@ -115,7 +115,7 @@ class Lane:
     def leave(self, turn: Turn) -> None:
         """Step out of the queue; a unit that was taken goes to the next, else back to the ledger.
 
-        Where the ledger is remote the unit stays spent: this may run in an event loop that must not block.
+        Where the ledger is slow the unit stays spent: this may run in an event loop that must not block.
         """
         with self._lock:
             if turn not in self._turns:
@@ -123,7 +123,7 @@ class Lane:
             self._go(turn)
             spare = self._holds and not self._turns
             self._holds = self._holds and not spare
-        if spare and not self.ledger.remote:
+        if spare and not self.ledger.is_slow():
             self.ledger.give_back(self.bucket)
 
     def _go(self, turn: Turn) -> None:

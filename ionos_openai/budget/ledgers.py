@@ -10,7 +10,6 @@ import errno
 import json
 import logging
 import os
-import sys
 import threading
 import time
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ionos_openai.budget import buckets
 from ionos_openai.budget.buckets import Bucket, Grant, Level
+from ionos_openai.locks import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,16 +29,14 @@ Result = TypeVar("Result")
 
 _FILE_SIZE = 512  # Always as long, so that one write replaces all of it and nothing has to be cut off.
 _LOCK_PATIENCE = 5.0  # Seconds; a lock is held for well under a millisecond, unless its holder was stopped.
+_LONGEST_ALONE = 60.0  # Seconds until a file that could not be used is tried again.
 
 
 class Ledger(Protocol):
-    """Keeps how full buckets are.
+    """Keeps how full buckets are."""
 
-    Attributes:
-        remote: Whether a call may take long enough for async code to make it in a thread.
-    """
-
-    remote: bool
+    def is_slow(self) -> bool:
+        """Tell whether a call may take so long just now that async code had better make it in a thread."""
 
     def take(self, bucket: Bucket, *, held: bool = False, longest: float = float("inf")) -> Grant:
         """Take one unit (`buckets.take`)."""
@@ -53,7 +51,8 @@ class Ledger(Protocol):
 class _LocalLedger:
     """What a ledger on this host is made of: `_change` applies a function to a bucket's level."""
 
-    remote = False
+    def is_slow(self) -> bool:
+        return False
 
     def take(self, bucket: Bucket, *, held: bool = False, longest: float = float("inf")) -> Grant:
         return self._change(bucket, lambda level, now: buckets.take(level, bucket, now, held=held, longest=longest))
@@ -83,41 +82,79 @@ class MemoryLedger(_LocalLedger):
             self._levels[bucket.name] = level
         return result
 
+    def level(self, bucket: Bucket) -> Level:
+        """Return how full a bucket is."""
+        return self._levels.get(bucket.name, Level())
+
+    def forget(self, bucket: Bucket) -> None:
+        """Have a bucket full again."""
+        self._levels.pop(bucket.name, None)
+
 
 class FileLedger(_LocalLedger):
     """Levels in a file, shared by every process that opens it; opened anew for each change, so that a fork is safe.
 
-    Where the file cannot be made, written or locked, levels are kept in this process, after one WARNING.
+    Where the file cannot be made, written or locked, levels are kept in this process, after one WARNING; a minute later
+    the file is tried again, and takes over what was spent meanwhile.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         """Remember `path`; `clock` returns seconds on the clock that all processes share: the wall's."""
         self.path = path
         self._clock = clock
-        self._own: MemoryLedger | None = None
+        self._own = MemoryLedger(clock=clock)
+        self._alone_since: float | None = None
+        self._is_told = False
+        self._telling = threading.Lock()
+
+    def is_slow(self) -> bool:
+        """Tell whether another process, or a thread, is at the file just now."""
+        if self._is_alone():
+            return False
+        try:
+            file = self._open()
+            try:
+                return not try_lock(file)
+            finally:
+                os.close(file)
+        except OSError:  # what cannot be opened or locked takes no time
+            return False
+
+    def _is_alone(self) -> bool:
+        since = self._alone_since
+        return since is not None and 0 <= self._clock() - since < _LONGEST_ALONE
 
     def _change(self, bucket: Bucket, change: Callable[[Level, float], tuple[Level, Result]]) -> Result:
-        if self._own is None:
+        if not self._is_alone():
             try:
                 return self._change_file(bucket, change)
             except OSError as error:
-                self._own = MemoryLedger()
-                log.warning(
-                    "%s cannot be shared (%s): this process keeps within the contract's limits without the others of "
-                    "this host. Make it writable, set IONOS_BUDGET_URL, or IONOS_PACE=off.",
-                    self.path,
-                    error.strerror or type(error).__name__,
-                )
+                self._go_alone(error)
         return self._own._change(bucket, change)
+
+    def _go_alone(self, error: OSError) -> None:
+        self._alone_since = self._clock()
+        with self._telling:
+            is_told, self._is_told = self._is_told, True
+        if not is_told:
+            log.warning(
+                "%s cannot be shared (%s): this process keeps within the contract's limits without the others of this "
+                "host. Make it writable, set IONOS_BUDGET_URL, or IONOS_PACE=off.",
+                self.path,
+                error.strerror or type(error).__name__,
+            )
 
     def _change_file(self, bucket: Bucket, change: Callable[[Level, float], tuple[Level, Result]]) -> Result:
         file = self._open()
         try:
             _lock(file)
             levels = _parse(os.read(file, _FILE_SIZE))
-            level, result = change(levels.get(bucket.name, Level()), self._clock())
+            now = self._clock()
+            level = buckets.join(levels.get(bucket.name, Level()), self._own.level(bucket), now)
+            level, result = change(level, now)
             os.lseek(file, 0, os.SEEK_SET)
             os.write(file, _format({**levels, bucket.name: level}))
+            self._own.forget(bucket)
             return result
         finally:
             os.close(file)  # and with it the lock
@@ -152,33 +189,8 @@ def _lock(file: int) -> None:
     """
     give_up = time.monotonic() + _LOCK_PATIENCE
     pause = 0.0002
-    while not _try_lock(file):
+    while not try_lock(file):
         if time.monotonic() > give_up:
             raise OSError(errno.EDEADLK, "another process holds its lock")
         time.sleep(pause)
         pause = min(2 * pause, 0.01)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(file: int) -> bool:
-        os.lseek(file, _FILE_SIZE, os.SEEK_SET)  # Behind the data, since Windows keeps others from reading it.
-        try:
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            if error.errno in (errno.EACCES, errno.EDEADLK):
-                return False
-            raise
-        os.lseek(file, 0, os.SEEK_SET)
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(file: int) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
