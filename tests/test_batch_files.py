@@ -14,6 +14,7 @@ import pytest
 from ionos_openai.batch import ImageRequest
 from ionos_openai.cli.batch_files import read_requests
 from ionos_openai.errors import InvalidRequestError
+from ionos_openai.gallery.manifest import read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,6 +100,14 @@ def test_the_kind_of_standard_input_is_found_out_with_semicolons_too(monkeypatch
     assert request == ImageRequest(prompt="a fox", metadata={"sku": "7"})
 
 
+def test_closed_standard_input_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a shell's `0<&-` leaves it."""
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InvalidRequestError) as caught:
+        read_requests("-", {}, model=FLUX, size=None, n=1)
+    assert str(caught.value) == "Standard input is closed: pipe the prompts in, or name a file with them."
+
+
 # Costs.
 
 
@@ -115,16 +124,20 @@ def picture(sku: str = "", amount: str = "0.032") -> dict[str, Any]:
 
 
 def test_a_damaged_line_is_passed_over(cli: Callable[..., Result]) -> None:
-    """One whose files are no list says nothing about pictures."""
+    """One whose files are no list, or that is nested without end, says nothing about pictures."""
     record("out", picture(), {"files": 5})
+    with Path("out/manifest.jsonl").open("a") as manifest:
+        manifest.write("[" * 100_000 + "\n")
     assert cli("costs", "out").out.splitlines()[1:] == ["1\t0.032 USD\t0\t0\t0"]
 
 
 @pytest.mark.parametrize("amount", ["1E+999999999999", "1E-999999999999", "1e16", "NaN", "Infinity", "much"])
 def test_an_amount_that_is_none_is_unknown(cli: Callable[..., Result], amount: str) -> None:
-    """It neither ends the sum nor becomes part of it."""
+    """It neither ends the sum nor becomes part of it, and the gallery passes over it too."""
     record("out", picture(), picture(amount=amount))
     assert cli("costs", "out").out.splitlines()[1:] == ["2\t0.032 USD\t1\t0\t0"]
+    known, unknown = read_manifest(Path("out/manifest.jsonl")).records
+    assert (str(known.cost), unknown.cost) == ("0.032 USD", None)
 
 
 def test_a_directory_that_is_named_twice_counts_once(cli: Callable[..., Result]) -> None:

@@ -189,7 +189,7 @@ def _last_line(lines: Any, size: int) -> int:
 def _parse(line: bytes) -> Entry | None:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) and isinstance(entry.get("id"), str) else None
 

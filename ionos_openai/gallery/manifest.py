@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_MOST_DIGITS = 15  # of an amount, before its point or behind it; more is damage
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -155,4 +157,5 @@ def _cost(value: Mapping[str, object]) -> Money | None:
         amount = Decimal(str(value.get("amount")))
     except InvalidOperation:
         return None
-    return Money(amount=amount, currency=currency) if currency and amount.is_finite() else None
+    is_sane = amount.is_finite() and abs(amount.adjusted()) <= _MOST_DIGITS
+    return Money(amount=amount, currency=currency) if currency and is_sane else None
