@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 _LONGEST_MESSAGE = 500
 _LONGEST_CODE = 80
+_KEY = re.compile(r"\bsk-[\w-]{8,}")
 # In one piece, or in the lines of 64 or 76 characters that mail and PEM break it into.
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=-]{120,}|(?:[A-Za-z0-9+/_=-]{60,}\s+){2,}[A-Za-z0-9+/_=-]*")
 
@@ -210,8 +211,17 @@ def mask_secrets(text: str, secret: str | None = None) -> str:
         text = text.replace(secret, "<token>")
     text = re.sub(r"eyJ[\w-]{5,}(?:\.[\w-]*)*", "<token>", text)
     text = re.sub(r"(?i)\bbearer\s+[^\s\"',;<>]+", "Bearer <token>", text)
-    text = re.sub(r"\bsk-[\w-]{8,}", "<token>", text)
-    return _BASE64.sub("<data>", text)
+    text = _KEY.sub(lambda found: "<token>" if _is_random(found[0], 10, r"\d|[a-z][A-Z]") else found[0], text)
+    return _BASE64.sub(lambda found: "<data>" if _is_random(found[0], 20, r"\d") else found[0], text)
+
+
+def _is_random(text: str, least: int, sign: str) -> bool:
+    """Tell a key or data from a path of names: by a piece of `least` letters and digits in which `sign` is found.
+
+    Of data that is all alike, such as the base64 of zeros, a piece of 60 tells.
+    """
+    pieces = re.finditer(rf"[A-Za-z0-9+]{{{least},}}", text)
+    return any(len(one[0]) >= 60 or re.search(sign, one[0]) for one in pieces)
 
 
 def mask_body(body: object, secret: str | None = None, *, depth: int = 20) -> object:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import copy
+import hashlib
 import inspect
 import pickle
 import re
 import time
+from typing import TYPE_CHECKING
 
 import openai
 import pytest
@@ -34,6 +36,9 @@ from ionos_openai.errors import (
     read_error_body,
 )
 from tests.tokens import make_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # The tree.
 
@@ -173,6 +178,17 @@ TOKEN = make_token()
         (f"got {PICTURE}", "got <data>"),
         (f"got data:image/png;base64,{PICTURE}!", "got data:image/png;base64,<data>!"),
         ("got " + base64.encodebytes(bytes(range(256)) * 4).decode() + "!", "got <data>!"),
+        ("got " + "A" * 120, "got <data>"),
+        ("got " + ("A" * 64 + "\n") * 3 + "!", "got <data>!"),
+        ("shop-sk-proj-abcdefgh1234", "shop-<token>"),
+        *(
+            (text, text)
+            for text in (
+                "shop-sk-produkty-2024/f is a file",
+                f"/home/anna/{'ein_Ordner-mit/Bildern2024/' * 6}f is a folder",
+                f"cannot copy {'/srv/Kampagne-2024' * 4} to {'/mnt/backup_2024' * 5} now",
+            )
+        ),
         ("opaque-secret-1 and opaque-secret-1", "<token> and <token>"),
         (
             "stabilityai/stable-diffusion-xl-base-1.0 is not there",
@@ -183,8 +199,16 @@ TOKEN = make_token()
     ],
 )
 def test_tokens_and_base64_are_masked(text: str, masked: str) -> None:
-    """What was sent as token, what looks like a token or a key, and base64 of any length are replaced."""
+    """What was sent as token, what looks like a token or a key, and base64 of any length are replaced; paths stay."""
     assert mask_secrets(text, "opaque-secret-1") == masked
+
+
+@given(st.binary(), st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]))
+def test_no_data_is_taken_for_a_path(seed: bytes, encode: Callable[[bytes], bytes]) -> None:
+    """Of what looks like data, 120 characters in a row never stand in the masked text, in either alphabet."""
+    data = encode(b"".join(hashlib.sha256(seed + bytes([one])).digest() for one in range(8))).decode()
+    masked = mask_secrets(f"got {data}!")
+    assert not any(data[start : start + 120] in masked for start in range(len(data) - 120))
 
 
 def test_a_body_is_masked_in_depth_and_cut_off() -> None:
