@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 _SIDE_BY_SIDE = 8
+_LONGEST_WAIT = 0.5  # Seconds: Windows lets no Ctrl-C through to a thread that waits without an end.
 
 
 def send_all(send: Callable[[], Answer], times: int) -> tuple[list[Answer], list[BaseException]]:
@@ -43,7 +44,8 @@ def send_all(send: Callable[[], Answer], times: int) -> tuple[list[Answer], list
     with ThreadPoolExecutor(min(times, _SIDE_BY_SIDE), thread_name_prefix="ionos-openai") as pool:
         futures = [pool.submit(contextvars.copy_context().run, one) for _ in range(times)]
         try:
-            wait(futures)
+            while wait(futures, _LONGEST_WAIT).not_done:
+                pass
         except BaseException as interruption:  # noqa: BLE001 - returned, and raised with the answers that came
             failed.set()
             failures.append(interruption)

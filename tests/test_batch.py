@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import errno
 import hashlib
 import itertools
@@ -777,6 +778,65 @@ async def test_cancelling_finishes_what_is_in_flight(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert 3 <= len(record(tmp_path)) == service.requests < 20
+
+
+async def test_requests_that_take_their_time_hold_up_no_loop(async_client: openai.AsyncOpenAI, tmp_path: Path) -> None:
+    """The iterable is read in a thread, with the context of who iterates; here it waits for another task."""
+    ready, who = threading.Event(), contextvars.ContextVar("who", default="nobody")
+
+    def prompts() -> Iterator[str]:
+        assert ready.wait(10)
+        yield who.get()
+
+    who.set("a user")
+    running = asyncio.create_task(agenerate_batch(async_client, prompts(), tmp_path).run())
+    await asyncio.sleep(0.01)
+    ready.set()
+    assert [result.request.prompt for result in await running] == ["a user"]
+
+
+async def test_being_cancelled_while_a_request_is_read_sends_nothing(
+    async_client: openai.AsyncOpenAI, service: Service, tmp_path: Path
+) -> None:
+    """What was taken meanwhile is left to the next run, and the directory is free."""
+    ready, begun = threading.Event(), threading.Event()
+
+    def prompts() -> Iterator[str]:
+        begun.set()
+        assert ready.wait(10)
+        yield "a"
+
+    running = agenerate_batch(async_client, prompts(), tmp_path, max_images=1)
+    task = asyncio.create_task(running.run())
+    assert await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0.01)
+    ready.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (service.requests, running.progress.in_flight) == (0, 0)
+    assert len(await agenerate_batch(async_client, ["a"], tmp_path).run()) == 1
+
+
+def test_the_end_of_a_loop_waits_for_what_is_recorded(service: Service, tmp_path: Path) -> None:
+    """`asyncio.run` cancels the tasks that are left; a picture that came is recorded all the same."""
+    service.delay = 0.05
+
+    async def make() -> None:
+        async with create_async_client(api_key=make_token(), base_url=service.url) as client:
+            await agenerate_batch(client, [f"p{number}" for number in range(9)], tmp_path).run()
+
+    async def leave() -> None:
+        left.append(asyncio.create_task(make()))
+        while not (tmp_path / "p0.jpg").exists():  # noqa: ASYNC110 - a thread writes it
+            await asyncio.sleep(0.001)
+
+    left: list[asyncio.Task[Any]] = []
+    asyncio.run(leave())
+    assert left[0].cancelled()
+    assert sorted(file["name"] for line in record(tmp_path) for file in line["files"]) == pictures(tmp_path)
+    with create_client(api_key=make_token(), base_url=service.url) as client:
+        assert len(generate_batch(client, [f"p{number}" for number in range(9)], tmp_path).run()) < 9
 
 
 async def test_leaving_an_async_loop_finishes_what_is_in_flight(

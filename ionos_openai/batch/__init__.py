@@ -141,7 +141,10 @@ def agenerate_batch(
     timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
     on_event: Callable[[BatchEvent], object] | None = None,
 ) -> AsyncBatch:
-    """Do what `generate_batch` does, with an `openai.AsyncOpenAI`; not awaited itself, it returns an `AsyncBatch`."""
+    """Do what `generate_batch` does, with an `openai.AsyncOpenAI`; not awaited itself, it returns an `AsyncBatch`.
+
+    The requests are read in threads, one after the other, so that an iterable which takes its time holds up no loop.
+    """
     plan = _plan(
         client,
         directory,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
 import os
 import queue
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ionos_openai.batch.run import Run, Unit
 from ionos_openai.budget import WithdrawnError, while_wanted
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from ionos_openai.batch.manifest import Manifest
     from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress
     from ionos_openai.budget.buckets import Limits
+
+Made = TypeVar("Made")
+Begun = TypeVar("Begun", bound="asyncio.Future[Any]")
 
 # Windows lets no Ctrl-C through to a thread that waits without an end.
 _LONGEST_WAIT = 0.5 if os.name == "nt" else None
@@ -287,7 +291,8 @@ class AsyncBatch(_Course):
         self._timeout = timeout
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
+        self._launching = asyncio.Lock()  # two that iterate take turns at reading the requests
 
     async def run(self) -> list[BatchResult]:
         """Do what `Batch.run` does."""
@@ -343,7 +348,7 @@ class AsyncBatch(_Course):
         try:
             while True:
                 self._wake.clear()
-                pause = self._launch()
+                pause = await self._launch()
                 self._tell()
                 result = self._run.pop_result()
                 if result is not None:
@@ -356,15 +361,38 @@ class AsyncBatch(_Course):
             await self.aclose()
             raise
 
-    def _launch(self) -> float | None:
-        while self._run.flying < self._concurrency:
-            found = self._run.take()
-            if not isinstance(found, Unit):
-                return found
-            task = asyncio.create_task(self._work(found))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    async def _launch(self) -> float | None:
+        async with self._launching:
+            while self._run.flying < self._concurrency:
+                found = await self._take()
+                if not isinstance(found, Unit):
+                    return found
+                self._await_at_close(asyncio.create_task(self._work(found)))
         return None
+
+    async def _take(self) -> Unit | float | None:
+        """Ask in a thread, since it reads files and the user's iterable; cancelled, leave the unit to the next run."""
+        taking = self._in_thread(self._run.take)
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(self._give_up)
+            raise
+
+    def _give_up(self, taking: asyncio.Future[Unit | float | None]) -> None:
+        found = None if taking.exception() else taking.result()
+        if isinstance(found, Unit):
+            self._run.abandon(found)
+
+    def _in_thread(self, function: Callable[..., Made], *arguments: Any) -> asyncio.Future[Made]:
+        """Do what `asyncio.to_thread` does, but as no task: the end of a loop cancels all tasks."""
+        call = functools.partial(contextvars.copy_context().run, function, *arguments)
+        return self._await_at_close(asyncio.get_running_loop().run_in_executor(None, call))
+
+    def _await_at_close(self, begun: Begun) -> Begun:
+        self._tasks.add(begun)
+        begun.add_done_callback(self._tasks.discard)
+        return begun
 
     async def _pause(self, seconds: float | None) -> None:
         if seconds == 0.0:
@@ -387,7 +415,7 @@ class AsyncBatch(_Course):
         except Exception as error:  # noqa: BLE001 - what follows from it is decided elsewhere
             made = error
         # Writing waits for the disk, so it leaves the loop alone; once begun it is not given up.
-        await asyncio.shield(asyncio.to_thread(self._run.settle, unit, made))
+        await asyncio.shield(self._in_thread(self._run.settle, unit, made))
         self._wake.set()
 
     async def _end(self) -> None:

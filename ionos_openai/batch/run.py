@@ -191,7 +191,7 @@ class Run:
     def _take_again(self, now: float) -> Unit | float | None:
         if now < self._paused_until:
             return self._paused_until - now
-        if not self._affordable(self._again[0][2].item):
+        if not self._afford_or_end(self._again[0][2].item):
             return None
         return self._begin(heapq.heappop(self._again)[2])
 
@@ -199,7 +199,7 @@ class Run:
         item = self._item
         if item is None:
             return max(0.0, self._again[0][0] - now) if self._again else None
-        if not self._affordable(item):
+        if not self._afford_or_end(item):
             return None
         item.fresh -= 1
         if not item.fresh:
@@ -211,8 +211,8 @@ class Run:
         self.flying += 1
         return unit
 
-    def _affordable(self, item: Item) -> bool:
-        """Tell whether one more picture is within the limits; where it is not and nothing can change that, end."""
+    def _afford_or_end(self, item: Item) -> bool:
+        """End where one more picture is beyond the limits and nothing can change that; return whether it is within."""
         reached = self._spent.reached(item.request)
         if reached is not None and not self.flying:
             self._end(f"{reached} is reached; what is left is made by the next run.")
@@ -224,12 +224,12 @@ class Run:
             try:
                 request, mark = _marked(raw, self.plan)
                 occurrence = self._manifest.occurrence(mark)
-                if self._is_quickly_settled(mark, occurrence):
+                if self._skip_untouched(mark, occurrence):
                     continue
                 request = request or complete(raw, model=self.plan.model, size=self.plan.size)
                 identifier = identify(mark, occurrence)
                 entry = self._recorded(mark, occurrence, identifier)
-                if self._is_settled(request, entry):
+                if self._skip_settled(request, entry):
                     continue
                 check(request)
                 self._spent.check(request)
@@ -271,7 +271,7 @@ class Run:
 
     def _kept(self, request: ImageRequest, entry: Entry | None) -> list[dict[str, object]]:
         """Return the pictures that an earlier run made of a prompt that it could not finish."""
-        if entry is None or entry.get("status") != "failed" or self._is_chosen(request, entry):
+        if entry is None or entry.get("status") != "failed" or self._tick_off(request, entry):
             return []
         try:
             whole = [one for one in entry["files"] if pictures.look(self._folder, [one], verify=False) == "same"]
@@ -281,8 +281,8 @@ class Run:
 
     # What an earlier run has done -----------------------------------------------------------------------------------
 
-    def _is_quickly_settled(self, mark: str, occurrence: int) -> bool:
-        """Tell of the usual case, one untouched file, that nothing is to be made; other cases are looked into."""
+    def _skip_untouched(self, mark: str, occurrence: int) -> bool:
+        """Skip the usual case, one untouched file; return whether it is one. Other cases are looked into."""
         if self.plan.verify or self.plan.redo:
             return False
         file = self._manifest.glance(mark, occurrence)
@@ -291,20 +291,21 @@ class Run:
         self._counts["skipped"] += 1
         return True
 
-    def _is_settled(self, request: ImageRequest, entry: Entry | None) -> bool:
-        """Tell whether nothing is to be made of a prompt, and note why."""
+    def _skip_settled(self, request: ImageRequest, entry: Entry | None) -> bool:
+        """Skip a prompt of which nothing is to be made, and note why; return whether it is one."""
         plan = self.plan
         status = entry.get("status") if entry is not None else None
-        if plan.redo and entry is not None and self._is_chosen(request, entry):
+        if plan.redo and entry is not None and self._tick_off(request, entry):
             return False
         if entry is None or status == "failed":
             if plan.only_failed and entry is None:
                 self._counts["skipped"] += 1
                 return True
             return False
-        return self._is_kept(request, entry)
+        return self._keep_or_remake(request, entry)
 
-    def _is_kept(self, request: ImageRequest, entry: Entry) -> bool:
+    def _keep_or_remake(self, request: ImageRequest, entry: Entry) -> bool:
+        """Record and tell what became of the pictures of a prompt that is done; return whether they are kept."""
         try:
             state = pictures.look(self._folder, entry["files"], verify=self.plan.verify)
         except (KeyError, TypeError):
@@ -329,7 +330,8 @@ class Run:
             self._tell("modified", f"{_named(request, entry)} was changed by somebody: kept.", request)
         return True
 
-    def _is_chosen(self, request: ImageRequest, entry: Entry) -> bool:
+    def _tick_off(self, request: ImageRequest, entry: Entry) -> bool:
+        """Strike a prompt's names off those to be made again; return whether it had any."""
         chosen = _chosen(request, entry, self.plan.redo)
         self._unmatched -= chosen
         return bool(chosen)
