@@ -5,6 +5,8 @@ Here the SDK's request options are read and changed; what is changed into what i
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,15 +79,34 @@ def _check_raw(options: FinalRequestOptions, n: int) -> None:
 
 
 def with_bytes(files: Any) -> Any:
-    """Return a form's files with open files read: they are sent again at a retry, and for each of several pictures."""
+    """Return a form's files with open files read: they are sent again at a retry, and for each of several pictures.
+
+    Raises:
+        TypeError: A file is open in text mode, as the SDK has it.
+    """
     if isinstance(files, Mapping):
-        return {name: with_bytes(one) for name, one in files.items()}
+        return {field: _without_handle(file) for field, file in files.items()}
     if isinstance(files, (list, tuple)):
-        return type(files)(with_bytes(one) for one in files)
-    if not callable(getattr(files, "read", None)):
-        return files
-    name = getattr(files, "name", None)
-    return (Path(name).name, files.read()) if isinstance(name, str) else files.read()
+        return [(field, _without_handle(file)) for field, file in files]
+    return files
+
+
+def _without_handle(file: Any) -> Any:
+    if isinstance(file, tuple):
+        return (file[0], _content(file[1]), *file[2:])
+    name, content = getattr(file, "name", None), _content(file)
+    return (Path(name).name, content) if content is not file and isinstance(name, str) else content
+
+
+def _content(file: Any) -> Any:
+    """Return what is sent of a file: all of it, wherever it was read to before."""
+    if not callable(getattr(file, "read", None)):
+        return file
+    if isinstance(file, io.TextIOBase):
+        raise TypeError("A file to upload must be opened in binary mode, as open(path, 'rb') does, not in text mode.")
+    with contextlib.suppress(AttributeError, OSError):  # what cannot be rewound is sent from where it stands
+        file.seek(0)
+    return file.read()
 
 
 def _asked(options: FinalRequestOptions, *, edited: bool) -> Asked:

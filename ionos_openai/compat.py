@@ -10,7 +10,6 @@ Source: IONOS documentation and recorded requests, 2026-11; OpenAI's retirement 
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,17 +20,26 @@ from openai.types import ImagesResponse, images_response
 
 from ionos_openai.errors import InvalidRequestError, UnsupportedParameterError
 from ionos_openai.formats import MEDIA_TYPES, FormatError, recognise
-from ionos_openai.models import DEFAULT_SIZE, SizeRule, check_size, find_model, parse_size, resolve_model
+from ionos_openai.models import (
+    DEFAULT_SIZE,
+    SizeRule,
+    check_size,
+    find_model,
+    is_openai_model,
+    parse_size,
+    resolve_model,
+    retired_by_openai,
+)
 
 CompatMode: TypeAlias = Literal["adapt", "strict", "off"]
 """What becomes of requests written for OpenAI: they are adapted with a warning, refused, or sent as they are."""
 
 MOST_PICTURES = 100
+SIZE_DOUBT = "size-doubt"
+"""The kind of the one change that changes nothing: the service may refuse the size."""
 
-_OPENAI_MODEL = re.compile(r"(dall-e|gpt-image|chatgpt-image)\b", re.IGNORECASE)
-_RETIRED = {"dall-e-2": "2026-05-12", "dall-e-3": "2026-05-12", "gpt-image-1": "2026-10-23"}
 # What goes through: IONOS documents these or its clients send them, or nothing is known against them.
-_SENT = frozenset({"model", "prompt", "n", "size", "response_format", "output_format", "user"})
+_SENT = frozenset({"model", "prompt", "n", "size", "response_format", "output_format", "user", "seed"})
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens")
 
 
@@ -76,18 +84,17 @@ def adapt_image_request(
 
     Raises:
         UnsupportedParameterError: `stream=True`; in "strict", anything that would have to be changed.
-        UnknownModelError: The model's short name fits none or several.
-        InvalidRequestError: A prompt that is not text, an `n` outside 1 to 100, a size that cannot be read.
+        UnknownModelError: The model is not text, or its short name fits none or several.
+        InvalidRequestError: A prompt that is missing, empty or no text, an `n` outside 1 to 100, a size that cannot be
+            read.
     """
     if fields.get("stream"):
         raise UnsupportedParameterError("IONOS does not stream images: leave stream=True out.", parameter="stream")
-    prompt = fields.get("prompt")
-    if prompt is not None and not isinstance(prompt, str):
-        raise InvalidRequestError(f"The prompt is {type(prompt).__name__}, not text.")
+    check_prompt(fields.get("prompt"))
     sent = {name: value for name, value in fields.items() if name in _SENT and value is not None}
-    changes = [
-        _left_out(name, fields[name]) for name in fields if name not in _SENT and fields[name] not in (None, False)
-    ]
+    # Of the numbers, 0 equals False and still says something.
+    others = {name: value for name, value in fields.items() if name not in _SENT}
+    changes = [_left_out(name, value) for name, value in others.items() if value is not None and value is not False]
     changes += _adapt_model(sent, default_model, edits=edits)
     changes += _adapt_size(sent)
     wants_url = sent.get("response_format") == "url"
@@ -98,6 +105,25 @@ def adapt_image_request(
         _refuse(changes)
     n = check_number(sent.pop("n", 1))
     return Adapted(fields=sent, changes=tuple(changes), n=n, wants_url=wants_url)
+
+
+def check_prompt(prompt: object) -> None:
+    """Refuse a prompt that cannot be sent.
+
+    Raises:
+        InvalidRequestError: It is not text, is empty, or cannot be encoded.
+    """
+    if not isinstance(prompt, str):
+        raise InvalidRequestError(f"The prompt is {type(prompt).__name__}, not text.")
+    if not prompt.strip():
+        raise InvalidRequestError("The prompt is empty: say what the picture shows.")
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(
+            f"The prompt holds {prompt[error.start]!r}, half of a character, which cannot be sent: read or decode the "
+            "text with its right encoding."
+        ) from None
 
 
 def check_number(n: object) -> int:
@@ -128,18 +154,16 @@ def _left_out(name: str, value: object) -> Change:
 
 def _adapt_model(sent: dict[str, object], default_model: str, *, edits: bool) -> list[Change]:
     name = sent.get("model")
-    if isinstance(name, str) and not _OPENAI_MODEL.match(name):
-        sent["model"] = resolve_model(name)
+    if name is not None and not is_openai_model(name):
+        sent["model"] = resolve_model(name)  # type: ignore[arg-type]  # what is no text is refused there
         return []
     sent["model"] = default_model
     variable = "IONOS_IMAGE_EDIT_MODEL" if edits else "IONOS_IMAGE_MODEL"
     remedy = f"Write model={default_model!r}; {variable} sets another default."
-    if not isinstance(name, str):
+    if name is None:
         return [Change(kind="model", message=f"No model is named, so {default_model} is asked. {remedy}")]
-    retired = f", which OpenAI retired on {_RETIRED[name]}" if name in _RETIRED else ""
-    return [
-        Change(kind="model", message=f"model={name!r} is OpenAI's{retired}: {default_model} is asked instead. {remedy}")
-    ]
+    owner = f"OpenAI's{retired_by_openai(str(name))}"
+    return [Change(kind="model", message=f"model={name!r} is {owner}: {default_model} is asked instead. {remedy}")]
 
 
 def _adapt_size(sent: dict[str, object]) -> list[Change]:
@@ -150,6 +174,7 @@ def _adapt_size(sent: dict[str, object]) -> list[Change]:
         sent["size"] = DEFAULT_SIZE
         return [Change(kind="size", message=f"size='auto' becomes {DEFAULT_SIZE}: write size={DEFAULT_SIZE!r}.")]
     width, height = parse_size(size)  # type: ignore[arg-type]  # what is no text is refused there
+    sent["size"] = size = f"{width}x{height}"
     known = find_model(model)
     rule = known.size_rule if known else None
     if known is None or rule is None or rule.allows(width, height):
@@ -162,7 +187,7 @@ def _adapt_size(sent: dict[str, object]) -> list[Change]:
                 message=f"{known.name} makes {rule.describe()}, so {size} becomes {nearest}: write size={nearest!r}.",
             )
         ]
-    return [Change(kind="size-doubt", message=check_size(str(size), model) or "")]
+    return [Change(kind=SIZE_DOUBT, message=check_size(size, model) or "")]
 
 
 def nearest_size(width: int, height: int, rule: SizeRule) -> str:
@@ -179,9 +204,9 @@ def nearest_size(width: int, height: int, rule: SizeRule) -> str:
 
 def _refuse(changes: Iterable[Change]) -> None:
     for change in changes:
-        if change.kind != "size-doubt":
+        if change.kind != SIZE_DOUBT:
             raise UnsupportedParameterError(
-                f"With compat='strict' nothing is changed, so this is not sent: {change.message}",
+                f"compat='strict' refuses this request. What compat='adapt' would do: {change.message}",
                 parameter=change.kind,
             )
 
@@ -228,7 +253,8 @@ def _counts(response: ImagesResponse) -> dict[str, int]:
 
 def _set_usage(response: ImagesResponse, counts: Mapping[str, int]) -> None:
     usage_class = getattr(images_response, "Usage", None)
-    if usage_class is None:  # before openai 1.76 an answer for images had no usage
+    if usage_class is None:  # before openai 1.76 an answer for images had no usage but what the service sent
+        response.usage = dict(counts)  # type: ignore[assignment]
         return
     none = {"image_tokens": 0, "text_tokens": 0}
     details = {"input_tokens_details": {**none, "text_tokens": counts["input_tokens"]}, "output_tokens_details": none}

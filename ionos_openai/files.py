@@ -96,12 +96,12 @@ def clean_name(name: str) -> str:
     """
     if "/" in name or "\\" in name:
         raise InvalidRequestError(
-            f"name={_shown(name)} is a path: give the directory as the directory, and a plain file name as name."
+            f"name={shown(name)} is a path: give the directory as the directory, and a plain file name as name."
         )
     cleaned = "".join("-" if c in '<>:"|?*' or unicodedata.category(c) in {"Cc", "Cs"} else c for c in name)
     cleaned = cleaned.strip().rstrip(". ")
     if not cleaned:
-        raise InvalidRequestError(f"name={_shown(name)} is no file name: give one with letters in it, such as 'fox'.")
+        raise InvalidRequestError(f"name={shown(name)} is no file name: give one with letters in it, such as 'fox'.")
     return f"image-{cleaned}" if _is_reserved(cleaned) else cleaned
 
 
@@ -113,7 +113,7 @@ def parse_format(name: str) -> WritableFormat:
     """
     found = _SUFFIXES.get("." + name.strip().lower().removeprefix("."))
     if found is None:
-        raise InvalidRequestError(f"format={_shown(name)} cannot be written: choose {_WRITABLE}.")
+        raise InvalidRequestError(f"format={shown(name)} cannot be written: choose {_WRITABLE}.")
     return found
 
 
@@ -131,18 +131,19 @@ def choose_format(
         The name with its extension, and the format to convert to; None where the bytes are written as they are.
 
     Raises:
-        InvalidRequestError: The name's extension contradicts `wanted`, or is of a format that is not written.
+        InvalidRequestError: The name is an extension alone, which contradicts `wanted`, or is of a format that is not
+            written.
     """
+    if name.lower() in _SUFFIXES or name.lower() in _OTHER_PICTURES:
+        raise InvalidRequestError(f"{shown(name)} is an extension without a name: write one, such as {'fox' + name!r}.")
     suffix = _split(name)[1].lower()
     asked = _SUFFIXES.get(suffix)
     if suffix in _OTHER_PICTURES:
         if wanted is None and suffix == EXTENSIONS[source]:
             return name, None
-        raise InvalidRequestError(
-            f"{_shown(name)} cannot be written, the picture is {source}: end the name in .jpg, .png or .webp."
-        )
+        raise InvalidRequestError(f"{shown(name)} cannot be written: end the name in .jpg, .png or .webp.")
     if asked and wanted and asked != wanted:
-        raise InvalidRequestError(f"{_shown(name)} contradicts format={wanted!r}: leave one of the two out.")
+        raise InvalidRequestError(f"{shown(name)} contradicts format={wanted!r}: leave one of the two out.")
     target = asked or wanted
     full = name if asked else name + EXTENSIONS[target or source]
     return full, None if target == source else target
@@ -420,5 +421,6 @@ def _is_reserved(name: str) -> bool:
     return name.partition(".")[0].rstrip(" ").lower() in _WINDOWS_RESERVED
 
 
-def _shown(name: str) -> str:
-    return repr(name if len(name) <= 60 else name[:59] + "…")
+def shown(name: str, longest: int = 60) -> str:
+    """Return a name for a message: quoted, and cut to so many characters."""
+    return repr(name if len(name) <= longest else name[: longest - 1] + "…")

@@ -299,7 +299,7 @@ def convert(data: bytes, target: WritableFormat) -> bytes:
 
     source = open_picture(data)
     profile = source.info.get("icc_profile")
-    picture = _fit_mode(ImageOps.exif_transpose(source), target)
+    picture = fit_mode(ImageOps.exif_transpose(source), target)
     options: dict[str, object] = {"icc_profile": profile if _profile_fits(profile, picture.mode) else None}
     options |= {"JPEG": {"quality": 95}, "PNG": {}, "WEBP": {"quality": 90}}[target]
     marked = is_marked_sandbox(data)
@@ -310,7 +310,12 @@ def convert(data: bytes, target: WritableFormat) -> bytes:
     return _insert_mark(written.getvalue(), target) if marked else written.getvalue()
 
 
-def _fit_mode(picture: Image.Image, target: WritableFormat) -> Image.Image:
+def fit_mode(picture: Image.Image, target: WritableFormat) -> Image.Image:
+    """Return a Pillow image in a mode that the format can hold, with its colours; the same one where it is so already.
+
+    Raises:
+        ValueError: Pillow cannot convert the mode.
+    """
     if picture.mode.startswith("I;16"):
         picture = picture.convert("I").point(lambda level: level * (1 / 256)).convert("L")
     transparent = picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info

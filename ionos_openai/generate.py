@@ -15,14 +15,24 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import openai
 
-from ionos_openai.compat import check_number
+from ionos_openai.compat import SIZE_DOUBT, check_number, check_prompt
 from ionos_openai.errors import ImageDecodeError, InvalidRequestError, IonosWarning, keep_partial_results
 from ionos_openai.fanout import asend_all, send_all
-from ionos_openai.files import check_directory, choose_format, clean_name, parse_format
-from ionos_openai.formats import EXTENSIONS, MEDIA_TYPES, FormatError, recognise
+from ionos_openai.files import check_directory, choose_format, clean_name, parse_format, shown
+from ionos_openai.formats import EXTENSIONS, MEDIA_TYPES, FormatError, fit_mode, recognise
 from ionos_openai.images import GeneratedImage, decode_images, save_images
-from ionos_openai.models import DEFAULT_SIZE, ImageModelName, check_size, find_model, resolve_model
+from ionos_openai.models import (
+    DEFAULT_SIZE,
+    ImageModelName,
+    check_size,
+    find_model,
+    parse_size,
+    refuse_async,
+    refuse_sync,
+    resolve_model,
+)
 from ionos_openai.notebook import ImageList
+from ionos_openai.notices import warn_once
 from ionos_openai.settings import IonosSettings
 
 if TYPE_CHECKING:
@@ -39,6 +49,8 @@ ImageInput: TypeAlias = "str | os.PathLike[str] | bytes | GeneratedImage | Image
 
 _CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English
 _FIRST_SDK_WITH_SEVERAL_INPUTS = (1, 76)
+_PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
+_LONGEST_SHOWN = 200  # characters of a path
 
 
 def generate_images(
@@ -93,6 +105,7 @@ def generate_images(
 
     Source: `POST /v1/images/generations`, IONOS documentation and recorded requests, 2026-11.
     """
+    refuse_async(client, "agenerate_images")
     saving = _Saving.choose(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
     target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
     request = _Request.check(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
@@ -119,6 +132,7 @@ async def agenerate_images(
     prompt_in_metadata: bool | None = None,
 ) -> list[GeneratedImage]:
     """Do what `generate_images` does, with an `openai.AsyncOpenAI`."""
+    refuse_sync(client, "generate_images")
     saving = _Saving.choose(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
     target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
     request = _Request.check(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
@@ -176,6 +190,7 @@ def edit_images(
 
     Source: editing with FLUX.2-klein-4B, IONOS documentation, 2026-11; the path and form are what the SDK sends.
     """
+    refuse_async(client, "aedit_images")
     saving = _Saving.choose(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
     target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
     request = _Request.check(
@@ -206,6 +221,7 @@ async def aedit_images(
     prompt_in_metadata: bool | None = None,
 ) -> list[GeneratedImage]:
     """Do what `edit_images` does, with an `openai.AsyncOpenAI`."""
+    refuse_sync(client, "edit_images")
     saving = _Saving.choose(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
     target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
     request = _Request.check(
@@ -226,7 +242,8 @@ class _Request:
     seed: int | None
     edited: bool
     arguments: Mapping[str, Any] = field(repr=False)
-    warnings: tuple[str, ...] = ()
+    doubt_about_size: str | None = None
+    doubt_about_length: str | None = None
 
     @classmethod
     def check(
@@ -242,13 +259,13 @@ class _Request:
         inputs: Sequence[ImageInput] = (),
         mask: ImageInput | None = None,
     ) -> _Request:
-        _check_prompt(prompt)
+        check_prompt(prompt)
         check_number(n)
         chosen = resolve_model(model) if model is not None else _default_model(client, edits=bool(inputs))
-        doubts = (check_size(size, chosen) if size is not None else None, _doubt_about_length(prompt, chosen))
         arguments: dict[str, Any] = {"model": chosen, "prompt": prompt}
         if size is not None:
-            arguments["size"] = size
+            width, height = parse_size(size)
+            size = arguments["size"] = f"{width}x{height}"
         extra = {**({} if seed is None else {"seed": seed}), **(extra_body or {})}
         if extra:
             arguments["extra_body"] = extra
@@ -261,7 +278,8 @@ class _Request:
             seed=_whole_number(extra.get("seed")),
             edited=bool(inputs),
             arguments=arguments,
-            warnings=tuple(doubt for doubt in doubts if doubt),
+            doubt_about_size=check_size(size, chosen) if size is not None else None,
+            doubt_about_length=_doubt_about_length(prompt, chosen),
         )
 
 
@@ -342,13 +360,6 @@ def _check_name(name: str | None, format: str | None) -> None:
         choose_format(clean_name(name), "JPEG", wanted)
 
 
-def _check_prompt(prompt: object) -> None:
-    if not isinstance(prompt, str):
-        raise InvalidRequestError(f"The prompt is {type(prompt).__name__}, not text.")
-    if not prompt.strip():
-        raise InvalidRequestError("The prompt is empty: say what the picture shows.")
-
-
 def _default_model(client: OpenAI | AsyncOpenAI, *, edits: bool) -> str:
     settings = getattr(client, "ionos_settings", None) or IonosSettings()
     return settings.image_edit_model if edits else settings.image_model
@@ -365,8 +376,11 @@ def _doubt_about_length(prompt: str, model: str) -> str | None:
 
 
 def _warn(request: _Request) -> None:
-    for text in request.warnings:
-        warnings.warn(text, IonosWarning, stacklevel=3)  # the line that called generate_images
+    if request.doubt_about_size:
+        # By the kind of the client's own warning, which then is not given again for this call.
+        warn_once(SIZE_DOUBT, request.doubt_about_size, IonosWarning)
+    if request.doubt_about_length:
+        warnings.warn(request.doubt_about_length, IonosWarning, stacklevel=3)  # the line that called generate_images
 
 
 def _inputs(image: ImageInput | Sequence[ImageInput]) -> Sequence[ImageInput]:
@@ -379,7 +393,7 @@ def _inputs(image: ImageInput | Sequence[ImageInput]) -> Sequence[ImageInput]:
 def _files(inputs: Sequence[ImageInput], mask: ImageInput | None, model: str) -> dict[str, object]:
     known = find_model(model)
     if known is not None and known.can_edit is False:
-        raise InvalidRequestError(f"{known.name} makes pictures from text alone; edit with model='FLUX.2-klein-4B'.")
+        raise InvalidRequestError(f"{known.name} makes pictures from text alone; edit with FLUX.2-klein-4B.")
     installed = tuple(int(part) for part in openai.__version__.split(".")[:2])
     if len(inputs) > 1 and installed < _FIRST_SDK_WITH_SEVERAL_INPUTS:
         raise InvalidRequestError(f"openai {openai.__version__} sends one picture at a time: upgrade to send several.")
@@ -408,14 +422,36 @@ def _read(image: ImageInput) -> bytes:
     if isinstance(image, GeneratedImage):
         return image.data
     if isinstance(image, (str, os.PathLike)):
-        try:
-            return Path(image).read_bytes()
-        except OSError as error:
-            raise InvalidRequestError(f"Cannot read the picture {os.fspath(image)}: {error.strerror}.") from error
+        return _read_file(os.fspath(image))
     if not callable(getattr(image, "save", None)):
         raise InvalidRequestError(f"Cannot edit a {type(image).__name__}: pass a path, bytes or a Pillow image.")
+    return _encode(image)
+
+
+def _read_file(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+    # Raised outside of the handler: the system's exception holds the whole text, which may be a picture.
+    if path[:5].lower() == "data:" or (len(path) > _LONGEST_SHOWN and "." not in path):
+        raise InvalidRequestError(
+            "The picture is text in base64, not a path: pass its bytes, which base64.b64decode makes of it (of a data: "
+            "URI, what follows the comma)."
+        )
+    raise InvalidRequestError(f"Cannot read the picture {shown(path, _LONGEST_SHOWN)}: {why}.")
+
+
+def _encode(image: Image) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
+    try:
+        picture = image if image.mode in _PNG_MODES else fit_mode(image, "PNG")
+        picture.save(buffer, format="PNG")
+    except Exception as error:
+        # Pillow raises exceptions of every kind, also for pixels that it reads only now.
+        raise InvalidRequestError(
+            f"Cannot edit the Pillow image: {error}. Pass an RGB or RGBA one, or a path."
+        ) from error
     return buffer.getvalue()
 
 

@@ -391,7 +391,8 @@ def _read_items(response: object, known: GeneratedImage) -> tuple[list[Generated
     if not isinstance(response, Mapping) and not hasattr(response, "data"):
         return [], _Problem(
             message=f"This is no images response but {type(response).__name__}. "
-            "Pass what client.images.generate() or client.images.edit() returned."
+            "Pass what client.images.generate() or client.images.edit() returned. If that is what it returned: "
+            f"{_CHECK_ADDRESS[0].lower()}{_CHECK_ADDRESS[1:]}"
         )
     items = _get(response, "data")
     if not isinstance(items, list | tuple) or not items:

@@ -13,6 +13,8 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import openai
+
 from ionos_openai.errors import InvalidRequestError, UnknownModelError
 
 if TYPE_CHECKING:
@@ -37,6 +39,11 @@ DEFAULT_IMAGE_MODEL = "black-forest-labs/FLUX.1-schnell"
 DEFAULT_EDIT_MODEL = "black-forest-labs/FLUX.2-klein-4B"
 DEFAULT_SIZE = "1024x1024"
 
+# Source: OpenAI's deprecations page, as of 2026-11.
+OPENAI_RETIRED = {"dall-e-2": "2026-05-12", "dall-e-3": "2026-05-12", "gpt-image-1": "2026-10-23"}
+_OPENAI_MODEL = re.compile(r"(dall-e|gpt-image|chatgpt-image)\b", re.IGNORECASE)
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character, which cannot be encoded
 _LONGEST_SIDE = 16_384  # px; no image model comes near it, so that more is a slip of the pen
 
 _DOCS = "https://docs.ionos.com/cloud/ai/ai-model-hub"
@@ -228,7 +235,7 @@ _NICKNAMES = {"sdxl": "stable-diffusion-xl"}
 _MAKES_IMAGES = re.compile(
     r"^(flux|stable-?diffusion|sdxl|sd-?[1-9]|sd-turbo|dall-?e|imagen(?!et)|pixart|kandinsky|kolors|playground-v|"
     r"hidream|sana(?![a-z])|lumina|auraflow|wuerstchen|stable-cascade|deepfloyd|recraft|ideogram|seedream|cogview|"
-    r"omnigen|qwen-?image|z-image|janus)|(^|[-_.])t2i([-_.]|$)|image(-edit|-turbo|[-_.]?\d|$)|text-?to-?image",
+    r"omnigen|qwen-?image|z-image|janus(?!coder))|(^|[-_.])t2i([-_.]|$)|image(-edit|-turbo|[-_.]?\d|$)|text-?to-?image",
     re.IGNORECASE,
 )
 # What reads pictures or works on them without making any.
@@ -284,15 +291,30 @@ def list_image_models(client: OpenAI) -> list[ImageModel]:
 
     Raises:
         openai.APIError: The service could not be asked, or it refused.
+        InvalidRequestError: The client is an `openai.AsyncOpenAI`.
 
     Source: `GET /v1/models`, as recorded 2025-03 to 2026-08.
     """
+    refuse_async(client, "alist_image_models")
     return select_image_models(_entries(client.models.list()))
 
 
 async def alist_image_models(client: AsyncOpenAI) -> list[ImageModel]:
     """Do what `list_image_models` does, with an `openai.AsyncOpenAI`."""
+    refuse_sync(client, "list_image_models")
     return select_image_models(_entries(await client.models.list()))
+
+
+def refuse_async(client: object, twin: str) -> None:
+    """Refuse an `openai.AsyncOpenAI`, before anything is sent, and name the function that takes it."""
+    if isinstance(client, openai.AsyncOpenAI):
+        raise InvalidRequestError(f"The client is an AsyncOpenAI: use {twin}, and await it.")
+
+
+def refuse_sync(client: object, twin: str) -> None:
+    """Refuse an `openai.OpenAI`, before anything is sent, and name the function that takes it."""
+    if isinstance(client, openai.OpenAI):
+        raise InvalidRequestError(f"The client is an OpenAI, which nothing awaits: use {twin}.")
 
 
 def _entries(page: object) -> list[object]:
@@ -304,6 +326,17 @@ def _entries(page: object) -> list[object]:
 def find_model(identifier: str) -> ImageModel | None:
     """Return the catalogue's entry for exactly this id, or None."""
     return next((model for model in CATALOGUE if model.id == identifier), None)
+
+
+def is_openai_model(name: object) -> bool:
+    """Tell whether `name` is that of one of OpenAI's own image models."""
+    return isinstance(name, str) and bool(_OPENAI_MODEL.match(name.strip()))
+
+
+def retired_by_openai(name: str) -> str:
+    """Return ", which OpenAI retired on 2026-05-12" or the like; "" where no such date is known."""
+    retired = OPENAI_RETIRED.get(name.strip().lower())
+    return f", which OpenAI retired on {retired}" if retired else ""
 
 
 def resolve_model(name: str, candidates: Iterable[str] | None = None) -> str:
@@ -319,14 +352,12 @@ def resolve_model(name: str, candidates: Iterable[str] | None = None) -> str:
         The id.
 
     Raises:
-        UnknownModelError: No candidate fits, or several do; `.candidates` lists them.
+        UnknownModelError: It is no text that can be sent, no candidate fits, or several do; `.candidates` lists them.
     """
-    wanted = name.strip().lower() if isinstance(name, str) else ""
-    if not wanted:
-        raise UnknownModelError(
-            "The model is empty: name one, such as model='FLUX.1-schnell'.",
-            candidates=[model.id for model in CATALOGUE],
-        )
+    offered = [model.id for model in CATALOGUE if not model.retired] if candidates is None else list(candidates)
+    if problem := _no_name(name):
+        raise UnknownModelError(f"The model {problem}: name one, such as FLUX.1-schnell.", candidates=offered)
+    wanted = name.strip().lower()
     ids = [model.id for model in CATALOGUE] if candidates is None else list(candidates)
     exact = [one for one in ids if wanted in (one.lower(), one.lower().rpartition("/")[2])]
     if len(exact) == 1:
@@ -342,11 +373,27 @@ def resolve_model(name: str, candidates: Iterable[str] | None = None) -> str:
             f"The model name {name!r} fits several models: {', '.join(matches)}. Write one of them in full.",
             candidates=matches,
         )
-    hint = suggest_model(name, ids)
-    raise UnknownModelError(
+    raise UnknownModelError(_no_match(name, offered), candidates=offered)
+
+
+def _no_name(name: object) -> str:
+    if not isinstance(name, str):
+        return f"is {type(name).__name__}, not text"
+    if not name.strip():
+        return "is empty"
+    return "is no valid text" if _LONE_SURROGATE.search(name) else ""
+
+
+def _no_match(name: str, offered: list[str]) -> str:
+    if is_openai_model(name):
+        return (
+            f"The model {name!r} is OpenAI's{retired_by_openai(name)}: leave the model out, or name one of IONOS': "
+            f"{', '.join(offered)}."
+        )
+    hint = suggest_model(name, offered)
+    return (
         f"No image model fits the name {name!r}. {f'Did you mean {hint}? ' if hint else ''}"
-        f"Known: {', '.join(ids)}. A model that is not among them is named with its full id (vendor/name).",
-        candidates=ids,
+        f"Known: {', '.join(offered)}. A model that is not among them is named with its full id (vendor/name)."
     )
 
 
@@ -426,6 +473,4 @@ def check_size(size: str, model: str) -> str | None:
     message = f"{known.name} makes {rule.describe()}, not {width}x{height}"
     if not rule.is_official:
         return f"{message}, as far as is known; the service may refuse it."
-    raise InvalidRequestError(
-        f"{message} (source: {rule.source.page}, {rule.source.seen:%Y-%m}). Pass one of them as size=."
-    )
+    raise InvalidRequestError(f"{message} (source: {rule.source.page}, {rule.source.seen:%Y-%m}). Choose one of them.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 _OURS = ("ionos_openai", "openai")
 # Where a call was handed to a loop or a pool, what lies further out is not the line that made it.
 _ENDS = ("asyncio", "anyio", "trio", "uvloop", "threading", "concurrent", "sniffio")
+# Where the standard library lies, installed packages, and the commands that start them.
+_INSTALLED = ("<frozen ", *(str(Path(one).parent) + os.sep for one in (warnings.__file__, sys.executable) if one))
+_PACKAGES = ("site-packages", "dist-packages")
 
 _seen: set[tuple[str, str, int]] = set()
 _lock = threading.Lock()
@@ -25,11 +30,16 @@ def warn_once(kind: str, message: str, category: type[Warning]) -> None:
     """
     frame = _user_frame(sys._getframe(1))
     place = (kind, frame.f_code.co_filename, frame.f_lineno) if frame else (kind, "", 0)
-    if place in _seen:
-        return
-    _warn(message, category, frame)
     with _lock:
+        if place in _seen or (frame is None and any(kind == known for known, _, _ in _seen)):
+            return
         _seen.add(place)
+    try:
+        _warn(message, category, frame)
+    except Exception:
+        with _lock:
+            _seen.discard(place)
+        raise
 
 
 def warn_user(message: str, category: type[Warning]) -> None:
@@ -46,11 +56,19 @@ def _warn(message: str, category: type[Warning], frame: FrameType | None) -> Non
 
 
 def _user_frame(frame: FrameType | None) -> FrameType | None:
+    """Return the innermost frame of the user's; where there is none, that of the library which called us."""
+    caller: FrameType | None = None
     while frame is not None:
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if package in _ENDS:
-            return None
+            break
         if package not in _OURS:
-            return frame
+            if not _is_installed(frame.f_code.co_filename):
+                return frame
+            caller = caller or frame
         frame = frame.f_back
-    return None
+    return caller
+
+
+def _is_installed(filename: str) -> bool:
+    return filename.startswith(_INSTALLED) or any(part in filename for part in _PACKAGES)

@@ -6,13 +6,16 @@ import asyncio
 import base64
 import io
 import json
+import os
 import warnings
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from openai.types import ImagesResponse
 from PIL import Image
 
 from ionos_openai import (
@@ -32,10 +35,10 @@ from ionos_openai.compat import adapt_image_request, merge_answers, shape_answer
 from tests.loopback import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.loopback import LoopbackServer
+    from tests.loopback import LoopbackServer, Received
 
 FLUX_1 = "black-forest-labs/FLUX.1-schnell"
 FLUX_2 = "black-forest-labs/FLUX.2-klein-4B"
@@ -167,6 +170,16 @@ NOT_SENT = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["output_compression", "partial_images"])
+def test_a_number_of_0_is_said_to_be_left_out_as_any_other(name: str) -> None:
+    """0 is not False, which asks for nothing."""
+    fields = {"prompt": "p", "model": FLUX_1, name: 0, "stream": False}
+    (change,) = adapt_image_request(fields, mode="adapt", default_model=FLUX_1).changes
+    assert change.message == f"{name}=0 is left out, since only OpenAI's models know it: remove it."
+    with pytest.raises(UnsupportedParameterError):
+        adapt_image_request(fields, mode="strict", default_model=FLUX_1)
+
+
 @pytest.mark.parametrize("name", NOT_SENT)
 def test_what_only_openai_knows_is_left_out(name: str) -> None:
     """Each parameter that is left out is named."""
@@ -193,6 +206,9 @@ def test_what_is_not_known_to_be_unsupported_is_sent(images: LoopbackServer) -> 
         "output_format": "png",
         "quality": "kept, as it was put there on purpose",
     }
+    body = {"model": FLUX_1, "prompt": "p", "seed": 5}
+    client_for(images).post("/images/generations", body=body, cast_to=ImagesResponse)
+    assert images.requests[1].json() == body
 
 
 @pytest.mark.parametrize(
@@ -251,6 +267,17 @@ def test_a_size_that_only_a_clients_code_forbids_is_sent_with_a_warning() -> Non
         ({"n": -1}, bad_number(-1)),
         ({"n": 1000}, bad_number(1000)),
         ({"prompt": 5}, "The prompt is int, not text."),
+        ({"prompt": None}, "The prompt is NoneType, not text."),
+        ({"prompt": ""}, "The prompt is empty: say what the picture shows."),
+        ({"prompt": " \n"}, "The prompt is empty: say what the picture shows."),
+        (
+            {"prompt": "a \ud800"},
+            "The prompt holds '\\ud800', half of a character, which cannot be sent: read or decode the text with its "
+            "right encoding.",
+        ),
+        ({"model": 5}, "The model is int, not text: name one, such as FLUX.1-schnell."),
+        ({"model": ""}, "The model is empty: name one, such as FLUX.1-schnell."),
+        ({"model": "a/\ud800"}, "The model is no valid text: name one, such as FLUX.1-schnell."),
         ({"stream": True}, "IONOS does not stream images: leave stream=True out."),
     ],
 )
@@ -267,6 +294,7 @@ def test_bad_input_is_refused(fields: dict[str, object], message: str, mode: Any
     assert str(caught.value) == message
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(["model", "prompt", "n", "size", "response_format", "quality", "stream", "user"]),
@@ -276,11 +304,21 @@ def test_bad_input_is_refused(fields: dict[str, object], message: str, mode: Any
 def test_any_fields_are_adapted_or_refused_with_our_own_error(fields: dict[str, object]) -> None:
     """Nothing that a caller can pass ends in another exception."""
     try:
-        adapted = adapt_image_request(fields, mode="adapt", default_model=FLUX_1)
+        adapted = adapt_image_request({"prompt": "p"} | fields, mode="adapt", default_model=FLUX_1)
     except InvalidRequestError:
         return
     assert 1 <= adapted.n <= 100
     assert isinstance(adapted.fields["model"], str)
+
+
+@pytest.mark.parametrize("mode", ["adapt", "strict"])
+@pytest.mark.parametrize("size", ["1024X1792", " 1024 x 1792\n", "10\u0662\u0664x1792"])
+def test_a_size_is_sent_in_its_plain_form_however_it_was_written(size: str, mode: Any) -> None:
+    """The service is sent WIDTHxHEIGHT alone."""
+    for model in (FLUX_1, "vendor/new-model"):
+        adapted = adapt_image_request({"prompt": "p", "model": model, "size": size}, mode=mode, default_model=FLUX_1)
+        assert adapted.fields["size"] == "1024x1792"
+        assert not adapted.changes
 
 
 STRICT = [
@@ -298,7 +336,7 @@ STRICT = [
 def test_strict_refuses_what_would_have_to_be_changed(fields: dict[str, Any], images: LoopbackServer) -> None:
     """Before anything is sent."""
     arguments = {name: value for name, value in ({"model": FLUX_1} | fields).items() if value is not None}
-    with pytest.raises(UnsupportedParameterError, match="With compat='strict' nothing is changed"):
+    with pytest.raises(UnsupportedParameterError, match=r"compat='strict' refuses this request\. What "):
         client_for(images, compat="strict").images.generate(prompt="p", **arguments)
     assert not images.requests
 
@@ -351,11 +389,18 @@ def test_usage_and_created_have_openais_shape(images: LoopbackServer) -> None:
         assert (usage.input_tokens, usage.prompt_tokens, usage.total_tokens) == (0, 0, 0)
 
 
+@pytest.mark.skipif(SDK >= (1, 76), reason="the SDK's answers for images have a class for their usage")
+def test_usage_is_a_dict_where_the_sdk_has_no_class_for_it(images: LoopbackServer) -> None:
+    """For one picture and for several."""
+    for n in (1, 2):
+        images.default = answer(usage={"prompt_tokens": 3, "total_tokens": 5})
+        usage: Any = client_for(images).images.generate(model=FLUX_1, prompt="p", n=n).usage  # type: ignore[attr-defined,unused-ignore]
+        assert (usage["prompt_tokens"], usage["input_tokens"], usage["total_tokens"]) == (3 * n, 3 * n, 5 * n)
+
+
 @pytest.mark.skipif(SDK < (1, 76), reason="the SDK's answers for images have no usage yet")
 def test_usage_of_several_requests_is_summed() -> None:
     """What is None counts as 0."""
-    from openai.types import ImagesResponse
-
     counts = [{"prompt_tokens": 3, "total_tokens": 5}, None, {"prompt_tokens": None, "total_tokens": 2}]
     responses = [shape_answer(ImagesResponse.construct(data=[], usage=usage), wants_url=False) for usage in counts]
     usage: Any = merge_answers(responses).usage
@@ -439,6 +484,84 @@ def test_an_open_file_is_read_once_and_sent_each_time(images: LoopbackServer, tm
     assert all(picture() in request.body and b'filename="in.jpg"' in request.body for request in images.requests)
 
 
+def form_of(request: Received) -> list[bytes]:
+    """Return the parts of a form, without the boundary, which is another one each time."""
+    boundary = request.headers["content-type"].partition("boundary=")[2].encode()
+    return sorted(request.body.replace(boundary, b"-").split(b"---"))
+
+
+def read_to_its_end() -> io.BytesIO:
+    """Return what Pillow has just written a picture to."""
+    buffer = io.BytesIO()
+    buffer.write(picture())
+    return buffer
+
+
+FILES: dict[str, Callable[[Path], Any]] = {
+    "a file": lambda path: path.open("rb"),
+    "a buffer": lambda _: read_to_its_end(),
+    "a name and a file": lambda path: ("fox.jpg", path.open("rb")),
+    "a name, a file and a type": lambda path: ("fox.jpg", path.open("rb"), "image/jpeg"),
+    "a name, a buffer, a type and headers": lambda _: ("fox.jpg", read_to_its_end(), "image/jpeg", {"X-A": "b"}),
+    "a name and bytes": lambda _: ("fox.jpg", picture()),
+    "a path": lambda path: path,
+}
+
+
+@pytest.mark.parametrize("pace", [False, True])
+@pytest.mark.parametrize("form", FILES)
+def test_a_file_in_any_of_the_sdks_forms_is_sent_as_the_sdk_sends_it(
+    form: str, pace: bool, images: LoopbackServer, tmp_path: Path
+) -> None:
+    """Names, types and the whole content are those of a plain client, wherever a file was read to."""
+    path = tmp_path / "in.jpg"
+    path.write_bytes(picture())
+    made = [FILES[form](path) for _ in range(4)]
+    with ExitStack() as stack:
+        for one in made:
+            handle = one[1] if isinstance(one, tuple) else one
+            if hasattr(handle, "close"):
+                stack.enter_context(handle)
+        mode = "off" if pace else "adapt"  # paced calls read files too
+        client_for(images, pace=pace, compat=mode).images.edit(model=FLUX_2, image=made[0], mask=made[1], prompt="p")
+        plain_client_for(images).images.edit(model=FLUX_2, image=made[2], mask=made[3], prompt="p")
+    ours, plain = (form_of(request) for request in images.requests)
+    assert ours == plain
+    assert images.requests[0].body.count(picture()) == 2
+
+
+def test_one_open_file_can_be_used_for_several_edits(images: LoopbackServer, tmp_path: Path) -> None:
+    """Each sends the whole file, as a plain client does."""
+    path = tmp_path / "in.jpg"
+    path.write_bytes(picture())
+    with path.open("rb") as file:
+        for _ in range(2):
+            client_for(images).images.edit(model=FLUX_2, image=file, prompt="a hat")
+    assert all(picture() in request.body for request in images.requests)
+
+
+def test_a_file_that_cannot_be_rewound_is_sent_from_where_it_stands(images: LoopbackServer) -> None:
+    """Such as a pipe."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as file:
+        file.write(picture())
+    with os.fdopen(reading, "rb") as file:
+        client_for(images).images.edit(model=FLUX_2, image=("fox.jpg", file), prompt="a hat", n=2)
+    assert all(picture() in request.body for request in images.requests)
+
+
+def test_a_file_in_text_mode_is_refused(images: LoopbackServer, tmp_path: Path) -> None:
+    """What it reads is no longer the picture; the SDK's exception, with a remedy."""
+    path = tmp_path / "in.jpg"
+    path.write_bytes(picture())
+    with path.open(encoding="latin-1") as file, pytest.raises(TypeError) as caught:
+        client_for(images).images.edit(model=FLUX_2, image=("in.jpg", file), prompt="a hat")  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "A file to upload must be opened in binary mode, as open(path, 'rb') does, not in text mode."
+    )
+    assert not images.requests
+
+
 @pytest.mark.skipif(SDK < (1, 76), reason="the SDK sends one picture yet")
 def test_several_inputs_and_a_mask_are_sent_as_the_sdk_sends_them(images: LoopbackServer) -> None:
     """Field names and files are those of a plain client."""
@@ -447,11 +570,8 @@ def test_several_inputs_and_a_mask_are_sent_as_the_sdk_sends_them(images: Loopba
     }  # fmt: skip
     client_for(images).images.edit(**arguments)
     plain_client_for(images).images.edit(**arguments)
-    ours, plain = (
-        request.body.replace(request.headers["content-type"].partition("boundary=")[2].encode(), b"-")
-        for request in images.requests
-    )
-    assert sorted(ours.split(b"---")) == sorted(plain.split(b"---"))
+    ours, plain = (form_of(request) for request in images.requests)
+    assert ours == plain
 
 
 def test_embeddings_are_asked_as_floats(server: LoopbackServer) -> None:
@@ -512,6 +632,29 @@ async def test_without_a_users_frame_a_warning_comes_once_a_process(images: Loop
         with pytest.warns(CompatibilityWarning) as caught:
             await asyncio.gather(*(client.images.generate(model="dall-e-3", prompt="p") for _ in range(3)))
     assert len(caught) == 1
+
+
+def test_a_warning_points_past_libraries_at_the_users_line(images: LoopbackServer, tmp_path: Path) -> None:
+    """The standard library and installed packages between the user and the client are not the user."""
+    library: dict[str, Any] = {"__name__": "helper"}
+    source = "def make(client):\n    return client.images.generate(model='dall-e-3', prompt='p', style='vivid')\n"
+    exec(compile(source, str(tmp_path / "site-packages" / "helper.py"), "exec"), library)
+    streamed = client_for(images).images.with_streaming_response
+    with warnings.catch_warnings(record=True) as caught, ExitStack() as stack:
+        warnings.simplefilter("always")
+        stack.enter_context(streamed.generate(model="dall-e-3", prompt="p", quality="hd"))
+        library["make"](client_for(images))
+    assert [one.filename for one in caught] == [__file__] * 4
+
+
+def test_a_warning_points_at_the_library_where_no_line_of_the_users_is_known(
+    images: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the frames that are left, the one that called us."""
+    monkeypatch.setattr(notices, "_is_installed", lambda _: True)
+    with pytest.warns(CompatibilityWarning) as caught:
+        client_for(images).images.generate(model="dall-e-3", prompt="p")
+    assert caught[0].filename == __file__
 
 
 async def test_an_awaited_call_warns_at_its_line(images: LoopbackServer) -> None:

@@ -143,6 +143,16 @@ def test_a_name_of_nothing_is_refused(name: str) -> None:
     assert str(caught.value) == f"name={name!r} is no file name: give one with letters in it, such as 'fox'."
 
 
+@pytest.mark.parametrize("name", [".png", ".JPG", ".gif"])
+def test_an_extension_alone_is_no_name(tmp_path, name: str) -> None:
+    """It would be a hidden file of another format."""
+    with pytest.raises(InvalidRequestError) as caught:
+        GeneratedImage(data=b"x", format="JPEG", width=1, height=1).save(tmp_path / name)
+
+    assert str(caught.value) == f"{name!r} is an extension without a name: write one, such as 'fox{name}'."
+    assert not list(tmp_path.iterdir())
+
+
 @given(st.text(max_size=300))
 def test_any_accepted_name_is_valid_on_windows(name: str) -> None:
     """Whatever is accepted as a name can be a file on Windows, and fits its limits."""

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -25,6 +26,7 @@ from ionos_openai import (
     create_client,
     edit_images,
     generate_images,
+    notices,
     partial_images,
 )
 from ionos_openai.sandbox import Sandbox
@@ -44,6 +46,12 @@ HOSTILE_NAMES = ("../fox", "a/b", "")
 def bad_number(n: object) -> str:
     """Return the message for a number of pictures that cannot be asked for."""
     return f"n is {n!r}: it must be a whole number from 1 to 100. For hundreds of pictures use generate_batch."
+
+
+IN_BASE64 = (
+    "The picture is text in base64, not a path: pass its bytes, which base64.b64decode makes of it (of a data: URI, "
+    "what follows the comma)."
+)
 
 
 def bad_size(size: object) -> str:
@@ -66,7 +74,7 @@ def body_of(*pictures: bytes) -> bytes:
     return json.dumps({"data": [{"b64_json": base64.b64encode(one).decode()} for one in pictures]}).encode()
 
 
-def client_that(answer: Callable[[int, dict[str, Any]], tuple[int, bytes]]) -> openai.OpenAI:
+def client_that(answer: Callable[[int, dict[str, Any]], tuple[int, bytes]], **options: Any) -> openai.OpenAI:
     """Return a client whose n-th request, from 0, is answered by `answer(n, fields)`."""
     count = iter(range(1000))
     lock = threading.Lock()
@@ -78,7 +86,7 @@ def client_that(answer: Callable[[int, dict[str, Any]], tuple[int, bytes]]) -> o
         status, body = answer(number, json.loads(request.read()))
         return response(status, content=body)
 
-    return create_client(api_key="test", http_client=answering_client(respond), max_retries=0)
+    return create_client(api_key="test", http_client=answering_client(respond), max_retries=0, **options)
 
 
 def test_one_prompt_gives_one_picture_that_knows_what_was_asked() -> None:
@@ -159,6 +167,12 @@ def test_a_short_model_name_is_sent_in_full() -> None:
         ({"prompt": ""}, "The prompt is empty: say what the picture shows."),
         ({"prompt": " \n"}, "The prompt is empty: say what the picture shows."),
         ({"prompt": None}, "The prompt is NoneType, not text."),
+        (
+            {"model": "dall-e-3"},
+            "The model 'dall-e-3' is OpenAI's, which OpenAI retired on 2026-05-12: leave the model out, or name one of "
+            f"IONOS': {FLUX_1}, {FLUX_2}.",
+        ),
+        ({"model": 5}, "The model is int, not text: name one, such as FLUX.1-schnell."),
         ({"n": 0}, bad_number(0)),
         ({"n": 101}, bad_number(101)),
         ({"n": True}, bad_number(True)),
@@ -174,7 +188,7 @@ def test_a_short_model_name_is_sent_in_full() -> None:
         (
             {"size": "512x512"},
             "FLUX.1-schnell makes 1024x1024 or 1024x1792 or 1792x1024, not 512x512 "
-            "(source: https://docs.ionos.com/cloud/ai/ai-model-hub, 2026-11). Pass one of them as size=.",
+            "(source: https://docs.ionos.com/cloud/ai/ai-model-hub, 2026-11). Choose one of them.",
         ),
     ],
 )
@@ -277,6 +291,77 @@ def test_a_size_that_only_a_clients_code_forbids_is_warned_about_at_the_callers_
     assert caught[0].filename == __file__
 
 
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("compat", ["adapt", "strict", "off"])
+def test_a_size_is_warned_about_once_a_call(n: int, compat: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once more by the client that carries the call out."""
+    monkeypatch.setattr(notices, "_seen", set())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        generate_images(create_client(sandbox=True, compat=compat), "a fox", model="klein", size="513x512", n=n)
+    assert [(one.filename, str(one.message)) for one in caught] == [
+        (
+            __file__,
+            "FLUX.2-klein-4B makes sides that are multiples of 16, 64 to 2048 px, not 513x512, as far as is known; "
+            "the service may refuse it.",
+        )
+    ]
+
+
+async def test_an_async_size_is_warned_about_once_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In tasks too, where no line of the user's is on the stack."""
+    monkeypatch.setattr(notices, "_seen", set())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        await agenerate_images(create_async_client(sandbox=True), "a fox", model="klein", size="513x512", n=3)
+    assert [one.filename for one in caught] == [__file__]
+
+
+def test_a_size_is_sent_in_its_plain_form() -> None:
+    """Also by a plain client."""
+    sent: list[dict[str, Any]] = []
+    client = client_that(lambda _, fields: (sent.append(fields), (200, body_of(jpeg())))[1], compat="off")
+    (image,) = generate_images(client, "a fox", size=" 1024X1792")
+    assert (sent[0]["size"], image.size) == ("1024x1792", "1024x1792")
+
+
+def test_a_client_of_the_other_kind_is_refused_before_anything_is_sent() -> None:
+    """The function that takes it is named."""
+    stand_in = Sandbox()
+    client: Any = create_async_client(sandbox=stand_in)
+    for function, call in (
+        ("agenerate_images", lambda: generate_images(client, "a fox")),
+        ("aedit_images", lambda: edit_images(client, jpeg(), "a hat")),
+    ):
+        with pytest.raises(InvalidRequestError) as caught:
+            call()
+        assert str(caught.value) == f"The client is an AsyncOpenAI: use {function}, and await it."
+    assert not stand_in.requests
+
+
+async def test_a_sync_client_is_refused_before_anything_is_sent() -> None:
+    """A picture that was paid for would be lost otherwise."""
+    stand_in = Sandbox()
+    client: Any = create_client(sandbox=stand_in)
+    for function, call in (
+        ("generate_images", agenerate_images(client, "a fox")),
+        ("edit_images", aedit_images(client, jpeg(), "a hat")),
+    ):
+        with pytest.raises(InvalidRequestError) as caught:
+            await call
+        assert str(caught.value) == f"The client is an OpenAI, which nothing awaits: use {function}."
+    assert not stand_in.requests
+
+
+def test_a_page_of_a_proxy_is_an_error_that_names_the_address() -> None:
+    """The user passed no response, so that the address is what to look at."""
+    client = openai.OpenAI(
+        api_key="test", http_client=answering_client(lambda _: http_library().Response(200, text="<html>"))
+    )
+    with pytest.raises(ImageDecodeError, match="check base_url"):
+        generate_images(client, "a fox")
+
+
 def test_a_long_prompt_is_warned_about() -> None:
     """The model's limit is documented without a unit, so nothing is refused."""
     with pytest.warns(IonosWarning) as caught:
@@ -327,7 +412,10 @@ def test_several_pictures_can_be_sent_where_the_sdk_can() -> None:
         ([], "There is no picture to edit: pass at least one."),
         (b"<html>", "Cannot edit picture 1: it is an HTML page."),
         (b"", "Cannot edit picture 1: it is empty."),
-        ("no-such-file.png", "Cannot read the picture no-such-file.png: No such file or directory."),
+        ("no-such-file.png", "Cannot read the picture 'no-such-file.png': No such file or directory."),
+        ("a\0b", "Cannot read the picture 'a\\x00b': embedded null byte."),
+        (base64.b64encode(jpeg()).decode(), IN_BASE64),
+        ("data:image/jpeg;base64,QUJD", IN_BASE64),
         (5, "Cannot edit a int: pass a path, bytes or a Pillow image."),
     ],
 )
@@ -337,6 +425,26 @@ def test_what_cannot_be_edited_is_refused_before_anything_is_sent(image: Any, me
     with pytest.raises(InvalidRequestError) as caught:
         edit_images(create_client(sandbox=stand_in), image, "add a hat")
     assert str(caught.value) == message
+    assert caught.value.__context__ is None or not isinstance(image, str)
+    assert not stand_in.requests
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "F", "HSV", "PA", "YCbCr", "1", "I;16", "LA", "P"])
+def test_a_pillow_image_of_any_mode_can_be_edited(mode: str) -> None:
+    """What PNG cannot hold is converted; the mask too."""
+    image = Image.new(mode, (64, 64))
+    (edited,) = edit_images(create_client(sandbox=True), image, "add a hat", mask=image)
+    assert edited.edited
+
+
+def test_a_pillow_image_that_cannot_be_written_is_refused() -> None:
+    """Pillow reads the pixels only then; nothing is sent."""
+    stand_in = Sandbox()
+    cut = Image.open(io.BytesIO(jpeg(size=(64, 64))[:-20]))
+    with pytest.raises(InvalidRequestError) as caught:
+        edit_images(create_client(sandbox=stand_in), cut, "add a hat")
+    assert str(caught.value).startswith("Cannot edit the Pillow image: ")
+    assert str(caught.value).endswith(". Pass an RGB or RGBA one, or a path.")
     assert not stand_in.requests
 
 
@@ -344,4 +452,4 @@ def test_a_model_that_cannot_edit_is_refused() -> None:
     """FLUX.1-schnell is documented as text to image only."""
     with pytest.raises(InvalidRequestError) as caught:
         edit_images(create_client(sandbox=True), jpeg(), "add a hat", model="flux.1")
-    assert str(caught.value) == "FLUX.1-schnell makes pictures from text alone; edit with model='FLUX.2-klein-4B'."
+    assert str(caught.value) == "FLUX.1-schnell makes pictures from text alone; edit with FLUX.2-klein-4B."

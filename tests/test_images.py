@@ -262,7 +262,9 @@ def test_a_response_without_items_is_an_error(response: object) -> None:
 def test_something_else_than_a_response_is_an_error() -> None:
     """The SDK returns text where a proxy answered with a page; that is told, not shown."""
     assert str(error_of("<html>")) == (
-        "This is no images response but str. Pass what client.images.generate() or client.images.edit() returned."
+        "This is no images response but str. Pass what client.images.generate() or client.images.edit() returned. If "
+        "that is what it returned: check base_url, and ask again: something between you and the service may have "
+        "answered."
     )
 
 
@@ -503,7 +505,7 @@ def test_a_picture_that_pillow_cannot_read_is_an_error_that_tells_how_to_keep_it
         (
             "a.tiff",
             None,
-            "'a.tiff' cannot be written, the picture is JPEG: end the name in .jpg, .png or .webp.",
+            "'a.tiff' cannot be written: end the name in .jpg, .png or .webp.",
         ),
     ],
 )

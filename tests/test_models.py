@@ -82,6 +82,19 @@ async def test_a_list_that_lacks_anything_is_an_empty_one(body: object, server: 
         assert await alist_image_models(asynchronous) == []
 
 
+async def test_a_client_of_the_other_kind_is_refused(server: LoopbackServer) -> None:
+    """Rather than an empty list; nothing is asked."""
+    asynchronous: Any = create_async_client(api_key="t", base_url=server.url)
+    with pytest.raises(InvalidRequestError) as caught:
+        list_image_models(asynchronous)
+    assert str(caught.value) == "The client is an AsyncOpenAI: use alist_image_models, and await it."
+    client: Any = create_client(api_key="t", base_url=server.url)
+    with pytest.raises(InvalidRequestError) as caught:
+        await alist_image_models(client)
+    assert str(caught.value) == "The client is an OpenAI, which nothing awaits: use list_image_models."
+    assert not server.requests
+
+
 def test_entries_that_lack_fields_are_still_found(server: LoopbackServer) -> None:
     """An id alone is enough, each model counts once, and the order is the catalogue's, then by name."""
     ids = ["zzz/flux-9", FLUX2, "a/Qwen-Image", FLUX1, FLUX1, "b/sd-3.5"]
@@ -100,7 +113,7 @@ MAKERS = [
     "Qwen/Qwen-Image-Lightning", "zai-org/GLM-Image", "tencent/HunyuanImage-3.0", "Tongyi-MAI/Z-Image-Turbo",
     "openai/gpt-image-1", "openai/dall-e-3", "google/imagen-4.0", "Imagen4", "PixArt-Sigma", "kandinsky-5", "Kolors",
     "HiDream-I1-Full", "Sana_1600M", "sana-1.5", "playground-v2.5", "deepseek-ai/Janus-Pro-7B", "Wan2.2-T2I-A14B",
-    "black-forest-labs/FLUX.1-Redux-dev", "CogView4-6B", "vendor/text-to-image-1",
+    "deepseek-ai/JanusFlow-1.3B", "black-forest-labs/FLUX.1-Redux-dev", "CogView4-6B", "vendor/text-to-image-1",
 ]  # fmt: skip
 NO_MAKERS = [
     "Qwen/Qwen3-VL-Embedding-8B", "Qwen/Qwen3-VL-Reranker-8B", "lightonai/LightOnOCR-2-1B", "BAAI/bge-m3",
@@ -111,6 +124,7 @@ NO_MAKERS = [
     "Flux-Prompt-Enhance", "stabilityai/sd-vae-ft-mse", "vendor/image2text", "vendor/image2video-2",
     "stable-diffusion-video", "vendor/imagenet-vit", "sanabil-7b", "mistralai/Mistral-Nemo-Instruct-2407",
     "vendor/influx-db-assistant", "flux/llama-3", "", "/", "image/llama",
+    "internlm/JanusCoder-8B", "internlm/JanusCoderV-7B",
 ]  # fmt: skip
 
 
@@ -175,7 +189,8 @@ def test_a_short_name_resolves_to_the_one_model_it_fits(name: str, identifier: s
 
 def test_a_name_that_fits_none_or_several_lists_the_candidates() -> None:
     """The error says what there is, and what was likely meant."""
-    ids = ", ".join(model.id for model in CATALOGUE)
+    current = [model.id for model in CATALOGUE if not model.retired]
+    ids = ", ".join(current)
     end = f"Known: {ids}. A model that is not among them is named with its full id (vendor/name)."
     for name, message, candidates in (
         (
@@ -185,14 +200,26 @@ def test_a_name_that_fits_none_or_several_lists_the_candidates() -> None:
         ),
         ("FLUX.1-schnel", f"No image model fits the name 'FLUX.1-schnel'. Did you mean {FLUX1}? {end}", None),
         ("qqq", f"No image model fits the name 'qqq'. {end}", None),
-        ("", "The model is empty: name one, such as model='FLUX.1-schnell'.", None),
-        (" ", "The model is empty: name one, such as model='FLUX.1-schnell'.", None),
-        (None, "The model is empty: name one, such as model='FLUX.1-schnell'.", None),
+        ("", "The model is empty: name one, such as FLUX.1-schnell.", None),
+        (" ", "The model is empty: name one, such as FLUX.1-schnell.", None),
+        (None, "The model is NoneType, not text: name one, such as FLUX.1-schnell.", None),
+        ("a/\udc80", "The model is no valid text: name one, such as FLUX.1-schnell.", None),
+        (
+            "DALL-E-2",
+            "The model 'DALL-E-2' is OpenAI's, which OpenAI retired on 2026-05-12: leave the model out, or name one of "
+            f"IONOS': {ids}.",
+            None,
+        ),
+        (
+            "gpt-image-1.5",
+            f"The model 'gpt-image-1.5' is OpenAI's: leave the model out, or name one of IONOS': {ids}.",
+            None,
+        ),
     ):
         with pytest.raises(UnknownModelError) as caught:
             resolve_model(name)  # type: ignore[arg-type]
         assert str(caught.value) == message
-        assert caught.value.candidates == (candidates or [model.id for model in CATALOGUE])
+        assert caught.value.candidates == (candidates or current)
 
 
 def test_a_name_is_looked_up_among_given_candidates() -> None:
@@ -251,7 +278,7 @@ def test_an_official_rule_is_enforced_and_one_from_code_alone_warned_about() -> 
         check_size("512x512", FLUX1)
     assert re.fullmatch(
         r"FLUX\.1-schnell makes 1024x1024 or 1024x1792 or 1792x1024, not 512x512 "
-        r"\(source: https://docs\.ionos\.com/\S+, 2026-11\)\. Pass one of them as size=\.",
+        r"\(source: https://docs\.ionos\.com/\S+, 2026-11\)\. Choose one of them\.",
         str(caught.value),
     )
     assert check_size("64x2048", FLUX2) is None
