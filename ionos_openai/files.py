@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import stat
+import sys
 import time
 import unicodedata
 from pathlib import Path
@@ -277,10 +278,25 @@ def _write_synced(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         try:
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
         except OSError as error:
             if error.errno not in _SYNC_REFUSED:
                 raise
+
+
+def sync_file(handle: int) -> None:
+    """Wait until what was written into an open file is on the disk.
+
+    Raises:
+        OSError: The disk fails, or the file cannot be synced.
+    """
+    if sys.platform == "darwin":  # where fsync leaves it in the drive's own cache
+        import fcntl
+
+        with contextlib.suppress(OSError):  # not every file system can
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(handle)
 
 
 def _sync_directory(folder: Path) -> None:

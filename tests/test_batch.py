@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import errno
+import gc
 import hashlib
 import itertools
 import json
@@ -16,7 +17,9 @@ import shutil
 import socket
 import threading
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import openai
 import pytest
@@ -41,6 +44,7 @@ from ionos_openai import (
 )
 from ionos_openai.batch import drive, lock
 from ionos_openai.batch.index import Index
+from ionos_openai.batch.manifest import Manifest
 from ionos_openai.batch.request import digest, digest_prompt
 from ionos_openai.errors import ConfigurationError
 from ionos_openai.prices import Money, parse_prices
@@ -49,7 +53,6 @@ from tests.torture.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 FLUX = "black-forest-labs/FLUX.1-schnell"
 KLEIN = "black-forest-labs/FLUX.2-klein-4B"
@@ -399,6 +402,53 @@ def test_a_torn_last_line_is_mended(client: openai.OpenAI, service: Service, tmp
     assert path.read_bytes().startswith(b"no JSON\n\n[]\n" + whole.splitlines(keepends=True)[0])
 
 
+def test_a_line_that_is_nested_without_end_is_passed_over(client: openai.OpenAI, tmp_path: Path) -> None:
+    """It is no line of ours, and ends no run; also as the torn last one."""
+    nested = b"[" * 100_000
+    (tmp_path / "manifest.jsonl").write_bytes(nested + b"\n" + nested)
+    assert len(generate_batch(client, ["a"], tmp_path).run()) == 1
+    assert generate_batch(client, ["a"], tmp_path).run() == []
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_batch_that_is_dropped_or_fails_leaves_no_file_open(
+    client: openai.OpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breaks: bool
+) -> None:
+    """Nor its directory locked; a file left open would be a warning, and an error here."""
+    if breaks:
+        generate_batch(client, ["a"], tmp_path).close()
+        with monkeypatch.context() as patch, pytest.raises(ImageSaveError):  # noqa: PT012 - the line is what fails
+            patch.setattr(Manifest, "_read", mock.Mock(side_effect=OSError(errno.EIO, "broken")))
+            opened = open_files()
+            generate_batch(client, ["a"], tmp_path)
+    else:
+        opened = open_files()
+        dropped = generate_batch(client, ["a"], tmp_path)
+        assert dropped.estimate.images == 1
+        del dropped
+    gc.collect()
+    assert open_files() == opened
+    generate_batch(client, ["a"], tmp_path).close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no fcntl")
+@pytest.mark.parametrize("refuses", [False, True])
+def test_on_macos_the_drives_own_cache_is_synced_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refuses: bool
+) -> None:
+    """Where a file system cannot do that, the usual sync does."""
+    import fcntl
+
+    full, usual = mock.Mock(side_effect=OSError(errno.ENOTTY, "no") if refuses else None), mock.Mock()
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", full)
+    monkeypatch.setattr(os, "fsync", usual)
+    with (tmp_path / "file").open("wb") as file:
+        files.sync_file(file.fileno())
+    assert (full.call_count, full.call_args.args[1], usual.call_count) == (1, 51, refuses)
+
+
 # One at a time.
 
 
@@ -412,6 +462,12 @@ def test_a_second_run_in_a_directory_is_refused(client: openai.OpenAI, tmp_path:
     )
     assert message.endswith("). Wait for its end, or choose another directory.")
     assert len(generate_batch(client, ["a"], tmp_path).run()) == 1
+
+
+def open_files() -> int:
+    """Count this process' open files, where the system tells."""
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.exists() else 0
 
 
 def refuse_locks(handle: int) -> None:

@@ -7,16 +7,19 @@ same id supersedes an earlier one. What a process that died left torn at the end
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import re
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ionos_openai.batch.index import Index
 from ionos_openai.batch.request import key_of
 from ionos_openai.errors import ImageSaveError
+from ionos_openai.files import sync_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,18 +49,20 @@ class Manifest:
         self.path = directory / MANIFEST
         self._index = Index()
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-            self._handle = os.open(self.path, flags, 0o666)
-            self._lines = self.path.open("rb", buffering=_BLOCK)
-            self._size = self._mend()
-            self._read()
+            with contextlib.ExitStack() as opened:
+                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+                self._handle = os.open(self.path, flags, 0o666)
+                opened.callback(os.close, self._handle)
+                self._lines = opened.enter_context(self.path.open("rb", buffering=_BLOCK))
+                self._size = self._mend()
+                self._read()
+                self._closing = weakref.finalize(self, opened.pop_all().close)
         except OSError as error:
             raise _unusable(self.path, error) from error
 
     def close(self) -> None:
-        """Close the files."""
-        self._lines.close()
-        os.close(self._handle)
+        """Close the files; again is harmless."""
+        self._closing()
 
     def occurrence(self, digest: str) -> int:
         """Count a request of this run; return whether it is the first, second, ... of equal ones."""
@@ -106,7 +111,7 @@ class Manifest:
             self._check_there()
             self._write(line)
             if sync:
-                os.fsync(self._handle)
+                sync_file(self._handle)
         except OSError as error:
             raise _unusable(self.path, error) from error
         self._size += len(line)
