@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ionos_openai.batch import (
+        AsyncBatch,
         Batch,
         BatchEvent,
         BatchResult,
+        Estimate,
         ImageRequest,
+        Progress,
         agenerate_batch,
         generate_batch,
     )
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from ionos_openai.generate import aedit_images, agenerate_images, edit_images, generate_images
     from ionos_openai.images import GeneratedImage, decode_images, partial_images, save_images
     from ionos_openai.models import Cost, ImageModel, alist_image_models, estimate_cost, list_image_models
+    from ionos_openai.prices import Money
     from ionos_openai.provenance import Provenance, read_provenance, write_provenance
     from ionos_openai.settings import IonosSettings
 
@@ -53,6 +57,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BASE_URL",
+    "AsyncBatch",
     "Batch",
     "BatchEvent",
     "BatchResult",
@@ -62,6 +67,7 @@ __all__ = [
     "CompatibilityWarning",
     "ConfigurationError",
     "Cost",
+    "Estimate",
     "GeneratedImage",
     "ImageDecodeError",
     "ImageModel",
@@ -73,6 +79,8 @@ __all__ = [
     "IonosSettings",
     "IonosWarning",
     "MissingTokenError",
+    "Money",
+    "Progress",
     "Provenance",
     "ProvenanceError",
     "SignedPictureError",
@@ -98,12 +106,23 @@ __all__ = [
 ]
 
 _HOMES = {
-    "batch": ("Batch", "BatchEvent", "BatchResult", "ImageRequest", "agenerate_batch", "generate_batch"),
+    "batch": (
+        "AsyncBatch",
+        "Batch",
+        "BatchEvent",
+        "BatchResult",
+        "Estimate",
+        "ImageRequest",
+        "Progress",
+        "agenerate_batch",
+        "generate_batch",
+    ),
     "client": ("create_async_client", "create_client"),
     "credentials": ("BASE_URL",),
     "generate": ("aedit_images", "agenerate_images", "edit_images", "generate_images"),
     "images": ("GeneratedImage", "decode_images", "partial_images", "save_images"),
     "models": ("Cost", "ImageModel", "alist_image_models", "estimate_cost", "list_image_models"),
+    "prices": ("Money",),
     "provenance": ("Provenance", "read_provenance", "write_provenance"),
     "settings": ("IonosSettings",),
 }

@@ -14,11 +14,13 @@ from pydantic import SecretStr
 
 from ionos_openai import (
     BASE_URL,
+    AsyncBatch,
     Batch,
     BatchEvent,
     BatchResult,
     ConfigurationError,
     Cost,
+    Estimate,
     GeneratedImage,
     ImageDecodeError,
     ImageModel,
@@ -30,6 +32,8 @@ from ionos_openai import (
     IonosSettings,
     IonosWarning,
     MissingTokenError,
+    Money,
+    Progress,
     Provenance,
     ProvenanceError,
     SignedPictureError,
@@ -52,7 +56,6 @@ from ionos_openai import (
     save_images,
     write_provenance,
 )
-from ionos_openai.batch import AsyncBatch
 from ionos_openai.sandbox import Sandbox, SandboxRequest, SandboxResponse
 
 address: str = BASE_URL
@@ -127,8 +130,10 @@ def make_a_batch(client: openai.OpenAI) -> None:
     requests: list[str | ImageRequest] = [ImageRequest(prompt="a fox", n=2, metadata={"sku": 7}), "a lighthouse"]
     batch = generate_batch(client, requests, Path("out"), max_cost="5 EUR", prices={"klein": "1 EUR"}, on_event=hear)
     assert_type(batch, Batch)
+    assert_type((batch.estimate, batch.progress), tuple[Estimate, Progress])
     for result in batch:
         assert_type((result.paths, result.error), tuple[tuple[Path, ...], Exception | None])
+        assert_type(result.cost, Money | None)
     assert_type(generate_batch(client, iter(["a"]), "out", missing="remake", redo=["fox"]).run(), list[BatchResult])
 
 
