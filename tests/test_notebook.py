@@ -170,6 +170,8 @@ CELLS = [
     "from ionos_openai import agenerate_images, create_async_client\n"
     "[image.sandbox for image in await agenerate_images(create_async_client(), 'a cow', n=2)]",
     "client.images.generate(prompt='a fox', model='flux.1').data[0].b64_json[:4]",
+    "from ionos_openai import generate_batch\n"
+    "for result in generate_batch(client, ['a', 'b', 'c'], 'out', size='64x64', model='klein'): pass",
     "import os; del os.environ['IONOS_SANDBOX']; create_client()",
 ]
 
@@ -230,8 +232,15 @@ def test_sync_and_async_calls_work_in_the_kernels_loop(outputs: list[list[Any]])
     assert results(outputs[3]) == [{"text/plain": "'/9j/'"}]
 
 
+def test_a_batch_shows_one_bar(outputs: list[list[Any]]) -> None:
+    """It is updated in place, and stands at its end afterwards."""
+    (bar,) = [output for output in outputs[4] if output["output_type"] == "display_data"]
+    assert bar["data"]["text/plain"] == "3 of 3 done"
+    assert '<progress value="3" max="3"' in bar["data"]["text/html"]
+
+
 def test_the_kernel_tells_how_to_type_the_token(outputs: list[list[Any]]) -> None:
     """Without a token the error in the cell has the getpass line."""
-    (error,) = [output for output in outputs[4] if output["output_type"] == "error"]
+    (error,) = [output for output in outputs[5] if output["output_type"] == "error"]
     assert error["ename"] == "MissingTokenError"
     assert LINE in error["evalue"]

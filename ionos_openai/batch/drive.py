@@ -15,6 +15,7 @@ from ionos_openai.batch.run import Run, Unit
 from ionos_openai.budget import WithdrawnError, while_wanted
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.generate import agenerate_images, generate_images
+from ionos_openai.notebook import ProgressBar, in_notebook
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -61,6 +62,7 @@ class _Course:
         self._lock = lock
         self._concurrency = concurrency
         self._on_event = on_event
+        self._bar = ProgressBar() if on_event is None and in_notebook() else None
         self._began = self._over = self._closed = False
 
     @property
@@ -107,6 +109,9 @@ class _Course:
         for event in self._run.pop_events():
             if self._on_event is not None:
                 self._on_event(event)
+        if self._bar is not None:
+            progress = self.progress
+            self._bar.show(str(progress), progress.done + progress.failed + progress.skipped, progress.total)
 
     def _free(self) -> None:
         self._closed = True

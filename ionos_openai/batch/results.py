@@ -112,6 +112,13 @@ class Progress:
         """How many prompts are neither done nor failed nor skipped; None where they cannot be counted beforehand."""
         return None if self.total is None else max(0, self.total - self.done - self.failed - self.skipped)
 
+    def __str__(self) -> str:
+        """Return it as a phrase."""
+        total = "" if self.total is None else f" of {self.total}"
+        failed = f", {self.failed} failed" if self.failed else ""
+        cost = "" if self.cost is None else f", {self.cost}"
+        return f"{self.done + self.skipped}{total} done{failed}{cost}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchEvent:
