@@ -906,6 +906,26 @@ async def test_leaving_an_async_loop_finishes_what_is_in_flight(
     assert len(record(tmp_path)) == service.requests < 20
 
 
+def test_the_end_of_the_event_loop_tells_what_it_drops(
+    service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A loop that is left early, as the last thing before asyncio.run() ends, cannot finish what is on its way."""
+    held = threading.Event()
+    service.fault = lambda number, prompt: None if number == 1 or held.wait(10) else "500"
+
+    async def main() -> None:
+        async with create_async_client(api_key=make_token(), base_url=service.url) as client:
+            async for _ in agenerate_batch(client, ["a", "b", "c"], tmp_path, concurrency=2):
+                break
+
+    try:
+        asyncio.run(main())
+    finally:
+        held.set()
+    assert "its picture may be paid for and is lost" in caplog.text
+    assert len(record(tmp_path)) == 1
+
+
 async def test_a_refused_token_ends_an_async_run(
     async_client: openai.AsyncOpenAI, service: Service, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import functools
+import logging
 import os
 import queue
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ionos_openai.batch.manifest import Manifest
     from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress
     from ionos_openai.budget.buckets import Limits
+
+log = logging.getLogger("ionos_openai")
 
 Made = TypeVar("Made")
 Begun = TypeVar("Begun", bound="asyncio.Future[Any]")
@@ -274,7 +277,8 @@ class AsyncBatch(_Course):
     """The async twin of `Batch`: iterate with `async for`, or await `run()`. Needs asyncio.
 
     Being cancelled finishes and records what is in flight first. A loop that is left early does so in the
-    background; `async with` or `await batch.aclose()` waits for it.
+    background, and only as long as the event loop lives: leave it within `async with`, or `await batch.aclose()`.
+    What the end of `asyncio.run()` cancels may be paid for and is lost, with a WARNING in the log.
     """
 
     _how_to_begin = "iterate with async for, or await .run()"
@@ -412,6 +416,11 @@ class AsyncBatch(_Course):
                 made: Any = _only(await agenerate_images(self._client, **_arguments(unit), timeout=self._timeout))
         except asyncio.CancelledError:
             self._run.abandon(unit)
+            log.warning(
+                "A request of the batch into %s was cancelled on its way; its picture may be paid for and is lost. "
+                "Leave such a loop within `async with agenerate_batch(...) as batch:`, which waits.",
+                self.directory,
+            )
             raise
         except WithdrawnError:
             self._run.abandon(unit)
