@@ -18,7 +18,7 @@ import pytest
 import typer
 from PIL import Image
 
-from ionos_openai import __main__, __version__, generate
+from ionos_openai import __main__, __version__, files, generate
 from ionos_openai.cli import app, pictures
 from ionos_openai.cli.failure import exit_code, message, worst
 from ionos_openai.cli.options import PictureOptions
@@ -115,9 +115,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
     with pytest.raises(SystemExit) as leaving:
         __main__.main()
     assert leaving.value.code == 2
-    assert capsys.readouterr().err == (
-        f"Error: The command line needs {name}. Install with: pip install 'ionos-openai[cli]'\n"
-    )
+    assert capsys.readouterr().err == (f"Error: The command line needs {name}. Install with: pip install {name}\n")
 
 
 def test_version_is_printed(cli: Callable[..., Result]) -> None:
@@ -136,8 +134,27 @@ def test_no_command_shows_the_help(cli: Callable[..., Result]) -> None:
 def test_each_help_names_the_exit_codes(command: str, cli: Callable[..., Result]) -> None:
     """The help of every command says what its exit codes mean and which one wins."""
     text = " ".join(cli(command, "--help").out.split())
-    assert "0 all done, 1 refused, 2 usage or configuration, 75 temporary (worth another try), 77 token, 130" in text
+    assert (
+        "0 all done, 1 refused, 2 usage, configuration or no token, 75 temporary (worth another try), 77 a token that "
+        "is refused or cannot work, 130 interrupted." in text
+    )
     assert "130, 77, 2, 1, 75, 0" in text
+
+
+def test_the_help_lists_each_command_whole(cli: Callable[..., Result]) -> None:
+    """What is made of prompts comes first, and no line is cut."""
+    listed = cli("--help").out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in listed] == [
+        *("generate", "edit", "batch", "costs", "models", "doctor", "migrate", "mark", "inspect", "gallery"),
+        *("sandbox", "verify"),
+    ]
+    assert not any("…" in line or "..." in line for line in listed)
+
+
+def test_edit_without_a_prompt_says_so(cli: Callable[..., Result]) -> None:
+    """One argument alone is neither a picture nor a prompt for certain; both are asked for."""
+    said = "Error: Name a picture, and behind it the prompt that says what to change. See: ionos-openai edit --help\n"
+    assert cli("edit", "a b.png") == Result(2, "", said)
 
 
 def test_a_usage_error_is_one_line(cli: Callable[..., Result]) -> None:
@@ -212,6 +229,29 @@ def test_json_tells_all_of_a_picture(service: LoopbackServer, cli: Callable[...,
         "errors": [],
     }
     assert _look(path) == ("PNG", 16, 8)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["generate", "a", "--size", "5x5"],
+        ["generate", "a", "-n", "x"],
+        ["edit", "missing.png", "a"],
+        ["models", "--nonsense"],
+        ["batch", "missing.txt", "-o", "out"],
+        ["doctor", "--min-validity", "soon"],
+    ],
+)
+def test_the_stand_in_is_named_in_the_json_of_an_error(
+    line: list[str], monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Result]
+) -> None:
+    """`sandbox` is in the document of a command that failed too, by option and by variable."""
+    assert cli(*line, "--json").json()["sandbox"] is False
+    assert cli(*line, "--json", "--sandbox").json()["sandbox"] is True
+    monkeypatch.setenv("IONOS_SANDBOX", "1")
+    assert cli(*line, "--json").json()["sandbox"] is True
+    monkeypatch.setenv("IONOS_SANDBOX", "perhaps")
+    assert cli(*line, "--json").json()["sandbox"] is False
 
 
 def test_the_stand_in_is_named_in_json(monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Result]) -> None:
@@ -289,7 +329,8 @@ def test_a_pipe_gets_the_format_that_was_asked_for(
     code = app.run(["generate", "a", "-o", "-", "--format", "webp", "--json"])
     out, err = capfdbinary.readouterr()
     assert (code, _look(io.BytesIO(out))) == (0, ("WEBP", 16, 8))
-    assert json.loads(err)["images"][0]["path"] is None
+    [facts] = json.loads(err)["images"]
+    assert (facts["path"], facts["format"], facts["bytes"]) == (None, "WEBP", len(out))
 
 
 @pytest.mark.parametrize("wrong", [["--format", "bmp"], ["-n", "x"]])
@@ -336,6 +377,40 @@ def test_a_picture_that_no_pipe_takes_is_saved(
     [saved] = tmp_path.glob("*/*")
     assert saved.name == "a.jpg"
     assert f"Warning: So that the picture is not lost, it was saved as {saved}.\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", [["generate", "a", "b", "--sandbox"], ["models", "--sandbox"], ["generate", "--help"]])
+def test_a_full_disk_behind_standard_output_is_one_line(
+    line: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be printed ends the command with a message instead of a traceback."""
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(_Full(OSError(28, "No space left on device")), "utf-8"))
+    assert app.run(line) == 2
+    assert capsys.readouterr().err == "Error: Cannot write the result: No space left on device.\n"
+    assert len(list(Path().iterdir())) == (line[1] == "a")
+
+
+@pytest.mark.parametrize(
+    ("closed", "line", "code", "said"),
+    [
+        ("stdout", ["generate", "a"], 0, ""),
+        ("stderr", ["generate", "a", "-q"], 0, "a.jpg\n"),
+        (
+            *("stdout", ["generate", "a", "-o", "-"], 2),
+            "Error: -o - would lose the picture: standard output is closed. Name a file.\n",
+        ),
+        (
+            *("stdin", ["generate", "-"], 2),
+            "Error: The prompt - cannot be read: standard input is closed.\n",
+        ),
+    ],
+)
+def test_a_closed_stream_is_no_bug(closed: str, line: list[str], code: int, said: str) -> None:
+    """Python has None for a stream that was closed before the start; pictures are made all the same, but not lost."""
+    script = f"import sys; sys.{closed} = None; from ionos_openai.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    done = _python("-c", script, *line, "--sandbox")
+    assert (done.returncode, (done.stdout + done.stderr).decode().replace("\r", "")) == (code, said)
+    assert Path("a.jpg").exists() is (code == 0)
 
 
 def test_a_reader_that_leaves_ends_the_command_without_a_word() -> None:
@@ -395,6 +470,29 @@ def test_a_prompt_that_is_not_text_is_refused(
     result = cli("generate", "-")
     assert result.err == "Error: The prompt from standard input is not UTF-8 text: save it as UTF-8.\n"
     assert (result.code, service.requests) == (2, [])
+
+
+def test_bytes_of_another_encoding_are_refused_before_anything_is_sent(
+    service: LoopbackServer, cli: Callable[..., Result]
+) -> None:
+    """Python keeps them as halves of surrogate pairs, which no request can hold."""
+    result = cli("generate", "a", "caf\udce9")
+    assert result.err == "Error: The prompt is not UTF-8 text: save it as UTF-8, and pipe it in with -.\n"
+    assert cli("generate", "a", "-m", "caf\udce9/x").err.startswith("Error: The model is no valid text: ")
+    assert (result.code, service.requests) == (2, [])
+
+
+def test_an_answer_that_cannot_be_read_is_one_line(service: LoopbackServer, cli: Callable[..., Result]) -> None:
+    """What came before it is in the document, and no command shows a traceback."""
+    unreadable = Answer(200, b"{", {"content-type": "application/json"})
+    service.answers = [PICTURE, unreadable]
+    result = cli("generate", "a", "b", "--json")
+    document = result.json()
+    assert (result.code, [image["path"] for image in document["images"]]) == (1, ["a.jpg"])
+    assert (document["error"]["prompt"], document["error"]["type"]) == ("b", "APIResponseValidationError")
+    service.default = unreadable
+    result = cli("models")
+    assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
 
 
 def test_a_failing_prompt_does_not_stop_the_others(service: LoopbackServer, cli: Callable[..., Result]) -> None:
@@ -501,6 +599,46 @@ def test_a_picture_that_cannot_be_written_is_saved_elsewhere(
         'Error: "a": Cannot save a.jpg: No space left on device.',
         "Error: 1 further prompt was not sent.",
     ]
+
+
+def test_a_full_disk_names_no_remedy_of_pythons(
+    service: LoopbackServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cli: Callable[..., Result]
+) -> None:
+    """The library tells whoever holds the pictures in code to save them elsewhere; a terminal has none."""
+
+    def full(path: Path, data: bytes) -> None:
+        if path.name.startswith(".a.") and path.parent == Path():
+            raise OSError(28, "No space left on device")
+        path.write_bytes(data)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(files, "_write_synced", full)
+    result = cli("generate", "a", "-q")
+    [saved] = tmp_path.glob("*/*.jpg")
+    assert result == Result(
+        2,
+        f"{saved}\n",
+        f"Warning: So that the picture is not lost, it was saved as {saved}.\n"
+        "Error: Cannot save a.jpg in .: No space left on device.\n",
+    )
+
+
+def test_paths_in_messages_are_whole(cli: Callable[..., Result]) -> None:
+    """A long path of one's own, or one with "sk-" in it, is no secret."""
+    place = Path(*["Long"] * 30, "task-sk-canarycanary")
+    place.parent.mkdir(parents=True)
+    place.touch()
+    said = f"Error: {place.resolve()} is a file, not a directory. Choose another directory.\n"
+    assert cli("generate", "a", "--sandbox", "-o", f"{place.resolve()}/").err == said
+
+
+def test_the_contracts_own_price_comes_first(
+    service: LoopbackServer, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Result]
+) -> None:
+    """`IONOS_PRICES` decides what `generate` tells, as it does for a batch."""
+    monkeypatch.setenv("IONOS_PRICES", "FLUX.1-schnell=0.50 EUR")
+    document = cli("generate", "a", "-n", "2", "--json").json()
+    assert document["cost"] == {"amount": "1.00", "currency": "EUR", "seen": None}
 
 
 @pytest.mark.parametrize(("prompts", "saved"), [(["a", "b"], "Saved: a.jpg."), (["b"], "Nothing was saved.")])
@@ -672,7 +810,7 @@ def test_edit_refuses_what_is_no_picture_before_anything_is_sent(
     Path("text.png").write_text("no picture")
     assert (
         cli("edit", "missing.png", "a").err
-        == "Error: Cannot read the picture missing.png: No such file or directory.\n"
+        == "Error: Cannot read the picture 'missing.png': No such file or directory.\n"
     )
     result = cli("edit", "text.png", "a")
     assert (result.code, service.requests) == (2, [])

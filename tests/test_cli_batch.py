@@ -120,6 +120,7 @@ def test_a_batch_from_the_terminal(cli: Callable[..., Result], service: Service)
     assert first.err.splitlines()[-1] == (f"2 made (2 pictures); 0 s; 0.064 USD. Record: {Path('out/manifest.jsonl')}")
     second = cli("batch", "p.txt", "-o", "out")
     assert (second.code, second.out, service.requests) == (0, "", 2)
+    assert second.err.splitlines()[0] == "Nothing is left to be made."
     assert "2 done before" in second.err
 
 
@@ -146,7 +147,11 @@ def test_a_dry_run_sends_nothing_and_leaves_nothing(cli: Callable[..., Result], 
     result = cli("batch", "p.txt", "-o", "out", "--dry-run", "-n", "2")
     assert (result.code, result.out) == (0, "Would make 4 pictures, 0.128 USD. Nothing was sent.\n")
     assert not Path("out").exists()
-    assert cli("batch", "p.txt", "-o", "out", "--dry-run", "--json").json()["images"] == 2
+    document = cli("batch", "p.txt", "-o", "out", "--dry-run", "--json", "--sandbox").json()
+    assert (document["images"], document["sandbox"]) == (2, True)
+    assert cli("batch", "p.txt", "-o", "made", "--sandbox", "-q").code == 0
+    done = cli("batch", "p.txt", "-o", "made", "--sandbox", "--dry-run").out
+    assert done == "Nothing is left to be made; 2 of 2 prompts are done. Nothing was sent.\n"
     assert service.requests == 0
 
 
@@ -190,9 +195,11 @@ def test_usage_is_checked_first(cli: Callable[..., Result], service: Service) ->
         ["no.txt", "-o", "out"],
         ["p.txt", "-o", "out", "--missing", "buy"],
         ["p.txt", "-o", "out", "--concurrency", "0"],
+        ["p.txt", "-o", "-"],
+        ["p.txt", "-o", ""],
     ):
         assert cli("batch", *wrong).code == 2
-    assert (service.requests, Path("out").exists()) == (0, False)
+    assert (service.requests, [path.name for path in Path().iterdir()]) == (0, ["p.txt"])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that a program can take")

@@ -56,9 +56,9 @@ class Diagnosis(NamedTuple):
 
 
 @pytest.fixture(autouse=True)
-def _no_certificate_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the certificates that this machine's own environment names."""
-    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the certificates that this machine's own environment names, and what the other tests need."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "IONOS_PACE"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -101,7 +101,7 @@ def test_offline_sends_nothing(service: LoopbackServer, doctor: Callable[..., Di
     """`--offline` looks at the machine alone."""
     result = doctor("--offline")
     assert (result.code, service.requests) == (0, [])
-    assert result.lines[-1] == Line("good", "network", "not looked at (--offline)", "-")
+    assert result.lines[-1] == Line("note", "network", "not looked at (--offline)", "-")
 
 
 def test_the_token_is_told_by_kind_and_length_alone(
@@ -243,11 +243,75 @@ def test_a_foreign_address_is_broken_unless_it_is_allowed(
     )
 
 
+def test_the_word_that_is_no_secret_may_go_anywhere(
+    doctor: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside an application in containers the stand-in has another host's name, and nobody has to allow it."""
+    monkeypatch.setenv("IONOS_API_TOKEN", "sandbox")
+    monkeypatch.setenv("IONOS_BASE_URL", "http://ionos:8600/v1")
+    result = doctor("--offline")
+    [line] = result.named("address")
+    assert (result.code, line.state, line.text) == (
+        0,
+        "good",
+        "http://ionos:8600/v1 (IONOS_BASE_URL in the environment) is not IONOS'; only the word 'sandbox', which is no "
+        "secret, goes there",
+    )
+
+
+def test_what_is_set_is_told(doctor: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line for each setting that is not its default, and where it was set; of a Redis its host alone."""
+    monkeypatch.setenv("IONOS_API_TOKEN", make_token())
+    assert {line.state for line in doctor("--offline").lines[:-1]} == {"good"}
+    Path(".env").write_text("IONOS_MAX_WAIT=20\n")
+    values = {
+        "IONOS_COMPAT": "strict",
+        "IONOS_TIMEOUT": "30",
+        "IONOS_IMAGE_MODEL": "klein",
+        "IONOS_PACE": "off",
+        "IONOS_PROVENANCE": "no",
+        "IONOS_PRICES": "klein=0.02 EUR",
+        "IONOS_ALLOWED_HOSTS": "a.example, b.example",
+        "IONOS_BUDGET_URL": "redis://user:canary@redis.example:6379/0",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    result = doctor("--offline")
+    assert [(line.name, line.text) for line in result.lines if line.state == "note"] == [
+        ("allowed_hosts", "a.example, b.example (IONOS_ALLOWED_HOSTS in the environment)"),
+        ("image_model", f"{KLEIN} (IONOS_IMAGE_MODEL in the environment)"),
+        ("timeout", "30.0 (IONOS_TIMEOUT in the environment)"),
+        ("provenance", "off (IONOS_PROVENANCE in the environment)"),
+        ("compat", "strict (IONOS_COMPAT in the environment)"),
+        ("pace", "off (IONOS_PACE in the environment)"),
+        ("max_wait", f"20.0 (IONOS_MAX_WAIT in {Path('.env').absolute()})"),
+        ("budget_url", "redis://redis.example (IONOS_BUDGET_URL in the environment)"),
+        ("prices", "klein=0.02 EUR (IONOS_PRICES in the environment)"),
+        ("network", "not looked at (--offline)"),
+    ]
+    assert "canary" not in result.out
+
+
+def test_a_proxy_that_cannot_be_one_is_broken_without_a_network(
+    service: LoopbackServer, doctor: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client is made offline too, which sends nothing, and its error holds no password."""
+    monkeypatch.setenv("ALL_PROXY", "foo://user:canary@proxy.example:1")
+    result = doctor("--offline")
+    [line] = result.named("client")
+    assert (result.code, line.text) == (2, "ALL_PROXY cannot be used: write http://HOST:PORT, or unset it.")
+    assert "canary" not in result.out
+    monkeypatch.setenv("IONOS_BUDGET_URL", "redis://127.0.0.1:9/0")
+    monkeypatch.setenv("IONOS_PACE", "on")
+    monkeypatch.delenv("ALL_PROXY")
+    assert doctor("--offline").code == 0
+
+
 def test_openais_variables_are_named_without_their_values(
     doctor: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The variables that a plain client of the SDK would have used are named; they are no fault."""
-    for name in ("OPENAI_ORG_ID", "OPENAI_CUSTOM_HEADERS", "OPENAI_API_KEY"):
+    for name in ("OPENAI_ORG_ID", "OPENAI_CUSTOM_HEADERS", "OPENAI_API_KEY", "OPENAI_LOG"):
         monkeypatch.setenv(name, "canary")
     result = doctor("--offline", "--sandbox")
     assert result.named("OPENAI_*") == [
@@ -291,9 +355,8 @@ def test_a_lone_bundle_for_requests_is_warned_about(
             "If it is needed here too, set IONOS_CA_BUNDLE=/ca.pem",
         )
     ]
-    there = Path("there.pem")
-    there.touch()
-    monkeypatch.setenv("SSL_CERT_FILE", str(there))
+    trustme.CA().cert_pem.write_to_path("there.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", "there.pem")
     assert doctor("--offline", "--sandbox").named("certificates") == [
         Line("good", "certificates", "SSL_CERT_FILE=there.pem", "-")
     ]
@@ -307,9 +370,28 @@ def test_certificates_that_are_missing_are_broken(
     monkeypatch.setenv(name, "missing.pem")
     result = doctor("--offline")
     assert result.code == 2
+    remedy = f"Mend {name}, or leave it out."
     assert result.named("certificates") == [
-        Line("broken", "certificates", f"{name}=missing.pem is not there or cannot be read", f"Mend or unset {name}.")
+        Line("broken", "certificates", f"{name}=missing.pem is not there or cannot be read", remedy)
     ]
+
+
+def test_certificates_are_loaded(
+    service: LoopbackServer, doctor: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file without a certificate is broken, also one of `--ca-bundle`, which comes before `IONOS_CA_BUNDLE`."""
+    Path("empty.pem").touch()
+    monkeypatch.setenv("IONOS_CA_BUNDLE", "missing.pem")
+    result = doctor("--offline", "--ca-bundle", "empty.pem")
+    assert (result.code, [line.text for line in result.named("certificates")]) == (
+        2,
+        ["--ca-bundle=empty.pem holds no certificate in PEM form"],
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", "empty.pem")
+    assert doctor("--offline").named("certificates")[1].state == "broken"
+    trustme.CA().cert_pem.write_to_path("good.pem")
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert doctor("--offline", "--ca-bundle", "good.pem").code == 0
 
 
 def test_a_setting_that_cannot_work_is_broken(

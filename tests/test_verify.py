@@ -9,13 +9,16 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import openai
 import pytest
 
 from ionos_openai import create_client
+from ionos_openai.cli import app
 from ionos_openai.cli import verify as command
 from ionos_openai.sandbox import Sandbox, SandboxServer
 from ionos_openai.sandbox.behaviours import BEHAVIOURS
 from ionos_openai.sandbox.service import MODELS_2026_08
+from ionos_openai.transport import http_library
 from ionos_openai.verification import verify
 from ionos_openai.verification.answers import Answer, describe_jpeg
 from ionos_openai.verification.asking import Burst
@@ -37,7 +40,7 @@ from tests.loopback import LoopbackServer
 from tests.tokens import make_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ionos_openai.verification import Finding
@@ -270,6 +273,28 @@ def test_nobody_listening_is_no_answer() -> None:
 
 
 # What is kept.
+
+
+@pytest.mark.parametrize(("piece", "step"), [(b": ping\n\n", 0.5), (bytes(2**20), 0.0)], ids=["slow", "large"])
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_without_an_end_is_given_up(piece: bytes, step: float, status: int) -> None:
+    """An answer that comes piece by piece for ever is no answer, and the client is left as it was."""
+    clock = Clock()
+
+    def pieces() -> Iterator[bytes]:
+        while True:
+            clock.sleep(step)
+            yield piece
+
+    http = http_library()
+    transport = http.MockTransport(lambda _: http.Response(status, content=pieces()))
+    with create_client(
+        base_url="http://127.0.0.1:1/v1", api_key=TOKEN, http_client=openai.DefaultHttpxClient(transport=transport)
+    ) as client:
+        found = {one.behaviour.name: one for one in verify(client, clock=clock, sleep=clock.sleep)}
+        assert client._client.event_hooks == {"request": [], "response": []}
+    assert having(found, "no answer") == COSTLESS
+    assert {found[name].text for name in COSTLESS} == {"no end in time"}
 
 
 def test_no_secret_is_told_or_kept(server: LoopbackServer) -> None:
@@ -506,6 +531,23 @@ def test_a_person_sees_a_table(run: Callable[..., Result], monkeypatch: pytest.M
     out = run("--sandbox").out
     assert "What came, or why nothing was asked" in out
     assert "6 as the stand-in, 22 not asked; 0 pictures asked for." in out
+
+
+def test_the_bases_are_explained(run: Callable[..., Result], capsys: pytest.CaptureFixture[str]) -> None:
+    """Under both tables, where no program reads it, and in both helps."""
+    legend = "Basis: DOC an official page, REC a recorded answer, CODE a client's code, INF inferred, choice nothing is"
+    assert run("--sandbox").err.startswith(legend)
+    assert legend in " ".join(run("--help").out.split())
+    assert app.run(["sandbox", "--explain"]) == 0
+    assert capsys.readouterr().err.startswith(legend)
+    app.run(["sandbox", "--help"])
+    assert legend in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_wrong_command_line_prints_no_document_beside_a_file(run: Callable[..., Result]) -> None:
+    """`--json` takes a file here; standard output has a document only with `--json -`."""
+    assert run("--json", "answers.json", "--nonsense").out == ""
+    assert json.loads(run("--json", "-", "--nonsense").out)["error"]["type"] == "UsageError"
 
 
 def test_its_help_loads_nothing_heavy() -> None:

@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from ionos_openai import __version__
 from ionos_openai.cli.options import Connection, PictureOptions
-from ionos_openai.cli.output import Terminal
+from ionos_openai.cli.output import BASES, Terminal, open_closed_streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,8 +25,9 @@ _USAGE, _INTERRUPTED, _PIPE_CLOSED = 2, 130, 1
 _UsageError: type[Exception] = cast("type[Exception]", typer.BadParameter.__base__)
 
 _EXIT_CODES = (
-    "Exit codes: 0 all done, 1 refused, 2 usage or configuration, 75 temporary (worth another try), 77 token, "
-    "130 interrupted. With several prompts the worst one counts: 130, 77, 2, 1, 75, 0."
+    "Exit codes: 0 all done, 1 refused, 2 usage, configuration or no token, 75 temporary (worth another try), 77 a "
+    "token that is refused or cannot work, 130 interrupted. With several prompts the worst one counts: 130, 77, 2, 1, "
+    "75, 0."
 )
 
 
@@ -82,6 +83,10 @@ _Model = Annotated[
     str | None,
     typer.Option("--model", "-m", metavar="MODEL", help="A model's id or a short name for it, such as flux.1."),
 ]
+_EditModel = Annotated[
+    str | None,
+    typer.Option("--model", "-m", metavar="MODEL", help="A model's id or a short name for it, such as klein."),
+]
 _Size = Annotated[
     str | None,
     typer.Option("--size", "-s", metavar="WIDTHxHEIGHT", help="In pixels. By default 1024x1024."),
@@ -113,7 +118,7 @@ _Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace files of the same name. By default the next free name is taken.")
 ]
 _NoProvenance = Annotated[
-    bool, typer.Option("--no-provenance", help="Leave out of the metadata that and how the picture was made.")
+    bool, typer.Option("--no-provenance", help="Do not write into the metadata that a model made the picture.")
 ]
 _PromptInMetadata = Annotated[
     bool, typer.Option("--prompt-in-metadata", help="Have the prompt in the metadata too. By default it is not.")
@@ -184,7 +189,7 @@ def generate(
 
         return pictures.generate(prompts, options, connection, terminal)
 
-    return _carry_out(work, terminal)
+    return _carry_out(work, terminal, connection)
 
 
 @app.command(cls=_Command, epilog=_EXIT_CODES)
@@ -193,7 +198,7 @@ def edit(
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...", hidden=True)],
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", hidden=True)],
     output: _Output = None,
-    model: _Model = None,
+    model: _EditModel = None,
     size: _EditSize = None,
     n: _Number = 1,
     name: _FileName = None,
@@ -231,6 +236,128 @@ def edit(
 
         return pictures.edit(images, prompt, options, connection, terminal)
 
+    return _carry_out(work, terminal, connection)
+
+
+@app.command(
+    cls=_Command,
+    epilog=_EXIT_CODES,
+    short_help="Make the pictures of a file of prompts; can be resumed.",
+)
+def batch(
+    *,
+    file: Annotated[str, typer.Argument(metavar="FILE", hidden=True)],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="DIR", help="Where pictures and record go. One run at a time.")
+    ],
+    model: _Model = None,
+    size: _Size = None,
+    n: _Number = 1,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="Add this column to every row's metadata.")
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", metavar="N", show_default=False, help="Requests at once, by default 4.")
+    ] = 4,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", metavar="SECONDS", help="Give a request up after so long.")
+    ] = None,
+    max_cost: Annotated[
+        str | None,
+        typer.Option("--max-cost", metavar="AMOUNT", help="Stop before this run would spend more: 5, or '5 EUR'."),
+    ] = None,
+    max_images: Annotated[
+        int | None, typer.Option("--max-images", metavar="N", help="Stop before this run would ask for more pictures.")
+    ] = None,
+    missing: Annotated[
+        str,
+        typer.Option(
+            "--missing",
+            metavar="keep|remake",
+            show_default=False,
+            help="What to do about recorded pictures that are gone; by default keep: none is made again.",
+        ),
+    ] = "keep",
+    verify: Annotated[bool, typer.Option("--verify", help="Compare recorded pictures byte for byte.")] = False,
+    redo: Annotated[
+        list[str] | None,
+        typer.Option("--redo", metavar="NAME", help="Make the pictures of a file or row of this name once more."),
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Make only what failed before.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check FILE, tell the cost and time; send nothing.")
+    ] = False,
+    base_url: _BaseUrl = None,
+    ca_bundle: _CaBundle = None,
+    max_wait: _MaxWait = None,
+    json: _Json = False,
+    quiet: _Quiet = False,
+    sandbox: _Sandbox = False,
+) -> int:
+    """Make the pictures of a file of prompts, and go on where the last run ended.
+
+    FILE has a prompt a line (.txt), columns (.csv: prompt, and any of model, size, n, name, seed; others become
+    metadata) or an object a line (.jsonl); - is standard input. The same command again skips what is done.
+    """
+    from ionos_openai.cli.options import BatchOptions
+
+    if missing not in ("keep", "remake"):
+        raise typer.BadParameter("--missing is keep or remake")
+    options = BatchOptions(
+        output=output,
+        model=model,
+        size=size,
+        n=n,
+        labels=tuple(label or ()),
+        concurrency=concurrency,
+        timeout=timeout,
+        max_cost=max_cost,
+        max_images=max_images,
+        missing="remake" if missing == "remake" else "keep",
+        verify=verify,
+        redo=tuple(redo or ()),
+        retry_failed=retry_failed,
+        dry_run=dry_run,
+    )
+    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, max_wait=max_wait, sandbox=sandbox)
+    terminal = Terminal(json=json, quiet=quiet)
+
+    def work() -> int:
+        from ionos_openai.cli import batch
+
+        return batch.run(file, options, connection, terminal)
+
+    return _carry_out(work, terminal, connection)
+
+
+@app.command(
+    cls=_Command,
+    epilog="Exit codes: 0 the sums are printed (unknown prices are counted in their own column), 2 usage or no record.",
+)
+def costs(
+    *,
+    directories: Annotated[list[str], typer.Argument(metavar="DIR...", hidden=True)],
+    by: Annotated[
+        str | None,
+        typer.Option("--by", metavar="COLUMN", help="A line for each value of a metadata column, or of model."),
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    json: _Json = False,
+) -> int:
+    """Sum what batches have cost, by their records.
+
+    DIR is a directory with a manifest.jsonl. Each picture that was made counts with the price of its day, those that
+    were made once more and deleted since too; placeholders cost nothing; an unknown price is told, never counted as 0.
+    """
+    if as_csv and json:
+        raise typer.BadParameter("--csv and --json exclude each other")
+    terminal = Terminal(json=json)
+
+    def work() -> int:
+        from ionos_openai.cli import costs
+
+        return costs.show(directories, terminal, by=by, as_csv=as_csv)
+
     return _carry_out(work, terminal)
 
 
@@ -255,7 +382,7 @@ def models(
 
         return models.show(connection, terminal, every=every)
 
-    return _carry_out(work, terminal)
+    return _carry_out(work, terminal, connection)
 
 
 @app.command(cls=_Command, epilog=_EXIT_CODES)
@@ -289,7 +416,7 @@ def doctor(
 
         return doctor.show(connection, terminal, offline=offline, min_validity=min_validity)
 
-    return _carry_out(work, terminal)
+    return _carry_out(work, terminal, connection)
 
 
 @app.command(
@@ -330,7 +457,7 @@ def mark(
     paths: _Files,
     like: Annotated[
         str | None,
-        typer.Option("--like", metavar="ORIGINAL", help="Say what the metadata of this picture, or sidecar, says."),
+        typer.Option("--like", metavar="ORIGINAL", help="Copy the mark of this picture (or of its sidecar)."),
     ] = None,
     creator: Annotated[
         str | None, typer.Option("--creator", metavar="NAME", help="Who made it; several with '; ' between them.")
@@ -404,7 +531,7 @@ def gallery(
     return _carry_out(work, terminal)
 
 
-@app.command(cls=_Command, epilog="Exit codes: 2 usage or configuration, 130 ended by Ctrl-C.")
+@app.command(cls=_Command, epilog=f"{BASES} Exit codes: 2 usage or configuration, 130 ended by Ctrl-C.")
 def sandbox(
     *,
     host: Annotated[
@@ -461,7 +588,7 @@ def sandbox(
     """Serve the stand-in over HTTP, for programs in any language.
 
     It answers as the service is publicly known to answer, with placeholder pictures, and prints what to set. GET
-    /sandbox/health, /sandbox/requests and /sandbox/stats tell of itself. Needs: pip install 'ionos-openai[sandbox]'.
+    /sandbox/health, /sandbox/requests and /sandbox/stats tell of itself. It needs uvicorn: pip install uvicorn.
     """
     terminal = Terminal(json=json)
 
@@ -484,13 +611,15 @@ def sandbox(
         )
         return sandbox.serve(options, terminal)
 
-    return _carry_out(work, terminal)
+    return _carry_out(work, terminal, Connection(sandbox=True))
 
 
 @app.command(
     cls=_Command,
-    epilog="Exit codes: 0 every row that was asked is as the stand-in's, 1 one differs, 2 usage or configuration, 75 a "
-    "row had no answer (worth another try), 77 token, 130 interrupted. The worst one counts: 130, 77, 2, 1, 75, 0.",
+    short_help="Compare the service with the stand-in.",
+    epilog=f"{BASES} Exit codes: 0 every row that was asked is as the stand-in's, 1 one differs, 2 usage or "
+    "configuration, 75 a row had no answer (worth another try), 77 token, 130 interrupted. The worst one counts: 130, "
+    "77, 2, 1, 75, 0.",
 )
 def verify(
     *,
@@ -542,122 +671,7 @@ def verify(
         options = verify.VerifyOptions(spend=spend, yes=yes, limits=limits, answers=json)
         return verify.run(connection, options, terminal)
 
-    return _carry_out(work, terminal)
-
-
-@app.command(cls=_Command, epilog=_EXIT_CODES)
-def batch(
-    *,
-    file: Annotated[str, typer.Argument(metavar="FILE", hidden=True)],
-    output: Annotated[
-        str, typer.Option("--output", "-o", metavar="DIR", help="Where pictures and record go. One run at a time.")
-    ],
-    model: _Model = None,
-    size: _Size = None,
-    n: _Number = 1,
-    label: Annotated[
-        list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="A column more for every row's metadata.")
-    ] = None,
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", metavar="N", show_default=False, help="Requests at once, by default 4.")
-    ] = 4,
-    timeout: Annotated[
-        float | None, typer.Option("--timeout", metavar="SECONDS", help="Give a request up after so long.")
-    ] = None,
-    max_cost: Annotated[
-        str | None,
-        typer.Option("--max-cost", metavar="AMOUNT", help="Stop before this run would spend more: 5, or '5 EUR'."),
-    ] = None,
-    max_images: Annotated[
-        int | None, typer.Option("--max-images", metavar="N", help="Stop before this run would ask for more pictures.")
-    ] = None,
-    missing: Annotated[
-        str,
-        typer.Option(
-            "--missing",
-            metavar="keep|remake",
-            show_default=False,
-            help="What to do about recorded pictures that are gone; by default keep: none is made again.",
-        ),
-    ] = "keep",
-    verify: Annotated[bool, typer.Option("--verify", help="Compare recorded pictures byte for byte.")] = False,
-    redo: Annotated[
-        list[str] | None,
-        typer.Option("--redo", metavar="NAME", help="Make the pictures of a file or row of this name once more."),
-    ] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Make only what failed before.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check FILE, tell the cost and time; send nothing.")
-    ] = False,
-    base_url: _BaseUrl = None,
-    ca_bundle: _CaBundle = None,
-    max_wait: _MaxWait = None,
-    json: _Json = False,
-    quiet: _Quiet = False,
-    sandbox: _Sandbox = False,
-) -> int:
-    """Make the pictures of a file of prompts, and go on where the last run ended.
-
-    FILE has a prompt a line (.txt), columns (.csv: prompt, and any of model, size, n, name, seed; others become
-    metadata) or an object a line (.jsonl); - is standard input. The same command again skips what is done.
-    """
-    from ionos_openai.cli.options import BatchOptions
-
-    if missing not in ("keep", "remake"):
-        raise typer.BadParameter("--missing is keep or remake")
-    options = BatchOptions(
-        output=output,
-        model=model,
-        size=size,
-        n=n,
-        labels=tuple(label or ()),
-        concurrency=concurrency,
-        timeout=timeout,
-        max_cost=max_cost,
-        max_images=max_images,
-        missing="remake" if missing == "remake" else "keep",
-        verify=verify,
-        redo=tuple(redo or ()),
-        retry_failed=retry_failed,
-        dry_run=dry_run,
-    )
-    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, max_wait=max_wait, sandbox=sandbox)
-    terminal = Terminal(json=json, quiet=quiet)
-
-    def work() -> int:
-        from ionos_openai.cli import batch
-
-        return batch.run(file, options, connection, terminal)
-
-    return _carry_out(work, terminal)
-
-
-@app.command(cls=_Command, epilog="Exit codes: 0 all sums are complete, 2 usage or no record.")
-def costs(
-    *,
-    directories: Annotated[list[str], typer.Argument(metavar="DIR...", hidden=True)],
-    by: Annotated[
-        str | None,
-        typer.Option("--by", metavar="COLUMN", help="A line for each value of a metadata column, or of model."),
-    ] = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-    json: _Json = False,
-) -> int:
-    """Sum what batches have cost, by their records.
-
-    DIR is a directory with a manifest.jsonl. Each picture that was made counts with the price of its day, those that
-    were made once more and deleted since too; placeholders cost nothing; an unknown price is told, never counted as 0.
-    """
-    if as_csv and json:
-        raise typer.BadParameter("--csv and --json exclude each other")
-    terminal = Terminal(json=json)
-
-    def work() -> int:
-        from ionos_openai.cli import costs
-
-        return costs.show(directories, terminal, by=by, as_csv=as_csv)
-
-    return _carry_out(work, terminal)
+    return _carry_out(work, terminal, connection)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -670,13 +684,23 @@ def run(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    open_closed_streams()
     try:
-        return _invoke(given)
+        code = _invoke(given)
+        sys.stdout.flush()
     except BrokenPipeError:
         return _end_quietly()
+    except OSError as error:
+        if error.filename is not None:  # it is not about standard output, so it is a bug
+            raise
+        _end_quietly()
+        with contextlib.suppress(OSError):
+            print(f"Error: Cannot write the result: {error.strerror or error}.", file=sys.stderr)
+        return _USAGE
     except KeyboardInterrupt:
         print("Error: Interrupted.", file=sys.stderr)
         return _INTERRUPTED
+    return code
 
 
 def _invoke(given: list[str]) -> int:
@@ -689,11 +713,14 @@ def _invoke(given: list[str]) -> int:
         return leaving.exit_code
     except _UsageError as error:
         into_pipe = any(pair in (("-o", "-"), ("--output", "-")) for pair in itertools.pairwise(given))
-        return _explain_usage(error, Terminal(json="--json" in given, stdout_is_taken=into_pipe))
+        # The --json of verify names a file.
+        json = ("--json", "-") in itertools.pairwise(given) if given[0] == "verify" else "--json" in given
+        connection = Connection(sandbox="--sandbox" in given)
+        return _explain_usage(error, Terminal(json=json, stdout_is_taken=into_pipe), connection)
     return code if isinstance(code, int) else 0
 
 
-def _carry_out(work: Callable[[], int], terminal: Terminal) -> int:
+def _carry_out(work: Callable[[], int], terminal: Terminal, connection: Connection | None = None) -> int:
     """Do a command's work; what is expected to go wrong becomes a message and an exit code, a bug stays a traceback."""
     from openai import OpenAIError
 
@@ -704,19 +731,36 @@ def _carry_out(work: Callable[[], int], terminal: Terminal) -> int:
             return work()
     except (OpenAIError, KeyboardInterrupt) as error:
         if terminal.json:
-            terminal.document({"error": describe(error)})
+            terminal.document({**_stand_in(connection), "error": describe(error)})
         terminal.error(message(error))
         return exit_code(error)
 
 
-def _explain_usage(error: Exception, terminal: Terminal) -> int:
+def _stand_in(connection: Connection | None) -> dict[str, object]:
+    """Return what a failed command's document says of the stand-in; nothing for a command that asks no service."""
+    if connection is None:
+        return {}
+    from ionos_openai.cli.connection import uses_sandbox
+    from ionos_openai.errors import ConfigurationError
+    from ionos_openai.settings import IonosSettings
+
+    try:
+        return {"sandbox": uses_sandbox(connection, IonosSettings())}
+    except ConfigurationError:  # the settings may be what failed
+        return {"sandbox": connection.sandbox}
+
+
+def _explain_usage(error: Exception, terminal: Terminal, connection: Connection) -> int:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else _NAME
     said = error.format_message()  # type: ignore[attr-defined]  # the class is found at run time
+    if said.startswith("Missing argument 'IMAGE"):
+        said = "Name a picture, and behind it the prompt that says what to change"
     text = f"{said.rstrip('.')}. See: {command} --help"
     if terminal.json:
         nothing = {"code": None, "status": None, "request_id": None}
-        terminal.document({"error": {"message": text, "type": "UsageError", **nothing, "exit_code": _USAGE}})
+        failure = {"message": text, "type": "UsageError", **nothing, "exit_code": _USAGE}
+        terminal.document({**_stand_in(connection), "error": failure})
     terminal.error(text)
     return _USAGE
 

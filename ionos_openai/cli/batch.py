@@ -8,7 +8,6 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openai import OpenAIError
@@ -18,10 +17,12 @@ from ionos_openai.batch.results import clock_time
 from ionos_openai.budget.buckets import estimate_seconds
 from ionos_openai.cli.batch_files import parse_labels, read_requests
 from ionos_openai.cli.connection import connect, uses_sandbox
-from ionos_openai.cli.failure import INTERRUPTED, MADE, REFUSED, describe, exit_code, message, worst
+from ionos_openai.cli.failure import INTERRUPTED, MADE, REFUSED, decisive, describe, exit_code, message, worst
+from ionos_openai.cli.output import shorten
+from ionos_openai.cli.rescue import rescue
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.files import is_directory
-from ionos_openai.images import GeneratedImage, partial_images, save_images
+from ionos_openai.images import partial_images
 from ionos_openai.models import DEFAULT_SIZE, resolve_model
 from ionos_openai.settings import IonosSettings
 
@@ -47,50 +48,30 @@ def run(source: str, options: BatchOptions, connection: Connection, terminal: Te
     Raises:
         openai.OpenAIError: Something cannot work, which was seen before anything was sent.
     """
+    _check_output(options.output)
     labels = parse_labels(options.labels)
     settings = IonosSettings()
     model = resolve_model(options.model or settings.image_model)
-    size = options.size or DEFAULT_SIZE
-    requests = read_requests(source, labels, model=model, size=size, n=options.n)
-    if options.dry_run and not is_directory(options.output):
-        with tempfile.TemporaryDirectory(prefix="ionos-openai-") as nowhere:
-            return _run(requests, replace(options, output=nowhere), connection, settings, terminal)
-    return _run(requests, options, connection, settings, terminal)
+    options = replace(options, model=model, size=options.size or DEFAULT_SIZE)
+    requests = read_requests(source, labels, model=model, size=options.size, n=options.n)
+    report = _Report(terminal=terminal, is_sandbox=uses_sandbox(connection, settings))
+    with contextlib.ExitStack() as at_the_end:
+        if options.dry_run and not is_directory(options.output):
+            nowhere = at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="ionos-openai-"))
+            options = replace(options, output=nowhere)
+        client = at_the_end.enter_context(connect(connection, settings))
+        batch = _make(client, requests, options, report)
+        return _show_plan(batch, report) if options.dry_run else _carry_out(batch, report)
 
 
-def _run(
-    requests: list[ImageRequest],
-    options: BatchOptions,
-    connection: Connection,
-    settings: IonosSettings,
-    terminal: Terminal,
-) -> int:
-    model, size = resolve_model(options.model or settings.image_model), options.size or DEFAULT_SIZE
-    with connect(connection, settings) as client:
-        is_sandbox = uses_sandbox(connection, settings)
-        report = _Report(terminal=terminal, is_sandbox=is_sandbox)
-        batch = _make(client, requests, options, model=model, size=size, report=report)
-        if options.dry_run:
-            return _show_plan(batch, terminal)
-        return _carry_out(batch, report)
-
-
-def _make(
-    client: openai.OpenAI,
-    requests: list[ImageRequest],
-    options: BatchOptions,
-    *,
-    model: str,
-    size: str,
-    report: _Report,
-) -> Batch:
+def _make(client: openai.OpenAI, requests: list[ImageRequest], options: BatchOptions, report: _Report) -> Batch:
     further: dict[str, Any] = {} if options.timeout is None else {"timeout": options.timeout}
     return generate_batch(
         client,
         requests,
         options.output,
-        model=model,
-        size=size,
+        model=options.model,
+        size=options.size,
         concurrency=options.concurrency,
         max_cost=options.max_cost,
         max_images=options.max_images,
@@ -103,17 +84,20 @@ def _make(
     )
 
 
-def _show_plan(batch: Batch, terminal: Terminal) -> int:
-    estimate, progress = batch.estimate, batch.progress
+def _show_plan(batch: Batch, report: _Report) -> int:
+    estimate, progress, terminal = batch.estimate, batch.progress, report.terminal
     cost = None if estimate.cost is None else {"amount": str(estimate.cost.amount), "currency": estimate.cost.currency}
     batch.close()
     if terminal.json:
         facts = {"prompts": progress.total, "left": estimate.prompts, "images": estimate.images}
-        terminal.document({"dry_run": True, **facts, "cost": cost, "seconds": estimate.seconds})
+        terminal.document(
+            {"sandbox": report.is_sandbox, "dry_run": True, **facts, "cost": cost, "seconds": estimate.seconds}
+        )
     else:
         already = (progress.total or 0) - (estimate.prompts or 0)
         done = f"; {already} of {progress.total} prompts are done" if already else ""
-        terminal.row([f"Would make {estimate}{done}. Nothing was sent."])
+        plan = _sentence(estimate) if estimate.images == 0 else f"Would make {estimate}"
+        terminal.row([f"{plan}{done}. Nothing was sent."])
     return MADE
 
 
@@ -134,7 +118,7 @@ class _Report:
             return
         if event.kind in ("estimate", "waiting", "retrying", "damaged"):
             stand_in = event.kind == "estimate" and self.is_sandbox
-            self.terminal.note(f"{event.message}{' The stand-in answers: no cost.' if stand_in else ''}")
+            self.terminal.note(f"{_sentence(event.message)}{' The stand-in answers: no cost.' if stand_in else ''}")
 
     def take(self, result: BatchResult) -> None:
         """Report one prompt, at once."""
@@ -155,7 +139,7 @@ class _Report:
             self.codes.append(exit_code(result.error))
             if self.terminal.json:
                 self.errors.append({**asked, **describe(result.error)})
-            self.terminal.error(f'"{_short(result.request.prompt)}": {message(result.error)}')
+            self.terminal.error(f'"{shorten(result.request.prompt)}": {message(result.error)}')
 
     def end(self, error: BaseException) -> None:
         """Report what ended the run, and rescue pictures that could not be saved."""
@@ -164,16 +148,7 @@ class _Report:
         self.errors.append(describe(error))
         self.terminal.error(message(error))
         for image in partial_images(error) if isinstance(error, ImageSaveError) else []:
-            _rescue(image, self.terminal)
-
-
-def _rescue(image: GeneratedImage, terminal: Terminal) -> None:
-    try:
-        path = save_images([image], Path(tempfile.mkdtemp(prefix="ionos-openai-")))[0]
-    except OSError as error:  # an ImageSaveError is one too
-        terminal.error(f"The picture is lost, the system's folder for temporary files takes none either: {error}")
-        return
-    terminal.warn(f"So that the picture is not lost, it was saved as {path}. The next run makes another one.")
+            rescue(image, self.terminal, advice=" The next run makes another one.")
 
 
 def _carry_out(batch: Batch, report: _Report) -> int:
@@ -183,7 +158,7 @@ def _carry_out(batch: Batch, report: _Report) -> int:
             with _display(batch, report, began):
                 for result in batch:
                     report.take(result)
-        except (OpenAIError, OSError, KeyboardInterrupt) as error:
+        except (OpenAIError, KeyboardInterrupt) as error:
             report.end(error)
     progress = batch.progress
     if stopped():
@@ -357,8 +332,8 @@ def _document(batch: Batch, report: _Report, code: int, elapsed: float) -> dict[
         "errors": report.errors,
     }
     if code != MADE:
-        decisive = (error for error in report.errors if error["exit_code"] == code)
-        document["error"] = next(decisive, {"message": _why(code, progress), "type": "Unfinished", "exit_code": code})
+        unfinished = {"message": _why(code, progress), "type": "Unfinished", "exit_code": code}
+        document["error"] = decisive(report.errors, code) or unfinished
     return document
 
 
@@ -366,16 +341,11 @@ def _why(code: int, progress: Progress) -> str:
     return "Interrupted." if code == INTERRUPTED else f"{progress.left} prompts are left: a limit of yours was reached."
 
 
-def _short(prompt: str) -> str:
-    return prompt if len(prompt) <= 40 else f"{prompt[:39]}…"
+def _sentence(phrase: object) -> str:
+    text = str(phrase)
+    return text[:1].upper() + text[1:]
 
 
-def check_output(output: str | None) -> str:
-    """Return the directory of `-o`.
-
-    Raises:
-        InvalidRequestError: It is missing, or standard output.
-    """
-    if output is None or not output.strip() or output == "-":
+def _check_output(output: str) -> None:
+    if not output.strip() or output == "-":
         raise InvalidRequestError("A batch needs a directory for its pictures and its record: name it with -o DIR.")
-    return str(Path(output))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import re
 import socket
+import ssl
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import openai
+from pydantic import SecretStr
 
 from ionos_openai import __version__
 from ionos_openai.cli.connection import connect, uses_sandbox
@@ -34,15 +36,16 @@ from ionos_openai.settings import CERTIFICATE_VARIABLES, IonosSettings, TokenFil
 from ionos_openai.transport import http_library
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ionos_openai.cli.options import Connection
 
-State: TypeAlias = Literal["good", "warning", "broken"]
+State: TypeAlias = Literal["good", "note", "warning", "broken"]
 
 _SUPPORTED_SDK = ((1, 60), (4, 0))  # from the first, up to but not including the second
 _LONGEST_WAIT = 30.0  # seconds for the one request that is sent
 _READ_BY_THE_SDK = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_TOLD_ELSEWHERE = frozenset({"api_key", "api_key_file", "base_url", "ca_bundle", "sandbox"})
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
@@ -51,7 +54,7 @@ class Check:
     """What was found at one place.
 
     Attributes:
-        state: "good", "warning" or "broken".
+        state: "good", "note" (neither good nor bad), "warning" or "broken".
         name: What was looked at.
         text: What was found.
         remedy: What to do about it; empty where there is nothing to do, or where `text` says it.
@@ -102,14 +105,15 @@ def examine(look: Look) -> Iterator[Check]:
         settings = IonosSettings()
     except ConfigurationError as error:
         yield _broken("settings", error)
-        yield from _variables(None)
+        yield from _variables(None, look.connection)
         return
     sandbox = uses_sandbox(look.connection, settings)
     if sandbox:
         yield _sandbox_note(look, settings)
     found += _token(settings, look, sandbox=sandbox)
     found += _address(settings, look.connection)
-    found += _variables(settings)
+    found += _settings(settings)
+    found += _variables(settings, look.connection)
     yield from found
     yield from _service(settings, look, sandbox=sandbox, is_broken=any(one.state == "broken" for one in found))
 
@@ -121,6 +125,10 @@ def _broken(name: str, error: Exception) -> Check:
 
 def _good(name: str, text: str) -> Check:
     return Check(state="good", name=name, text=text)
+
+
+def _note(name: str, text: str) -> Check:
+    return Check(state="note", name=name, text=text)
 
 
 def _warning(name: str, text: str, remedy: str = "") -> Check:
@@ -231,6 +239,11 @@ def _address(settings: IonosSettings, connection: Connection) -> Iterator[Check]
         yield _good("address", f"{url} ({origin}), IONOS' own")
     elif is_loopback(host):
         yield _good("address", f"{url} ({origin}), this machine")
+    elif _has_harmless_token(settings):
+        yield _good(
+            "address",
+            f"{url} ({origin}) is not IONOS'; only the word {SANDBOX_TOKEN!r}, which is no secret, goes there",
+        )
     else:
         allowed = "--base-url" if connection.base_url is not None else "IONOS_ALLOWED_HOSTS"
         yield _warning("address", f"{url} ({origin}) is not IONOS'; the token goes there, as {allowed} allows it")
@@ -240,41 +253,68 @@ def _has_harmless_token(settings: IonosSettings) -> bool:
     return settings.api_key is not None and settings.api_key.get_secret_value() == SANDBOX_TOKEN
 
 
-def _variables(settings: IonosSettings | None) -> Iterator[Check]:
+def _settings(settings: IonosSettings) -> Iterator[Check]:
+    """Tell what is in force because somebody set it, and where."""
+    for name in type(settings).model_fields:
+        origin = settings.origin(name)
+        if origin is not None and name not in _TOLD_ELSEWHERE:
+            yield _note(name, f"{_shown(getattr(settings, name))} ({origin})")
+
+
+def _shown(value: object) -> str:
+    """Return a setting's value; of a secret one, which is the address of a Redis, scheme and host."""
+    if isinstance(value, SecretStr):
+        parts = urlsplit(value.get_secret_value())
+        return f"{parts.scheme}://{parts.hostname or ''}"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _variables(settings: IonosSettings | None, connection: Connection) -> Iterator[Check]:
     found = foreign_variables()
-    openais = [name for name in found if name.upper().startswith("OPENAI_")]
+    # OPENAI_LOG is the SDK's own matter, and works.
+    openais = [name for name in found if name.upper().startswith("OPENAI_") and name.upper() != "OPENAI_LOG"]
     if openais:
         text = f"{', '.join(openais)}: nothing of it is sent (a plain openai.OpenAI would use it, with IONOS too)"
         yield _good("OPENAI_*", text)
     for name in found:
         if name.upper().endswith("_PROXY"):
-            yield _good("proxy", f"{name}={found[name]}")
-    bundle = settings.ca_bundle if settings is not None else None
+            yield _note("proxy", f"{name}={found[name]}")
+    bundle = connection.ca_bundle or (settings.ca_bundle if settings is not None else None)
     if bundle is not None:
-        yield _certificates("IONOS_CA_BUNDLE", str(bundle), is_there=bundle.is_file)
+        yield _certificates("--ca-bundle" if connection.ca_bundle else "IONOS_CA_BUNDLE", str(bundle))
     for name in CERTIFICATE_VARIABLES:
         if name not in found:
             continue
         if name in _READ_BY_THE_SDK:
-            yield _certificates(name, found[name], is_there=Path(found[name]).exists)
+            yield _certificates(name, found[name])
         elif bundle is None and not any(one in found for one in _READ_BY_THE_SDK):
             text = f"{name}={found[name]} is not read by the SDK's HTTP library"
             yield _warning("certificates", text, f"If it is needed here too, set IONOS_CA_BUNDLE={found[name]}")
 
 
-def _certificates(name: str, value: str, *, is_there: Callable[[], bool]) -> Check:
+def _certificates(name: str, value: str) -> Check:
     try:
-        if is_there():
-            return _good("certificates", f"{name}={value}")
+        if name == "SSL_CERT_DIR":
+            os.listdir(value)  # noqa: PTH208  # only tried
+        else:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
+    except ssl.SSLError:
+        text = f"{name}={value} holds no certificate in PEM form"
     except OSError:
-        pass
-    text = f"{name}={value} is not there or cannot be read"
-    return Check(state="broken", name="certificates", text=text, remedy=f"Mend or unset {name}.", exit_code=USAGE)
+        text = f"{name}={value} is not there or cannot be read"
+    else:
+        return _good("certificates", f"{name}={value}")
+    remedy = f"Mend {name}, or leave it out."
+    return Check(state="broken", name="certificates", text=text, remedy=remedy, exit_code=USAGE)
 
 
 def _service(settings: IonosSettings, look: Look, *, sandbox: bool, is_broken: bool) -> Iterator[Check]:
     if look.offline and not sandbox:
-        yield _good("network", "not looked at (--offline)")
+        if not is_broken:
+            yield from _client(settings, look)
+        yield _note("network", "not looked at (--offline)")
         return
     if is_broken and not sandbox:
         yield _warning("service", "not asked", "Mend what is broken above first.")
@@ -288,6 +328,15 @@ def _service(settings: IonosSettings, look: Look, *, sandbox: bool, is_broken: b
         if not sandbox:
             yield _resolve(str(client.base_url))
         yield from _ask(client, settings, sandbox=sandbox)
+
+
+def _client(settings: IonosSettings, look: Look) -> Iterator[Check]:
+    """Make a client and send nothing: it may fail by a proxy that cannot be one."""
+    try:
+        # Paced, it might ask a Redis, which is a network too.
+        connect(look.connection, settings.model_copy(update={"pace": False})).close()
+    except openai.OpenAIError as error:
+        yield _broken("client", error)
 
 
 def _resolve(url: str) -> Check:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ionos_openai.cli.options import Connection
     from ionos_openai.cli.output import Terminal
 
-_SYMBOLS = {"good": "✓", "warning": "!", "broken": "✗"}
-_STYLES = {"good": "green", "warning": "yellow", "broken": "red"}
+_SYMBOLS = {"good": "✓", "note": "·", "warning": "!", "broken": "✗"}
+_STYLES = {"good": "green", "note": "dim", "warning": "yellow", "broken": "red"}
 
 
 def show(connection: Connection, terminal: Terminal, *, offline: bool, min_validity: str) -> int:

@@ -23,7 +23,7 @@ from ionos_openai.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 MADE = 0
 REFUSED = 1
@@ -32,6 +32,7 @@ TEMPORARY = 75
 TOKEN = 77
 INTERRUPTED = 130
 
+_IN_MEMORY = re.compile(r" (?:The pictures are|It is) still in memory: .*")
 DOCTOR_ADVICE = "`ionos-openai doctor` looks for the cause."
 
 # A temporary failure is the least bad one: it alone says that trying the whole again is worth while.
@@ -77,12 +78,20 @@ def message(error: BaseException) -> str:
             f"{_host(error)} did not answer in time. Try again later; IONOS_TIMEOUT sets how many seconds to wait."
             f"{billed}"
         )
+    if isinstance(error, ImageSaveError):
+        # It speaks of this machine's files alone, and its last sentence to whoever holds the pictures in code.
+        return _IN_MEMORY.sub("", " ".join(str(error).split()))
     text = " ".join(mask_secrets(str(error)).split()) or type(error).__name__
     if isinstance(error, openai.APIConnectionError):
         return f"Cannot reach {_host(error)}: {_cause(text)} {DOCTOR_ADVICE}"
     if isinstance(error, openai.APIStatusError) and text.startswith("Error code: "):
         return f"The service answered {text.removeprefix('Error code: ')}"
     return text
+
+
+def decisive(errors: Iterable[Mapping[str, object]], code: int) -> Mapping[str, object] | None:
+    """Return the first of some described errors that stands for the exit code; None where none does."""
+    return next((error for error in errors if error["exit_code"] == code), None)
 
 
 def describe(error: BaseException) -> dict[str, object]:

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ionos_openai.cli.failure import MADE, REFUSED, describe
-from ionos_openai.cli.output import PLACEHOLDER
-from ionos_openai.cli.output import visible
+from ionos_openai.cli.output import PLACEHOLDER, visible
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, ProvenanceError, SignedPictureError
 from ionos_openai.files import write_new
 from ionos_openai.formats import FormatError, Recognised, is_marked_sandbox, recognise

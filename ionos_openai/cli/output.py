@@ -7,7 +7,9 @@ import json
 import logging
 import os
 import sys
+import traceback
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 SCHEMA = 1  # of all JSON documents; a number for each incompatible change
 PLACEHOLDER = "A placeholder of the stand-in, not made by a model."
+BASES = (
+    "Basis: DOC an official page, REC a recorded answer, CODE a client's code, INF inferred, choice nothing is known."
+)
+_SHORT = 40  # characters of a prompt that a message is about
 
 
 class Terminal:
@@ -159,7 +165,27 @@ class _WarningLines(logging.Handler):
         self._terminal = terminal
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._terminal.hear(record.getMessage())
+        self._terminal.hear(record.getMessage() + _origin(record))
+
+
+def open_closed_streams() -> None:
+    """Let what is printed go nowhere where standard output or standard error was closed before the start."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # open to the end
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+
+def shorten(prompt: str) -> str:
+    """Return the beginning of a prompt, which tells whose message it is."""
+    return prompt if len(prompt) <= _SHORT else f"{prompt[: _SHORT - 1]}…"
+
+
+def _origin(record: logging.LogRecord) -> str:
+    """Return what kind of exception a record tells of, and where it was raised; not its words, which may quote."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None or error.__traceback__ is None:
+        return ""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f" {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}."
 
 
 def one_line(text: str) -> str:

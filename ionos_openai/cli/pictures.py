@@ -7,7 +7,6 @@ import functools
 import os
 import signal
 import sys
-import tempfile
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,16 +15,22 @@ from typing import TYPE_CHECKING, Any
 from openai import OpenAIError
 
 from ionos_openai.cli.connection import connect, uses_sandbox
-from ionos_openai.cli.failure import ENDS_THE_RUN, MADE, describe, exit_code, message, worst
+from ionos_openai.cli.failure import ENDS_THE_RUN, MADE, decisive, describe, exit_code, message, worst
+from ionos_openai.cli.output import PLACEHOLDER, shorten
+from ionos_openai.cli.prompts import read_prompts
+from ionos_openai.cli.rescue import rescue
+from ionos_openai.compat import MOST_PICTURES
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.files import check_directory, choose_format, clean_name, is_directory, parse_format, prompt_name
 from ionos_openai.generate import edit_images, generate_images
-from ionos_openai.images import GeneratedImage, partial_images, save_images
-from ionos_openai.models import DEFAULT_SIZE, Cost, check_size, estimate_cost, resolve_model
+from ionos_openai.images import GeneratedImage, partial_images
+from ionos_openai.models import DEFAULT_SIZE, check_size, find_model, resolve_model
+from ionos_openai.prices import Money, parse_prices, price_of
 from ionos_openai.settings import IonosSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date
     from types import FrameType
 
     from openai import OpenAI
@@ -34,10 +39,8 @@ if TYPE_CHECKING:
     from ionos_openai.cli.output import Terminal
     from ionos_openai.files import FileNames
 
-_MOST_PICTURES = 100
-_STANDARD = "-"  # standard input for a prompt, standard output for a picture
+_STANDARD = "-"  # standard output
 _LONGEST_SLUG_WHOLE = 190  # bytes; a longer name is cut when it is written
-_PLACEHOLDER = "A placeholder of the stand-in, not made by a model."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +57,12 @@ class _Report:
 
     sandbox: bool
     model: str
+    prices: Mapping[str, Money]
     pictures: list[dict[str, object]] = field(default_factory=list)
     errors: list[dict[str, object]] = field(default_factory=list)
     saved: list[Path] = field(default_factory=list)
     codes: list[int] = field(default_factory=list)
+    piped: tuple[str, int] | None = None  # format and bytes of the picture that standard output took
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,13 +124,13 @@ def _prepare(
     """Check everything, then send the prompts."""
     texts, target = _check(prompts, options)
     settings = IonosSettings()
+    model = resolve_model(options.model or default_model(settings))
     with connect(connection, settings) as client:
-        model = resolve_model(options.model or default_model(settings))
         if options.size is not None:
             check_size(options.size, model)
         _check_place(target)
         send = functools.partial(make, client, model=model, size=options.size, n=options.n)
-        report = _Report(sandbox=uses_sandbox(connection, settings), model=model)
+        report = _Report(sandbox=uses_sandbox(connection, settings), model=model, prices=parse_prices(settings.prices))
         run = _Run(
             prompts=texts,
             target=target,
@@ -200,28 +205,15 @@ def may_overwrite(wanted: str, saved: Sequence[Path], n: int) -> bool:
 
 def _check(prompts: Sequence[str], options: PictureOptions) -> tuple[list[str], Target]:
     """Check what needs no settings; nothing is made, read or sent for a command line that cannot work."""
-    if not 1 <= options.n <= _MOST_PICTURES:
-        raise InvalidRequestError(f"-n is {options.n}: it must be a whole number from 1 to {_MOST_PICTURES}.")
+    if not 1 <= options.n <= MOST_PICTURES:
+        raise InvalidRequestError(f"-n is {options.n}: it must be a whole number from 1 to {MOST_PICTURES}.")
     target = choose_target(options, prompts=len(prompts), stdout_is_terminal=sys.stdout.isatty())
+    if target.directory is None and getattr(sys.stdout, "name", None) == os.devnull:
+        raise InvalidRequestError("-o - would lose the picture: standard output is closed. Name a file.")
     wanted = None if options.format is None else parse_format(options.format)
     if target.name is not None:
         choose_format(clean_name(target.name), "JPEG", wanted)
-    if list(prompts).count(_STANDARD) > 1:
-        raise InvalidRequestError("The prompt - is given twice: standard input can be read once.")
-    texts = [_read_prompt() if prompt == _STANDARD else prompt for prompt in prompts]
-    if not all(text.strip() for text in texts):
-        raise InvalidRequestError("The prompt is empty: say what the picture shows.")
-    return texts, target
-
-
-def _read_prompt() -> str:
-    if sys.stdin.isatty():
-        print("Type the prompt, then end it with Ctrl-D (Windows: Ctrl-Z, Enter).", file=sys.stderr)
-    try:
-        return sys.stdin.buffer.read().decode("utf-8-sig").strip()
-    except UnicodeDecodeError:
-        pass
-    raise InvalidRequestError("The prompt from standard input is not UTF-8 text: save it as UTF-8.")
+    return read_prompts(prompts), target
 
 
 def _check_place(target: Target) -> None:
@@ -325,6 +317,8 @@ def _pipe(run: _Run, image: GeneratedImage) -> GeneratedImage:
         else:
             raise
         return rescued
+    kind = image.format if run.options.format is None else parse_format(run.options.format)
+    run.report.piped = (kind, len(data))
     return image
 
 
@@ -335,21 +329,13 @@ def _as_save_error(error: OSError | ImageSaveError) -> ImageSaveError:
 
 
 def _rescue(run: _Run, image: GeneratedImage) -> GeneratedImage:
-    """Save a picture that could not go where it should: it may have been paid for."""
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="ionos-openai-"))
-        [path] = save_images(
-            [image],
-            folder,
-            file_names=run.file_names,
-            provenance=run.options.provenance,
-            prompt_in_metadata=run.options.prompt_in_metadata,
-        )
-    except OSError as error:  # an ImageSaveError is one too
-        run.terminal.error(f"The picture is lost, the system's folder for temporary files takes none either: {error}")
-        return image
-    run.terminal.warn(f"So that the picture is not lost, it was saved as {path}.")
-    return replace(image, path=path)
+    return rescue(
+        image,
+        run.terminal,
+        file_names=run.file_names,
+        provenance=run.options.provenance,
+        prompt_in_metadata=run.options.prompt_in_metadata,
+    )
 
 
 def _note_failure(run: _Run, error: BaseException, prompt: str) -> None:
@@ -360,8 +346,7 @@ def _note_failure(run: _Run, error: BaseException, prompt: str) -> None:
         saved = ", ".join(str(path) for path in run.report.saved)
         run.terminal.error(f"{text} {f'Saved: {saved}.' if saved else 'Nothing was saved.'}")
     elif len(run.prompts) > 1:
-        short = prompt if len(prompt) <= 40 else f"{prompt[:39]}…"
-        run.terminal.error(f'"{short}": {text}')
+        run.terminal.error(f'"{shorten(prompt)}": {text}')
     else:
         run.terminal.error(text)
 
@@ -373,7 +358,7 @@ def _note_rest(run: _Run, left: int) -> None:
 
 def _show(run: _Run, image: GeneratedImage) -> None:
     """Report one picture, at once."""
-    facts = _facts(image)
+    facts = _facts(image, run.report.piped)
     run.report.pictures.append(facts)
     if image.path is not None:
         run.report.saved.append(image.path)
@@ -388,15 +373,15 @@ def _show(run: _Run, image: GeneratedImage) -> None:
         from rich.text import Text
 
         lines = [Text(path, style="bold green"), Text(f"  {image.model}, {size}, {facts['format']}")]
-        terminal.text(*lines, *([Text(f"  {_PLACEHOLDER}", style="yellow")] if image.sandbox else []))
+        terminal.text(*lines, *([Text(f"  {PLACEHOLDER}", style="yellow")] if image.sandbox else []))
     else:
         mark = "placeholder" if image.sandbox else "-"
         terminal.row([path, str(image.model), size, str(facts["format"]), mark])
 
 
-def _facts(image: GeneratedImage) -> dict[str, object]:
-    """Return what `--json` says of a picture: of the file where there is one, else of what was sent."""
-    kind, size = str(image.format), len(image.data)
+def _facts(image: GeneratedImage, piped: tuple[str, int] | None) -> dict[str, object]:
+    """Return what `--json` says of a picture, as it was written."""
+    kind, size = piped or (str(image.format), len(image.data))
     if image.path is not None:
         with contextlib.suppress(OSError):  # somebody may have moved it on already
             size = image.path.stat().st_size
@@ -415,29 +400,40 @@ def _facts(image: GeneratedImage) -> dict[str, object]:
     }
 
 
-def _cost(report: _Report) -> Cost | None:
+def _cost(report: _Report) -> Money | None:
     """Return what the pictures cost that came; None for placeholders, which cost nothing, and where it is not known."""
-    return None if report.sandbox else estimate_cost(report.model, len(report.pictures))
+    price = None if report.sandbox else price_of(report.model, report.prices)
+    return None if price is None else price.times(len(report.pictures))
 
 
-def _describe_cost(report: _Report, cost: Cost | None) -> str:
+def _price_date(report: _Report) -> date | None:
+    """Return when the catalogue's price was seen; None where the contract's own counts."""
+    known = find_model(report.model)
+    if report.model in report.prices or known is None or known.price is None:
+        return None
+    return known.price.source.seen
+
+
+def _describe_cost(report: _Report, cost: Money | None) -> str:
     if report.sandbox:
         return "No cost: placeholders of the stand-in."
     name = report.model.rpartition("/")[2]
     if cost is None:
         return f"Cost: not known, there is no published price of {name}."
     count = len(report.pictures)
-    return f"Cost: {cost} for {count} picture{'s' if count > 1 else ''}, by the price of {cost.source.seen}."
+    source = _price_date(report) or "IONOS_PRICES"
+    return f"Cost: {cost} for {count} picture{'s' if count > 1 else ''}, by the price of {source}."
 
 
-def _document(report: _Report, cost: Cost | None, code: int) -> dict[str, object]:
+def _document(report: _Report, cost: Money | None, code: int) -> dict[str, object]:
+    seen = _price_date(report)
     document: dict[str, object] = {
         "sandbox": report.sandbox,
         "images": report.pictures,
-        "cost": cost and {"amount": str(cost.amount), "currency": cost.currency, "seen": cost.source.seen.isoformat()},
+        "cost": cost and {"amount": f"{cost.amount:f}", "currency": cost.currency, "seen": seen and seen.isoformat()},
         "errors": report.errors,
     }
     if code != MADE:
         # As in every failed command's document: the error that decided the exit code.
-        document["error"] = next(error for error in report.errors if error["exit_code"] == code)
+        document["error"] = decisive(report.errors, code)
     return document

@@ -17,7 +17,7 @@ import openai
 from ionos_openai import __version__
 from ionos_openai.cli.connection import connect, uses_sandbox
 from ionos_openai.cli.failure import MADE, REFUSED, TEMPORARY, TOKEN, worst
-from ionos_openai.cli.output import SCHEMA, one_line
+from ionos_openai.cli.output import BASES, SCHEMA, one_line
 from ionos_openai.errors import ConfigurationError, ImageSaveError, InvalidRequestError, mask_secrets
 from ionos_openai.files import check_directory, write_new
 from ionos_openai.prices import parse_prices, price_of
@@ -88,6 +88,8 @@ def run(connection: Connection, options: VerifyOptions, terminal: Terminal) -> i
             terminal.document(_document(findings, client, is_sandbox=is_sandbox))
     if terminal.pretty:
         _print_table(findings, terminal)
+    if not terminal.json:
+        terminal.note(BASES)
     if is_sandbox:
         terminal.warn("The stand-in was asked about itself, not the service.")
     return code
@@ -119,7 +121,7 @@ def _confirm(spend: int, settings: IonosSettings, client: openai.OpenAI) -> None
         f"{urlsplit(str(client.base_url)).hostname}. Each picture may be billed, also where a refusal is expected; "
         f"{', '.join(known)}."
     )
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise InvalidRequestError(f"{question} Nobody is here to confirm that: add --yes.")
     print(f"{one_line(question)} Go on? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):

@@ -1,0 +1,42 @@
+"""Prompts as a command line has them: from its arguments or from standard input, as text that can be sent."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ionos_openai.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_STANDARD = "-"
+
+
+def read_prompts(prompts: Sequence[str]) -> list[str]:
+    """Return the prompts, with standard input in place of "-".
+
+    Raises:
+        InvalidRequestError: One is empty or no text, or "-" is given twice.
+    """
+    if list(prompts).count(_STANDARD) > 1:
+        raise InvalidRequestError("The prompt - is given twice: standard input can be read once.")
+    texts = [_read_prompt() if prompt == _STANDARD else prompt for prompt in prompts]
+    for text in texts:
+        if not text.strip():
+            raise InvalidRequestError("The prompt is empty: say what the picture shows.")
+        if any("\ud800" <= letter <= "\udfff" for letter in text):  # as Python keeps the bytes of other encodings
+            raise InvalidRequestError("The prompt is not UTF-8 text: save it as UTF-8, and pipe it in with -.")
+    return texts
+
+
+def _read_prompt() -> str:
+    if sys.stdin is None:
+        raise InvalidRequestError("The prompt - cannot be read: standard input is closed.")
+    if sys.stdin.isatty():
+        print("Type the prompt, then end it with Ctrl-D (Windows: Ctrl-Z, Enter).", file=sys.stderr)
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        pass
+    raise InvalidRequestError("The prompt from standard input is not UTF-8 text: save it as UTF-8.")
