@@ -16,7 +16,7 @@ def main() -> None:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         sys.stderr.write(
-            f"Error: The command line needs {' and '.join(missing)}. Install with: pip install 'ionos-openai[cli]'\n"
+            f"Error: The command line needs {' and '.join(missing)}. Install with: pip install {' '.join(missing)}\n"
         )
         sys.exit(2)
     from ionos_openai.cli.app import run

@@ -548,7 +548,7 @@ def test_command_says_how_to_install_jinja(monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.delattr("ionos_openai.cli.gallery", raising=False)
     monkeypatch.setitem(sys.modules, "jinja2", None)
     assert run(["gallery", "."]) == 2
-    assert capsys.readouterr().err == "Error: gallery needs jinja2. Install with: pip install 'ionos-openai[cli]'\n"
+    assert capsys.readouterr().err == "Error: gallery needs jinja2. Install with: pip install jinja2\n"
 
 
 # In a real browser. It runs in a thread of its own: Playwright keeps an event loop in the thread that it is used in.

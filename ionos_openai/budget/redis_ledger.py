@@ -105,9 +105,7 @@ def _connect(url: str, shown: str, reconnects: int) -> Any:
         from redis.backoff import ExponentialBackoff
         from redis.retry import Retry
     except ImportError:
-        raise ConfigurationError(
-            "IONOS_BUDGET_URL needs the package redis: pip install 'ionos-openai[redis]'."
-        ) from None
+        raise ConfigurationError("IONOS_BUDGET_URL needs the package redis: pip install redis") from None
     lost = (redis.ConnectionError, redis.TimeoutError)
     retry = Retry(ExponentialBackoff(cap=2.0, base=0.05), reconnects, supported_errors=lost)
     try:

@@ -12,7 +12,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name not in ("jinja2", "markupsafe"):
         raise
-    raise ConfigurationError("gallery needs jinja2. Install with: pip install 'ionos-openai[cli]'") from error
+    raise ConfigurationError("gallery needs jinja2. Install with: pip install jinja2") from error
 
 if TYPE_CHECKING:
     from ionos_openai.cli.output import Terminal

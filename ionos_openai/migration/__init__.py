@@ -1,7 +1,7 @@
 """Code written for OpenAI's image models: what it meets on IONOS, and the safe part of the changes made.
 
 `migrate_source` and `migrate_notebook` are pure; `migrate_file` and `find_sources` stand between them and the disk.
-Needs libcst: `pip install 'ionos-openai[cli]'`.
+Needs libcst: `pip install libcst`.
 """
 
 from __future__ import annotations
