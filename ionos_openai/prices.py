@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING
 
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.models import find_model, resolve_model
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 _EXAMPLE = "'0.03 EUR'"
+_MOST_DIGITS = 15  # of an amount in a record, before its point or behind it; more is damage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +40,19 @@ def parse_money(text: str) -> Money:
     if not match:
         raise InvalidRequestError(f"{text!r} is no price: write an amount and a currency, such as {_EXAMPLE}.")
     return Money(amount=Decimal(match[1]), currency=match[2].upper())
+
+
+def read_money(value: object) -> Money | None:
+    """Return an amount as a record has it, {"amount": "0.03", "currency": "EUR"}; None where it is none."""
+    if not isinstance(value, Mapping):
+        return None
+    currency = value.get("currency")
+    try:
+        amount = Decimal(str(value.get("amount")))
+    except InvalidOperation:
+        return None
+    is_sane = amount.is_finite() and abs(amount.adjusted()) <= _MOST_DIGITS
+    return Money(amount=amount, currency=currency) if isinstance(currency, str) and currency and is_sane else None
 
 
 def parse_prices(prices: str | Mapping[str, str]) -> dict[str, Money]:

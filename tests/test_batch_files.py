@@ -14,7 +14,7 @@ import pytest
 from ionos_openai.batch import ImageRequest
 from ionos_openai.cli.batch_files import read_requests
 from ionos_openai.errors import InvalidRequestError
-from ionos_openai.gallery.manifest import read_manifest
+from ionos_openai.gallery.manifest import read_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +136,7 @@ def test_an_amount_that_is_none_is_unknown(cli: Callable[..., Result], amount: s
     """It neither ends the sum nor becomes part of it, and the gallery passes over it too."""
     record("out", picture(), picture(amount=amount))
     assert cli("costs", "out").out.splitlines()[1:] == ["2\t0.032 USD\t1\t0\t0"]
-    known, unknown = read_manifest(Path("out/manifest.jsonl")).records
+    known, unknown = read_records(Path("out")).records
     assert (str(known.cost), unknown.cost) == ("0.032 USD", None)
 
 

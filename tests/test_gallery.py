@@ -29,7 +29,7 @@ pytest.importorskip("jinja2", reason="the gallery needs jinja2")
 from ionos_openai import InvalidRequestError, create_client, generate_images
 from ionos_openai.cli.app import run
 from ionos_openai.gallery import write_gallery
-from ionos_openai.gallery.manifest import read_manifest
+from ionos_openai.gallery.manifest import read_records
 from ionos_openai.provenance import Provenance, describe, to_xmp, write_provenance
 
 if TYPE_CHECKING:
@@ -350,7 +350,7 @@ def test_survives_any_manifest(tmp_path_factory: pytest.TempPathFactory, lines: 
     text = "".join(json.dumps(one) + "\n" for one in lines)
     (folder / "manifest.jsonl").write_bytes(text.encode() + tail)
     assert write_gallery(folder).pictures == 0
-    read_manifest(folder / "manifest.jsonl")
+    read_records(folder)
 
 
 def test_tells_of_each_bad_file_and_goes_on(tmp_path: Path) -> None:

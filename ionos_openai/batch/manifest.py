@@ -97,7 +97,7 @@ class Manifest:
         if not place:
             return None
         self._lines.seek((place >> 1) - 1)
-        entry = _parse(self._lines.readline())
+        entry = parse_entry(self._lines.readline())
         return entry if entry is not None and entry["id"] == identifier else None
 
     def append(self, entry: Mapping[str, object], *, sync: bool = True) -> None:
@@ -138,7 +138,7 @@ class Manifest:
         if start == size:
             return size
         self._lines.seek(start)
-        if _parse(self._lines.read()) is None:
+        if parse_entry(self._lines.read()) is None:
             os.ftruncate(self._handle, start)
             return start
         os.write(self._handle, b"\n")
@@ -158,7 +158,7 @@ class Manifest:
             offset += len(line)
 
     def _keep_foreign(self, line: bytes, offset: int) -> None:
-        entry = _parse(line)
+        entry = parse_entry(line)
         found = _ID.fullmatch(entry["id"]) if entry else None
         if entry and found:
             is_done = entry.get("status") != "failed"
@@ -173,7 +173,7 @@ def read_manifest(directory: str | os.PathLike[str]) -> Iterator[Entry]:
     """
     with (Path(directory) / MANIFEST).open("rb") as lines:
         for line in lines:
-            entry = _parse(line)
+            entry = parse_entry(line)
             if entry is not None:
                 yield entry
 
@@ -191,7 +191,8 @@ def _last_line(lines: Any, size: int) -> int:
     return 0
 
 
-def _parse(line: bytes) -> Entry | None:
+def parse_entry(line: bytes) -> Entry | None:
+    """Return a line's object; None where it is none of ours."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):

@@ -6,14 +6,15 @@ import csv
 import io
 from collections import defaultdict
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ionos_openai.batch.manifest import MANIFEST, read_manifest
 from ionos_openai.cli.failure import MADE
 from ionos_openai.cli.output import visible
 from ionos_openai.errors import InvalidRequestError
+from ionos_openai.prices import read_money
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ionos_openai.cli.output import Terminal
 
 _COLUMNS = ("pictures", "cost", "unknown_price", "placeholders", "failed")
-_MOST_DIGITS = 15  # of an amount, before its point or behind it; more is damage
 
 
 @dataclass(slots=True)
@@ -49,12 +49,11 @@ class Sum:
             self.placeholders += made
             return
         self.pictures += made
-        cost = _read_cost(entry.get("cost"))
+        cost = read_money(entry.get("cost"))
         if cost is None:
             self.unknown_price += made
         else:
-            currency, amount = cost
-            self.amounts[currency] = self.amounts.get(currency, Decimal(0)) + amount
+            self.amounts[cost.currency] = self.amounts.get(cost.currency, Decimal(0)) + cost.amount
 
     def cost(self) -> str:
         """Return the amounts as a phrase; "unknown" where there is none and some price is not known."""
@@ -142,14 +141,6 @@ def _group(entry: Entry, by: str | None) -> str:
         value = request.get("model")
     text = "" if value is None else str(value)
     return text.encode(errors="backslashreplace").decode()  # half a surrogate pair cannot be printed
-
-
-def _read_cost(cost: Any) -> tuple[str, Decimal] | None:
-    try:
-        currency, amount = str(cost["currency"]), Decimal(str(cost["amount"]))
-    except (TypeError, KeyError, InvalidOperation):
-        return None
-    return (currency, amount) if amount.is_finite() and abs(amount.adjusted()) <= _MOST_DIGITS else None
 
 
 def _cells(one: Sum) -> list[str]:

@@ -15,7 +15,7 @@ from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.files import is_directory, make_directory, write_new
 from ionos_openai.gallery.entries import make_entries
 from ionos_openai.gallery.listing import Listing, list_pictures
-from ionos_openai.gallery.manifest import read_manifest
+from ionos_openai.gallery.manifest import read_records
 from ionos_openai.gallery.page import MARK, render
 from ionos_openai.gallery.problem import Problem
 from ionos_openai.gallery.reading import read_pictures
@@ -72,7 +72,7 @@ def write_gallery(directory: str | os.PathLike[str]) -> Gallery:
     thumbnails = make_directory(folder / THUMBNAILS)
     reading = read_pictures(folder, thumbnails, listing)
     _sweep(thumbnails, {f"{facts.thumbnail}.jpg" for facts in reading.facts.values() if facts.thumbnail})
-    manifest = read_manifest(folder / "manifest.jsonl")
+    manifest = read_records(folder)
     entries, gone = make_entries(reading.facts, listing.stamps, manifest.records)
     path = _write(folder, render(folder.resolve().name or "Gallery", entries, manifest.records).encode())
     problems = sorted((*listing.problems, *reading.problems, *gone), key=lambda problem: problem.name)

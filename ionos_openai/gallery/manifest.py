@@ -6,17 +6,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
+from ionos_openai.batch.manifest import MANIFEST, parse_entry
 from ionos_openai.gallery.problem import Problem
-from ionos_openai.prices import Money
+from ionos_openai.prices import read_money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_MOST_DIGITS = 15  # of an amount, before its point or behind it; more is damage
+    from ionos_openai.prices import Money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,51 +53,42 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Records:
     """All requests in the order in which they first appear, and the lines that are damaged."""
 
     records: tuple[Record, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read a manifest: one JSON object a line, of which a later one replaces an earlier one with the same "id".
+def read_records(folder: Path) -> Records:
+    """Read the manifest of a directory, of which a later line replaces an earlier one with the same "id".
 
     Returns:
         What could be read; nothing where there is no such file. A last line without its end is passed over in
         silence: that is how a run that was killed leaves it.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = (folder / MANIFEST).read_bytes().split(b"\n")
     except FileNotFoundError:
-        return Manifest()
+        return Records()
     except OSError as error:
-        return Manifest(problems=(Problem(name=path.name, message=f"it cannot be read: {error.strerror}"),))
-    records: dict[object, Record] = {}
+        return Records(problems=(Problem(name=MANIFEST, message=f"it cannot be read: {error.strerror}"),))
+    records: dict[str, Record] = {}
     damaged: list[int] = []
     for number, line in enumerate(lines, 1):
-        found = _parse(line)
-        if found is not None:
-            identifier = found.get("id")
-            records[identifier if isinstance(identifier, str) else number] = _record(found)
+        entry = parse_entry(line)
+        if entry is not None:
+            records[entry["id"]] = _record(entry)
         elif line.strip() and number < len(lines):
             damaged.append(number)
-    return Manifest(records=tuple(records.values()), problems=tuple(_tell(path.name, damaged)))
+    return Records(records=tuple(records.values()), problems=tuple(_tell(damaged)))
 
 
-def _tell(name: str, damaged: list[int]) -> Iterator[Problem]:
+def _tell(damaged: list[int]) -> Iterator[Problem]:
     if damaged:
         shown = ", ".join(map(str, damaged[:5])) + (", ..." if len(damaged) > 5 else "")
         lines = f"line {shown} is" if len(damaged) == 1 else f"{len(damaged)} lines ({shown}) are"
-        yield Problem(name=name, message=f"{lines} damaged and passed over")
-
-
-def _parse(line: bytes) -> Mapping[str, object] | None:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
+        yield Problem(name=MANIFEST, message=f"{lines} damaged and passed over")
 
 
 def _record(line: Mapping[str, object]) -> Record:
@@ -114,7 +105,7 @@ def _record(line: Mapping[str, object]) -> Record:
         status=_text(line.get("status")) or "",
         error=_error(line.get("error")),
         started=_moment(line.get("started")),
-        cost=_cost(_mapping(line.get("cost"))),
+        cost=read_money(line.get("cost")),
         sandbox=line.get("sandbox") is True,
     )
 
@@ -149,13 +140,3 @@ def _moment(value: object) -> datetime | None:
         return datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
-
-
-def _cost(value: Mapping[str, object]) -> Money | None:
-    currency = _text(value.get("currency"))
-    try:
-        amount = Decimal(str(value.get("amount")))
-    except InvalidOperation:
-        return None
-    is_sane = amount.is_finite() and abs(amount.adjusted()) <= _MOST_DIGITS
-    return Money(amount=amount, currency=currency) if currency and is_sane else None
