@@ -625,7 +625,7 @@ def test_a_full_disk_names_no_remedy_of_pythons(
 
 def test_paths_in_messages_are_whole(cli: Callable[..., Result]) -> None:
     """A long path of one's own, or one with "sk-" in it, is no secret."""
-    place = Path(*["Long"] * 30, "task-sk-canarycanary")
+    place = Path(*["Long"] * 24, "task-sk-canarycanary")
     place.parent.mkdir(parents=True)
     place.touch()
     said = f"Error: {place.resolve()} is a file, not a directory. Choose another directory.\n"

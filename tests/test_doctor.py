@@ -419,6 +419,13 @@ def test_a_service_that_refuses_is_broken(
     assert result.named("service")[0].text.startswith(f"The service answered {status} - No.")
 
 
+def test_an_answer_that_cannot_be_read_is_broken(service: LoopbackServer, doctor: Callable[..., Diagnosis]) -> None:
+    """A page where the list of models should be is told as a line."""
+    service.default = Answer(200, b"{", {"content-type": "application/json"})
+    result = doctor()
+    assert (result.code, result.named("service")[0].state) == (1, "broken")
+
+
 def test_a_service_that_cannot_be_reached_is_temporary(
     doctor: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch
 ) -> None:
