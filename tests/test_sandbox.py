@@ -124,6 +124,25 @@ def test_a_fixed_token() -> None:
     assert [status("right"), status("wrong"), status("wr\u00f6ng")] == [200, 401, 401]
 
 
+@pytest.mark.parametrize("token", ["", "  ", None])
+def test_a_blank_token_is_none(token: str | None) -> None:
+    """Where the token is left blank, any is taken."""
+    sandbox = Sandbox(token=token)
+    headers = {"Authorization": "Bearer any"}
+    assert sandbox.token is None
+    assert sandbox.respond(SandboxRequest(method="GET", path="/v1/models", headers=headers)).status == 200
+
+
+def test_every_answer_says_that_it_is_the_stand_ins() -> None:
+    """No answer can be taken for the service's, whatever it is."""
+    sandbox = Sandbox()
+    sandbox.fault("html-502")
+    answers = [ask(sandbox, small()), ask(sandbox, small()), ask(sandbox, small(n=2))]
+    answers.append(sandbox.respond(SandboxRequest(method="GET", path="/sandbox/health")))
+    assert [answer.status for answer in answers] == [502, 200, 400, 200]
+    assert {answer.headers["x-sandbox"] for answer in answers} == {"ionos-openai"}
+
+
 def test_trace_ids_differ() -> None:
     """Every error answer has a trace id of its own."""
     sandbox = Sandbox()
@@ -151,6 +170,19 @@ def test_other_models() -> None:
     sandbox = Sandbox(models=["stabilityai/stable-diffusion-xl-base-1.0", "new/flux-9"])
     assert ask(sandbox, small(model="new/flux-9")).status == 200
     assert ask(sandbox, small(model=FLUX2)).status == 400
+
+
+def test_a_recorded_list_is_answered_as_it_is() -> None:
+    """Of an entry only what is missing is filled in; one without an id is refused."""
+    whole = {"id": "new/flux-9", "object": "model", "created": 1677610602, "owned_by": "ionos"}
+    sandbox = Sandbox(models=[whole, {"id": "new/flux-8", "owned_by": "me"}])
+    answer = sandbox.respond(SandboxRequest(method="GET", path="/v1/models", headers={"Authorization": "Bearer x"}))
+    first, second = json.loads(answer.body)["data"]
+    assert first == whole
+    assert (second["owned_by"], second["object"], second["created"] > 1_700_000_000) == ("me", "model", True)
+    for nothing in ("", {}, {"id": 7}):
+        with pytest.raises(ValueError, match=r"^A model needs an id\.$"):
+            Sandbox(models=[nothing])
 
 
 def test_flux1_sends_a_jpeg_of_the_recorded_kind() -> None:
@@ -190,7 +222,7 @@ def test_model_and_prompt_are_needed(missing: str, value: object) -> None:
     assert refused(ask(Sandbox(), small(**{missing: value}))) == (400, "sandbox-required", f"{missing} is missing")
 
 
-@pytest.mark.parametrize("number", [0, 2, 10, -1, "2", [1], {}])
+@pytest.mark.parametrize("number", [0, 2, 10, -1, "2", [1], {}, "1", 1.0, True])
 def test_n_above_one_fails(number: object) -> None:
     """Any n but 1 is refused."""
     assert refused(ask(Sandbox(), small(n=number))) == (400, "sandbox-n", "n can only be 1")
@@ -202,7 +234,9 @@ def test_what_changes_nothing(parameters: dict[str, object]) -> None:
     assert picture(ask(Sandbox(), small(**parameters))) == picture(ask(Sandbox(), small()))
 
 
-@pytest.mark.parametrize("size", ["", "big", "auto", "1024", "1024X1024", " 64x64", "0x64", "-1x5", 1024, [64, 64]])
+@pytest.mark.parametrize(
+    "size", ["", "big", "auto", "1024", "1024X1024", " 64x64", "0x0", "0x64", "-1x5", 1024, [64, 64]]
+)
 def test_sizes_that_cannot_be_read(size: object) -> None:
     """A size is WIDTHxHEIGHT."""
     expected = (400, "sandbox-size", "size must be WIDTHxHEIGHT, such as 1024x1024")
@@ -252,6 +286,7 @@ def test_unknown_models(model: str) -> None:
         (b"[" * 100_000, "The request cannot be read: the body is not JSON in UTF-8"),
         (b'["a fox"]', "The request cannot be read: the body is not a JSON object"),
         (b"null", "The request cannot be read: the body is not a JSON object"),
+        (b'{"seed": ' + b"1" * 5000 + b"}", "The request cannot be read: the body is not JSON in UTF-8"),
     ],
 )
 def test_malformed_bodies(body: bytes, message: str) -> None:
@@ -342,6 +377,15 @@ def test_broken_forms(body: bytes) -> None:
     """A form that is cut short, unnamed or endless is refused."""
     response = ask(Sandbox(), body, "edits", Content_Type="multipart/form-data; boundary=xyz")
     assert refused(response)[:2] == (400, "sandbox-malformed" if body else "sandbox-required")
+
+
+def test_a_form_is_text() -> None:
+    """A form whose fields are not in UTF-8 is refused, and a size of nothing is none."""
+    body, content_type = form(("model", FLUX2), ("prompt", "~"), ("image", png(8, 8)))
+    response = ask(Sandbox(), body.replace(b"~", b"\xff"), "edits", Content_Type=content_type)
+    assert refused(response)[2] == "The request cannot be read: the form is not in UTF-8"
+    fields = (("model", FLUX2), ("prompt", "x"), ("image", png(8, 8)), ("size", "0x0"))
+    assert refused(edit(Sandbox(), *fields))[:2] == (400, "sandbox-size")
 
 
 def test_a_form_without_a_boundary() -> None:
@@ -646,10 +690,16 @@ def test_every_refusal_has_its_row() -> None:
 
 
 NAMES = st.sampled_from(["model", "prompt", "size", "n", "image", "image[]", "mask", "response_format"])
-VALUES = st.sampled_from([FLUX1, FLUX2, "64x64", "1x1", "9x99999", 1, "1", None]) | st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
+NUMBERS = st.integers(-2, 40) | st.sampled_from([4096, 4097, 10**6])
+SIZES = st.builds("{}x{}".format, NUMBERS, NUMBERS).filter(lambda size: size != "4096x4096")  # too slow to draw
+VALUES = (
+    SIZES
+    | st.sampled_from([FLUX1, FLUX2, "64x64", "1x1", "9x99999", 1, "1", None])
+    | st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        max_leaves=5,
+    )
 )
 JSON_BODIES = st.dictionaries(NAMES | st.text(max_size=5), VALUES, max_size=6).map(
     lambda body: json.dumps({"size": "16x16"} | body).encode()

@@ -41,11 +41,30 @@ def test_the_documented_limits() -> None:
     assert read_limits(DOCUMENTED) is DOCUMENTED
 
 
-@pytest.mark.parametrize("text", ["", "10", ":", "0:5", "5:0", "-1:5", "a:b", "1:2:3", "\u0661:\u0662", "1e9:1"])
+@pytest.mark.parametrize(
+    "text", ["", "10", ":", "0:5", "0.0:5", "5:0", "-1:5", "a:b", "1:2:3", "\u0661:\u0662", "1e9:1"]
+)
 def test_limits_that_cannot_work(text: str) -> None:
     """Limits that cannot be read, or would let nothing through, are refused."""
-    with pytest.raises(ValueError, match=r"Limits are|A limit needs"):
+    with pytest.raises(ValueError) as caught:
         read_limits(text)
+    expected = f"Limits are 'documented', 'off' or IMAGES_PER_MINUTE:BURST such as 10:20, not {text!r}."
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("scale", [0, -1, 1e-320, 1e7, float("nan"), float("inf"), "1", None])
+def test_time_scales_that_cannot_work(scale: Any) -> None:
+    """A scale that is no number, or that no time can be told with, is refused."""
+    with pytest.raises(ValueError, match=r"^time_scale is a number from 0\.001 to 1000000, not "):
+        Sandbox(time_scale=scale)
+
+
+@pytest.mark.parametrize("scale", [0.001, 1_000_000])
+def test_the_slowest_and_the_fastest_time(scale: float) -> None:
+    """At both ends, a limit is answered with a time to wait."""
+    sandbox = Sandbox(limits="1:1", time_scale=scale, clock=Clock())
+    assert ask(sandbox, "images/generations", body=IMAGE).status == 200
+    assert ask(sandbox, "images/generations", body=IMAGE).headers["retry-after"] == str(max(1, int(60 / scale)))
 
 
 def test_images_wait_for_the_bucket_to_fill() -> None:
@@ -124,14 +143,24 @@ def test_many_tokens_do_not_fill_the_memory() -> None:
 
 @pytest.mark.parametrize(
     ("option", "expected"),
-    [(None, (0, 0)), (2, (2, 2)), (0.5, (0.5, 0.5)), ("2", (2, 2)), ("0.5-2", (0.5, 2)), ((1, 3.5), (1, 3.5))],
+    [
+        (None, (0, 0)),
+        (2, (2, 2)),
+        (0.5, (0.5, 0.5)),
+        ("2", (2, 2)),
+        ("0.5-2", (0.5, 2)),
+        ((1, 3.5), (1, 3.5)),
+        ([0, 1], (0, 1)),
+    ],
 )
 def test_latencies(option: Any, expected: tuple[float, float]) -> None:
     """A latency is seconds, or a range of them."""
     assert read_latency(option) == Latency(least=expected[0], most=expected[1])
 
 
-@pytest.mark.parametrize("option", ["", "x", "-1", "2-1", "1-2-3", -1, 5000, float("nan"), float("inf"), (1,), (2, 1)])
+@pytest.mark.parametrize(
+    "option", ["", "x", "-1", "2-1", "1-2-3", -1, 5000, float("nan"), 10**400, (1,), (2, 1), ["0", 1], {}]
+)
 def test_latencies_that_cannot_work(option: Any) -> None:
     """A latency that is none is refused."""
     with pytest.raises(ValueError, match=r"A latency is seconds such as 2, or a range such as 0\.5-2, up to 3600; not"):
@@ -170,7 +199,9 @@ def test_faults_without_a_rate_befall_every_request() -> None:
     assert ask(sandbox, "images/generations", body=IMAGE).status == 502
 
 
-@pytest.mark.parametrize("faults", [{"x": 1}, ["rate-limit:2"], ["rate-limit:"], {"rate-limit": -0.1}, "rate-limit:x"])
+@pytest.mark.parametrize(
+    "faults", [{"x": 1}, ["rate-limit:2"], ["rate-limit:"], {"rate-limit": -0.1}, "rate-limit:x", 5, [5]]
+)
 def test_faults_that_cannot_work(faults: Any) -> None:
     """A fault that does not exist, or a rate that is none, is refused."""
     with pytest.raises(ValueError, match=r"There is no fault|A fault's rate is from 0 to 1"):

@@ -16,6 +16,7 @@ import threading
 import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from PIL import Image
 
 from ionos_openai import create_async_client, create_client, decode_images
 from ionos_openai.cli import app
+from ionos_openai.cli.sandbox import read_models
 from ionos_openai.errors import ConfigurationError
 from ionos_openai.sandbox import Sandbox, SandboxRequest, SandboxServer
 from ionos_openai.sandbox.behaviours import BEHAVIOURS
@@ -498,20 +500,27 @@ def test_drawing_holds_up_nobody(shared: SandboxServer) -> None:
 
 
 def test_memory_stays_flat(shared: SandboxServer) -> None:
-    """Once the record is full, further requests leave nothing behind, whoever asks for whatever."""
+    """Once the record is full, further requests leave nothing behind, whoever asks for whatever, pictures included."""
     connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=10)
+    path = "/v1/images/generations"
+
+    def picture(number: int) -> bytes:
+        return json.dumps({"model": FLUX2, "prompt": f"fox {number % 20}", "size": "64x64"}).encode()
 
     def burst(first: int, last: int) -> int:
         for number in range(first, last):
-            connection.request("GET", f"/v1/{number}", headers={"authorization": f"Bearer token-number-{number}"})
+            headers = {"authorization": f"Bearer token-number-{number}"}
+            connection.request("GET", f"/v1/{number}", headers=headers)
             connection.getresponse().read()
+            connection.request("POST", path, picture(number), headers)
+            assert connection.getresponse().read().startswith(b'{"data"')
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()
     try:
         for number in range(1100):
-            token = f"Bearer early-number-{number}"
-            shared.sandbox.respond(SandboxRequest(method="GET", path="/", headers={"authorization": token}))
+            headers = {"authorization": f"Bearer early-number-{number}"}
+            shared.sandbox.respond(SandboxRequest(method="POST", path=path, headers=headers, body=picture(number)))
         before = burst(0, 200)
         after = burst(200, 600)
     finally:
@@ -523,7 +532,9 @@ def test_memory_stays_flat(shared: SandboxServer) -> None:
 # Hostile input.
 
 PATHS = ["models", "images/generations", "images/edits", "chat/completions", "embeddings"]
-WORDS = st.sampled_from([FLUX2, LLAMA, BGE, "16x16", 1, True, None, "float", "base64", [], {}, [{"role": "user"}]])
+WORDS = st.sampled_from(
+    [FLUX2, LLAMA, BGE, "16x16", "0x0", "1x0", "-1x5", 1, True, None, "float", "base64", [], {}, [{"role": "user"}]]
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=10),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
@@ -649,7 +660,7 @@ def test_a_missing_server_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ConfigurationError) as caught:
         SandboxServer()
-    expected = "The stand-in's server needs uvicorn: install it with pip install 'ionos-openai[sandbox]'."
+    expected = "The stand-in's server needs uvicorn. Install with: pip install uvicorn"
     assert str(caught.value) == expected
 
 
@@ -660,6 +671,54 @@ def test_addresses_are_written_as_clients_need_them(monkeypatch: pytest.MonkeyPa
         assert (server.base_url, server.token) == (f"{server.url}/v1", "mine")
     server.host = "::1"
     assert server.url == f"http://[::1]:{server.port}"
+
+
+def test_a_server_knows_where_it_listens() -> None:
+    """Its address is the one that it listens on, however that was written; a server that never serves can be closed."""
+    with closing(SandboxServer(host="0")) as server:
+        assert (server.host, server.url) == ("0.0.0.0", f"http://127.0.0.1:{server.port}")
+    with SandboxServer(port=server.port) as again:
+        assert again.host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(("host", "is_open"), [("0", True), ("0.0.0.0", True), ("localhost", False)])
+def test_an_open_address_is_warned_about(
+    host: str, is_open: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever lets the network in is told so, however the address is written."""
+    monkeypatch.setattr(SandboxServer, "run", lambda _: None)
+    assert app.run(["sandbox", "--host", host, "--port", "0"]) == 0
+    captured = capsys.readouterr()
+    assert "export IONOS_BASE_URL=http://127.0.0.1:" in captured.out
+    warning = "Warning: 0.0.0.0 lets the whole network in; 127.0.0.1 keeps to this machine.\n"
+    assert captured.err == (warning if is_open else "")
+
+
+def test_a_mistake_of_the_stand_in_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What went wrong and where is told on standard error, and nothing of the request."""
+
+    def fail(*_: object) -> None:
+        raise KeyError("a prompt")
+
+    def run(server: SandboxServer) -> None:
+        body = json.dumps({"model": FLUX2, "prompt": "a prompt"}).encode()
+        headers = {"authorization": "Bearer x"}
+        asked = SandboxRequest(method="POST", path="/v1/images/generations", headers=headers, body=body)
+        assert server.sandbox.respond(asked).status == 500
+
+    monkeypatch.setattr(Sandbox, "_generate", fail)
+    monkeypatch.setattr(SandboxServer, "run", run)
+    assert app.run(["sandbox", "--port", "0"]) == 0
+    message = r"Warning: The stand-in failed at a request\. KeyError at test_sandbox_server\.py:\d+\.\n"
+    assert re.fullmatch(message, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_recorded_models_are_read_in_any_encoding(encoding: str) -> None:
+    """A list that PowerShell wrote is read too, its entries as they are."""
+    entry = {"id": "new/flux-9", "created": 1677610602, "owned_by": "ionos"}
+    Path("models.json").write_text(json.dumps({"data": [entry]}), encoding=encoding)
+    assert read_models("models.json") == [entry]
 
 
 # The command.
@@ -713,13 +772,20 @@ def test_the_table_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["--latency", "2-1"], "A latency is seconds such as 2, or a range such as 0.5-2, up to 3600; not '2-1'."),
         (["--fault", "timeout:2"], "A fault's rate is from 0 to 1, such as timeout:0.1, not '2'."),
         (["--fault", "x"], f"There is no fault 'x': the faults are {', '.join(FAULT_NAMES)}."),
-        (["--time-scale", "0"], "time_scale is a number above 0, not 0.0."),
+        (["--limits", "0:5"], "Limits are 'documented', 'off' or IMAGES_PER_MINUTE:BURST such as 10:20, not '0:5'."),
+        (["--time-scale", "0"], "time_scale is a number from 0.001 to 1000000, not 0.0."),
+        (["--host="], "'' is no address of this machine: choose one such as 127.0.0.1 or 0.0.0.0."),
         (["--image-format", "gif"], "image_format is 'JPEG', 'PNG' or 'WEBP', not 'GIF'."),
         (["--unknown-model", "x"], "unknown_model is 'empty-400' or 'not-found', not 'x'."),
         (["--port", "70000"], "70000 is no port: choose one from 0 (any that is free) to 65535."),
         (
             ["--models", "nowhere.json"],
             "--models nowhere.json cannot be read (No such file or directory): name another file.",
+        ),
+        (
+            ["--models", "blank.json"],
+            '--models blank.json is no list of models: it needs JSON such as {"data": [{"id": "MODEL"}]}, as GET '
+            "/v1/models answers.",
         ),
         (
             ["--models", "bad.json"],
@@ -731,6 +797,7 @@ def test_the_table_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_options_that_cannot_work(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each is one line that says what to write, and exit code 2."""
     Path("bad.json").write_text('{"data": [1]}', encoding="utf-8")
+    Path("blank.json").write_text('{"data": [{"id": " "}]}', encoding="utf-8")
     assert app.run(["sandbox", "--port", "0", *arguments]) == 2
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", f"Error: {message}\n")

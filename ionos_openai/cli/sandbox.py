@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+from ionos_openai.cli.output import BASES
 from ionos_openai.errors import ConfigurationError, InvalidRequestError
 from ionos_openai.sandbox import Sandbox, SandboxServer
 from ionos_openai.sandbox.behaviours import BEHAVIOURS
@@ -16,8 +19,6 @@ if TYPE_CHECKING:
 
     from ionos_openai.cli.output import Terminal
     from ionos_openai.sandbox.drawing import PlaceholderFormat
-
-_ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104  # only compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +45,9 @@ def serve(options: ServerOptions, terminal: Terminal) -> int:
         InvalidRequestError: An option cannot be read.
         KeyboardInterrupt: Ctrl-C.
     """
-    server = SandboxServer(_stand_in(options), host=options.host, port=options.port)
-    _announce(server, terminal)
-    server.run()
+    with closing(SandboxServer(_stand_in(options), host=options.host, port=options.port)) as server:
+        _announce(server, terminal)
+        server.run()
     return 0
 
 
@@ -59,28 +60,30 @@ def explain(terminal: Terminal) -> int:
     else:
         for behaviour in BEHAVIOURS:
             terminal.row([behaviour.name, behaviour.basis, behaviour.does, behaviour.chosen or "-"])
+    if not terminal.json:
+        terminal.note(BASES)
     return 0
 
 
-def read_models(path: str) -> list[str]:
-    """Return the ids in a recorded answer of GET /v1/models.
+def read_models(path: str) -> list[dict[str, object]]:
+    """Return the entries of a recorded answer of GET /v1/models.
 
     Raises:
         ConfigurationError: The file cannot be read, or is no such answer.
     """
     try:
-        answer = json.loads(Path(path).read_text(encoding="utf-8"))
-        ids = [entry["id"] for entry in answer["data"]]
+        entries = json.loads(Path(path).read_bytes())["data"]  # as bytes: PowerShell writes UTF-16, or a mark in front
+        is_list = bool(entries) and all(isinstance(one["id"], str) and one["id"].strip() for one in entries)
     except OSError as error:
         raise ConfigurationError(f"--models {path} cannot be read ({error.strerror}): name another file.") from None
     except (ValueError, RecursionError, LookupError, TypeError):
-        ids = []
-    if not ids or not all(isinstance(one, str) for one in ids):
+        is_list = False
+    if not is_list:
         raise ConfigurationError(
             f'--models {path} is no list of models: it needs JSON such as {{"data": [{{"id": "MODEL"}}]}}, as '
             "GET /v1/models answers."
         )
-    return ids
+    return cast("list[dict[str, object]]", entries)
 
 
 def _stand_in(options: ServerOptions) -> Sandbox:
@@ -120,7 +123,7 @@ def _announce(server: SandboxServer, terminal: Terminal) -> None:
             f"'Content-Type: application/json' -d '{body}'"
         ]
     )
-    if server.host in _ALL_ADDRESSES:
+    if not ipaddress.ip_address(server.host).is_loopback:
         terminal.warn(f"{server.host} lets the whole network in; 127.0.0.1 keeps to this machine.")
 
 

@@ -191,6 +191,6 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         name="reports",
         does="GET /sandbox/health, /sandbox/requests and /sandbox/stats tell of the stand-in; DELETE clears.",
         basis="choice",
-        chosen="The service has no such paths; no token is asked for, and none is shown.",
+        chosen="The service has no such paths, nor its answers the header x-sandbox; no token is asked for or shown.",
     ),
 )

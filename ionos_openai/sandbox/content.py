@@ -28,10 +28,12 @@ class Content:
     Attributes:
         values: The parameters by name.
         files: The files of a form: field name and content, in order.
+        is_form: Whether it came as a form, whose values are all texts.
     """
 
     values: Mapping[str, object] = field(default_factory=dict)
     files: tuple[tuple[str, bytes], ...] = ()
+    is_form: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,24 +64,32 @@ def read_content(request: SandboxRequest) -> Content:
     content_type = request.header("content-type")
     if not request.body:
         return Content()
+    if content_type.strip().lower().startswith("multipart/"):
+        return _read_parts(request.body, content_type)
     try:
-        if content_type.strip().lower().startswith("multipart/"):
-            return _read_parts(request.body, content_type)
         values = json.loads(request.body.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        # The words of UnicodeDecodeError and JSONDecodeError would quote the body.
-        reason = str(error) if type(error) is ValueError else "the body is not JSON in UTF-8"
-        raise Refusal(400, "malformed", f"The request cannot be read: {reason}") from None
+    except (ValueError, RecursionError):
+        # Python's own words would quote the body, or tell of Python's limits.
+        raise _unreadable("the body is not JSON in UTF-8") from None
     if not isinstance(values, dict):
-        raise Refusal(400, "malformed", "The request cannot be read: the body is not a JSON object")
+        raise _unreadable("the body is not a JSON object")
     return Content(values=values)
 
 
 def _read_parts(body: bytes, content_type: str) -> Content:
-    parts = read_form(body, content_type)
-    values = {part.name: part.content.decode("utf-8") for part in parts if part.filename is None}
+    try:
+        parts = read_form(body, content_type)
+        values = {part.name: part.content.decode("utf-8") for part in parts if part.filename is None}
+    except UnicodeDecodeError:
+        raise _unreadable("the form is not in UTF-8") from None
+    except ValueError as error:
+        raise _unreadable(str(error)) from None
     files = tuple((part.name, part.content) for part in parts if part.filename is not None)
-    return Content(values=values, files=files)
+    return Content(values=values, files=files, is_form=True)
+
+
+def _unreadable(reason: str) -> Refusal:
+    return Refusal(400, "malformed", f"The request cannot be read: {reason}")
 
 
 def record(request: SandboxRequest, content: Content, *, token_name: str) -> RecordedRequest:

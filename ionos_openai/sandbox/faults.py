@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeAlias, cast, get_args
 
 import pybase64
@@ -18,7 +18,7 @@ from ionos_openai.sandbox.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 FaultsOption: TypeAlias = "Mapping[str, float] | Iterable[str] | None"
 """Names with how often each is shown, from 0 to 1; or names alone, or as "NAME:RATE"."""
@@ -133,7 +133,8 @@ def read_faults(option: FaultsOption) -> tuple[tuple[str, float], ...]:
     if isinstance(option, Mapping):
         pairs = option.items()
     elif option is not None:
-        parts = [one.partition(":") for one in ([option] if isinstance(option, str) else option)]
+        names = option if isinstance(option, Iterable) and not isinstance(option, str) else [option]
+        parts = [str(one).partition(":") for one in names]
         pairs = [(name, rate if colon else 1.0) for name, colon, rate in parts]
     return tuple((name, _read_rate(name, rate)) for name, rate in pairs)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     import random
 
-LatencyOption: TypeAlias = float | tuple[float, float] | str | None
+LatencyOption: TypeAlias = float | list[float] | tuple[float, float] | str | None
 """Seconds, a range of them as a pair or as "0.5-2", or None for none."""
 
 _LONGEST = 3600.0  # seconds
@@ -37,12 +36,13 @@ def read_latency(option: LatencyOption) -> Latency:
     """
     if option is None:
         return Latency()
-    bounds: tuple[float, ...]
+    bounds: list[float] | tuple[float, ...]
     if isinstance(option, str):
         found = _SECONDS.fullmatch(option)
         bounds = (float(found[1]), float(found[2] or found[1])) if found else ()
     else:
-        bounds = option if isinstance(option, tuple) else (option, option)
-    if len(bounds) != 2 or not all(map(math.isfinite, bounds)) or not 0 <= bounds[0] <= bounds[1] <= _LONGEST:
+        bounds = option if isinstance(option, list | tuple) else (option, option)
+    are_numbers = all(isinstance(bound, int | float) for bound in bounds)
+    if not are_numbers or len(bounds) != 2 or not 0 <= bounds[0] <= bounds[1] <= _LONGEST:
         raise ValueError(f"A latency is seconds such as 2, or a range such as 0.5-2, up to 3600; not {option!r}.")
     return Latency(least=float(bounds[0]), most=float(bounds[1]))

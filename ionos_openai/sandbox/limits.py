@@ -72,9 +72,10 @@ def read_limits(option: LimitsOption) -> Limits:
     if option == "documented":
         return DOCUMENTED
     numbers = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?):(\d{1,9})", str(option), re.ASCII)
-    if numbers is None:
+    per_minute, burst = (float(numbers[1]), int(numbers[2])) if numbers else (0.0, 0)
+    if not per_minute or not burst:
         raise ValueError(f"Limits are 'documented', 'off' or IMAGES_PER_MINUTE:BURST such as 10:20, not {option!r}.")
-    return Limits(images=Rate(per_minute=float(numbers[1]), burst=int(numbers[2])))
+    return Limits(images=Rate(per_minute=per_minute, burst=burst))
 
 
 def wait_at(full_at: float, now: float, rate: Rate) -> float:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _WAITING_CONNECTIONS = 1024
 _KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections, so that it is not we who close one under them
+_NO_ADDRESS = "{!r} is no address of this machine: choose one such as 127.0.0.1 or 0.0.0.0."
 _IN_USE = (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE))
 _FORBIDDEN = (errno.EACCES, errno.EPERM, getattr(errno, "WSAEACCES", errno.EACCES))
 
@@ -45,7 +46,7 @@ class SandboxServer:
 
     Args:
         sandbox: The stand-in; by default one that counts no limits.
-        host: The address to listen on. Only this machine reaches the default.
+        host: The address to listen on, never blank. Only this machine reaches the default.
         port: The port to listen on, 0 for any that is free.
 
     Raises:
@@ -53,18 +54,17 @@ class SandboxServer:
 
     Attributes:
         sandbox: The stand-in.
-        host: The address that it listens on.
+        host: The address that it listens on, in numbers.
         port: The port that it listens on.
     """
 
     def __init__(self, sandbox: Sandbox | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
         """Take the port; see the class for the arguments. Requests wait until serving begins."""
         self.sandbox = Sandbox() if sandbox is None else sandbox
-        self.host = host
         self._pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="sandbox")
         self._server = _uvicorn_server(_Application(self.sandbox, self._pool))
         self._socket = _listen(host, port)
-        self.port = int(self._socket.getsockname()[1])
+        self.host, self.port = self._socket.getsockname()[:2]
         self._thread = threading.Thread(target=self._serve, name="ionos-openai sandbox", daemon=True)
 
     @property
@@ -101,21 +101,23 @@ class SandboxServer:
         self._server.should_exit = True
         self._thread.join()
 
+    def close(self) -> None:
+        """Free the port of a server that is not serving; one that served has done so."""
+        self._socket.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     def _serve(self) -> None:
         try:
             asyncio.run(self._server.serve(sockets=[self._socket]))
         finally:
-            self._socket.close()
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self.close()
 
 
 def _uvicorn_server(application: _Application) -> uvicorn.Server:
     try:
         import uvicorn
     except ImportError:
-        raise ConfigurationError(
-            "The stand-in's server needs uvicorn: install it with pip install 'ionos-openai[sandbox]'."
-        ) from None
+        raise ConfigurationError("The stand-in's server needs uvicorn. Install with: pip install uvicorn") from None
     config = uvicorn.Config(
         application,
         lifespan="off",
@@ -133,6 +135,8 @@ def _uvicorn_server(application: _Application) -> uvicorn.Server:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not host.strip():  # which bind would take for every address
+        raise ConfigurationError(_NO_ADDRESS.format(host))
     where = f"{host}:{port}"
     # With its protocol named: only then does asyncio turn Nagle's algorithm off, which would hold up each small answer.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -145,7 +149,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OverflowError:
         problem = f"{port} is no port: choose one from 0 (any that is free) to 65535."
     except (socket.gaierror, UnicodeError):
-        problem = f"{host!r} is no address of this machine: choose one such as 127.0.0.1 or 0.0.0.0."
+        problem = _NO_ADDRESS.format(host)
     except OSError as error:
         if error.errno in _IN_USE:
             problem = f"{where} is taken: choose another port, or 0 for any that is free."

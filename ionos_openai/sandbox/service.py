@@ -43,6 +43,7 @@ from ionos_openai.sandbox.language import chat, embed, purpose_of
 from ionos_openai.sandbox.latency import LatencyOption, read_latency
 from ionos_openai.sandbox.limits import Buckets, LimitsOption, read_limits
 from ionos_openai.sandbox.wire import (
+    STAND_IN,
     Refusal,
     SandboxRequest,
     SandboxResponse,
@@ -52,7 +53,7 @@ from ionos_openai.sandbox.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _log = logging.getLogger("ionos_openai.sandbox")
 
@@ -92,6 +93,7 @@ _PATHS = {
 _SMALL = 128 * 128  # px
 _SHORT = 1000  # characters
 _SLOW_BODY_PAUSE = 10.0  # seconds
+_SLOWEST, _FASTEST = 0.001, 1_000_000  # of time_scale
 
 
 class Sandbox:
@@ -101,18 +103,19 @@ class Sandbox:
     or a range asks for chance, it is thrown alike in every run.
 
     Args:
-        token: The only bearer token that is taken; by default any is.
+        token: The only bearer token that is taken; by default, or where it is blank, any is.
         unknown_model: How a model that is unknown or makes no images is refused: by a 400 with an empty body, as
             was recorded, or by a 404, as the documentation says.
         image_format: What pictures are encoded as; by default JPEG.
-        models: The ids that it offers; by default those of 2026-08.
+        models: The models that it offers: ids, or entries of a recorded list, of which only what is missing is filled
+            in; by default the ids of 2026-08.
         faults: Faults that it shows again and again: names, each for every request, or names with a rate from 0 to 1
             (`{"rate-limit": 0.2}` or `["rate-limit:0.2"]`). See `fault()` for the names.
         limits: "documented" counts each token's requests as the service's documentation says, and answers 429 past
             them; "IMAGES_PER_MINUTE:BURST" limits images alone, as you choose; by default nothing is counted.
         latency: How long each answer takes, in seconds, or a range of them; by default no longer than it needs.
-        time_scale: How many times faster than real time limits fill and slow bodies come: at 60, a minute takes a
-            second.
+        time_scale: How many times faster than real time limits fill and slow bodies come, from 0.001 to a million: at
+            60, a minute takes a second.
         clock: Returns seconds that never run backwards; what the limits are counted by.
 
     Raises:
@@ -129,7 +132,7 @@ class Sandbox:
         token: str | None = None,
         unknown_model: Literal["empty-400", "not-found"] = "empty-400",
         image_format: PlaceholderFormat | None = None,
-        models: Sequence[str] | None = None,
+        models: Iterable[str | Mapping[str, object]] | None = None,
         faults: FaultsOption = None,
         limits: LimitsOption = None,
         latency: LatencyOption = None,
@@ -141,14 +144,14 @@ class Sandbox:
             raise ValueError(f"unknown_model is 'empty-400' or 'not-found', not {unknown_model!r}.")
         if image_format not in (None, "JPEG", "PNG", "WEBP"):
             raise ValueError(f"image_format is 'JPEG', 'PNG' or 'WEBP', not {image_format!r}.")
-        if not (math.isfinite(time_scale) and time_scale > 0):
-            raise ValueError(f"time_scale is a number above 0, not {time_scale!r}.")
+        if not isinstance(time_scale, int | float) or not _SLOWEST <= time_scale <= _FASTEST:
+            raise ValueError(f"time_scale is a number from {_SLOWEST} to {_FASTEST}, not {time_scale!r}.")
         self._journal = Journal(_PATHS)
         self.requests: deque[RecordedRequest] = self._journal.requests
-        self.token = token
+        self.token = (token or "").strip() or None
         self._unknown_model = unknown_model
         self._format: PlaceholderFormat = image_format or "JPEG"
-        self._models = MODELS_2026_08 if models is None else tuple(models)
+        self._models = _by_id(MODELS_2026_08 if models is None else models)
         self._standing_faults = read_faults(faults)
         self._faults: deque[tuple[str, int]] = deque()
         self._latency = read_latency(latency)
@@ -169,6 +172,8 @@ class Sandbox:
             # A mistake of ours must not look like one of the caller's: over HTTP it would end the connection.
             _log.exception("The stand-in failed at a request.")
             response = error_answer(500, "sandbox-mistake", "The stand-in itself failed; its log says why")
+        # So that nobody, a recorder of cassettes least of all, takes it for the service's.
+        response = response.with_headers(**{STAND_IN: "ionos-openai"})
         if response.status < 400:
             return response
         trace = hashlib.sha256(f"ionos-openai sandbox {next(self._errors)}".encode()).hexdigest()[:32]
@@ -294,8 +299,8 @@ class Sandbox:
 
     def _list_models(self, _content: Content) -> SandboxResponse:
         now = int(time.time())
-        entries = [{"id": model, "object": "model", "created": now, "owned_by": "unknown"} for model in self._models]
-        return json_answer({"data": entries, "object": "list"})
+        blank = {"id": "", "object": "model", "created": now, "owned_by": "unknown"}
+        return json_answer({"data": [blank | entry for entry in self._models.values()], "object": "list"})
 
     def _generate(self, content: Content) -> SandboxResponse:
         model, prompt = _required(content, "model"), _required(content, "prompt")
@@ -356,6 +361,13 @@ class Sandbox:
         return Refusal(404, "unknown-model", "There is no such model for this").answer()
 
 
+def _by_id(models: Iterable[str | Mapping[str, object]]) -> dict[str, dict[str, object]]:
+    entries: list[dict[str, object]] = [{"id": one} if isinstance(one, str) else dict(one) for one in models]
+    if not all(isinstance(entry.get("id"), str) and entry["id"] for entry in entries):
+        raise ValueError("A model needs an id.")
+    return {str(entry["id"]): entry for entry in entries}
+
+
 @lru_cache(maxsize=256)
 def _small_placeholder(prompt: str, model: str, size: tuple[int, int], kind: PlaceholderFormat) -> bytes:
     """Draw a small placeholder, or return it once more: tests and load runs ask for the same again and again."""
@@ -370,8 +382,10 @@ def _required(content: Content, name: str) -> str:
 
 
 def _check_number(content: Content) -> None:
-    # A form sends text.
-    if content.values.get("n") not in (None, 1, "1"):
+    number = content.values.get("n")
+    # In Python, 1 == True == 1.0.
+    is_one = number == "1" if content.is_form else type(number) is int and number == 1
+    if number is not None and not is_one:
         raise Refusal(400, "n", "n can only be 1")
 
 
@@ -382,9 +396,10 @@ def _read_size(content: Content, model: str) -> tuple[int, int] | None:
         return None
     try:
         width, height = parse_size(str(size))
+        is_plain = size == f"{width}x{height}"
     except InvalidRequestError:
-        width, height = 0, 0
-    if size != f"{width}x{height}":
+        is_plain = False
+    if not is_plain:
         raise Refusal(400, "size", "size must be WIDTHxHEIGHT, such as 1024x1024")
     if max(width, height) > _LONGEST_SIDE:
         raise Refusal(400, "size-limit", f"No side may be longer than {_LONGEST_SIDE} px")

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 ConnectionFault: TypeAlias = Literal["", "timeout", "cut-body", "slow-body"]
 """What goes wrong with the connection, and not with the answer."""
 
+STAND_IN = "x-sandbox"
+"""The header that each of the stand-in's answers has, and none of the service's."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxRequest:
