@@ -124,12 +124,6 @@ def recorded_from(request: pytest.FixtureRequest, record_mode: str) -> recording
 
 
 @pytest.fixture
-def ionos_recorded_from(recorded_from: recording.RecordedFrom) -> recording.RecordedFrom:
-    """What our own kit for tests is to write into cassettes."""
-    return recorded_from
-
-
-@pytest.fixture
 def vcr_config(ionos_vcr_config: dict[str, object]) -> dict[str, object]:
     """How cassettes are recorded and replayed."""
     return ionos_vcr_config

@@ -164,9 +164,9 @@ def test_a_400_without_a_body_is_explained(cassette_client: openai.OpenAI) -> No
     )
 
 
-def recorder(recorded_from: recording.RecordedFrom = "service", mode: str = "new_episodes") -> Any:
+def recorder(mode: str = "new_episodes") -> Any:
     """Return vcrpy as our cassettes use it."""
-    made = vcr.VCR(record_mode=mode, **recording.vcr_config(recorded_from=recorded_from))
+    made = vcr.VCR(record_mode=mode, **recording.vcr_config())
     made.register_serializer("yaml", recording.ReadableYaml)
     return made
 
@@ -295,6 +295,37 @@ def test_the_token_is_nowhere_in_a_cassette(server: LoopbackServer, tmp_path: Pa
     assert second["response"]["body"]["string"] == "<p><token></p>"
 
 
+def test_a_trace_id_is_nowhere_in_a_cassette(server: LoopbackServer, tmp_path: Path) -> None:
+    """A trace id of an earlier answer stays out of later ones, as does one that is only named as such."""
+    first, named = "0123456789abcdef" * 2, "fedcba9876543210" * 2
+    server.answers = [
+        Answer(body={}, headers={"X-Trace-Id": first}),
+        Answer(body={"seen": first, "error": {"traceId": named}}),
+        Answer(body=f"<p>Trace-ID: {named}</p>".encode(), headers={"Content-Type": "text/html"}),
+    ]
+    client = create_client(api_key=make_token(), base_url=server.url, max_retries=0)
+    path = tmp_path / "trace.yaml"
+    with recorder().use_cassette(str(path)):
+        client.get("/one", cast_to=object)
+        client.post(f"/two/{first}?trace_id={named}", body={"prompt": first, "trace-id": named}, cast_to=object)
+        client.get("/three", cast_to=object)
+    text = path.read_text(encoding="utf-8")
+    assert first not in text
+    assert named not in text
+    assert text.count(recording.TRACE_ID) == 8
+
+
+def test_prompts_about_bearers_differ(server: LoopbackServer, tmp_path: Path) -> None:
+    """A prompt is written as it is where it only has a word that precedes a token elsewhere."""
+    path = tmp_path / "bearer.yaml"
+    with recorder().use_cassette(str(path)):
+        client = create_client(api_key=make_token(), base_url=server.url, max_retries=0)
+        client.post("/x", body={"prompt": "a ring bearer at a wedding"}, cast_to=object)
+    assert "a ring bearer at a wedding" in path.read_text(encoding="utf-8")
+    with recorder(mode="none").use_cassette(str(path)), pytest.raises(MISS):
+        client.post("/x", body={"prompt": "a ring bearer in a wedding"}, cast_to=object)
+
+
 def test_a_scrubbed_request_is_found_again(server: LoopbackServer, tmp_path: Path) -> None:
     """What was recorded with one token is replayed with another, without asking anybody."""
     path = tmp_path / "again.yaml"
@@ -338,7 +369,7 @@ def test_a_compressed_answer_is_written_as_text(server: LoopbackServer, tmp_path
 def test_a_recording_is_readable(tmp_path: Path) -> None:
     """Bodies stand in the file line by line, a form's files as digests, and it says that the stand-in answered."""
     path = tmp_path / "edit.yaml"
-    with recorder("stand-in").use_cassette(str(path)):
+    with recorder().use_cassette(str(path)):
         edit_images(asking(sandbox=Sandbox()), ORANGE_PNG, "Make it blue", size="512x512")
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# Recorded from the stand-in: see README.md.\n")

@@ -15,6 +15,7 @@ import vcr
 
 from ionos_openai import generate_images
 from ionos_openai.testing import assert_no_secrets
+from ionos_openai.testing.cassettes import source_of
 
 if TYPE_CHECKING:
     from ionos_openai.sandbox import Sandbox, SandboxServer
@@ -71,6 +72,23 @@ def test_the_fixtures_are_one_stand_in(
             plain.models.list()
 
 
+@pytest.fixture
+def difficult_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own environment, which has values that cannot work and a `.env` file that cannot be read."""
+    monkeypatch.setenv("IONOS_MAX_RETRIES", "0")
+    monkeypatch.setenv("IONOS_TIMEOUT", "abc")
+    Path(".env").write_bytes(b"IONOS_SANDBOX=\xff")
+
+
+@pytest.mark.usefixtures("difficult_environment")
+async def test_the_environment_has_no_part_in_the_fixtures(request: pytest.FixtureRequest) -> None:
+    """The fixtures' clients have the defaults, whatever the environment says."""
+    for name in ("ionos_client", "ionos_async_client"):
+        assert request.getfixturevalue(name).max_retries == 2
+    assert len((await request.getfixturevalue("ionos_async_client").models.list()).data) == 20
+    assert request.getfixturevalue("ionos_vcr_config")
+
+
 async def test_the_async_client(ionos_async_client: openai.AsyncOpenAI) -> None:
     """The async client asks the stand-in too."""
     assert len((await ionos_async_client.models.list()).data) == 20
@@ -91,16 +109,91 @@ def test_a_users_cassettes_are_scrubbed(
         assert cassette.play_count == 1
 
 
+RECORDING_CONFTEST = """
+import pytest
+
+pytest_plugins = ["ionos_openai.testing"]
+
+
+@pytest.fixture
+def vcr_config(ionos_vcr_config):
+    return ionos_vcr_config
+"""
+RECORDING_TESTS = """
+import openai
+import pytest
+from ionos_openai import generate_images
+
+
+@pytest.mark.vcr
+def test_in_process(ionos_client):
+    generate_images(ionos_client, "a fox")
+
+
+@pytest.mark.vcr
+def test_over_http(ionos_sandbox_server):
+    with openai.OpenAI(base_url=ionos_sandbox_server.base_url, api_key="x", max_retries=0) as client:
+        with pytest.raises(openai.BadRequestError):
+            client.images.generate(model="nobody/nothing", prompt="a fox")
+"""
+
+
+def test_a_users_cassettes_say_who_answered(tmp_path: Path) -> None:
+    """What a user records from the fixtures says that the stand-in answered, over HTTP too, be it an error."""
+    (tmp_path / "conftest.py").write_text(RECORDING_CONFTEST, encoding="utf-8")
+    (tmp_path / "test_it.py").write_text(RECORDING_TESTS, encoding="utf-8")
+    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "--record-mode=once", folder=tmp_path)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    paths = sorted((tmp_path / "cassettes").rglob("*.yaml"))
+    assert [source_of(path) for path in paths] == ["stand-in", "stand-in"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"prompt": "a cookie on a plate"}',
+        '{"prompt": "cookie: the movie", "size": "1024x1024"}',
+        "prompt: a letter of authorization, a ring bearer at a wedding",
+        '{"b64_json": "abceyJabcdefgh", "prompt": "sk-8 boards"}',
+        '{"seen": "Bearer <token>"}',
+    ],
+)
+def test_prompts_are_no_secrets(tmp_path: Path, text: str) -> None:
+    """Words that also stand in headers are no secret where they are mere words."""
+    (tmp_path / "one.json").write_text(text, encoding="utf-8")
+    assert_no_secrets(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [
+        ("headers:\n  Set-Cookie:\n  - a=b", "cookie"),
+        ('{"headers": {"Proxy-Authorization": ["x"]}}', "authorization"),
+        ('{"body": "{\\"cookie\\": \\"a=b\\"}"}', "cookie"),
+        ("a: bearer a1b2", "Bearer"),
+        ("a: bearer abcdefghijkl", "Bearer"),
+        ("a: bearer abc.def", "Bearer"),
+        ("a: 'eyJhbGci'", "eyJ"),
+        ("a: sk-abcdefgh", "sk-"),
+    ],
+)
+def test_what_is_no_word_is_a_secret(tmp_path: Path, text: str, sign: str) -> None:
+    """Headers, and what has the look of a token, are found."""
+    (tmp_path / "one.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(AssertionError, match=rf"one\.yaml \({sign}\)"):
+        assert_no_secrets(tmp_path)
+
+
 def test_secrets_are_found_and_not_repeated(tmp_path: Path) -> None:
     """Each file with what looks like a secret is named with its kind; a directory without cassettes is a mistake."""
     with pytest.raises(AssertionError) as caught:
         assert_no_secrets(tmp_path)
     assert str(caught.value) == f"There are no cassettes (.yaml, .yml, .json) in {tmp_path}."
     (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "one.yaml").write_text("Authorization: Bearer my-secret", encoding="utf-8")
+    (tmp_path / "deep" / "one.yaml").write_text("Authorization: Bearer my-secret-token", encoding="utf-8")
     (tmp_path / "two.json").write_text("{}", encoding="utf-8")
     with pytest.raises(AssertionError) as caught:
-        assert_no_secrets(tmp_path, "my-secret")
+        assert_no_secrets(tmp_path, "my-secret-token")
     assert str(caught.value) == (
         "What looks like a secret stands in deep/one.yaml (Bearer, authorization, a token): "
         "record them again, scrubbed."

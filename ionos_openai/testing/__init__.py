@@ -4,8 +4,8 @@ Write in the outermost `conftest.py`, and the fixtures below are there; nothing 
 
     pytest_plugins = ["ionos_openai.testing"]
 
-`ionos_sandbox`, `ionos_client` and `ionos_async_client` need nothing but pytest; `ionos_sandbox_server` needs the extra
-`ionos-openai[sandbox]`, and `ionos_vcr_config` needs vcrpy (with pytest-recording).
+`ionos_sandbox`, `ionos_client` and `ionos_async_client` need nothing but pytest; `ionos_sandbox_server` needs uvicorn,
+and `ionos_vcr_config` needs vcrpy (with pytest-recording).
 
 PYTEST_DONT_REWRITE: a conftest may import from here before pytest loads it as a plugin.
 """
@@ -29,13 +29,10 @@ if TYPE_CHECKING:
 
     import openai
 
-    from ionos_openai.testing.cassettes import RecordedFrom
-
 __all__ = [
     "assert_no_secrets",
     "ionos_async_client",
     "ionos_client",
-    "ionos_recorded_from",
     "ionos_sandbox",
     "ionos_sandbox_server",
     "ionos_vcr_config",
@@ -51,14 +48,19 @@ def ionos_sandbox() -> Sandbox:
 @pytest.fixture
 def ionos_client(ionos_sandbox: Sandbox) -> Iterator[openai.OpenAI]:
     """A client of `create_client`, answered by `ionos_sandbox` in this process."""
-    with create_client(sandbox=ionos_sandbox, settings=IonosSettings(env_file=None)) as client:
+    with create_client(sandbox=ionos_sandbox, settings=_defaults()) as client:
         yield client
 
 
 @pytest.fixture
 def ionos_async_client(ionos_sandbox: Sandbox) -> openai.AsyncOpenAI:
     """The async twin of `ionos_client`. It holds no connection, so that it need not be closed."""
-    return create_async_client(sandbox=ionos_sandbox, settings=IonosSettings(env_file=None))
+    return create_async_client(sandbox=ionos_sandbox, settings=_defaults())
+
+
+def _defaults() -> IonosSettings:
+    """Return settings that nobody's environment has a part in: tests are to pass on every machine."""
+    return IonosSettings.model_construct()
 
 
 @pytest.fixture
@@ -69,15 +71,10 @@ def ionos_sandbox_server(ionos_sandbox: Sandbox) -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-def ionos_recorded_from() -> RecordedFrom:
-    """Who answers while cassettes are recorded, which is written into them; override it where you know better."""
-    return "stand-in" if IonosSettings().sandbox else "service"
-
-
-@pytest.fixture
-def ionos_vcr_config(ionos_recorded_from: RecordedFrom) -> dict[str, object]:
+def ionos_vcr_config() -> dict[str, object]:
     """What `vcr_config` of pytest-recording is to return for cassettes that hold no secret and stay small.
 
+    Each recorded answer says who gave it, the service or the stand-in, in the header x-recorded-from.
     The body is matched; of headers only a few are kept; the token and trace ids are scrubbed from headers, addresses
     and bodies; pictures are shrunk to a few pixels; and vcrpy does not log bodies.
     """
@@ -86,4 +83,4 @@ def ionos_vcr_config(ionos_recorded_from: RecordedFrom) -> dict[str, object]:
     except ImportError as error:
         raise ImportError("ionos_vcr_config needs vcrpy: install it with pip install pytest-recording.") from error
     cassettes.quiet_vcr()
-    return cassettes.vcr_config(recorded_from=ionos_recorded_from)
+    return cassettes.vcr_config()

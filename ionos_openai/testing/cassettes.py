@@ -23,6 +23,8 @@ from vcr.serializers import yamlserializer  # type: ignore[import-untyped]  # it
 from ionos_openai.asked import SANDBOX_MARK
 from ionos_openai.formats import is_marked_sandbox
 from ionos_openai.sandbox.form import Part, read_form
+from ionos_openai.sandbox.wire import STAND_IN
+from ionos_openai.testing.signs import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,19 +47,15 @@ _LONGEST_SIDE = 8  # px
 _SHORTEST_SECRET = 12  # characters; a token such as "sandbox" is none, and a word of many an answer
 _EXIF_DESCRIPTION = 0x010E
 
-# Base64 has no dot, so none of these can damage a picture.
-_LOOKS_SECRET = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*)+|(?i:\bbearer\s+)(?:<token>|[^\s\"',;<>]+)|\bsk-[\w-]{8,}")
+_LOOKS_SECRET = re.compile("|".join([rf"(?i:\bbearer\s+){_TOKEN}", *SECRETS.values()]))
+_NAMED_TRACE = re.compile(r"(?i)(trace[-_]?id\W{1,8})[0-9a-f]{32}\b")
 _LONG_BASE64 = re.compile(r"[A-Za-z0-9+/_=-]{200,}")
 _DATA_URI = re.compile(r"data:image/[\w.+-]+;base64,")
 
 
-def vcr_config(*, recorded_from: RecordedFrom) -> dict[str, object]:
-    """Return the arguments for `vcr.VCR`, or what pytest-recording's fixture `vcr_config` is to return.
-
-    Args:
-        recorded_from: Who answers while a cassette is recorded; it is written into each answer.
-    """
-    scrubber = Scrubber(recorded_from)
+def vcr_config() -> dict[str, object]:
+    """Return the arguments for `vcr.VCR`, or what pytest-recording's fixture `vcr_config` is to return."""
+    scrubber = Scrubber()
     return {
         "match_on": MATCH_ON,
         "decode_compressed_response": True,
@@ -76,13 +74,13 @@ class Scrubber:
     """Turns requests and answers into what may be written down.
 
     vcrpy asks it when it records, when it looks for a recorded request, and again when it loads a file: what was
-    scrubbed before stays as it is. The tokens to look for are those that the requests themselves carry.
+    scrubbed before stays as it is. The tokens to look for are those that the requests themselves carry, the trace ids
+    those of the answers.
     """
 
-    def __init__(self, recorded_from: RecordedFrom) -> None:
-        """Keep who answers; it is written into each answer."""
-        self._recorded_from = recorded_from
-        self._secrets: set[str] = set()
+    def __init__(self) -> None:
+        """Know of no secret yet."""
+        self._secrets: dict[str, str] = {}
 
     def request(self, request: Any) -> Any:
         """Scrub a `vcr.request.Request`; vcrpy hands over a copy of its own."""
@@ -106,12 +104,14 @@ class Scrubber:
         headers = {name.lower(): list(values) for name, values in answer["headers"].items()}
         if headers.get("content-encoding"):
             raise ValueError(f"The answer's encoding {headers['content-encoding']} cannot be read, so not be scrubbed.")
-        body = self._answer_body(answer["body"]["string"], headers)
+        for trace in headers.get("x-trace-id", []):
+            self._hide(trace, TRACE_ID)
+        body = self._answer_body(answer["body"]["string"])
         headers = {name: [self._mask(one) for one in values] for name, values in headers.items()}
         kept = _pick(headers, _ANSWER_HEADERS)
         if "x-trace-id" in kept:
             kept["x-trace-id"] = [TRACE_ID]
-        kept.setdefault(RECORDED_FROM, [self._recorded_from])
+        kept.setdefault(RECORDED_FROM, ["stand-in" if STAND_IN in headers else "service"])
         status = {**answer["status"], "message": self._mask(answer["status"]["message"] or "")}
         return {"status": status, "headers": kept, "body": {"string": body}}
 
@@ -119,13 +119,16 @@ class Scrubber:
         """Remember the token that a request carries, and the parts of a JWT."""
         token = authorization.strip().rpartition(" ")[2]
         for secret in (token, quote(token, safe=""), *token.split(".")):
-            if len(secret) >= _SHORTEST_SECRET:
-                self._secrets.add(secret)
+            self._hide(secret, _TOKEN)
+
+    def _hide(self, secret: str, replacement: str) -> None:
+        if len(secret) >= _SHORTEST_SECRET:
+            self._secrets[secret] = replacement
 
     def _mask(self, text: str) -> str:
         for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, _TOKEN)
-        return _LOOKS_SECRET.sub(_TOKEN, text)
+            text = text.replace(secret, self._secrets[secret])
+        return _without_named_traces(_LOOKS_SECRET.sub(_TOKEN, text))
 
     def _request_text(self, text: str) -> str:
         """Mask a text that is sent; a picture in it becomes its digest, so that another one does not match."""
@@ -133,7 +136,7 @@ class Scrubber:
 
     def _request_body(self, body: bytes) -> bytes:
         try:
-            value = json.loads(body)
+            value = _read_json(body)
         except (ValueError, RecursionError):
             return self._raw(body)
         # Versions of the SDK order the fields differently.
@@ -158,11 +161,9 @@ class Scrubber:
             content = _digest(part.content, "bytes")
         return f'--{_BOUNDARY}\nContent-Disposition: form-data; name="{part.name}"{filename}\n\n{content}'
 
-    def _answer_body(self, body: bytes, headers: Mapping[str, list[str]]) -> bytes:
-        for trace in headers.get("x-trace-id", []):
-            body = body.replace(trace.encode(), TRACE_ID.encode()) if trace else body
+    def _answer_body(self, body: bytes) -> bytes:
         try:
-            value = json.loads(body)
+            value = _read_json(body)
         except (ValueError, RecursionError):
             return self._raw(body)
         # ASCII alone: vcrpy writes files in the system's encoding and reads them as UTF-8.
@@ -282,6 +283,15 @@ def check_played(cassette: Any) -> None:
 
 def _pick(headers: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
     return {name: headers[name] for name in sorted(headers) if name in names}
+
+
+def _without_named_traces(text: str) -> str:
+    return _NAMED_TRACE.sub(rf"\g<1>{TRACE_ID}", text)
+
+
+def _read_json(body: bytes) -> object:
+    """Parse a body without the trace ids that it names as such: in JSON, name and value are texts of their own."""
+    return json.loads(_without_named_traces(body.decode("utf-8-sig")))
 
 
 def _digest(data: bytes, unit: str) -> str:

@@ -10,13 +10,20 @@ if TYPE_CHECKING:
     import os
 
 _CASSETTES = frozenset({".yaml", ".yml", ".json"})
-_SIGNS_OF_SECRETS = {
-    "eyJ": re.compile(r"eyJ"),
-    "Bearer": re.compile(r"(?i)bearer\s"),
-    "sk-": re.compile(r"\bsk-"),
-    "authorization": re.compile(r"(?i)authorization"),
-    "cookie": re.compile(r"(?i)cookie"),
+
+SECRETS = {
+    "eyJ": r"(?<![\w+/=-])eyJ[\w-]{5,}(?:\.[\w-]*)*",  # not in the midst of base64
+    # Not each word: a prompt may be about the bearer of a ring.
+    "Bearer": r"(?i:\bbearer\s+)(?:(?=[^\s\"',;<>]*\d|[\w-]+\.\w)[^\s\"',;<>]+|[^\s\"',;<>]{12,})",
+    "sk-": r"\bsk-[\w-]{8,}",
 }
+"""What looks like a secret wherever it stands: what it is called, and its pattern."""
+
+# As keys of YAML or JSON, or at the head of a line: a prompt may have these words.
+_HEADERS = {
+    name: rf"""(?im:^[\s?-]*[\w-]*{name}\s*:|["'][\w-]*{name}\\?["']\s*:)""" for name in ("authorization", "cookie")
+}
+_SIGNS_OF_SECRETS = {name: re.compile(pattern) for name, pattern in {**SECRETS, **_HEADERS}.items()}
 
 
 def signs_of_secrets(text: str, *tokens: str) -> list[str]:
