@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ionos_openai.sandbox.behaviours import BEHAVIOURS
-from ionos_openai.verification.asking import Asker, NoAnswer, NotAsked
+from ionos_openai.verification.asking import Asker, NoAnswer, NotAsked, ending
 from ionos_openai.verification.probes import NEVER_ASKED, PROBES, Asking, Probe
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def verify(
     asking = Asking(asker=asker, limits=limits)
     for behaviour in BEHAVIOURS:
         before = asker.asked
-        verdict, text, is_token_problem = _find(asking, behaviour.name)
+        with ending(client, clock=clock):
+            verdict, text, is_token_problem = _find(asking, behaviour.name)
         exchanges, asker.exchanges = tuple(asker.exchanges), []
         yield Finding(
             behaviour=behaviour,

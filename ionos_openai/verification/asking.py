@@ -5,6 +5,7 @@ What is sent is counted before it is sent. Nothing is sent twice by itself but a
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from ionos_openai.verification.answers import Answer
 from ionos_openai.verification.scrubbing import Scrubber
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import httpx2 as httpx
 
@@ -30,6 +31,8 @@ _LONGEST_REST = 60.0  # seconds after a 429
 _GATEWAY = (408, 429, 502, 503, 504)  # these tell of what is on the way to the service, and not of what it does
 _REFUSED_TOKEN = (401, 403)
 _LONGEST_REASON = 300  # characters
+_LONGEST_BODY = 60.0  # seconds from an answer's head to its end; the client's timeout is for the next piece alone
+_LARGEST_BODY = 64 * 2**20  # bytes
 
 
 class NotAsked(Exception):  # noqa: N818  # it ends a row as it should be ended, and never leaves this package
@@ -207,9 +210,8 @@ class Asker:
             response = request.send(client)
         except (IonosError, openai.APIConnectionError) as error:
             # Some of ours are an APIStatusError too, with an answer that nobody sent.
-            timed_out = isinstance(error, openai.APITimeoutError)
             self._learn(getattr(error, "request", None))
-            reason = self.mask("no answer in time" if timed_out else str(error) or type(error).__name__)
+            reason = self.mask(_reason(error))
             with self._lock:
                 self.exchanges.append({"request": request.facts(self._scrubber), "error": reason})
             raise NoAnswer(reason, token=isinstance(error, openai.AuthenticationError)) from None
@@ -267,6 +269,50 @@ class _Request:
         if self.files:
             facts["files"] = {name: f"{len(data)} bytes" for name, (_, data, _) in self.files}
         return facts
+
+
+@contextlib.contextmanager
+def ending(client: openai.OpenAI, *, clock: Callable[[], float]) -> Iterator[None]:
+    """Give up an answer that goes on and on, for as long as the block runs.
+
+    Args:
+        client: The client whose answers are meant, those of its copies too.
+        clock: Returns seconds that never run backwards.
+    """
+    hooks = client._client.event_hooks["response"]
+
+    def bound(response: httpx.Response) -> None:
+        response.stream = _bounded(response.stream, clock)
+
+    hooks.append(bound)
+    try:
+        yield
+    finally:
+        hooks.remove(bound)
+
+
+def _bounded(stream: Any, clock: Callable[[], float]) -> Any:
+    """Return a stream of the HTTP library that ends in `NoAnswer` where it takes too long or is too large."""
+
+    class Bounded(http_library().SyncByteStream):  # type: ignore[misc]  # whichever library it is
+        def __iter__(self) -> Iterator[bytes]:
+            began, size = clock(), 0
+            for piece in stream:
+                size += len(piece)
+                if size > _LARGEST_BODY or clock() - began > _LONGEST_BODY:
+                    raise NoAnswer("no end in time")
+                yield piece
+
+        def close(self) -> None:
+            stream.close()
+
+    return Bounded()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error.__cause__, NoAnswer):
+        return str(error.__cause__)
+    return "no answer in time" if isinstance(error, openai.APITimeoutError) else str(error) or type(error).__name__
 
 
 def _as_it_is(client: openai.OpenAI, *, paced: bool) -> openai.OpenAI:
