@@ -13,8 +13,6 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from ionos_openai.asked import SANDBOX_MARK
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -42,6 +40,8 @@ EXTENSIONS: dict[ImageFormat, str] = {
     "AVIF": ".avif",
 }
 
+# Stands in the bytes of every picture of the stand-in, so that it is known for a placeholder wherever it goes.
+SANDBOX_MARK = b"ionos-openai sandbox placeholder"
 _MARK_REACH = 2048
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

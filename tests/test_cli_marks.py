@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 from ionos_openai import Provenance, read_provenance, write_provenance
-from ionos_openai.asked import SANDBOX_MARK
 from ionos_openai.cli import app
+from ionos_openai.formats import SANDBOX_MARK
 from ionos_openai.provenance import TRAINED, has_c2pa, sidecar_path, to_xmp
 from tests.loopback import Answer, LoopbackServer
 from tests.terminal import Result

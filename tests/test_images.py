@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from openai.types import ImagesResponse
 from PIL import Image, ImageCms
 
-from ionos_openai.asked import SANDBOX_MARK, Asked, remember
+from ionos_openai.asked import Asked, remember
 from ionos_openai.errors import ImageDecodeError, ImageSaveError, InvalidRequestError, keep_partial_results
-from ionos_openai.formats import FormatError, recognise
+from ionos_openai.formats import SANDBOX_MARK, FormatError, recognise
 from ionos_openai.images import GeneratedImage, decode_images, partial_images, save_images
 
 if TYPE_CHECKING:

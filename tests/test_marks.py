@@ -31,7 +31,7 @@ from ionos_openai import (
     save_images,
 )
 from ionos_openai import marking as marking_module
-from ionos_openai.asked import SANDBOX_MARK
+from ionos_openai.formats import SANDBOX_MARK
 from ionos_openai.models import find_model
 from ionos_openai.provenance import ALGORITHMIC, COMPOSITE, TRAINED, has_c2pa, to_xmp
 from ionos_openai.transport import answering_client, http_library

@@ -26,9 +26,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from ionos_openai.asked import SANDBOX_MARK
 from ionos_openai.errors import IonosError
-from ionos_openai.formats import convert, is_marked_sandbox, recognise
+from ionos_openai.formats import SANDBOX_MARK, convert, is_marked_sandbox, recognise
 from ionos_openai.provenance import (
     ALGORITHMIC,
     COMPOSITE,

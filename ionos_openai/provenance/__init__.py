@@ -9,9 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ionos_openai.asked import SANDBOX_MARK
 from ionos_openai.errors import ProvenanceError, SignedPictureError
-from ionos_openai.formats import is_marked_sandbox
+from ionos_openai.formats import SANDBOX_MARK, is_marked_sandbox
 from ionos_openai.provenance.carriers import LONGEST, check_whole, embed, scan, sniff
 from ionos_openai.provenance.packet import build_packet, read_packets
 from ionos_openai.provenance.record import (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from PIL import Image, ImageDraw, ImageFilter
 from PIL.PngImagePlugin import PngInfo
 
-from ionos_openai.asked import SANDBOX_MARK
+from ionos_openai.formats import SANDBOX_MARK
 from ionos_openai.sandbox.lettering import Font, Lines, fit, load_font, readable, spell_out
 from ionos_openai.sandbox.scenery import Palette, blend, draw_scene
 
@@ -54,7 +54,7 @@ def placeholder(
 
     Returns:
         The encoded picture. The same arguments give the same bytes on the same version of Pillow, and
-        `asked.SANDBOX_MARK` stands within its first or last 2048 bytes.
+        `formats.SANDBOX_MARK` stands within its first or last 2048 bytes.
 
     Raises:
         ValueError: An input is not a picture that Pillow can read, or it is too large.
