@@ -10,7 +10,9 @@ subclasses do only what cannot be done from outside, and each of it in a hook th
 - `_prepare_options`: once an attempt: it waits for its turn in the contract's limits;
 - `_should_retry`, `_calculate_retry_timeout`: a 429 is not for the SDK to retry, and its sleeps count as waiting;
 - `_prepare_request`: the last look at what leaves this machine: the token's checks, and where it goes;
-- `_make_status_error`: IONOS' words in the SDK's exceptions.
+- `_make_status_error`: IONOS' words in the SDK's exceptions;
+- `_process_response`: an answer that cannot be read is an exception of the SDK's too, also in the middle of a stream;
+- `websocket_base_url`: every WebSocket asks for it, which none of the above would see.
 """
 
 from __future__ import annotations
@@ -26,16 +28,30 @@ import openai
 from ionos_openai.budget import Budget, PacedCall, Pacing, arepeat, current_call, repeat
 from ionos_openai.calls import IMAGE_PATHS, adapt_call, merge_call, with_bytes
 from ionos_openai.errors import ConfigurationError, MissingTokenError
-from ionos_openai.explain import add_ids, describe_answer, explaining_connections, readable_body
+from ionos_openai.explain import (
+    NOTHING,
+    UNREADABLE,
+    add_ids,
+    aexplained_events,
+    check_parsed,
+    describe_answer,
+    explained_events,
+    explaining_connections,
+    is_readable,
+    readable_body,
+)
 from ionos_openai.fanout import asend_all, send_all
 from ionos_openai.plan import explaining_environment, make_plan
 from ionos_openai.settings import IonosSettings
 from ionos_openai.tokens import (
     FROM_SOURCE,
+    NO_WEBSOCKETS,
     AsyncTokenSource,
     TokenSource,
     as_text,
     check_departure,
+    clean_authorization,
+    no_websockets,
     plain_token,
     set_token,
     wants_token,
@@ -52,8 +68,9 @@ if TYPE_CHECKING:
     from ionos_openai.compat import CompatMode
     from ionos_openai.sandbox import Sandbox
 
-# Arguments of the SDK's own that would send the IONOS token somewhere else.
+# Arguments of the SDK's own that would send the IONOS token somewhere else, and those that are OpenAI's own data.
 _NOT_AT_IONOS = ("provider", "workload_identity", "data_residency")
+_NOT_FOR_IONOS = ("organization", "project", "admin_api_key")
 
 
 def create_client(
@@ -115,6 +132,7 @@ def create_client(
         settings,
         api_key=api_key,
         base_url=base_url,
+        max_retries=max_retries,
         ca_bundle=ca_bundle,
         compat=compat,
         pace=pace,
@@ -122,20 +140,24 @@ def create_client(
         sandbox=sandbox,
         http_client=http_client,
     )
-    with explaining_environment():
+
+    def make() -> IonosOpenAI:
+        own = http_client
         if plan.answer is not None:
-            http_client = answering_client(plan.answer)
+            own = answering_client(plan.answer)
         elif plan.certificates is not None:
-            http_client = openai.DefaultHttpxClient(verify=plan.certificates)
-        client = IonosOpenAI(
+            own = openai.DefaultHttpxClient(verify=plan.certificates)
+        return IonosOpenAI(
             api_key=cast("str | TokenSource", plan.api_key),
             base_url=plan.base_url,
             timeout=_timeout(timeout, plan.settings),
-            max_retries=plan.settings.max_retries if max_retries is None else max_retries,
+            max_retries=plan.settings.max_retries,
             default_headers=default_headers,
             default_query=default_query,
-            http_client=http_client,
+            http_client=own,
         )
+
+    client = explaining_environment(make)
     client.ionos_settings, client.ionos_pacing = plan.settings, plan.pacing
     return client
 
@@ -164,6 +186,7 @@ def create_async_client(
         settings,
         api_key=api_key,
         base_url=base_url,
+        max_retries=max_retries,
         ca_bundle=ca_bundle,
         compat=compat,
         pace=pace,
@@ -171,20 +194,24 @@ def create_async_client(
         sandbox=sandbox,
         http_client=http_client,
     )
-    with explaining_environment():
+
+    def make() -> AsyncIonosOpenAI:
+        own = http_client
         if plan.answer is not None:
-            http_client = answering_async_client(plan.answer)
+            own = answering_async_client(plan.answer)
         elif plan.certificates is not None:
-            http_client = openai.DefaultAsyncHttpxClient(verify=plan.certificates)
-        client = AsyncIonosOpenAI(
+            own = openai.DefaultAsyncHttpxClient(verify=plan.certificates)
+        return AsyncIonosOpenAI(
             api_key=cast("str | AsyncTokenSource", plan.api_key),
             base_url=plan.base_url,
             timeout=_timeout(timeout, plan.settings),
-            max_retries=plan.settings.max_retries if max_retries is None else max_retries,
+            max_retries=plan.settings.max_retries,
             default_headers=default_headers,
             default_query=default_query,
-            http_client=http_client,
+            http_client=own,
         )
+
+    client = explaining_environment(make)
     client.ionos_settings, client.ionos_pacing = plan.settings, plan.pacing
     return client
 
@@ -208,10 +235,14 @@ class IonosOpenAI(openai.OpenAI):
             super().__init__(
                 api_key=FROM_SOURCE if callable(api_key) else api_key, default_headers=default_headers, **options
             )
-            _forget_environment(self, default_headers)
+            _forget_environment(self, default_headers, options)
+
+        websocket_base_url = no_websockets
 
         def copy(self, **options):
             """Return the SDK's copy, with what belongs to this package."""
+            # Given, so that the SDK does not look at ours, which would refuse.
+            options["websocket_base_url"] = options.get("websocket_base_url") or NO_WEBSOCKETS
             return _hand_on(self, super().copy(**options))
 
         with_options = copy
@@ -230,6 +261,17 @@ class IonosOpenAI(openai.OpenAI):
 
             return merge_call(call, *send_all(send, call.n))
 
+        def _process_response(self, *, cast_to, response, **kwargs):
+            try:
+                answer = super()._process_response(cast_to=cast_to, response=response, **kwargs)
+            except UNREADABLE:
+                if is_readable(response):
+                    raise
+                answer = NOTHING
+            if isinstance(answer, openai.Stream):
+                answer._iterator = explained_events(answer._iterator, response)
+            return check_parsed(answer, response, cast_to)
+
         def _prepare_options(self, options):
             options = super()._prepare_options(options)
             if (call := current_call()) is not None:
@@ -246,6 +288,7 @@ class IonosOpenAI(openai.OpenAI):
         super()._prepare_request(request)
         if self._token_source is not None and wants_token(request):
             set_token(request, self._token_source(), self._token_source)
+        clean_authorization(request)
         check_departure(request, str(self.base_url))
 
     def _make_status_error(self, err_msg: str, *, body: object, response: httpx.Response) -> openai.APIStatusError:
@@ -271,10 +314,14 @@ class AsyncIonosOpenAI(openai.AsyncOpenAI):
             super().__init__(
                 api_key=FROM_SOURCE if callable(api_key) else api_key, default_headers=default_headers, **options
             )
-            _forget_environment(self, default_headers)
+            _forget_environment(self, default_headers, options)
+
+        websocket_base_url = no_websockets
 
         def copy(self, **options):
             """Return the SDK's copy, with what belongs to this package."""
+            # Given, so that the SDK does not look at ours, which would refuse.
+            options["websocket_base_url"] = options.get("websocket_base_url") or NO_WEBSOCKETS
             return _hand_on(self, super().copy(**options))
 
         with_options = copy
@@ -292,6 +339,17 @@ class AsyncIonosOpenAI(openai.AsyncOpenAI):
                     return await arepeat(paced, attempt, repeatable=_is_repeatable(options))
 
             return merge_call(call, *await asend_all(send, call.n))
+
+        async def _process_response(self, *, cast_to, response, **kwargs):
+            try:
+                answer = await super()._process_response(cast_to=cast_to, response=response, **kwargs)
+            except UNREADABLE:
+                if is_readable(response):
+                    raise
+                answer = NOTHING
+            if isinstance(answer, openai.AsyncStream):
+                answer._iterator = aexplained_events(answer._iterator, response)
+            return check_parsed(answer, response, cast_to)
 
         async def _prepare_options(self, options):
             options = await super()._prepare_options(options)
@@ -311,6 +369,7 @@ class AsyncIonosOpenAI(openai.AsyncOpenAI):
             token = self._token_source()
             token = await token if inspect.isawaitable(token) else token
             set_token(request, token, self._token_source)
+        clean_authorization(request)
         check_departure(request, str(self.base_url))
 
     def _make_status_error(self, err_msg: str, *, body: object, response: httpx.Response) -> openai.APIStatusError:
@@ -332,16 +391,28 @@ def _check_options(api_key: object, options: Mapping[str, object]) -> None:
     for name in _NOT_AT_IONOS:
         if options.get(name) is not None:
             raise ConfigurationError(f"{name}= belongs to OpenAI's own service and would send the IONOS token there.")
+    for name in _NOT_FOR_IONOS:
+        if options.get(name) is not None:
+            raise ConfigurationError(f"{name}= is OpenAI's own and would be sent to IONOS: leave it out.")
 
 
-def _forget_environment(client: openai.OpenAI | openai.AsyncOpenAI, default_headers: Mapping[str, str] | None) -> None:
+def _forget_environment(
+    client: openai.OpenAI | openai.AsyncOpenAI,
+    default_headers: Mapping[str, str] | None,
+    options: Mapping[str, object],
+) -> None:
     """Drop what the SDK's constructor took from `OPENAI_*` variables, as it does for each copy again."""
     client.organization = None
     client.project = None
     client._custom_headers = dict(default_headers or {})
-    for name, nothing in (("webhook_secret", None), ("admin_api_key", None), ("_ambient_authorizations", frozenset())):
+    left = {
+        "webhook_secret": options.get("webhook_secret"),
+        "admin_api_key": None,
+        "_ambient_authorizations": frozenset(),
+    }
+    for name, value in left.items():
         if hasattr(client, name):
-            setattr(client, name, nothing)
+            setattr(client, name, value)
 
 
 _Client = TypeVar("_Client", IonosOpenAI, AsyncIonosOpenAI)

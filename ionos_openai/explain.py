@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import openai
+from pydantic import BaseModel
 
+from ionos_openai.calls import IMAGE_PATHS
 from ionos_openai.credentials import SANDBOX_TOKEN, TOKEN_ADVICE
 from ionos_openai.errors import mask_body, mask_secrets, read_error_body
 from ionos_openai.models import CATALOGUE, find_model, suggest_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     import httpx2 as httpx
 
+Item = TypeVar("Item")
+
 _LONGEST_NAME = 100
-_IMAGE_PATHS = ("/images/generations", "/images/edits")
+# What parsing an answer that is not what it should be ends in: bad JSON, or JSON that is no object.
+UNREADABLE = (ValueError, AttributeError, RecursionError)
+NOTHING = object()
+_OPENAI_MODEL = re.compile(r"(?:gpt|chatgpt|o\d|text-embedding|text-moderation|davinci|babbage|whisper|tts)\b.*")
 
 
 def describe_answer(response: httpx.Response, body: object) -> str:
@@ -51,8 +59,81 @@ def add_ids(error: openai.APIStatusError) -> openai.APIStatusError:
     Source: `errorCode` and the header `x-trace-id`, IONOS documentation and recorded answers, 2026-11.
     """
     error.code = error.code or read_error_body(error.body).code
-    error.request_id = error.request_id or error.response.headers.get("x-trace-id")
+    error.request_id = _request_id(error.response)
     return error
+
+
+def _request_id(response: httpx.Response) -> str | None:
+    said = response.headers.get("x-request-id") or response.headers.get("x-trace-id")
+    return mask_secrets(said, _token_of(response.request)) if said else None
+
+
+def is_readable(response: httpx.Response) -> bool:
+    """Tell whether an answer is a JSON object, as all of the service's are."""
+    try:
+        return isinstance(json.loads(response.content), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def check_parsed(parsed: Item, response: httpx.Response, cast_to: object) -> Item:
+    """Return what the SDK made of an answer; `NOTHING` where it could not be parsed.
+
+    Raises:
+        openai.APIResponseValidationError: It is none of the SDK's objects although one belongs there.
+    """
+    wants_object = isinstance(cast_to, type) and issubclass(cast_to, BaseModel)
+    if parsed is NOTHING or (wants_object and isinstance(parsed, (str, int, float, list, type(None)))):
+        raise _unreadable(response, f"The answer ({len(response.content)} bytes)")
+    return parsed
+
+
+def _unreadable(response: httpx.Response, what: str) -> openai.APIResponseValidationError:
+    # Without the body, in which a picture or a token may be.
+    kind = mask_secrets(response.headers.get("content-type", "").partition(";")[0]) or "no content type"
+    message = (
+        f"{what} is not the JSON object that the service sends (status {response.status_code}, {kind}): it was cut "
+        "off, or base_url does not lead to the service."
+    )
+    error = openai.APIResponseValidationError(response, None, message=message)
+    error.request_id = _request_id(response)  # type: ignore[attr-defined]  # as an APIStatusError has it
+    return error
+
+
+def explained_events(events: Iterator[Item], response: httpx.Response) -> Iterator[Item]:
+    """Pass on a stream's events; an error among them, or one that is no JSON, says so and shows no secret."""
+    with contextlib.suppress(json.JSONDecodeError):
+        try:
+            yield from events
+        except openai.APIError as error:
+            _explain_event(error, response)
+            raise
+        return
+    raise _unreadable(response, "An event of the stream")
+
+
+async def aexplained_events(events: AsyncIterator[Item], response: httpx.Response) -> AsyncIterator[Item]:
+    """Do what `explained_events` does, in an event loop."""
+    with contextlib.suppress(json.JSONDecodeError):
+        try:
+            async for event in events:
+                yield event
+        except openai.APIError as error:
+            _explain_event(error, response)
+            raise
+        return
+    raise _unreadable(response, "An event of the stream")
+
+
+def _explain_event(error: openai.APIError, response: httpx.Response) -> None:
+    if isinstance(error, openai.APIConnectionError):
+        return
+    error.body = readable_body(response, error.body)
+    said = read_error_body(error.body)
+    error.code = said.code
+    error.message = said.message or mask_secrets(error.message, _token_of(response.request))
+    error.args = (error.message,)
+    error.request_id = _request_id(response)  # type: ignore[attr-defined]  # as an APIStatusError has it
 
 
 @contextlib.contextmanager
@@ -104,13 +185,19 @@ def _hint(response: httpx.Response, said: str | None) -> str:
         return " The likely cause: the token's user has no access to the AI Model Hub, or not to this model."
     if status == 429:
         return " A limit of the contract is reached: wait for the time in the Retry-After header, then try again."
-    if status in (400, 404) and _is_about_images(response):
-        return _model_hint(_model_sent(response), unexplained=said is None or status == 404)
+    if status not in (400, 404):
+        return ""
+    model = _model_sent(response)
+    if _is_about_images(response):
+        return _model_hint(model, unexplained=said is None or status == 404)
+    if model and _OPENAI_MODEL.fullmatch(model):
+        name = mask_secrets(model)
+        return f" The service may not offer the model {name!r}; client.models.list() tells what it offers."
     return ""
 
 
 def _is_about_images(response: httpx.Response) -> bool:
-    return response.request.url.path.endswith(_IMAGE_PATHS)
+    return response.request.url.path.endswith(tuple(IMAGE_PATHS))
 
 
 def _model_hint(model: str | None, *, unexplained: bool) -> str:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import ssl
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, TypeVar, cast, get_args
 from urllib.parse import urlsplit
 
 from ionos_openai.budget import Limits, Pacing
 from ionos_openai.compat import CompatMode
 from ionos_openai.credentials import SANDBOX_TOKEN, check_base_url, is_ionos_host, normalise_base_url
-from ionos_openai.errors import ConfigurationError, IonosError
+from ionos_openai.errors import ConfigurationError, IonosError, mask_secrets
 from ionos_openai.settings import IonosSettings, foreign_variables
 from ionos_openai.tokens import AsyncTokenSource, TokenSource, as_text, find_token
 from ionos_openai.transport import http_library, travel
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import httpx2 as httpx
     from pydantic import SecretStr
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from ionos_openai.sandbox import Sandbox
 
 log = logging.getLogger("ionos_openai")
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ def make_plan(
     *,
     api_key: str | SecretStr | TokenSource | AsyncTokenSource | None,
     base_url: str | httpx.URL | None,
+    max_retries: int | None,
     ca_bundle: str | os.PathLike[str] | None,
     compat: CompatMode | None,
     pace: bool | None,
@@ -64,7 +66,9 @@ def make_plan(
     http_client: object,
 ) -> Plan:
     """Decide on all of it; arguments win over settings. Raises what `create_client` raises."""
-    settings = _with(settings or IonosSettings(), compat=compat, pace=pace, max_wait=max_wait)
+    settings = _with(settings or IonosSettings(), max_retries=max_retries, compat=compat, pace=pace, max_wait=max_wait)
+    if ca_bundle and http_client is not None:
+        raise ConfigurationError("ca_bundle= and http_client= exclude each other: give your own client verify=.")
     stand_in = _choose_sandbox(settings, wanted=sandbox, api_key=api_key)
     url = _find_address(settings, base_url)
     token: str | TokenSource | AsyncTokenSource = SANDBOX_TOKEN
@@ -89,33 +93,34 @@ def make_plan(
     )
 
 
-@contextlib.contextmanager
-def explaining_environment() -> Iterator[None]:
-    """Say which variable is to be mended where the HTTP library cannot make a client of what it finds in them.
+def explaining_environment(make: Callable[[], Made]) -> Made:
+    """Return what `make` makes; where the HTTP library cannot use what the environment names, say which variable it is.
 
     Raises:
         ConfigurationError: A proxy or a file of certificates that the environment names cannot be used.
     """
-    # The HTTP library's own words may hold a proxy's password, so that they are not passed on.
     try:
-        yield
+        return make()
     except IonosError:
         raise
-    except ImportError:
-        problem = f"{_named('PROXY')} names a SOCKS proxy, which needs the package socksio: pip install socksio"
-    except OSError:
-        problem = f"The certificates that {_named('SSL_CERT')} names cannot be read: mend or unset it"
-    except ValueError:
-        problem = f"{_named('PROXY')} cannot be used: write http://HOST:PORT, or unset it"
-    else:
-        return
-    raise ConfigurationError(f"{problem}.")
+    except (ImportError, OSError, ValueError, http_library().InvalidURL) as error:
+        problem = _blame(error)
+        if not problem:
+            raise
+    # Raised out here: the HTTP library's own words may hold a proxy's password, and are not to travel along as context.
+    raise ConfigurationError(problem)
 
 
-def _named(part: str) -> str:
-    """Return the variables that are set and have `part` in their name, as a phrase."""
-    names = [name for name in foreign_variables() if part in name.upper() and name.upper() != "NO_PROXY"]
-    return " or ".join(names) or f"A {part} variable"
+def _blame(error: Exception) -> str:
+    """Say what is to be mended of the variables that are set; nothing where the error can be none of theirs."""
+    variables = foreign_variables()
+    proxies = " or ".join(name for name in variables if name.upper().endswith("_PROXY") and name.upper() != "NO_PROXY")
+    certificates = " or ".join(name for name in variables if name.startswith("SSL_CERT"))
+    if isinstance(error, OSError):
+        return certificates and f"The certificates that {certificates} names cannot be read: mend or unset it."
+    if isinstance(error, ImportError):
+        return proxies and f"{proxies} names a SOCKS proxy, which needs the package socksio: pip install socksio."
+    return proxies and f"{proxies} cannot be used: write http://HOST:PORT, or unset it."
 
 
 def _find_address(settings: IonosSettings, base_url: str | httpx.URL | None) -> str:
@@ -145,6 +150,9 @@ def _with(settings: IonosSettings, **given: object) -> IonosSettings:
     given = {name: value for name, value in given.items() if value is not None}
     if given.get("compat", "off") not in get_args(CompatMode):
         raise ConfigurationError(f"compat= is not known: choose {' or '.join(get_args(CompatMode))}.")
+    max_retries = given.get("max_retries", 0)
+    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
+        raise ConfigurationError("max_retries= is not a whole number from 0: leave it out for the default.")
     max_wait = given.get("max_wait", 0)
     if isinstance(max_wait, bool) or not isinstance(max_wait, (int, float)) or not max_wait >= 0:
         raise ConfigurationError("max_wait= is not a number of seconds from 0: leave it out to wait as long as needed.")
@@ -221,8 +229,7 @@ def trust_also(bundle: Path) -> ssl.SSLContext:
     Raises:
         ConfigurationError: The file cannot be read, or holds no certificate.
     """
-    with explaining_environment():
-        context = cast("ssl.SSLContext", http_library().create_ssl_context())
+    context = explaining_environment(lambda: cast("ssl.SSLContext", http_library().create_ssl_context()))
     try:
         context.load_verify_locations(cafile=bundle)
     except ssl.SSLError:
@@ -231,4 +238,5 @@ def trust_also(bundle: Path) -> ssl.SSLContext:
         problem = f"cannot be read ({error.strerror})"
     else:
         return context
-    raise ConfigurationError(f"The CA bundle {bundle} {problem}: mend ca_bundle=, IONOS_CA_BUNDLE or --ca-bundle.")
+    shown = mask_secrets(str(bundle))
+    raise ConfigurationError(f"The CA bundle {shown} {problem}: mend ca_bundle=, IONOS_CA_BUNDLE or --ca-bundle.")

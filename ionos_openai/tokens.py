@@ -1,4 +1,7 @@
-"""A client's token: where it comes from, and the last look at it before a request leaves this machine."""
+"""A client's token: where it comes from, and the last look at it before a request leaves this machine.
+
+The rules that are applied here are those of `credentials.py`, which is pure.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from pydantic import SecretStr
 
@@ -18,7 +21,7 @@ from ionos_openai.credentials import (
     clean_token,
     same_origin,
 )
-from ionos_openai.errors import MissingTokenError, UntrustedHostError
+from ionos_openai.errors import ConfigurationError, InvalidTokenError, MissingTokenError, UntrustedHostError
 from ionos_openai.notebook import in_notebook
 from ionos_openai.settings import TOKEN_VARIABLES, IonosSettings, TokenFile
 
@@ -32,6 +35,8 @@ AsyncTokenSource: TypeAlias = Callable[[], Awaitable[str]]
 
 # Stands where the SDK wants text although the token comes from a callable; replaced in every request.
 FROM_SOURCE = "ionos-token-from-callable"
+# Stands in a copy's arguments for the address of WebSockets, since the SDK would else ask the client for its own.
+NO_WEBSOCKETS = "no WebSockets"
 _WARN_WITHIN_DAYS = 7
 _warned_of_expiry = False
 
@@ -75,7 +80,7 @@ def _missing_token(settings: IonosSettings) -> str:
     )
     return (
         f"No IONOS token: set {TOKEN_VARIABLES[0]} (or {' or '.join(TOKEN_VARIABLES[1:])}, or IONOS_API_TOKEN_FILE to "
-        f"a file that holds it), or pass api_key=. Looked in {looked}.{refused}{prompt} {TOKEN_ADVICE} To try "
+        f"a file that holds it), or pass api_key= in code. Looked in {looked}.{refused}{prompt} {TOKEN_ADVICE} To try "
         "without one, use the stand-in, which draws placeholders: sandbox=True, IONOS_SANDBOX=1 or --sandbox."
     )
 
@@ -113,13 +118,26 @@ def plain_token(token: object) -> str:
     return clean_token(token) if isinstance(token, str) else ""
 
 
+def clean_authorization(request: httpx.Request) -> None:
+    """Strip the request's token of blanks: a line break would make the HTTP library quote the token in its error.
+
+    Raises:
+        InvalidTokenError: A line break, or the like, stands inside.
+    """
+    given = request.headers.get("authorization", "")
+    header = given.strip()
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() == "bearer":
+        header = f"Bearer {clean_token(token)}"
+    elif not header.isascii() or not header.isprintable():
+        raise InvalidTokenError("The Authorization header has line breaks or other characters that no header can have.")
+    if header != given:
+        request.headers["authorization"] = header
+
+
 def check_departure(request: httpx.Request, base_url: str) -> None:
     """Let a request with a token go only to the client's own service, encrypted, with a token that can work."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token != clean_token(token):
-        # A line break at its end would make the HTTP library quote the token in its error.
-        token = clean_token(token)
-        request.headers["authorization"] = f"Bearer {token}"
     if not scheme or token == SANDBOX_TOKEN:
         return
     url = str(request.url)
@@ -131,3 +149,21 @@ def check_departure(request: httpx.Request, base_url: str) -> None:
     check_secure(url, origin="The request")
     if scheme.lower() == "bearer":
         inspect_token(token, "The token")
+
+
+class _NoWebSocketsError(ConfigurationError, AttributeError):
+    """Also an AttributeError, so that whatever looks through a client's attributes passes this one over."""
+
+
+def _refuse_websockets(client: object) -> NoReturn:
+    del client
+    raise _NoWebSocketsError("IONOS documents no API over WebSockets, so the token was not sent over one.")
+
+
+def _refuse_address(client: object, address: object) -> None:
+    if address not in (None, NO_WEBSOCKETS):
+        _refuse_websockets(client)
+
+
+# For a client's `websocket_base_url`: the SDK asks for it before each connection, of which no other hook is told.
+no_websockets = property(_refuse_websockets, _refuse_address)

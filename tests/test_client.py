@@ -5,6 +5,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import logging
+import sys
+import traceback
+import types
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -149,6 +153,92 @@ def test_what_belongs_to_openais_service_alone_is_refused() -> None:
         assert str(caught.value) == f"{name}= belongs to OpenAI's own service and would send the IONOS token there."
     with pytest.raises(MissingTokenError, match="Make clients with create_client"):
         type(client)(base_url=BASE_URL)
+    names = ["organization", "project"]
+    if hasattr(client, "admin_api_key"):
+        names.append("admin_api_key")
+    for name in names:
+        with pytest.raises(ConfigurationError) as caught:
+            client.copy(**{name: "x"})  # type: ignore[arg-type]
+        assert str(caught.value) == f"{name}= is OpenAI's own and would be sent to IONOS: leave it out."
+
+
+def test_a_webhook_secret_of_the_codes_own_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is sent nowhere; that of the variable is not taken."""
+    monkeypatch.setenv("OPENAI_WEBHOOK_SECRET", "whsec-canary-of-openai")
+    client: Any = create_client(api_key=TOKEN)
+    if not hasattr(client, "webhook_secret"):
+        pytest.skip("this version of the SDK has no webhooks")
+    assert client.webhook_secret is None
+    copied = client.copy(webhook_secret="whsec-mine")
+    assert (copied.webhook_secret, copied.with_options(timeout=3).webhook_secret) == ("whsec-mine", "whsec-mine")
+
+
+@pytest.mark.parametrize("make", [create_client, create_async_client])
+@pytest.mark.parametrize("value", [-1, 1.5, True, "2"])
+def test_a_number_of_retries_that_is_none_is_an_error(make: Callable[..., Any], value: object) -> None:
+    """It is said of the argument, on every version of the SDK."""
+    with pytest.raises(ConfigurationError) as caught:
+        make(api_key=TOKEN, max_retries=value)
+    assert str(caught.value) == "max_retries= is not a whole number from 0: leave it out for the default."
+
+
+# WebSockets.
+
+
+def refuse_to_connect(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Stand in for the package websockets, wherever a version of the SDK takes it from; return what it is asked."""
+    asked: list[object] = []
+    for name, attribute in (
+        ("websockets", None),
+        ("websockets.sync", None),
+        ("websockets.sync.client", "connect"),
+        ("websockets.asyncio", None),
+        ("websockets.asyncio.client", "connect"),
+        ("openai.lib._websocket", "_WebSocketConnect"),
+    ):
+        module = types.ModuleType(name)
+        if attribute:
+            setattr(module, attribute, lambda *args, **options: asked.append((args, options)))
+        monkeypatch.setitem(sys.modules, name, module)
+    return asked
+
+
+async def test_no_websocket_gets_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A WebSocket passes none of the token's checks, so none is opened: not by a copy, nor to another address."""
+    asked = refuse_to_connect(monkeypatch)
+    message = r"^IONOS documents no API over WebSockets, so the token was not sent over one\.$"
+    for key in (TOKEN, lambda: TOKEN):
+        client: Any = create_client(api_key=key)  # type: ignore[arg-type]
+        for one in (client, client.copy(), client.with_options(base_url="http://192.0.2.2/v1").copy(api_key="other")):
+            for resource in ("realtime", "responses", "beta.realtime", "live"):
+                connect = getattr(attrgetter(resource)(one), "connect", None) if has(one, resource) else None
+                if connect is not None:
+                    with pytest.raises(ConfigurationError, match=message), connect(**arguments_of(connect)):
+                        pass
+        asynchronous: Any = create_async_client(api_key=key)  # type: ignore[arg-type]
+        realtime = asynchronous.realtime if has(asynchronous, "realtime") else asynchronous.beta.realtime
+        with pytest.raises(ConfigurationError, match=message):
+            async with realtime.connect(model="m"):
+                pass
+        with pytest.raises(ConfigurationError, match=message):
+            client.with_options(websocket_base_url="wss://192.0.2.2/v1")
+        with pytest.raises(ConfigurationError, match=message):
+            client.websocket_base_url = "wss://192.0.2.2/v1"
+        assert not hasattr(client, "websocket_base_url")
+    assert asked == []
+
+
+def has(client: object, path: str) -> bool:
+    try:
+        attrgetter(path)(client)
+    except AttributeError:
+        return False
+    return True
+
+
+def arguments_of(connect: Callable[..., object]) -> dict[str, str]:
+    required = [one for one in inspect.signature(connect).parameters.values() if one.default is one.empty]
+    return {one.name: "x" for one in required if one.kind is one.KEYWORD_ONLY}
 
 
 async def test_what_was_asked_is_remembered_with_the_response(server: LoopbackServer) -> None:
@@ -482,6 +572,28 @@ def test_a_header_of_the_users_own_is_held_to_the_same_rules(outbox: Outbox) -> 
             with pytest.raises(UntrustedHostError):
                 client.get("https://evil.example", cast_to=object, options={"headers": {"Authorization": value}})
     assert outbox.tokens() == ["Basic bWU6c2VjcmV0"]
+
+
+@pytest.mark.parametrize("header", ["{}\n", " {}\t", "Basic {}\r\n", "Bearer {}\n", "bearer  {}"])
+def test_blanks_around_a_header_of_the_users_own_are_stripped(header: str, server: LoopbackServer) -> None:
+    """They would make the HTTP library quote the token in its error, with whatever scheme."""
+    with create_client(
+        api_key=TOKEN, base_url=server.url, default_headers={"Authorization": header.format("secret-one")}
+    ) as client:
+        client.models.list()
+    assert server.requests[0].headers["authorization"] in ("secret-one", "Basic secret-one", "Bearer secret-one")
+
+
+@pytest.mark.parametrize("header", ["secret-\x01one", "secret-\none", "Basic secret-\x7fone", "Bearer secret-\x01one"])
+def test_a_header_that_none_can_have_is_refused_unseen(header: str, server: LoopbackServer) -> None:
+    """The HTTP library, whose error would hold it, is not asked."""
+    with (
+        create_client(api_key=TOKEN, base_url=server.url, default_headers={"Authorization": header}) as client,
+        pytest.raises(InvalidTokenError) as caught,
+    ):
+        client.models.list()
+    assert "secret-" not in "".join(traceback.format_exception(caught.value))
+    assert server.requests == []
 
 
 def test_another_base_url_in_a_copy_is_named_in_code_but_must_be_encrypted(outbox: Outbox) -> None:

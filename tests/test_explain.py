@@ -200,6 +200,19 @@ def test_other_endpoints_say_nothing_of_image_models() -> None:
         assert str(refusal(400, b"", call)) == f"Error code: 400 - {NO_TEXT}"
 
 
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize("model", ["gpt-4o", "o3-mini", "text-embedding-3-small", "chatgpt-4o-latest"])
+def test_a_model_of_openais_is_said_to_be_missing(status: int, model: str) -> None:
+    """Code that was written for OpenAI names one; what IONOS offers is asked for, not guessed."""
+    error = refusal(status, b"", lambda client: client.chat.completions.create(model=model, messages=[]))
+    assert str(error) == (
+        f"Error code: {status} - {NO_TEXT} The service may not offer the model '{model}'; client.models.list() tells "
+        "what it offers."
+    )
+    error = refusal(400, b"", lambda client: client.chat.completions.create(model=f"openai/{model}", messages=[]))
+    assert str(error) == f"Error code: 400 - {NO_TEXT}"
+
+
 def test_an_edit_names_the_known_models_too() -> None:
     """The form of an edit is not read again, so the models are named without the one that was asked for."""
     error = refusal(400, b"", lambda client: client.images.edit(image=b"x", prompt="p", model="nothing/known"))
@@ -296,6 +309,119 @@ def test_a_token_that_the_answer_repeats_is_masked(body: object, token: str, cap
     shown += ["".join(traceback.format_exception(error)), caplog.text, repr(error.response), repr(error.request)]
     assert token not in "".join(map(str, shown))
     assert "<token>" in repr(error.body)
+
+
+@pytest.mark.parametrize("name", ["x-trace-id", "x-request-id"])
+@pytest.mark.parametrize("token", [TOKEN, "opaque-token-12345"])
+def test_a_token_that_a_header_repeats_is_masked(name: str, token: str) -> None:
+    """The request id is shown by tools of the users' own."""
+    http_client = answering_client(failing(401, **{name: f"id of {token}"}))
+    with (
+        create_client(api_key=token, max_retries=0, http_client=http_client) as client,
+        pytest.raises(openai.AuthenticationError) as caught,
+    ):
+        client.models.list()
+    assert caught.value.request_id == "id of <token>"
+
+
+# Answers that cannot be read.
+
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "models": lambda client: client.models.list(),
+    "images": lambda client: client.images.generate(prompt="p", model="vendor/m"),
+    "edits": lambda client: client.images.edit(image=b"x", prompt="p", model="vendor/m"),
+    "chat": lambda client: client.chat.completions.create(model="m", messages=[]),
+    "embeddings": lambda client: client.embeddings.create(model="m", input="x"),
+}
+UNREADABLE = {
+    "a page": (f"<html>{TOKEN}</html>".encode(), "text/html", "text/html"),
+    "a page said to be JSON": (f"<html>{TOKEN}</html>".encode(), "application/json", "application/json"),
+    "empty": (b"", "application/json", "application/json"),
+    "empty without a type": (b"", "", "no content type"),
+    "cut off": (f'{{"data":[{{"b64_json":"{TOKEN}'.encode(), "application/json; charset=utf-8", "application/json"),
+    "not UTF-8": (b"\xff\xfe{", "application/json", "application/json"),
+    **{
+        f"the JSON {body.decode()[:9]}": (body, "application/json", "application/json")
+        for body in (b"null", b"[]", b"5", b'"x"', b"[" * 100_000)
+    },
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+@pytest.mark.parametrize(("body", "sent", "said"), UNREADABLE.values(), ids=UNREADABLE.keys())
+async def test_an_answer_that_cannot_be_read_is_the_sdks_exception(
+    call: Callable[[Any], Any], body: bytes, sent: str, said: str, server: LoopbackServer
+) -> None:
+    """Of what came, only kind and size are told; status and id stay, sync and async."""
+    server.default = Answer(200, body, {"Content-Type": sent, "x-trace-id": TRACE})
+    message = (
+        f"The answer ({len(body)} bytes) is not the JSON object that the service sends (status 200, {said}): it was "
+        "cut off, or base_url does not lead to the service."
+    )
+    with (
+        create_client(api_key=TOKEN, base_url=server.url) as client,
+        pytest.raises(openai.APIResponseValidationError) as caught,
+    ):
+        call(client)
+    async with create_async_client(api_key=TOKEN, base_url=server.url) as asynchronous:
+        with pytest.raises(openai.APIResponseValidationError) as also:
+            await call(asynchronous)
+    assert len(server.requests) == 2
+    for error in (caught.value, also.value):
+        assert (str(error), error.message, error.status_code, error.body) == (message, message, 200, None)
+        assert (error.request_id, error.__cause__, error.__context__) == (TRACE, None, None)  # type: ignore[attr-defined]
+
+
+def test_other_answers_are_the_sdks_matter(server: LoopbackServer) -> None:
+    """Text and JSON of any shape, where they are asked for, and raw answers come as they are."""
+    server.default = Answer(200, b"[1]", {"Content-Type": "application/json"})
+    with create_client(api_key=TOKEN, base_url=server.url) as client:
+        assert client.get("/x", cast_to=object) == [1]
+        assert client.get("/x", cast_to=str) == "[1]"
+        assert client.models.with_raw_response.list().http_response.content == b"[1]"
+        server.default = Answer(200, b"{", {"Content-Type": "application/json"})
+        with pytest.raises(openai.APIResponseValidationError):
+            client.get("/x", cast_to=object)
+
+
+# Errors in the middle of a stream.
+
+EVENT = b'data: {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": []}\n\n'
+
+
+async def stream_error(server: LoopbackServer, event: bytes) -> list[Any]:
+    """Return what a stream ends in whose second event is `event`, sync and async."""
+    server.default = Answer(200, EVENT + event, {"Content-Type": "text/event-stream", "x-trace-id": TRACE})
+    asked: dict[str, Any] = {"model": "m", "messages": [], "stream": True}
+    with create_client(api_key=TOKEN, base_url=server.url) as client:
+        events = client.chat.completions.create(**asked)
+        assert next(events).id == "1"
+        with pytest.raises(openai.APIError) as caught:
+            next(events)
+    async with create_async_client(api_key=TOKEN, base_url=server.url) as asynchronous:
+        with pytest.raises(openai.APIError) as also:
+            [one async for one in await asynchronous.chat.completions.create(**asked)]
+    return [caught.value, also.value]
+
+
+async def test_an_error_in_a_stream_is_as_readable(server: LoopbackServer) -> None:
+    """It has the service's text, code and id, and neither the token nor base64 in anything."""
+    data = base64.b64encode(bytes(range(256))).decode()
+    said = {"error": {"httpStatus": 500, "errorCode": "c-1", "message": f"echo {TOKEN} {data}", TOKEN: data}}
+    for error in await stream_error(server, f"data: {json.dumps(said)}\n\n".encode()):
+        assert (str(error), error.message) == ("echo <token> <data>", "echo <token> <data>")
+        assert (error.code, error.request_id) == ("c-1", TRACE)
+        shown = "".join(traceback.format_exception(error)) + repr(vars(error))
+        assert TOKEN not in shown
+        assert data not in shown
+
+
+async def test_an_event_that_is_no_json_is_the_sdks_exception(server: LoopbackServer) -> None:
+    """What was cut off in the middle of an event is not shown."""
+    for error in await stream_error(server, f'data: {{"x": "{TOKEN}\n\n'.encode()):
+        assert type(error) is openai.APIResponseValidationError
+        assert str(error).startswith("An event of the stream is not the JSON object that the service sends (status 200")
+        assert (error.__cause__, error.__context__) == (None, None)
 
 
 def test_the_stand_ins_token_is_an_ordinary_word() -> None:

@@ -15,7 +15,7 @@ import trustme
 from ionos_openai.client import create_async_client, create_client
 from ionos_openai.errors import ConfigurationError
 from ionos_openai.plan import trust_also
-from ionos_openai.settings import IonosSettings
+from ionos_openai.settings import IonosSettings, foreign_variables
 from ionos_openai.transport import answering_async_client, answering_client, http_library
 from tests.loopback import MODEL_LIST, LoopbackServer
 from tests.proxy import ConnectProxy
@@ -163,6 +163,7 @@ def test_ssl_cert_file_and_a_ca_bundle_work_together(
             "HTTPS_PROXY names a SOCKS proxy.* pip install",
         ),
         ("ALL_PROXY", "gopher://user:pass-word@localhost:1", "ALL_PROXY cannot be used: write http://HOST:PORT"),
+        ("HTTPS_PROXY", "http://user:pass-word#x@localhost:1", "HTTPS_PROXY cannot be used: write http://HOST:PORT"),
         ("SSL_CERT_FILE", __file__, "that SSL_CERT_FILE names cannot be read"),
     ],
 )
@@ -181,6 +182,25 @@ def test_what_the_environment_names_and_cannot_be_used_is_said(
         create(api_key="t", base_url=network.server.url, ca_bundle=network.ca if own_ca else None)
     shown = "".join(traceback.format_exception(caught.value))
     assert "pass-word" not in shown
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+@pytest.mark.parametrize("create", [create_client, create_async_client])
+@pytest.mark.parametrize("kind", [ValueError, OSError, ImportError])
+def test_what_no_variable_can_have_caused_is_not_put_down_to_one(
+    create: Any, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a variable of the kind, the constructor's own error comes out."""
+    for name in foreign_variables():
+        monkeypatch.delenv(name)
+
+    def fail(*args: object, **options: object) -> None:
+        raise kind("something else")
+
+    for name in ("OpenAI", "AsyncOpenAI"):
+        monkeypatch.setattr(getattr(openai, name), "__init__", fail)
+    with pytest.raises(kind, match=r"^something else$"):
+        create(api_key="t")
 
 
 def test_a_users_own_http_client_is_used_as_it_is(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,6 +213,14 @@ def test_a_users_own_http_client_is_used_as_it_is(network: Network, monkeypatch:
         client.models.list()
     assert way(network) == (1, [])
     assert network.server.requests[0].headers["x-own"] == "yes"
+
+
+@pytest.mark.parametrize("create", [create_client, create_async_client])
+def test_a_ca_bundle_beside_an_http_client_is_refused(create: Any) -> None:
+    """It could not be added to a client that is used as it is."""
+    with pytest.raises(ConfigurationError) as caught:
+        create(api_key="t", ca_bundle="ca.pem", http_client=object())
+    assert str(caught.value) == "ca_bundle= and http_client= exclude each other: give your own client verify=."
 
 
 def test_a_ca_bundle_that_cannot_work_is_an_error_before_anything_is_sent(tmp_path: Path) -> None:
