@@ -225,6 +225,16 @@ def test_the_clients_settings_say_how_pictures_are_saved(
     check_secret(tmp_path)
 
 
+def test_the_arguments_win_over_the_clients_settings(service: Service, tmp_path: Path) -> None:
+    """Of marking; what is recorded is the same prompt."""
+    with create_client(api_key=make_token(), base_url=service.url, settings=SECRET) as client:
+        generate_batch(client, ["a fox"], tmp_path, provenance=True, prompt_in_metadata=True).run()
+    [path] = tmp_path.glob("*.jpg")
+    found = read_provenance(path)
+    assert found is not None
+    assert found.prompt == "a fox"
+
+
 async def test_the_async_clients_settings_say_how_pictures_are_saved(service: Service, tmp_path: Path) -> None:
     """Its async twin."""
     async with create_async_client(api_key=make_token(), base_url=service.url, settings=SECRET) as client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import stat
 import struct
@@ -357,6 +358,25 @@ def test_generate_marks_what_it_saves(service: LoopbackServer, cli: Callable[...
     assert second is not None
     assert (first.model, first.prompt, second.model, second.prompt) == (FLUX, None, FLUX, "b")
     assert Path("c.jpg").read_bytes() == encode()
+
+
+def test_batch_marks_what_it_saves(cli: Callable[..., Result]) -> None:
+    """With the same options, which win over the settings."""
+    Path("prompts.txt").write_text("a fox\n")
+    for folder, option in (("a", []), ("b", ["--prompt-in-metadata"]), ("c", ["--no-provenance"])):
+        assert cli("batch", "prompts.txt", "-o", folder, "--sandbox", *option).code == 0
+    first, second, third = (read_provenance(f"{folder}/a-fox.jpg") for folder in "abc")
+    assert first is not None
+    assert second is not None
+    assert (first.prompt, second.prompt, third) == (None, "a fox", None)
+
+
+def test_a_seed_is_sent_and_recorded(service: LoopbackServer, cli: Callable[..., Result]) -> None:
+    """As it is, since nothing is known of what the service makes of it."""
+    cli("generate", "a", "--seed", "7")
+    found = read_provenance("a.jpg")
+    assert found is not None
+    assert (json.loads(service.requests[0].body)["seed"], found.seed) == (7, 7)
 
 
 def test_settings_turn_the_mark_off(

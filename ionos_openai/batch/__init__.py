@@ -60,6 +60,8 @@ def generate_batch(
     verify: bool = False,
     redo: Collection[str] = (),
     only_failed: bool = False,
+    provenance: bool | None = None,
+    prompt_in_metadata: bool | None = None,
     timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
     on_event: Callable[[BatchEvent], object] | None = None,
 ) -> Batch:
@@ -89,6 +91,8 @@ def generate_batch(
         verify: Compare the bytes of recorded pictures, not only their size and time.
         redo: Names, of requests or files, whose pictures are made once more, beside those that were.
         only_failed: Make only what an earlier run tried and failed at.
+        provenance: Whether the metadata says that a model made the pictures; by default the client's setting.
+        prompt_in_metadata: Whether it has the prompt too; by default the client's setting.
         timeout: Seconds for each request, or an `openai.Timeout`; by default the client's.
         on_event: Called, in the thread that iterates, with what happens.
 
@@ -117,6 +121,8 @@ def generate_batch(
         verify=verify,
         redo=redo,
         only_failed=only_failed,
+        provenance=provenance,
+        prompt_in_metadata=prompt_in_metadata,
     )
     run, manifest, lock = _open(requests, plan)
     return Batch(client, run, manifest, lock, concurrency=concurrency, timeout=timeout, on_event=on_event)
@@ -138,6 +144,8 @@ def agenerate_batch(
     verify: bool = False,
     redo: Collection[str] = (),
     only_failed: bool = False,
+    provenance: bool | None = None,
+    prompt_in_metadata: bool | None = None,
     timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
     on_event: Callable[[BatchEvent], object] | None = None,
 ) -> AsyncBatch:
@@ -159,6 +167,8 @@ def agenerate_batch(
         verify=verify,
         redo=redo,
         only_failed=only_failed,
+        provenance=provenance,
+        prompt_in_metadata=prompt_in_metadata,
     )
     run, manifest, lock = _open(requests, plan)
     return AsyncBatch(client, run, manifest, lock, concurrency=concurrency, timeout=timeout, on_event=on_event)
@@ -179,6 +189,8 @@ def _plan(
     verify: bool,
     redo: Collection[str],
     only_failed: bool,
+    provenance: bool | None,
+    prompt_in_metadata: bool | None,
 ) -> Plan:
     """Check the arguments, and last of all the directory, so that a call that cannot work leaves none behind."""
     for name, number, least in (("concurrency", concurrency, 1), ("max_attempts", max_attempts, 1)):
@@ -198,8 +210,8 @@ def _plan(
         directory=Path(directory),
         saving=SavingSettings(
             file_names=settings.file_names,
-            provenance=settings.provenance,
-            prompt_in_metadata=settings.prompt_in_metadata,
+            provenance=settings.provenance if provenance is None else provenance,
+            prompt_in_metadata=settings.prompt_in_metadata if prompt_in_metadata is None else prompt_in_metadata,
         ),
         model=settings.image_model if model is None else resolve_model(model),
         size=size,

@@ -105,6 +105,10 @@ _Number = Annotated[
         help="How many pictures of each prompt, by default 1; each one is billed.",
     ),
 ]
+_Seed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="N", help="Sent as it is; whether a model honours it is not known."),
+]
 _FileName = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="The files' name. By default it is made from the prompt.")
 ]
@@ -153,6 +157,7 @@ def generate(
     model: _Model = None,
     size: _Size = None,
     n: _Number = 1,
+    seed: _Seed = None,
     name: _FileName = None,
     format_: _Format = None,
     overwrite: _Overwrite = False,
@@ -175,6 +180,7 @@ def generate(
         model=model,
         size=size,
         n=n,
+        seed=seed,
         name=name,
         format=format_,
         overwrite=overwrite,
@@ -201,6 +207,7 @@ def edit(
     model: _EditModel = None,
     size: _EditSize = None,
     n: _Number = 1,
+    seed: _Seed = None,
     name: _FileName = None,
     format_: _Format = None,
     overwrite: _Overwrite = False,
@@ -222,6 +229,7 @@ def edit(
         model=model,
         size=size,
         n=n,
+        seed=seed,
         name=name,
         format=format_,
         overwrite=overwrite,
@@ -287,6 +295,8 @@ def batch(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check FILE, tell the cost and time; send nothing.")
     ] = False,
+    no_provenance: _NoProvenance = False,
+    prompt_in_metadata: _PromptInMetadata = False,
     base_url: _BaseUrl = None,
     ca_bundle: _CaBundle = None,
     max_wait: _MaxWait = None,
@@ -318,6 +328,8 @@ def batch(
         redo=tuple(redo or ()),
         retry_failed=retry_failed,
         dry_run=dry_run,
+        provenance=False if no_provenance else None,
+        prompt_in_metadata=prompt_in_metadata or None,
     )
     connection = Connection(base_url=base_url, ca_bundle=ca_bundle, max_wait=max_wait, sandbox=sandbox)
     terminal = Terminal(json=json, quiet=quiet)

@@ -79,6 +79,8 @@ def _make(client: openai.OpenAI, requests: list[ImageRequest], options: BatchOpt
         verify=options.verify,
         redo=options.redo,
         only_failed=options.retry_failed,
+        provenance=options.provenance,
+        prompt_in_metadata=options.prompt_in_metadata,
         on_event=report.hear,
         **further,
     )

@@ -42,6 +42,8 @@ class BatchOptions:
         redo: Names whose pictures are made once more.
         retry_failed: Whether only what failed before is made.
         dry_run: Whether nothing is sent.
+        provenance: Whether the metadata says how the pictures were made.
+        prompt_in_metadata: Whether it has the prompt too.
     """
 
     output: str
@@ -58,6 +60,8 @@ class BatchOptions:
     redo: tuple[str, ...] = ()
     retry_failed: bool = False
     dry_run: bool = False
+    provenance: bool | None = None
+    prompt_in_metadata: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,7 @@ class PictureOptions:
         model: An id or a short name.
         size: "WIDTHxHEIGHT" in px.
         n: How many pictures of each prompt.
+        seed: Sent as it is.
         name: The files' name.
         format: What to convert to.
         overwrite: Whether files of the same name are replaced.
@@ -80,6 +85,7 @@ class PictureOptions:
     model: str | None = None
     size: str | None = None
     n: int = 1
+    seed: int | None = None
     name: str | None = None
     format: str | None = None
     overwrite: bool = False

@@ -129,7 +129,7 @@ def _prepare(
         if options.size is not None:
             check_size(options.size, model)
         _check_place(target)
-        send = functools.partial(make, client, model=model, size=options.size, n=options.n)
+        send = functools.partial(make, client, model=model, size=options.size, n=options.n, seed=options.seed)
         report = _Report(sandbox=uses_sandbox(connection, settings), model=model, prices=parse_prices(settings.prices))
         run = _Run(
             prompts=texts,
