@@ -39,7 +39,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, Unpack
 
 from dotenv import dotenv_values
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
@@ -52,9 +52,6 @@ from ionos_openai.errors import ConfigurationError, IonosError, mask_secrets
 from ionos_openai.files import FileNames
 from ionos_openai.models import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL, resolve_model
 from ionos_openai.prices import parse_prices
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 log = logging.getLogger("ionos_openai")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from openai import OpenAIError
 
 from ionos_openai.batch import Batch, BatchEvent, BatchResult, Progress, generate_batch
+from ionos_openai.batch.manifest import MANIFEST
 from ionos_openai.batch.results import clock_time
 from ionos_openai.budget.buckets import estimate_seconds
 from ionos_openai.cli.batch_files import parse_labels, read_requests
@@ -306,7 +307,7 @@ def _summarise(batch: Batch, report: _Report, code: int, elapsed: float) -> None
     parts = [f"{progress.done} made ({progress.images} pictures)"]
     parts += [f"{number} {what}" for number, what in _others(progress) if number]
     cost = "no cost, placeholders" if report.is_sandbox else str(progress.cost or "cost not known")
-    terminal.note(f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {batch.directory / 'manifest.jsonl'}")
+    terminal.note(f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {batch.directory / MANIFEST}")
 
 
 def _others(progress: Progress) -> list[tuple[int, str]]:
