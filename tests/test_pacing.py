@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -25,7 +25,14 @@ from unittest import mock
 import openai
 import pytest
 
-from ionos_openai import BudgetExceededError, IonosSettings, create_async_client, create_client, generate_images
+from ionos_openai import (
+    BudgetExceededError,
+    IonosSettings,
+    create_async_client,
+    create_client,
+    fanout,
+    generate_images,
+)
 from ionos_openai.budget import Limits, PacedCall, current_call
 from ionos_openai.budget import pacing as pacing_module
 from ionos_openai.budget.buckets import Bucket, Level, take
@@ -249,6 +256,23 @@ def test_after_a_failure_nothing_that_waits_is_sent(service: Service) -> None:
 
     run_virtually(service, main, settings=IonosSettings(image_burst=2))
     assert service.statuses == [200, 400]
+
+
+def test_several_calls_are_waited_for_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows lets no Ctrl-C through to a wait without an end; here it comes at the second look."""
+    go_on, looks = threading.Event(), []
+
+    def look(futures: Any, timeout: float) -> Any:
+        looks.append(timeout)
+        if len(looks) == 2:
+            go_on.set()
+            raise KeyboardInterrupt
+        return wait(futures, 0)
+
+    monkeypatch.setattr(fanout, "wait", look)
+    answers, failures = fanout.send_all(lambda: go_on.wait(10), 2)
+    assert (answers, looks) == ([True, True], [0.5, 0.5])
+    assert [type(failure) for failure in failures] == [KeyboardInterrupt]
 
 
 def test_only_images_count_as_images(service: Service) -> None:
