@@ -15,7 +15,7 @@ try:
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "libcst":
         raise
-    raise ConfigurationError("migrate needs libcst. Install with: pip install 'ionos-openai[cli]'") from error
+    raise ConfigurationError("migrate needs libcst. Install with: pip install libcst") from error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -123,16 +123,26 @@ def _diff(file: FileMigration) -> Iterator[str]:
         return
     name = file.path.as_posix()
     before, after = (_lines(text, file.migration.secrets) for text in (file.original, file.migration.edited))
-    for line in difflib.unified_diff(before, after, f"a/{name.lstrip('/')}", f"b/{name.lstrip('/')}", lineterm=""):
-        yield "".join(one if one.isprintable() or one == "\t" else " " for one in line)
+    for line in difflib.unified_diff(before, after, f"a/{name.lstrip('/')}", f"b/{name.lstrip('/')}"):
+        content = line.rstrip("\r\n")
+        # A patch has the line ends of the file, and says where the last one is missing.
+        end = line[len(content) :].removesuffix("\n")
+        yield "".join(one if one.isprintable() or one == "\t" else " " for one in content) + end
+        if not line.endswith("\n"):
+            yield "\\ No newline at end of file"
+
+
+def _is_masked(file: FileMigration) -> bool:
+    return file.migration is not None and "".join(_lines(file.original, file.migration.secrets)) != file.original
 
 
 def _lines(text: str, secrets: frozenset[str]) -> list[str]:
+    """Return the lines of a text with their ends, keys masked."""
     for secret in sorted(secrets, key=len, reverse=True):
         # A short one may be a word of the code too: it is masked where it stands in quotes.
         for quote in ("'", '"') if len(secret) < _LONG_SECRET else ("",):
             text = text.replace(f"{quote}{secret}{quote}", f"{quote}<key>{quote}")
-    return [mask_secrets(line) for line in re.split(r"\r\n|\r|\n", text.removesuffix("\n"))]
+    return [mask_secrets(line) for line in re.findall(r"[^\n]*\n|[^\n]+", text)]
 
 
 def _document(files: Sequence[FileMigration], changed: Sequence[FileMigration], mode: Mode) -> dict[str, object]:
@@ -165,6 +175,8 @@ def _summarise(files: Sequence[FileMigration], changed: Sequence[FileMigration],
     if not findings and not skipped:
         parts = ["nothing of OpenAI's images found"]
     text = "; ".join(parts) + ("." if not changed else ". The token is read from IONOS_API_TOKEN.")
+    if mode == "diff" and any(_is_masked(file) for file in changed):
+        text += " Keys are masked in the diff: a hunk that has one does not apply; --write changes the file itself."
     # Beside the result, so that a pipe gets lines of one kind alone.
     print(text[0].upper() + text[1:], file=sys.stderr)
 

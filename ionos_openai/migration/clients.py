@@ -11,12 +11,14 @@ import libcst as cst
 
 from ionos_openai.migration.edits import Edit, Item, drop_items
 from ionos_openai.migration.findings import Finding
-from ionos_openai.migration.keys import assignments, literal_of, source_of
+from ionos_openai.migration.keys import literal_of, literals_of, source_of
+from ionos_openai.migration.names import line_handed_on, may_be_elsewhere, names_of
 from ionos_openai.migration.program import chain, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
+    from ionos_openai.migration.calls import ImageCall
     from ionos_openai.migration.program import Program
 
 PACKAGE = "ionos_openai"
@@ -27,6 +29,7 @@ _FACTORIES = {
     "openai.AsyncClient": "create_async_client",
 }
 _AZURE = frozenset({"openai.AzureOpenAI", "openai.AsyncAzureOpenAI"})
+_SECRETS = frozenset({"api_key", "azure_ad_token", "admin_api_key", "webhook_secret"})
 _KEPT = frozenset({"timeout", "max_retries", "default_query", "http_client"})
 _SENSELESS = frozenset(
     {"organization", "project", "webhook_secret", "admin_api_key", "websocket_base_url", "data_residency"}
@@ -41,6 +44,8 @@ _STEPS = frozenset(
     {"create", "parse", "stream", "retrieve", "list", "upload", "delete", "with_raw_response", "connect"}
     | {"with_streaming_response"}
 )
+# Other packages' classes that make a client of OpenAI's themselves.
+_WRAPPER = re.compile(r"\w.*\.(?:(?:Async)?(?:Azure)?OpenAI|DallEAPIWrapper)")
 _HEADERS_OF_OTHERS = re.compile(r"(?i)authorization|api-?key|openai-")
 
 
@@ -63,27 +68,49 @@ class Client:
     remedy: str = "create_client()"
 
 
-def find_clients(program: Program) -> list[Client]:
-    """Find the calls that make clients, and decide for each whether it can be rewritten."""
-    names = {call: sorted(program.imported(call.func) & {*_FACTORIES, *_AZURE}) for call in program.all(cst.Call)}
-    made = {call: found[0] for call, found in names.items() if found}
-    targets = {call: _targets(program, call) for call in made}
+def find_clients(program: Program, asked: Sequence[ImageCall]) -> list[Client]:
+    """Find the calls that make clients, and decide for each whether it can be rewritten.
+
+    Args:
+        program: The source.
+        asked: Its image calls.
+    """
+    found = {call: sorted(program.imported(call.func) & {*_FACTORIES, *_AZURE}) for call in program.all(cst.Call)}
+    made = {call: classes[0] for call, classes in found.items() if classes}
+    names = names_of(program, made)
     uses = list(_other_uses(program))
+    askers = {one.client for one in asked if not one.of_module}
     clients = []
     for call, name in made.items():
         # Whatever is not another client's may be this one's, under another name.
-        others = {target for other in made if other is not call for target in targets[other]} - targets[call]
-        clients.append(_judge(program, call, name, [use for use in uses if use[0] not in others]))
+        others = {one for other in made if other is not call for one in names[other]} - names[call]
+        problem = _use_problem(
+            program, call, names[call], askers - others, [use for use in uses if use[0] not in others]
+        )
+        clients.append(_judge(program, call, name, problem))
     return clients
 
 
 def key_literals(program: Program, clients: Sequence[Client]) -> set[cst.CSTNode]:
     """Return the literals that clients are given as keys."""
-    keys = [arg.value for one in clients for arg in one.call.args if _keyword(arg) == "api_key"]
-    return {literal for key in keys if (literal := literal_of(program, key)) is not None}
+    keys = [arg.value for one in clients for arg in one.call.args if _keyword(arg) in _SECRETS]
+    return {literal for key in keys for literal in literals_of(program, key)}
 
 
-def _judge(program: Program, call: cst.Call, name: str, uses: list[tuple[str, str, int]]) -> Client:
+def _use_problem(
+    program: Program, call: cst.Call, names: set[str], askers: set[str], uses: list[tuple[str, str, int]]
+) -> str | None:
+    """Return why a client may be needed for more than pictures, or not for pictures; None where neither seems so."""
+    if uses:
+        what = ", ".join(f"{use} in line {line}" for _, use, line in uses[:3])
+        return f"also serves {what}, which IONOS has with other models or not at all"
+    if not askers or not (askers & names or may_be_elsewhere(program, names)):
+        return "asks for no picture in this file: other code may use it for chat"
+    line = line_handed_on(program, call, names)
+    return f"is handed to other code in line {line}, which may use it for chat" if line else None
+
+
+def _judge(program: Program, call: cst.Call, name: str, use_problem: str | None) -> Client:
     def left(problem: str, remedy: str) -> Client:
         return Client(call=call, name=name, problem=problem, remedy=remedy)
 
@@ -94,12 +121,6 @@ def _judge(program: Program, call: cst.Call, name: str, uses: list[tuple[str, st
         return left("has a name that is bound in more than one way: not understood", remedy)
     if any(arg.star or arg.keyword is None for arg in call.args):
         return left("has arguments that cannot be seen here", f"{remedy} with timeout=, max_retries= and the like only")
-    if uses:
-        what = ", ".join(f"{use} in line {line}" for _, use, line in uses[:3])
-        return left(
-            f"also serves {what}, which IONOS has with other models or not at all",
-            f"a second client for the pictures: {remedy}",
-        )
     dropped: list[cst.Arg] = []
     for arg in call.args:
         verdict = _verdict(program, arg)
@@ -107,6 +128,8 @@ def _judge(program: Program, call: cst.Call, name: str, uses: list[tuple[str, st
             dropped.append(arg)
         elif verdict != "keep":
             return left(verdict, f"{remedy}, which reads IONOS_API_TOKEN")
+    if use_problem:
+        return left(use_problem, f"a client for the pictures alone: {remedy}")
     return Client(call=call, name=name, dropped=tuple(dropped))
 
 
@@ -172,17 +195,6 @@ def _other_uses(program: Program) -> Iterator[tuple[str, str, int]]:
                 if _STEPS.intersection(parts[index + 1 :]):
                     yield parts[index - 1], ".".join(parts[index:]), program.line(call)
                 break
-
-
-def _targets(program: Program, call: cst.Call) -> set[str]:
-    """Return the names that a client is given where it is made."""
-    names = {chain(target)[-1] for target, value in assignments(program) if value is call}
-    for parent in program.ancestors(call):
-        if isinstance(parent, cst.WithItem) and parent.item is call and parent.asname:
-            names.add(chain(parent.asname.name)[-1])
-        elif isinstance(parent, cst.Param):
-            names.add(parent.name.value)
-    return names
 
 
 def describe(program: Program, clients: Sequence[Client]) -> Iterator[Finding]:
@@ -257,7 +269,7 @@ def _stars_and_wrappers(program: Program) -> Iterator[Finding]:
     for call in program.all(cst.Call):
         for name in program.imported(call.func):
             # A class of the project's own (".clients.OpenAI") is reported where it is written.
-            if name not in {*_FACTORIES, *_AZURE} and re.fullmatch(r"\w.*\.(?:Async)?(?:Azure)?OpenAI", name):
+            if name not in {*_FACTORIES, *_AZURE} and _WRAPPER.fullmatch(name):
                 yield _finding(
                     program,
                     call,
@@ -339,7 +351,16 @@ def _rewrite_imports(program: Program, clients: Sequence[Client], local: dict[st
         needed.setdefault(chain(base)[0], set()).add(_FACTORIES[client.name])
     gone = {name for name in needed if _is_unused(program, name, used)}
     statements: list[cst.ImportFrom | cst.Import] = [*program.all(cst.ImportFrom), *program.all(cst.Import)]
-    return [edit for one in statements for edit in _rewrite_import(program, one, needed, gone, local)]
+    edits: list[Edit] = []
+    brought: set[str] = set()
+    for statement in sorted(statements, key=program.span):
+        aliases = _clients_in(statement, needed)
+        factories = {factory for one in aliases for factory in needed[_local_name(one)]}
+        dropped = [one for one in aliases if _local_name(one) in gone]
+        edits += _rewrite_import(program, statement, factories - brought, dropped, local)
+        if _is_of_module(program, statement):
+            brought |= factories | _factories_in(statement, local)
+    return edits
 
 
 def _is_unused(program: Program, name: str, used: set[cst.CSTNode]) -> bool:
@@ -352,35 +373,58 @@ def _is_unused(program: Program, name: str, used: set[cst.CSTNode]) -> bool:
     return not any(word.fullmatch(text) and not text.startswith(("OPENAI", "http")) for text in strings)
 
 
+def _clients_in(statement: cst.ImportFrom | cst.Import, needed: Collection[str]) -> list[cst.ImportAlias]:
+    if isinstance(statement.names, cst.ImportStar):
+        return []
+    return [one for one in statement.names if _brings_client(statement, one) and _local_name(one) in needed]
+
+
+def _is_of_module(program: Program, statement: cst.CSTNode) -> bool:
+    """Tell whether what a statement imports is there for all that follows in the file."""
+    line = program.parent(statement)
+    return line is not None and isinstance(program.parent(line), cst.Module)
+
+
+def _factories_in(statement: cst.ImportFrom | cst.Import, local: dict[str, str]) -> set[str]:
+    """Return the factories that a file's own import brings under the names that are used."""
+    if isinstance(statement.names, cst.ImportStar) or not isinstance(statement, cst.ImportFrom):
+        return set()
+    names = {_local_name(one) for one in statement.names if _module(statement) == PACKAGE}
+    return {factory for factory, name in local.items() if name in names}
+
+
 def _rewrite_import(
     program: Program,
     statement: cst.ImportFrom | cst.Import,
-    needed: dict[str, set[str]],
-    gone: set[str],
+    factories: set[str],
+    dropped: Sequence[cst.ImportAlias],
     local: dict[str, str],
 ) -> list[Edit]:
-    if isinstance(statement.names, cst.ImportStar):
+    """Put an import of factories before a statement, and take from it what is not needed any more."""
+    if isinstance(statement.names, cst.ImportStar) or not (factories or dropped):
         return []
-    aliases = [one for one in statement.names if _brings_client(statement, one) and _local_name(one) in needed]
-    if not aliases:
-        return []
-    factories = sorted({factory for one in aliases for factory in needed[_local_name(one)]})
-    words = [name if local[name] == name else f"{name} as {local[name]}" for name in factories]
-    new = f"from {PACKAGE} import {', '.join(words)}".encode()
+    words = [name if local[name] == name else f"{name} as {local[name]}" for name in sorted(factories)]
+    new = f"from {PACKAGE} import {', '.join(words)}".encode() if words else b""
     start, end = program.span(statement)
-    dropped = [one for one in aliases if _local_name(one) in gone]
     if len(dropped) == len(statement.names):
-        return [Edit(start=start, end=end, new=new)]
+        return [Edit(start=start, end=end, new=new) if new else _drop_statement(program, statement)]
     items = [_item(program, one, dropped=one in dropped) for one in statement.names]
     inner = items[-1].after if statement.names[-1] not in dropped else end
     closing = program.data.rfind(b")", start, end)
     first = items[0].start
     if isinstance(statement, cst.ImportFrom) and statement.lpar is not None:
         first, inner = program.data.rindex(b"(", start, items[0].start) + 1, closing
-    return [
-        Edit(start=start, end=start, new=new + _separator(program, statement, start)),
-        *drop_items(program.data, first, inner, items),
-    ]
+    new += _separator(program, statement, start) if new else b""
+    return [Edit(start=start, end=start, new=new), *drop_items(program.data, first, inner, items)]
+
+
+def _drop_statement(program: Program, statement: cst.CSTNode) -> Edit:
+    start, end = program.span(statement)
+    line_end = re.compile(rb"[ \t\f]*(?:\r\n|\r|\n|(?=#)|$)").match(program.data, end)
+    if line_end and start == program.line_start(start):
+        return Edit(start=start, end=line_end.end())
+    # Another statement shares the line.
+    return Edit(start=start, end=end, new=b"pass")
 
 
 def _brings_client(statement: cst.ImportFrom | cst.Import, alias: cst.ImportAlias) -> bool:

@@ -49,6 +49,6 @@ def _search(line: str, number: int, *, has_token: bool, holds_secrets: bool) -> 
             effort="hand" if needs_token else "none",
         )
     for name in dict.fromkeys(OPENAI_MODEL.findall(line)):
-        yield model_finding(name, line=number)
+        yield model_finding(name, line=number, effort="none")
     if not holds_secrets and looks_like_key(line):
         yield key_finding(number)

@@ -10,13 +10,20 @@ import re
 from dataclasses import dataclass
 
 from ionos_openai.compat import MOST_PICTURES
-from ionos_openai.models import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL, DEFAULT_SIZE
+from ionos_openai.models import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL, DEFAULT_SIZE, OPENAI_RETIRED
 
 OPENAI_MODEL = re.compile(r"(?<![\w.-])(?:dall-e(?:-[23])?|gpt-image-[\w.-]*\w|chatgpt-image-latest)(?![\w-])")
 """A name of one of OpenAI's image models, wherever it stands in a text."""
 
-# Source: OpenAI's deprecation page, as of 2026-11.
-RETIRED = {"dall-e-2": "2026-05-12", "dall-e-3": "2026-05-12", "gpt-image-1": "2026-10-23"}
+ADDRESS = re.compile(r"api\.openai\.com/v1/images")
+"""The address of OpenAI's image endpoints."""
+
+RELEVANT = re.compile(
+    rb"openai|dall-?e|gpt-image|chatgpt-image|create_variation|images\s*\.\s*(?:generate|edit|with_)", re.IGNORECASE
+)
+"""What a source that can matter at all has in its bytes, whatever its encoding."""
+
+RETIRED = OPENAI_RETIRED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import secrets
 import shutil
 import stat
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ionos_openai.errors import ConfigurationError
 from ionos_openai.migration.configuration import search_configuration
+from ionos_openai.migration.facts import RELEVANT
 from ionos_openai.migration.findings import Migration, SourceError
 from ionos_openai.migration.notebook import migrate_notebook
 from ionos_openai.migration.program import check_syntax
@@ -32,10 +32,6 @@ _SKIPPED_FOLDERS = frozenset(
 )
 _ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 _CONFIGURATION = frozenset({".yaml", ".yml", ".toml", ".json", ".env"})
-# Whether a file can matter at all, told from its bytes, whatever its encoding.
-_RELEVANT = re.compile(
-    rb"openai|dall-e|gpt-image|chatgpt-image|create_variation|images\s*\.\s*(?:generate|edit|with_)", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +146,11 @@ def _read(path: Path) -> tuple[bytes | None, bool]:
         data = file.read(limit + 1)
         if len(data) <= limit:
             # Without NULs, text in UTF-16 shows its letters too.
-            return data, bool(_RELEVANT.search(data.replace(b"\0", b"")))
-        matters = bool(_RELEVANT.search(data))
+            return data, bool(RELEVANT.search(data.replace(b"\0", b"")))
+        matters = bool(RELEVANT.search(data))
         while not matters and (more := file.read(limit)):
             data = data[-100:] + more
-            matters = bool(_RELEVANT.search(data))
+            matters = bool(RELEVANT.search(data))
         return None, matters
 
 

@@ -11,7 +11,7 @@ from ionos_openai.migration.findings import Finding
 from ionos_openai.migration.program import chain, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ionos_openai.migration.program import Program
 
@@ -20,7 +20,8 @@ Source: TypeAlias = Literal["nothing", "openai", "ionos", "literal", "unknown"]
 
 _KEY = re.compile(r"\bsk-[\w-]{16,}|\beyJ[\w-]{20,}")
 _PLACEHOLDER = re.compile(r"(?i)your|xxx|\.\.\.|…|<|placeholder|example|^(?:dummy|test|none|empty)\b|^\W*$")
-_SECRET_NAME = re.compile(r"(?i)api_?key|token|secret|passw|credential|authorization")
+_SECRET_NAME = re.compile(r"(?i)api_?key|token(?!iz)|secret|passw|credential|authorization")
+_RANDOM = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[\w+/=.-]{20,}")
 _VARIABLE = re.compile(r"\w*OPENAI\w*(?:KEY|TOKEN|URL|BASE|ORG\w*|ORGANIZATION|PROJECT\w*|SECRET|HEADERS|TYPE|VERSION)")
 _MODULE_SETTINGS = frozenset(
     {"api_key", "api_base", "base_url", "organization", "project", "api_type", "api_version", "azure_endpoint"}
@@ -45,7 +46,7 @@ def source_of(program: Program, node: cst.BaseExpression, *, hops: int = 3) -> S
     variable = looked_up(node)
     if variable is not None:
         return "ionos" if variable.startswith("IONOS_") else "openai" if "OPENAI" in variable.upper() else "unknown"
-    value = _only_value(program, node) if hops else None
+    value = only_value(program, node) if hops else None
     return source_of(program, value, hops=hops - 1) if value is not None else "unknown"
 
 
@@ -72,11 +73,33 @@ def literal_of(program: Program, node: cst.BaseExpression) -> cst.BaseExpression
     """Return the string literal that an expression is, falls back to, or was set to in the file."""
     if text_of(node) is not None:
         return node
-    other = fallback(node) or _only_value(program, node)
+    other = fallback(node) or only_value(program, node)
     return other if other is not None and text_of(other) is not None else None
 
 
-def _only_value(program: Program, node: cst.BaseExpression) -> cst.BaseExpression | None:
+def literals_of(program: Program, node: cst.BaseExpression, *, hops: int = 3) -> Iterator[cst.BaseExpression]:
+    """Yield the string literals that an expression may come to, wherever in the file its name is set."""
+    if text_of(node) is not None:
+        yield node
+    elif hops:
+        for one in _origins(program, node):
+            yield from literals_of(program, one, hops=hops - 1)
+
+
+def _origins(program: Program, node: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
+    if isinstance(node, cst.BooleanOperation):
+        yield from (node.left, node.right)
+    elif isinstance(node, cst.IfExp):
+        yield from (node.body, node.orelse)
+    elif isinstance(node, cst.Name | cst.Attribute):
+        name = chain(node)[-1]
+        yield from (value for target, value in assignments(program) if chain(target)[-1] == name)
+        yield from (one.default for one in program.all(cst.Param) if one.name.value == name and one.default)
+    elif (other := fallback(node)) is not None:
+        yield other
+
+
+def only_value(program: Program, node: cst.BaseExpression) -> cst.BaseExpression | None:
     """Return what a name was set to, where the file sets it once and in no other way."""
     parts = chain(node) if isinstance(node, cst.Name | cst.Attribute) else [""]
     if not all(parts) or program.imported(node):
@@ -101,21 +124,40 @@ def assignments(program: Program) -> Iterator[tuple[cst.BaseExpression, cst.Base
         yield walrus.target, walrus.value
 
 
-def find_secrets(program: Program) -> frozenset[str]:
-    """Return the texts of literals that are keys, or stand where secrets do, as they are written in the source."""
-    literals = [
-        node for node in program.all(cst.SimpleString) if looks_like_key(node.raw_value) or _is_secret(program, node)
-    ]
-    parts = [node.value for node in program.all(cst.FormattedStringText) if looks_like_key(node.value)]
-    found = {line for text in [*(node.raw_value for node in literals), *parts] for line in text.splitlines()}
-    return frozenset(text for text in found if len(text) >= 4)
+def find_secrets(program: Program, found: Iterable[cst.CSTNode]) -> frozenset[str]:
+    """Return the texts that are keys, or stand where secrets do, as they are written in the source.
+
+    Args:
+        program: The source.
+        found: What `find_key_nodes` found.
+    """
+    named = [node for node in program.all(cst.SimpleString) if _is_secret(program, node)]
+    texts = [text for node in (*found, *named) for text in _pieces(node)]
+    return frozenset(line for text in texts for line in text.splitlines() if len(line) >= 4)
+
+
+def _pieces(node: cst.CSTNode) -> Iterator[str]:
+    if isinstance(node, cst.ConcatenatedString):
+        yield from _pieces(node.left)
+        yield from _pieces(node.right)
+    elif isinstance(node, cst.SimpleString):
+        yield node.raw_value
+    elif isinstance(node, cst.FormattedStringText):
+        yield node.value
 
 
 def _is_secret(program: Program, node: cst.SimpleString) -> bool:
+    text = node.raw_value
+    if _VARIABLE.fullmatch(text):
+        return False
     for parent in program.ancestors(node):
         if isinstance(parent, cst.Arg | cst.Assign | cst.AnnAssign | cst.DictElement | cst.Param):
-            return any(_SECRET_NAME.search(name) and name != node.raw_value for name in _names_of(program, parent))
-        if isinstance(parent, cst.BaseStatement):
+            names = [name for name in _names_of(program, parent) if name != text]
+            return any(_SECRET_NAME.search(name) for name in names) or (
+                bool(_RANDOM.fullmatch(text)) and any(name.lower().endswith("key") for name in names)
+            )
+        # The text in `os.environ["..."]` is a name.
+        if isinstance(parent, cst.BaseStatement | cst.Index):
             return False
     return False
 
@@ -138,20 +180,30 @@ def _names_of(program: Program, node: cst.CSTNode) -> Iterator[str]:
         yield node.name.value
 
 
-def find_keys(program: Program, handed_over: set[cst.CSTNode]) -> Iterator[Finding]:
-    """Report keys in the code.
+def find_key_nodes(program: Program, handed_over: set[cst.CSTNode]) -> set[cst.CSTNode]:
+    """Return the literals, and the pieces of f-strings, that are keys.
 
     Args:
         program: The source.
         handed_over: Literals that are keys because a client is given them.
     """
-    literals = {node for node in program.all(cst.SimpleString) if looks_like_key(node.raw_value)}
-    literals |= {node for node in program.all(cst.SimpleString) if _sets_openai_key(program, node)}
-    texts = {node for node in program.all(cst.FormattedStringText) if looks_like_key(node.value)}
-    for node in {*literals, *texts, *handed_over}:
-        text = text_of(node) if isinstance(node, cst.BaseExpression) else None
-        if text is None or not _PLACEHOLDER.search(text):
-            yield key_finding(program.line(node))
+    literals = {
+        node
+        for node in program.all(cst.SimpleString)
+        if looks_like_key(node.raw_value) or _sets_openai_key(program, node)
+    }
+    found = {node for node in literals | handed_over if not _is_placeholder(node)}
+    return found | {node for node in program.all(cst.FormattedStringText) if looks_like_key(node.value)}
+
+
+def _is_placeholder(node: cst.CSTNode) -> bool:
+    text = text_of(node) if isinstance(node, cst.BaseExpression) else None
+    return text is not None and bool(_PLACEHOLDER.search(text))
+
+
+def find_keys(program: Program, found: Iterable[cst.CSTNode]) -> Iterator[Finding]:
+    """Report the keys in the code, those that `find_key_nodes` found."""
+    return (key_finding(program.line(node)) for node in found)
 
 
 def key_finding(line: int) -> Finding:

@@ -10,14 +10,14 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ionos_openai.migration.findings import Migration, SourceError
+from ionos_openai.migration.calls import address_finding, model_finding
+from ionos_openai.migration.facts import ADDRESS, OPENAI_MODEL, RELEVANT
+from ionos_openai.migration.findings import Finding, Migration, SourceError
 from ionos_openai.migration.keys import key_finding, looks_like_key
 from ionos_openai.migration.python import migrate_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from ionos_openai.migration.findings import Finding
 
 # Magics whose rest is Python: it stays.
 _TIMING = r"(?:time|timeit|prun|memit|mprun)"
@@ -25,6 +25,9 @@ _LINE_MAGIC = re.compile(rf"^(\s*)%{_TIMING}\b(?:\s+-\w\s*\S*)*\s*(\S.*)$")
 _CELL_MAGIC = re.compile(rf"\s*%%(?:{_TIMING}|capture|debug)\b")
 _ASSIGNED = re.compile(r"^(\s*[\w.,\[\] ]+=)\s*[!%].*$")
 _HELP = re.compile(r"^\s*\??\??[\w.]+\?{1,2}\s*$|^\s*\?")
+
+# It names the package, and does nothing with it.
+_INSTALLING = re.compile(r"(?m)^.*\b(?:pip3?|uv|conda|mamba|poetry)\b.*\b(?:install|add)\b.*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,21 +48,16 @@ def migrate_notebook(text: str, path: str = "<notebook>") -> Migration:
         be done by hand.
 
     Raises:
-        SourceError: It is no notebook, or holds no cell of Python that can be read.
+        SourceError: It is no notebook, or its Python is too deeply nested.
     """
-    cells, broken = [], 0
-    in_magics: list[Finding] = []
+    cells: list[_Cell] = []
+    unread: list[Finding] = []
     for number, code in _code_cells(text):
-        in_magics += _keys_in_magics(code, number)
         python = _as_python(code)
-        if python is None:
-            broken += 1
-        else:
-            cells.append(_Cell(number=number, code=python))
-    if broken and not cells:
-        raise SourceError("none of its cells is Python that can be read")
+        cells.append(_Cell(number=number, code=python))
+        unread += [dataclasses.replace(one, cell=number) for one in _search_unread(code, python)]
     found = migrate_source("\n".join(cell.code for cell in cells) + "\n", path)
-    findings = [*in_magics, *(_in_cell(finding, cells) for finding in found.findings)]
+    findings = [*unread, *(_in_cell(finding, cells) for finding in found.findings)]
     findings.sort(key=lambda one: (one.cell or 0, one.line))
     return Migration(findings=tuple(findings), edited=text, secrets=found.secrets)
 
@@ -79,24 +77,40 @@ def _code_cells(text: str) -> Iterator[tuple[int, str]]:
         raise SourceError("it is not a notebook: not JSON, or of another shape") from None
 
 
-def _keys_in_magics(code: str, cell: int) -> Iterator[Finding]:
-    """Report keys in `%env NAME=...`, `!export NAME=...` and the like, of which nothing else is read."""
-    for number, line in enumerate(code.split("\n"), 1):
-        if re.match(r"\s*[!%]", line) and not _LINE_MAGIC.match(line) and looks_like_key(line):
-            yield dataclasses.replace(key_finding(number), cell=cell)
+def _search_unread(code: str, python: str) -> Iterator[Finding]:
+    """Report what stands in the lines that are not read as Python: `%env NAME=...`, `!curl ...`, whole cells."""
+    if not python.strip() and RELEVANT.search(_INSTALLING.sub("", code).encode(errors="replace")):
+        yield Finding(
+            line=1,
+            kind="call",
+            code="is a cell that cannot be read as Python, and names OpenAI or its models",
+            on_ionos="what it does is not seen",
+            remedy="look through it; client = create_client() makes the pictures",
+            effort="hand",
+        )
+    for number, (line, read) in enumerate(zip(code.split("\n"), python.split("\n"), strict=True), 1):
+        # Of `%time call()`, the call is read.
+        if line == read or (read and _LINE_MAGIC.match(line)):
+            continue
+        if looks_like_key(line):
+            yield key_finding(number)
+        if ADDRESS.search(line):
+            yield address_finding(number)
+        for name in dict.fromkeys(OPENAI_MODEL.findall(line)):
+            yield model_finding(name, line=number, effort="hand")
 
 
-def _as_python(code: str) -> str | None:
-    """Return a cell's code as Python with the same lines, or None where it is none."""
+def _as_python(code: str) -> str:
+    """Return a cell's code as Python with the same lines, all of them empty where it is none."""
     if _parses(code):
         return code
-    first, _, rest = code.lstrip("\n").partition("\n")
+    first, line_end, rest = code.lstrip("\n").partition("\n")
     if first.lstrip().startswith("%%"):
         blank = "\n" * (len(code) - len(code.lstrip("\n")))
         # Of a cell for another language, such as %%bash, nothing is read.
-        code = f"{blank}pass\n{rest}" if _CELL_MAGIC.match(first) else "\n" * code.count("\n")
+        code = f"{blank}pass{line_end}{rest}" if _CELL_MAGIC.match(first) else "\n" * code.count("\n")
     harmless = "\n".join(_harmless(line) for line in code.split("\n"))
-    return harmless if _parses(harmless) else None
+    return harmless if _parses(harmless) else "\n" * code.count("\n")
 
 
 def _harmless(line: str) -> str:

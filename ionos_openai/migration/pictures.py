@@ -199,7 +199,7 @@ def _names_of_inputs(program: Program) -> Iterator[str]:
     """Yield the names that are only read from, or that Pillow saves to in the format that their ending says."""
     parts: set[cst.CSTNode] = set()
     for call in program.all(cst.Call):
-        if _reads_file(call) or chain(call.func)[-1] == "save":
+        if _reads_file(call) or _is_saved_by_pillow(call):
             parts.update(arg.value for arg in call.args)
             parts.update([call.func.value] if isinstance(call.func, cst.Attribute) else [])
     for node in program.all(cst.Name):
@@ -212,7 +212,10 @@ def _is_no_output(program: Program, node: cst.CSTNode, elsewhere: set[str]) -> b
         if isinstance(parent, cst.Arg) and parent.keyword and parent.keyword.value in {"image", "mask", "prompt"}:
             return True
         if isinstance(parent, cst.Call) and (
-            _reads_file(parent) or chain(parent.func)[-1] in {"save", *_MATCHERS} or _receiver_reads(program, parent)
+            _reads_file(parent)
+            or _is_saved_by_pillow(parent)
+            or chain(parent.func)[-1] in _MATCHERS
+            or _receiver_reads(program, parent)
         ):
             return True
         if isinstance(parent, cst.Comparison):
@@ -220,6 +223,14 @@ def _is_no_output(program: Program, node: cst.CSTNode, elsewhere: set[str]) -> b
         if isinstance(parent, cst.Assign):
             return any(chain(one.target)[-1] in elsewhere for one in parent.targets)
     return False
+
+
+def _is_saved_by_pillow(call: cst.Call) -> bool:
+    """Whether it is `save(path)` or `save(path, "PNG")`, and not Django's `save(name, content)`."""
+    if chain(call.func)[-1] != "save":
+        return False
+    others = [arg for arg in call.args[1:] if not arg.star and (not arg.keyword or arg.keyword.value == "content")]
+    return all(text_of(arg.value) is not None for arg in others)
 
 
 def _receiver_reads(program: Program, call: cst.Call) -> bool:

@@ -75,6 +75,9 @@ class Program:
         collector = _Collector()
         module.visit(collector)
         self._nodes = collector.nodes
+        self._by_name: defaultdict[str, list[cst.Name]] = defaultdict(list)
+        for name in self.all(cst.Name):
+            self._by_name[name.value].append(name)
 
     def all(self, kind: type[_Node]) -> list[_Node]:
         """Return every node of exactly this kind, in the order of the source."""
@@ -108,6 +111,13 @@ class Program:
         """Return the full names that an expression may have through imports, such as {"openai.OpenAI"}."""
         return {one.name for one in self._qualified(node) if one.source is metadata.QualifiedNameSource.IMPORT}
 
+    def imports(self, *packages: str) -> bool:
+        """Tell whether the file imports one of some packages, or from one."""
+        modules = [one.module for one in self.all(cst.ImportFrom) if one.module]
+        return any(
+            chain(one)[0] in packages for one in [*modules, *(alias.name for alias in self.all(cst.ImportAlias))]
+        )
+
     def is_one_thing(self, node: cst.CSTNode) -> bool:
         """Tell whether an expression's name was bound once, and not also in an `except` or another branch."""
         return len(self._qualified(node)) == 1
@@ -118,7 +128,7 @@ class Program:
 
     def references(self, name: str) -> list[cst.Name]:
         """Return where a name is used, its imports and same-named attributes and keywords aside."""
-        return [node for node in self.all(cst.Name) if node.value == name and not self._is_label(node)]
+        return [node for node in self._by_name[name] if not self._is_label(node)]
 
     def _is_label(self, node: cst.Name) -> bool:
         parent = self.parent(node)

@@ -8,8 +8,6 @@ import os
 import warnings
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from ionos_openai.migration import calls, clients, keys, pictures
 from ionos_openai.migration.edits import apply_edits
 from ionos_openai.migration.findings import Migration
@@ -18,6 +16,9 @@ from ionos_openai.migration.program import Program
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import libcst as cst
+
+    from ionos_openai.migration.calls import ImageCall
     from ionos_openai.migration.clients import Client
     from ionos_openai.migration.findings import Finding
 
@@ -38,12 +39,14 @@ def migrate_source(source: str, path: str | os.PathLike[str] = "<source>") -> Mi
         SourceError: It is not Python that can be read.
     """
     program = Program(source, os.fspath(path).replace("\\", "/"))
-    made = clients.find_clients(program)
+    asked = calls.find_image_calls(program)
+    made = clients.find_clients(program, asked)
     edited = _edited(program, made)
     if edited is None:
         made = [one if one.problem else dataclasses.replace(one, problem=_TAKEN, dropped=()) for one in made]
-    findings = sorted(dict.fromkeys(_find(program, made)), key=lambda one: one.line)
-    return Migration(findings=tuple(findings), edited=edited or source, secrets=keys.find_secrets(program))
+    secret = keys.find_key_nodes(program, clients.key_literals(program, made))
+    findings = sorted(dict.fromkeys(_find(program, made, asked, secret)), key=lambda one: one.line)
+    return Migration(findings=tuple(findings), edited=edited or source, secrets=keys.find_secrets(program, secret))
 
 
 def _edited(program: Program, made: Sequence[Client]) -> str | None:
@@ -61,21 +64,18 @@ def _edited(program: Program, made: Sequence[Client]) -> str | None:
     return edited
 
 
-def _find(program: Program, made: Sequence[Client]) -> Iterator[Finding]:
-    asked = calls.find_image_calls(program)
+def _find(
+    program: Program, made: Sequence[Client], asked: Sequence[ImageCall], secret: set[cst.CSTNode]
+) -> Iterator[Finding]:
     yield from clients.describe(program, made)
     yield from calls.describe(program, asked)
-    yield from calls.find_models_in_strings(program, asked)
-    if asked or _uses_openai(program):
+    has_client = bool(asked or made) or program.imports("ionos_openai")
+    yield from calls.find_models_in_strings(program, asked, adapted=has_client)
+    yield from calls.find_addresses(program)
+    if asked or program.imports("openai"):
         yield from pictures.find_urls(program, asked)
     if asked:
         yield from pictures.find_revised_prompts(program)
     yield from pictures.find_png(program, asked)
-    yield from keys.find_keys(program, clients.key_literals(program, made))
+    yield from keys.find_keys(program, secret)
     yield from keys.find_settings(program, {one.call for one in made})
-
-
-def _uses_openai(program: Program) -> bool:
-    modules = [one.module for one in program.all(cst.ImportFrom) if one.module]
-    names = [one.name for one in program.all(cst.ImportAlias)]
-    return any(name.value == "openai" for name in [*modules, *names])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,17 +16,18 @@ from ionos_openai.cli.app import run
 Call: TypeAlias = Callable[..., tuple[int, str, str]]
 
 KEY = "sk-proj-canary0123456789abcdef"
-SOURCE = "from openai import OpenAI\nclient = OpenAI()\n"
-WRITTEN = "from ionos_openai import create_client\nclient = create_client()\n"
-DIFF = """\
+ASKED = "client.images.generate(prompt='x', model='FLUX.1-schnell')\n"
+SOURCE = f"from openai import OpenAI\nclient = OpenAI()\n{ASKED}"
+WRITTEN = f"from ionos_openai import create_client\nclient = create_client()\n{ASKED}"
+DIFF = f"""\
 --- a/a.py
 +++ b/a.py
-@@ -1,2 +1,2 @@
+@@ -1,3 +1,3 @@
 -from openai import OpenAI
 -client = OpenAI()
 +from ionos_openai import create_client
 +client = create_client()
-"""
+ {ASKED}"""
 
 
 @pytest.fixture
@@ -64,6 +66,39 @@ def test_diff_shows_what_write_would_change(called: Call) -> None:
     Path("a.py").write_text(SOURCE)
     assert called("a.py", "--diff")[:2] == (0, DIFF)
     assert Path("a.py").read_text() == SOURCE
+
+
+COMMON = """\
+import os
+
+from openai import OpenAI
+
+KEY = os.environ["OPENAI_API_KEY"]  # TOKENIZERS_PARALLELISM = "false"
+client = OpenAI(api_key=os.environ["OPENAI_API_KEY"], organization=os.getenv("OPENAI_ORG_ID"))
+client.images.generate(prompt="x", model="dall-e-3")
+token_type, tokenizer = "bearer", "cl100k_base"
+"""
+
+
+@pytest.mark.parametrize("source", [COMMON, COMMON.rstrip(), COMMON.replace("\n", "\r\n")])
+def test_the_diff_applies(called: Call, source: str) -> None:
+    """Its lines are those of the file, whatever they end with, and make of it what --write makes."""
+    Path("a.py").write_bytes(source.encode())
+    shown = called("a.py", "--diff")[1]
+    called("a.py", "--write")
+    assert applied(source, shown) == Path("a.py").read_bytes().decode() != source
+
+
+def applied(text: str, diff: str) -> str:
+    """Apply a unified diff of one file, each of whose lines must be as the file has it."""
+    before, after = text.splitlines(keepends=True), []
+    for hunk in re.split(r"(?m)^@@ .*\n", diff)[1:]:
+        hunk = re.sub(r"\n\\ No newline at end of file\n", "", hunk)
+        for line in re.findall(r"[^\n]*\n|[^\n]+", hunk):
+            if line[0] in " -":
+                assert before.pop(0) == line[1:]
+            after += [line[1:]] if line[0] in " +" else []
+    return "".join([*after, *before])
 
 
 def test_what_is_left_to_a_person_is_exit_code_1(called: Call) -> None:
@@ -156,7 +191,7 @@ def test_without_libcst_it_is_said_how_to_install_it(called: Call, monkeypatch: 
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr("ionos_openai.cli.migrate", raising=False)
     monkeypatch.setitem(sys.modules, "libcst", None)
-    assert called(".") == (2, "", "Error: migrate needs libcst. Install with: pip install 'ionos-openai[cli]'\n")
+    assert called(".") == (2, "", "Error: migrate needs libcst. Install with: pip install libcst\n")
 
 
 def test_on_a_terminal_each_place_is_three_lines(called: Call, monkeypatch: pytest.MonkeyPatch) -> None:

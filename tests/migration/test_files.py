@@ -11,9 +11,10 @@ import pytest
 from ionos_openai.errors import ConfigurationError
 from ionos_openai.migration import FileMigration, SourceError, find_sources, migrate_file, write_edited
 
-SOURCE = "from openai import OpenAI\nclient = OpenAI()\n"
+ASKED = "client.images.generate(prompt='x')\n"
+SOURCE = f"from openai import OpenAI\nclient = OpenAI()\n{ASKED}"
 LATIN = b"# -*- coding: latin-1 -*-\n# \xe9\n"
-WRITTEN = "from ionos_openai import create_client\nclient = create_client()\n"
+WRITTEN = f"from ionos_openai import create_client\nclient = create_client()\n{ASKED}"
 
 
 def put(path: str, content: str | bytes = SOURCE) -> Path:

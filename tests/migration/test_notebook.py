@@ -64,10 +64,11 @@ def test_keys_in_magics_are_found() -> None:
     assert [(one.cell, one.line, one.code) for one in found.findings] == [(2, 2, "holds a key (not shown)")]
 
 
-def test_cells_of_other_languages_are_passed_over() -> None:
-    """A %%bash cell, another kernel, and a cell that is no Python say nothing of the others."""
-    found = migrate_notebook(notebook("%%bash\necho OpenAI()", "this is (no Python", "import openai\nopenai.OpenAI()"))
-    assert [(one.cell, one.line) for one in found.findings] == [(4, 2)]
+def test_cells_that_cannot_be_read_do_not_hide_the_others() -> None:
+    """A %%bash cell, a cell that is no Python and a lone magic keep the places right; another kernel says nothing."""
+    cells = ["%%bash\npip install openai", "this is (no Python", "%%capture", "import openai\nopenai.OpenAI()"]
+    found = migrate_notebook(notebook(*cells))
+    assert [(one.cell, one.line) for one in found.findings] == [(5, 2)]
     assert migrate_notebook(notebook("from openai import OpenAI; OpenAI()", language="R")).findings == ()
 
 
@@ -78,10 +79,29 @@ def test_what_is_no_notebook_is_refused(text: str) -> None:
         migrate_notebook(text)
 
 
-def test_a_notebook_without_readable_cells_is_refused() -> None:
-    """A notebook is not called clean where nothing of it was read."""
-    with pytest.raises(SourceError, match=r"^none of its cells is Python that can be read$"):
-        migrate_notebook(notebook("from openai import ("))
+UNREAD = (1, "is a cell that cannot be read as Python, and names OpenAI or its models")
+
+
+@pytest.mark.parametrize(
+    ("cell", "places"),
+    [
+        ("from openai import (", [UNREAD]),
+        (f"client = OpenAI(api_key='{KEY}'\nr = client.images.generate(stream=True)",
+         [UNREAD, (1, "holds a key (not shown)")]),
+        (f"%%bash\ncurl https://api.openai.com/v1/images/generations -H 'Authorization: Bearer {KEY}' \\\n"
+         '  -d \'{"model":"dall-e-3"}\'',
+         [UNREAD, (2, "holds a key (not shown)"), (2, "has the address of OpenAI's image endpoint"),
+          (3, "names dall-e-3 (retired 2026-05-12)")]),
+        (f"import openai\n!draw --model dall-e-2 --key {KEY} --then bypass",
+         [(2, "holds a key (not shown)"), (2, "names dall-e-2 (retired 2026-05-12)")]),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_searched_as_text(cell: str, places: list[tuple[int, str]]) -> None:
+    """A notebook is not called clean where a part of it was not read: keys, models and addresses are by hand."""
+    found = migrate_notebook(notebook(cell)).findings
+    assert [(one.line, one.code) for one in found] == places
+    assert {(one.cell, one.effort) for one in found} == {(2, "hand")}
+    assert KEY not in repr(found)
 
 
 def search(text: str, *, holds_secrets: bool = True) -> list[tuple[int, str, str]]:

@@ -33,7 +33,6 @@ def _after(name: str) -> Path:
 
 
 def _skip_where_it_cannot_run(program: str) -> None:
-    pytest.importorskip("ionos_openai.compat")
     for package in re.findall(r"(?m)^# runs with: (\w+)", program):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")

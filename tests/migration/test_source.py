@@ -16,6 +16,7 @@ from openai.resources.images import Images
 from ionos_openai.migration import FACTS, Finding, SourceError, migrate_source
 
 KEY = "sk-proj-canary0123456789abcdef"
+ASKED = "x.images.generate(prompt='x', model=m)\n"
 
 
 def migrate(source: str) -> tuple[str, list[Finding]]:
@@ -41,7 +42,6 @@ def places(source: str, kind: str) -> list[tuple[int, str, str]]:
         ("OpenAI(\n  timeout=3,  # kept\n  project='p')", "create_client(\n  timeout=3,  # kept\n  )"),
         ("OpenAI(\n  # kept\n  project='p',\n)", "create_client(\n  # kept\n)"),
         ("OpenAI(\n  timeout=3, project='p',\n  organization='o',\n)", "create_client(\n  timeout=3,\n)"),
-        ("OpenAI(http_client=OpenAI(project='p'))", "create_client(http_client=create_client())"),
         ("OpenAI(api_key=os.environ['IONOS_API_TOKEN'])", "create_client(api_key=os.environ['IONOS_API_TOKEN'])"),
         (
             "OpenAI(base_url='https://openai.inference.de-txl.ionos.com/v1')",
@@ -55,8 +55,8 @@ def places(source: str, kind: str) -> list[tuple[int, str, str]]:
 )
 def test_arguments_that_make_no_sense_go_and_the_others_stay(before: str, after: str) -> None:
     """The constructor becomes the factory with the arguments that IONOS has a use for."""
-    edited, _ = migrate(f"import os\nfrom openai import OpenAI\nx = {before}  # end\n")
-    assert edited == f"import os\nfrom ionos_openai import create_client\nx = {after}  # end\n"
+    edited, _ = migrate(f"import os\nfrom openai import OpenAI\nx = {before}  # end\n{ASKED}")
+    assert edited == f"import os\nfrom ionos_openai import create_client\nx = {after}  # end\n{ASKED}"
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,60 @@ def test_a_client_that_chats_too_is_left_alone() -> None:
     ]  # fmt: skip
 
 
+NO_PICTURE = "asks for no picture in this file: other code may use it for chat"
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("client = OpenAI()\n", NO_PICTURE),
+        ("def get_client(): return OpenAI()\n", NO_PICTURE),
+        ("client = OpenAI()\nopenai.images.generate(prompt='x')\n", NO_PICTURE),
+        ("client = OpenAI()\nOpenAI(api_key=k).images.generate(prompt='x')\n", NO_PICTURE),
+        ("client = OpenAI()\ndef draw(x):\n    x.images.generate(prompt='x')\n", NO_PICTURE),
+        ("agents.set_default_openai_client(OpenAI())\n", NO_PICTURE),
+        ("agents.set_default_openai_client(OpenAI())\nx.images.generate(prompt='x')\n",
+         "is handed to other code in line 4, which may use it for chat"),
+        ("x = OpenAI()\nx.images.generate(prompt='x')\nModel('gpt-4o', client=x)\n",
+         "is handed to other code in line 6, which may use it for chat"),
+    ],
+)  # fmt: skip
+def test_a_client_that_other_code_may_chat_with_is_left_alone(body: str, why: str) -> None:
+    """Only what is seen to make pictures, and nothing else, is sent to IONOS without a person's word."""
+    source = f"import agents, openai\nfrom models import Model\nfrom openai import OpenAI\n{body}"
+    assert migrate(source)[0] == source
+    assert (4, "hand", f"OpenAI(...) {why}") in places(source, "client")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "OpenAI().images.generate(prompt='x')",
+        "OpenAI().with_options(timeout=3).images.generate(prompt='x')",
+        "class A:\n    def __init__(self):\n        self.c = OpenAI()\n"
+        "    def f(self):\n        self.c.images.edit(image=i, prompt='x')",
+        "def get(): return OpenAI()\nget().images.generate(prompt='x')",
+        "def get(): return OpenAI()\ndef f(c=Depends(get)): c.images.generate(prompt='x')",
+        "def draw(c): c.images.generate(prompt='x')\nx = OpenAI()\ndraw(x)",
+        "def draw(c): c.images.generate(prompt='x')\nx = OpenAI()\nthreading.Thread(target=draw, args=(x,)).start()",
+        "def draw(c): c.images.generate(prompt='x')\nx = OpenAI()\npool.submit(draw, x)",
+        "x = None\ndef get():\n    global x\n    x = x or OpenAI()\n    return x\nget().images.generate(prompt='x')",
+        "with contextlib.closing(OpenAI()) as x: x.images.generate(prompt='x')",
+        "x = OpenAI()\nimages = x.images\nimages.generate(prompt='x')",
+        "x = OpenAI()\ndraw = x.images.generate\ndraw(prompt='x')",
+        "x = OpenAI()\nx.images.generate(prompt='x')\ngenerate_images(x, 'y')",
+        "clients['a'] = OpenAI()\nclients['a'].images.generate(prompt='x')",
+    ],
+)
+def test_common_ways_to_a_picture_are_rewritten(body: str) -> None:
+    """However a client gets from where it is made to where it is asked, in one file."""
+    before = (
+        f"import contextlib, threading\nfrom ionos_openai import generate_images\nfrom openai import OpenAI\n{body}\n"
+    )
+    edited, _ = migrate(before)
+    assert ("create_client()" in edited, "OpenAI()" in edited) == (True, False)
+
+
 def test_a_second_client_for_chat_does_not_keep_the_first() -> None:
     """Only the client that chats is left alone."""
     edited, _ = migrate(
@@ -146,26 +200,55 @@ def test_a_second_client_for_chat_does_not_keep_the_first() -> None:
 )
 def test_other_uses_of_the_class_keep_its_import(use: str) -> None:
     """The name stays imported where anything else needs it."""
-    edited, _ = migrate(f"from openai import OpenAI\nclient = OpenAI()\n{use}\n")
+    edited, _ = migrate(f"from openai import OpenAI\nx = OpenAI()\n{ASKED}{use}\n")
     assert edited == (
-        f"from ionos_openai import create_client\nfrom openai import OpenAI\nclient = create_client()\n{use}\n"
+        f"from ionos_openai import create_client\nfrom openai import OpenAI\nx = create_client()\n{ASKED}{use}\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("import openai\nfrom openai import OpenAI\nx = OpenAI()\ny = openai.OpenAI()\n",
+         "from ionos_openai import create_client\nx = create_client()\ny = create_client()\n"),
+        ("from openai import OpenAI\nimport openai  # why\nx = OpenAI()\ny = openai.OpenAI()\nopenai.x\n",
+         "from ionos_openai import create_client\nimport openai  # why\n"
+         "x = create_client()\ny = create_client()\nopenai.x\n"),
+        ("import openai\nfrom openai import OpenAI  # why\nx = OpenAI()\ny = openai.OpenAI()\n",
+         "from ionos_openai import create_client\n# why\nx = create_client()\ny = create_client()\n"),
+        ("import openai; from openai import OpenAI\nx = OpenAI()\ny = openai.OpenAI()\n",
+         "from ionos_openai import create_client; pass\nx = create_client()\ny = create_client()\n"),
+        ("from ionos_openai import create_client\nfrom openai import OpenAI\nx = OpenAI()\ny = create_client()\n",
+         "from ionos_openai import create_client\nx = create_client()\ny = create_client()\n"),
+        ("from openai import OpenAI\nfrom ionos_openai import create_client\nx = OpenAI()\n",
+         "from ionos_openai import create_client\nfrom ionos_openai import create_client\nx = create_client()\n"),
+        ("def f():\n    from openai import OpenAI\n    x = OpenAI()\nfrom openai import OpenAI\nx = OpenAI()\n",
+         "def f():\n    from ionos_openai import create_client\n    x = create_client()\n"
+         "from ionos_openai import create_client\nx = create_client()\n"),
+    ],
+)  # fmt: skip
+def test_a_factory_is_imported_once(before: str, after: str) -> None:
+    """What the file has already, or was just given, is not imported a second time at its top."""
+    before, after = (
+        f"{text}x.images.generate(prompt='x')\ny.images.generate(prompt='y')\n" for text in (before, after)
+    )
+    assert migrate(before)[0] == after
 
 
 def test_the_imports_of_a_package_are_kept() -> None:
     """Others may import the class from an `__init__.py`."""
-    found = migrate_source("from openai import OpenAI\nclient = OpenAI()\n", "pkg/__init__.py")
+    found = migrate_source(f"from openai import OpenAI\nx = OpenAI()\n{ASKED}", "pkg/__init__.py")
     assert found.edited.startswith("from ionos_openai import create_client\nfrom openai import OpenAI\n")
 
 
 def test_taken_names_are_stepped_around_or_reported() -> None:
     """A `create_client` of the file's own, such as Supabase's, is never shadowed."""
-    edited, _ = migrate("from supabase import create_client\nfrom openai import OpenAI\nc = OpenAI()\n")
-    assert edited.splitlines()[1:] == [
+    edited, _ = migrate(f"from supabase import create_client\nfrom openai import OpenAI\nx = OpenAI()\n{ASKED}")
+    assert edited.splitlines()[1:3] == [
         "from ionos_openai import create_client as create_ionos_client",
-        "c = create_ionos_client()",
+        "x = create_ionos_client()",
     ]
-    taken = "from openai import OpenAI\ndef create_client(): ...\ncreate_ionos_client = 1\nc = OpenAI()\n"
+    taken = f"from openai import OpenAI\ndef create_client(): ...\ncreate_ionos_client = 1\nx = OpenAI()\n{ASKED}"
     assert migrate(taken)[0] == taken
     assert places(taken, "client") == [
         (4, "hand", "OpenAI(...) stands in a file where create_client and create_ionos_client are taken")
@@ -228,7 +311,7 @@ OURS = "model='black-forest-labs/FLUX.1-schnell'"
         ("model='FLUX.1-schnell', user='me'", []),
         (f"{OURS}, n=1, size='1024x1024', response_format='b64_json', timeout=3", []),
         ("n=1", [("none", "names no model")]),
-        ("**options", [("none", "takes parameters from a mapping (**)")]),
+        ("**options", [("hand", "takes parameters from a mapping (**)")]),
         ("model='dall-e-3'", [("none", 'passes model="dall-e-3" (retired 2026-05-12)')]),
         ("model='gpt-image-1-mini'", [("none", 'passes model="gpt-image-1-mini"')]),
         ("model='sdxl'", [("hand", 'passes model="sdxl"')]),
@@ -279,6 +362,48 @@ def test_raw_calls_edits_and_variations_are_seen() -> None:
     assert places(handed_on, "parameter") == [(2, "none", 'passes quality="hd"')]
 
 
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("images = OpenAI().images\nimages.generate(prompt='x', model=m, stream=True)", [(2, "passes stream=True")]),
+        ("images = c.images.with_raw_response\nimages.generate(prompt='x', model=m, n=2)", [(2, "passes n=2")]),
+        ("gen = c.images.generate\ngen(n=500, model=m)", [(2, "passes n=500")]),
+        ("gen = c.images.generate\nto_thread(gen, n=500, model=m)", [(2, "passes n=500")]),
+        ("o = dict(model=m, stream=True)\nc.images.generate(**o)", [(1, "passes stream=True")]),
+        ("o = {'model': m, 'n': 0}\nc.images.generate(**o)\nc.images.edit(**o)", [(1, "passes n=0")]),
+        ("c.images.generate(**{'model': m, 'stream': True})", [(1, "passes stream=True")]),
+        ("o = {'model': m, 'n': 1}\nc.images.generate(**o)", []),
+        *(
+            (f"{body}\nc.images.generate(prompt='x', **o)", [(2, "takes parameters from a mapping (**)")])
+            for body in ("def f(**o): ...", "o = {**p}; q = 1", "o = {}; o['n'] = 500", "o = dict(p)", "o = {}; o = p")
+        ),
+    ],
+)
+def test_calls_and_parameters_are_found_behind_names(body: str, found: list[tuple[int, str]]) -> None:
+    """`images`, its methods and written out mappings are followed; what cannot be seen is for a person."""
+    hits = migrate(f"from openai import OpenAI\n{body}\n")[1]
+    assert [(one.line - 1, one.code) for one in hits if one.kind == "parameter" and one.effort == "hand"] == found
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import requests\nrequests.post('https://api.openai.com/v1/images/generations', json={'model': 'dall-e-3'})\n",
+         [(2, "names dall-e-3 (retired 2026-05-12)"), (2, "has the address of OpenAI's image endpoint")]),
+        ("API = 'https://api.openai.com/v1'\nhttpx.post(f'{API}/images/edits')\n",
+         [(2, "has the address of OpenAI's image endpoint")]),
+        ("API = 'https://openai.inference.de-txl.ionos.com/v1'\nhttpx.post(f'{API}/images/generations')\n", []),
+        ("from langchain_community.utilities import DallEAPIWrapper\nDallEAPIWrapper().run('x')\n",
+         [(2, "makes a client with langchain_community.utilities.DallEAPIWrapper")]),
+        ("MODEL = 'gpt-image-1'\n", [(1, "names gpt-image-1 (retired 2026-10-23)")]),
+    ],
+)  # fmt: skip
+def test_what_no_client_adapts_is_for_a_person(source: str, found: list[tuple[int, str]]) -> None:
+    """Code that goes past a client of this package is not said to be adapted."""
+    assert [(one.line, one.code) for one in migrate(source)[1]] == found
+    assert {one.effort for one in migrate(source)[1]} <= {"hand"}
+
+
 def test_images_of_other_libraries_are_none_of_ours() -> None:
     """`docker.images.build` and a gallery's `images.edit` are not calls for pictures."""
     source = "docker.images.build(path='.')\nself.images.edit(pk=1)\nopen('a.png', 'wb')\n"
@@ -290,24 +415,24 @@ def urls(body: str) -> list[tuple[int, str, str]]:
     return [(line - 3, effort, code) for line, effort, code in places(source + textwrap.dedent(body), "url")]
 
 
-ASKED = "r = client.images.generate(prompt='x', response_format='url')\n"
+AS_URL = "r = client.images.generate(prompt='x', response_format='url')\n"
 READS, GETS = "reads the url of a picture", "fetches a picture with requests.get"
 
 
 @pytest.mark.parametrize(
     ("body", "found"),
     [
-        (ASKED + "print(r.data[0].url)", [(2, "none", READS)]),
-        (ASKED + "requests.get(r.data[0].url)", [(2, "none", READS), (2, "hand", GETS)]),
-        (ASKED + "u = r.data[0].url\nrequests.get(u)", [(2, "none", READS), (3, "hand", GETS)]),
-        (ASKED + "for i in r.data:\n    requests.get(url=i.url)", [(3, "none", READS), (3, "hand", GETS)]),
-        (ASKED + "us = [i.url for i in r.data]\nfor u in us: requests.get(u)",
+        (AS_URL + "print(r.data[0].url)", [(2, "none", READS)]),
+        (AS_URL + "requests.get(r.data[0].url)", [(2, "none", READS), (2, "hand", GETS)]),
+        (AS_URL + "u = r.data[0].url\nrequests.get(u)", [(2, "none", READS), (3, "hand", GETS)]),
+        (AS_URL + "for i in r.data:\n    requests.get(url=i.url)", [(3, "none", READS), (3, "hand", GETS)]),
+        (AS_URL + "us = [i.url for i in r.data]\nfor u in us: requests.get(u)",
          [(2, "none", READS), (3, "hand", GETS)]),
-        (ASKED + "def f(u): return requests.get(u)\nf(r.data[0].url)", [(3, "none", READS), (2, "hand", GETS)]),
-        (ASKED + "requests.get(r['data'][0]['url'])", [(2, "none", READS), (2, "hand", GETS)]),
-        (ASKED + "urlopen(r.data[0].url)", [(2, "none", READS), (2, "none", "fetches a picture with urlopen")]),
+        (AS_URL + "def f(u): return requests.get(u)\nf(r.data[0].url)", [(3, "none", READS), (2, "hand", GETS)]),
+        (AS_URL + "requests.get(r['data'][0]['url'])", [(2, "none", READS), (2, "hand", GETS)]),
+        (AS_URL + "urlopen(r.data[0].url)", [(2, "none", READS), (2, "none", "fetches a picture with urlopen")]),
         ("r = client.images.generate(prompt='x')\nprint(r.data[0].url)", [(2, "hand", READS)]),
-        (ASKED + "requests.get('https://example.com')", []),
+        (AS_URL + "requests.get('https://example.com')", []),
     ],
 )  # fmt: skip
 def test_uses_of_urls_are_followed(body: str, found: list[tuple[int, str, str]]) -> None:
@@ -327,6 +452,10 @@ def test_uses_of_urls_are_followed(body: str, found: list[tuple[int, str, str]])
         ("Path('in.png').read_bytes()", False),
         ("name = 'in.png'; open(name, 'rb')", False),
         ("Image.open(b).save('out.png')", False),
+        ("Image.open(b).save('out.png', 'PNG', **o)", False),
+        ("name = 'out.png'; Image.open(b).save(name, format='PNG')", False),
+        ("post.cover.save(f'{post.slug}.png', ContentFile(b))", True),
+        ("name = 'out.png'; post.cover.save(name, content=ContentFile(b))", True),
         ("client.images.edit(image='in.png', prompt='.png')", False),
         ("name.endswith('.png')", False),
     ],
@@ -356,6 +485,49 @@ def test_keys_are_found_and_never_shown() -> None:
     assert {KEY, "another secret value", "hunter2hunter2"} <= found.secrets
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "MY_OPENAI = '{}'\nx = OpenAI(api_key=MY_OPENAI)",
+        "MINE = ''\nif a: MINE = '{}'\nx = AzureOpenAI(api_key=MINE)",
+        "MINE = os.getenv('A') or '{}'\nx = OpenAI(api_key=MINE)",
+        "def f(mine='{}'): return OpenAI(api_key=mine)",
+        "x = OpenAI(api_key='9f8e7d6c5b4a' '39281706f5e4d3c2b1a0')",
+        "os.environ['OPENAI_KEY'] = '{}'",
+        "openai.api_key = '{}'",
+    ],
+)
+def test_every_key_that_is_reported_is_masked_too(line: str) -> None:
+    """However a key gets to a client, a diff does not show it."""
+    key = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
+    found = migrate_source(f"import os, openai\nfrom openai import AzureOpenAI, OpenAI\n{line.format(key)}\n")
+    assert [one.kind for one in found.findings].count("key") == 1
+    assert found.secrets in ({key}, {"9f8e7d6c5b4a", "39281706f5e4d3c2b1a0"})
+    assert "9f8e7d6c5b4a" not in repr(found.findings)
+
+
+def test_a_key_under_any_name_of_a_key_is_masked() -> None:
+    """Where it is nobody's business here, it is not reported, and not shown either."""
+    found = migrate_source("import openai\nAZURE_KEY = '0123456789abcdef0123456789abcdef'\nsort_key = 'name'\n")
+    assert (found.findings, found.secrets) == ((), {"0123456789abcdef0123456789abcdef"})
+
+
+@pytest.mark.parametrize(
+    "value", ["os.environ['OPENAI_API_KEY']", "st.secrets['a_token']", "load(secret='OPENAI_KEY')", "keys[0]['openai']"]
+)
+def test_the_name_of_a_variable_is_no_secret(value: str) -> None:
+    """What is looked up is shown: else a diff of the commonest line would not apply."""
+    assert migrate_source(f"from openai import OpenAI\nx = OpenAI(api_key={value})\n").secrets == set()
+
+
+@pytest.mark.parametrize("parameter", ["model", "size", "quality"])
+def test_a_key_in_the_place_of_another_parameter_is_not_shown(parameter: str) -> None:
+    """A slip of the hand does not print it."""
+    found = call(f"{parameter}='sk-abcdefghijklmnopqrstuvwx1234'")
+    assert "abcdefgh" not in repr(found)
+    assert ("hand", f'passes {parameter}="<token>"') in found or parameter == "quality"
+
+
 def test_null_bytes_are_refused() -> None:
     """Python's own message for them differs between versions; ours is an error all the same."""
     with pytest.raises(SourceError, match="not"):
@@ -364,8 +536,8 @@ def test_null_bytes_are_refused() -> None:
 
 def test_placeholders_are_no_keys() -> None:
     """`your-key-here` is dropped without a warning."""
-    edited, findings = migrate("from openai import OpenAI\nc = OpenAI(api_key='your-api-key-here')\n")
-    assert (edited.splitlines()[1], [one.kind for one in findings]) == ("c = create_client()", ["client"])
+    edited, findings = migrate(f"from openai import OpenAI\nx = OpenAI(api_key='your-api-key-here')\n{ASKED}")
+    assert (edited.splitlines()[1], [one.kind for one in findings]) == ("x = create_client()", ["client"])
 
 
 def test_variables_that_stay_behind_are_reported() -> None:
@@ -376,7 +548,7 @@ def test_variables_that_stay_behind_are_reported() -> None:
 
 def test_models_in_strings_are_reported() -> None:
     """A name of OpenAI's models is found wherever it stands, but in docstrings."""
-    source = '"""About dall-e-3."""\nimport openai\nMODELS = {"a": "dall-e-3", "b": "my-dall-e-3-notes"}\n'
+    source = '"""About dall-e-3."""\nimport ionos_openai\nMODELS = {"a": "dall-e-3", "b": "my-dall-e-3-notes"}\n'
     assert places(source, "model") == [(3, "none", "names dall-e-3 (retired 2026-05-12)")]
 
 
@@ -422,9 +594,9 @@ def test_any_layout_of_arguments_survives(arguments: list[str], gaps: list[str],
     for index, argument in enumerate(arguments):
         last = index == len(arguments) - 1
         inner += gaps[index] + argument + ("," if comma or not last else "")
-    edited, _ = migrate(f"from openai import OpenAI\nc = OpenAI({inner}{gaps[-1] if arguments else ''})\nd = 1\n")
+    edited, _ = migrate(f"from openai import OpenAI\nx = OpenAI({inner}{gaps[-1] if arguments else ''})\n{ASKED}")
     tree = ast.parse(edited)
     made = tree.body[1].value  # type: ignore[attr-defined]
     kept = [one for one in arguments if one.startswith(("timeout", "max_retries", "http_client", "default_query"))]
     assert ast.unparse(made) == ast.unparse(ast.parse(f"create_client({', '.join(kept)})").body[0])
-    assert edited.endswith("\nd = 1\n")
+    assert edited.endswith(f"\n{ASKED}")
