@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-# Stands in the bytes of every picture of the stand-in, so that it is known for a placeholder wherever it goes.
-SANDBOX_MARK = b"ionos-openai sandbox placeholder"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:

@@ -32,8 +32,7 @@ from ionos_openai import (
     generate_images,
     list_image_models,
 )
-from ionos_openai.asked import SANDBOX_MARK
-from ionos_openai.formats import is_marked_sandbox, recognise
+from ionos_openai.formats import SANDBOX_MARK, is_marked_sandbox, recognise
 from ionos_openai.models import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
 from ionos_openai.sandbox import Sandbox
 from ionos_openai.testing import assert_no_secrets

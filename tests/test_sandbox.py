@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
-from ionos_openai.asked import SANDBOX_MARK
+from ionos_openai.formats import SANDBOX_MARK
 from ionos_openai.sandbox import Sandbox, SandboxRequest, SandboxResponse, lettering
 from ionos_openai.sandbox.behaviours import BEHAVIOURS
 from ionos_openai.sandbox.drawing import placeholder

@@ -20,8 +20,7 @@ import yaml  # type: ignore[import-untyped]  # its stubs are a package of their 
 from PIL import Image
 from vcr.serializers import yamlserializer  # type: ignore[import-untyped]  # it has no types
 
-from ionos_openai.asked import SANDBOX_MARK
-from ionos_openai.formats import is_marked_sandbox
+from ionos_openai.formats import SANDBOX_MARK, is_marked_sandbox
 from ionos_openai.sandbox.form import Part, read_form
 from ionos_openai.sandbox.wire import STAND_IN
 from ionos_openai.testing.signs import SECRETS
