@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from ionos_openai.gallery.entries import Entry
     from ionos_openai.gallery.manifest import Record
-    from ionos_openai.prices import Money
 
 MARK = '<meta name="generator" content="ionos-openai gallery">'
 """Stands near the beginning of every page, so that a page of another maker is not replaced."""
