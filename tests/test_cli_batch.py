@@ -214,7 +214,7 @@ def test_a_signal_finishes_what_is_in_flight(service: Service, number: signal.Si
         stderr=subprocess.PIPE,
         text=True,
     )
-    while service.requests < 3:
+    while service.requests < 3 and child.poll() is None:
         time.sleep(0.02)
     child.send_signal(number)
     out, err = child.communicate(timeout=20)
