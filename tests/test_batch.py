@@ -16,6 +16,7 @@ import queue
 import shutil
 import socket
 import threading
+import warnings
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -474,6 +475,45 @@ def test_a_second_run_in_a_directory_is_refused(client: openai.OpenAI, tmp_path:
     assert len(generate_batch(client, ["a"], tmp_path).run()) == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_does_not_hold_the_directory(client: openai.OpenAI, tmp_path: Path) -> None:
+    """It may live on when the run's own process is long dead."""
+    first = generate_batch(client, ["a"], tmp_path)
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python warns of forks beside threads.
+        child = os.fork()
+    if child == 0:
+        os.close(writing)
+        os.read(reading, 1)  # until the test is over
+        os._exit(0)
+    try:
+        os.close(reading)
+        first.close()
+        assert len(generate_batch(client, ["a"], tmp_path).run()) == 1
+    finally:
+        os.close(writing)
+        os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize("wrong", ["async", "none"])
+def test_what_cannot_be_asked_is_refused_before_a_directory_is_made(
+    client: openai.OpenAI, tmp_path: Path, wrong: str
+) -> None:
+    """A client of the other kind, or none at all."""
+    folder = tmp_path / "out"
+    if wrong == "none":
+        with pytest.raises(InvalidRequestError, match="no client: make one with create_client"):
+            generate_batch(None, ["a"], folder)  # type: ignore[arg-type]  # that is the mistake
+    else:
+        other: Any = create_async_client(sandbox=True)
+        with pytest.raises(InvalidRequestError, match=r"is an AsyncOpenAI: use agenerate_batch\(\)"):
+            generate_batch(other, ["a"], folder)
+        with pytest.raises(InvalidRequestError, match=r"is an OpenAI: use generate_batch\(\)"):
+            agenerate_batch(client, ["a"], folder)  # type: ignore[arg-type]  # that is the mistake
+    assert not folder.exists()
+
+
 def open_files() -> int:
     """Count this process' open files, where the system tells."""
     folder = Path("/proc/self/fd")
@@ -532,11 +572,11 @@ def test_attempts_are_counted_and_end(
 def test_429_waits_as_long_as_the_service_says_and_does_not_count(
     service: Service, client: openai.OpenAI, tmp_path: Path, clock: VirtualClock
 ) -> None:
-    """However often it comes; and one pause holds for all."""
+    """However often it comes, and at least 0.2 s; one pause holds for all."""
     service.fault = failing(*["429"] * 7)
     results = generate_batch(client, ["a", "b"], tmp_path, concurrency=1, max_attempts=1).run()
     assert [result.attempts for result in results] == [1, 1]
-    assert clock.waits == [pytest.approx(0.05)] * 7
+    assert clock.waits == [pytest.approx(0.2)] * 7
 
 
 def test_a_refused_token_ends_the_run_with_everything_kept(
@@ -924,9 +964,9 @@ def test_the_end_of_the_event_loop_tells_what_it_drops(
     service.fault = lambda number, prompt: None if number == 1 or held.wait(10) else "500"
 
     async def main() -> None:
-        async with create_async_client(api_key=make_token(), base_url=service.url) as client:
-            async for _ in agenerate_batch(client, ["a", "b", "c"], tmp_path, concurrency=2):
-                break
+        client = create_async_client(api_key=make_token(), base_url=service.url)  # closed, it would end them first
+        async for _ in agenerate_batch(client, ["a", "b", "c"], tmp_path, concurrency=2):
+            break
 
     try:
         asyncio.run(main())

@@ -499,14 +499,18 @@ def test_a_wrong_password_is_an_error_without_it(redis_url: str) -> None:
 
 @needs_redis
 def test_a_redis_that_comes_back_is_used_again() -> None:
-    """The ledger connects anew; while it is gone, nothing is granted."""
-    port = free_port()
+    """The ledger connects anew; while it is gone, nothing is granted, and not each of many tries as long again."""
+    port, now = free_port(), [0.0]
     with running_redis(port):
-        ledger = RedisLedger(f"redis://:{PASSWORD}@127.0.0.1:{port}/0", "x", reconnects=1)
+        ledger = RedisLedger(f"redis://:{PASSWORD}@127.0.0.1:{port}/0", "x", reconnects=1, now=lambda: now[0])
         ledger.take(BUCKET)
-    with pytest.raises(BudgetUnavailableError):
+    with pytest.raises(BudgetUnavailableError, match="ConnectionError"):
         ledger.take(BUCKET)
     with running_redis(port):
+        now[0] = 1.9
+        with pytest.raises(BudgetUnavailableError, match="cannot be asked: start it"):
+            ledger.take(BUCKET)
+        now[0] = 2.0
         assert ledger.take(BUCKET).granted
 
 

@@ -107,6 +107,7 @@ def generate_batch(
 
     Source: limits and prices as in `ionos_openai.budget` and `ionos_openai.models`, 2026-11.
     """
+    _check_client(client, openai.AsyncOpenAI, "agenerate_batch()")
     plan = _plan(
         client,
         directory,
@@ -153,6 +154,7 @@ def agenerate_batch(
 
     The requests are read in threads, one after the other, so that an iterable which takes its time holds up no loop.
     """
+    _check_client(client, openai.OpenAI, "generate_batch()")
     plan = _plan(
         client,
         directory,
@@ -227,6 +229,14 @@ def _plan(
     )
     check_directory(directory)
     return plan
+
+
+def _check_client(client: object, other: type[openai.OpenAI | openai.AsyncOpenAI], twin: str) -> None:
+    """Refuse what cannot be asked for pictures, or not in this way, before a directory is made."""
+    if isinstance(client, other):
+        raise InvalidRequestError(f"The client is an {other.__name__}: use {twin}.")
+    if not hasattr(client, "images"):
+        raise InvalidRequestError("The first argument is no client: make one with create_client().")
 
 
 def _limits(client: openai.OpenAI | openai.AsyncOpenAI) -> Limits | None:

@@ -14,6 +14,7 @@ Meaning: TypeAlias = Literal["end", "wait", "retry", "refused"]
 
 # Where a 429 names no time: images refill at one every 6 s. Source: IONOS documentation, rate limits, 2026-11.
 _REFILL = 6.0
+_SHORTEST_PAUSE = 0.2  # seconds, after a 429 that asks for none: as long as one request takes in the limits
 _LONGEST_PAUSE = 30.0  # seconds, between attempts
 
 
@@ -62,7 +63,7 @@ def retry_after(error: BaseException) -> float | None:
 def pause_after_limit(error: BaseException) -> float:
     """Return the seconds to wait after a 429."""
     said = retry_after(error)
-    return _REFILL if said is None else said
+    return _REFILL if said is None else max(_SHORTEST_PAUSE, said)
 
 
 def pause_before_attempt(error: BaseException, tries: int) -> float:

@@ -24,8 +24,11 @@ LOCK = ".ionos-batch.lock"
 OWNER = ".ionos-batch.owner"
 
 
+_held: weakref.WeakSet[DirectoryLock] = weakref.WeakSet()
+
+
 class DirectoryLock:
-    """Held from its making until `release`, or until its process dies."""
+    """Held from its making until `release`, or until its process dies; a child made by a fork does not hold it."""
 
     def __init__(self, directory: Path) -> None:
         """Take the lock.
@@ -46,6 +49,7 @@ class DirectoryLock:
         except BaseException:
             self._closing()
             raise
+        _held.add(self)
 
     def _take(self, directory: Path) -> None:
         try:
@@ -59,6 +63,11 @@ class DirectoryLock:
             os.ftruncate(self._handle, 0)
             os.write(self._handle, json.dumps(_myself()).encode())
 
+    def leave_to_parent(self) -> None:
+        """Close a forked child's copy, which would outlive the process that works here."""
+        self._owner = None
+        self._closing()
+
     def release(self) -> None:
         """Give the lock back; again is harmless."""
         if self._owner is not None:
@@ -66,6 +75,15 @@ class DirectoryLock:
                 self._owner.unlink()
             self._owner = None
         self._closing()
+
+
+def _leave_all_to_parent() -> None:
+    for lock in list(_held):
+        lock.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all_to_parent)
 
 
 def _myself() -> dict[str, Any]:

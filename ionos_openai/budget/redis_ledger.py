@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -42,6 +44,7 @@ return {granted, text(delay), text(math.max(0, full_at - now))}
 """
 
 _PATIENCE = 2.0  # Seconds for one attempt to connect, and for one answer.
+_GONE = 2.0  # Seconds after giving up, in which whoever else waits is told at once instead of trying as long again.
 _RECONNECTS = 8  # With growing pauses of at most 2 s: some 10 s, or 25 s where the host does not answer at all.
 
 
@@ -54,12 +57,20 @@ class RedisLedger:
     """
 
     def __init__(
-        self, url: str, contract: str, *, reconnects: int = _RECONNECTS, clock: Callable[[], float] | None = None
+        self,
+        url: str,
+        contract: str,
+        *,
+        reconnects: int = _RECONNECTS,
+        clock: Callable[[], float] | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Connect to `url`; `contract` names the contract. `clock` replaces Redis' own."""
+        """Connect to `url`; `contract` names the contract. `clock` replaces Redis' own, `now` this machine's."""
         self._shown = without_password(url)
         self._prefix = f"ionos-openai:budget:{contract}"
         self._clock = clock
+        self._now = now
+        self._gone_until = -math.inf
         self._redis = _connect(url, self._shown, reconnects)
         self._script = self._redis.register_script(_SCRIPT)
         with _connect(url, self._shown, 0) as probe:  # no long wait where it was never there
@@ -91,11 +102,14 @@ class RedisLedger:
     def _ask(self, question: Callable[[], Any]) -> Any:
         import redis
 
-        try:
-            return question()
-        except redis.RedisError as error:
-            # The name of its class only: redis' own words may hold the URL.
-            problem = f"Redis at {self._shown} keeps the contract's limits and cannot be asked ({type(error).__name__})"
+        problem = f"Redis at {self._shown} keeps the contract's limits and cannot be asked"
+        if self._now() >= self._gone_until:
+            try:
+                return question()
+            except redis.RedisError as error:
+                # The name of its class only: redis' own words may hold the URL.
+                problem += f" ({type(error).__name__})"
+                self._gone_until = self._now() + _GONE
         raise BudgetUnavailableError(f"{problem}: start it, mend IONOS_BUDGET_URL, or unset it.")
 
 
