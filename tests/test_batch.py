@@ -379,6 +379,26 @@ def test_a_picture_that_is_gone_is_made_again_only_where_asked(
     assert (service.requests, again.progress.missing) == (bought, 2 - bought)
 
 
+@pytest.mark.parametrize("lost", ["gone", "broken"])
+def test_of_several_pictures_only_the_lost_one_is_made_again(
+    client: openai.OpenAI, service: Service, tmp_path: Path, lost: str
+) -> None:
+    """The estimate says so beforehand, the others stay, and a changed one among them too."""
+    request = ImageRequest(prompt="a", n=3)
+    generate_batch(client, [request], tmp_path).run()
+    path = tmp_path / "a-2.jpg"
+    path.unlink() if lost == "gone" else path.write_bytes(b"\xff\xd8")
+    (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes() + b"a copyright")
+    events: list[BatchEvent] = []
+    again = generate_batch(client, [request], tmp_path, missing="remake", on_event=events.append)
+    assert (again.estimate.prompts, again.estimate.images) == (1, 1)
+    [result] = again.run()
+    assert service.requests == 4
+    assert {path.name for path in result.paths} == {"a.jpg", "a-3.jpg", "a-2.jpg" if lost == "gone" else "a-4.jpg"}
+    assert any(event.message.startswith("a-2.jpg is ") for event in events)
+    assert generate_batch(client, [request], tmp_path, missing="remake").estimate.images == 0
+
+
 def test_a_picture_that_is_broken_is_made_again(client: openai.OpenAI, tmp_path: Path) -> None:
     """What does not decode any more is no picture; the broken file is left to the user."""
     generate_batch(client, ["a"], tmp_path).run()
@@ -479,20 +499,22 @@ def test_a_second_run_in_a_directory_is_refused(client: openai.OpenAI, tmp_path:
 def test_a_forked_child_does_not_hold_the_directory(client: openai.OpenAI, tmp_path: Path) -> None:
     """It may live on when the run's own process is long dead."""
     first = generate_batch(client, ["a"], tmp_path)
-    reading, writing = os.pipe()
+    (over, end), (there, begin) = os.pipe(), os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Python warns of forks beside threads.
         child = os.fork()
     if child == 0:
-        os.close(writing)
-        os.read(reading, 1)  # until the test is over
+        os.close(end)
+        os.write(begin, b"1")
+        os.read(over, 1)  # until the test is over
         os._exit(0)
     try:
-        os.close(reading)
+        os.read(there, 1)
         first.close()
         assert len(generate_batch(client, ["a"], tmp_path).run()) == 1
     finally:
-        os.close(writing)
+        for handle in (over, end, there, begin):
+            os.close(handle)
         os.waitpid(child, 0)
 
 

@@ -83,7 +83,8 @@ class Progress:
         total: How many prompts there are; None where they cannot be counted beforehand.
         done: Prompts whose pictures were all made in this run.
         failed: Prompts that failed in this run.
-        skipped: Prompts that an earlier run has done; `modified` and `missing` ones are among them.
+        skipped: Prompts that an earlier run has done, with `only_failed` also untried ones; `modified` and `missing`
+            ones are among them.
         modified: Prompts whose pictures somebody changed since.
         missing: Prompts whose pictures somebody took away since.
         in_flight: Requests that are on their way, or wait for their turn in the client.

@@ -255,7 +255,7 @@ class Run:
         return self._manifest.find(mark, occurrence, identifier)
 
     def _item_for(self, request: ImageRequest, identifier: str, entry: Entry | None, now: float) -> Item:
-        kept = self._kept(request, entry)
+        kept = _kept(request, entry, self.plan)
         left = request.n - len(kept)
         return Item(
             request=request,
@@ -268,16 +268,6 @@ class Run:
             paths=[self.plan.directory / str(fact["name"]) for fact in kept],
             kept=len(kept),
         )
-
-    def _kept(self, request: ImageRequest, entry: Entry | None) -> list[dict[str, object]]:
-        """Return the pictures that an earlier run made of a prompt that it could not finish."""
-        if entry is None or entry.get("status") != "failed" or self._tick_off(request, entry):
-            return []
-        try:
-            whole = [one for one in entry["files"] if pictures.look(self._folder, [one], verify=False) == "same"]
-        except (KeyError, TypeError):
-            return []
-        return whole[: request.n - 1]
 
     # What an earlier run has done -----------------------------------------------------------------------------------
 
@@ -311,7 +301,9 @@ class Run:
         except (KeyError, TypeError):
             return False
         if state == "damaged" or (state == "missing" and self.plan.missing == "remake"):
-            self._tell(state, f"{_named(request, entry)} is {state}: it is made again.", request)
+            there = [fact["name"] for fact in _there(entry, self.plan)]
+            lost = {**entry, "files": [fact for fact in entry["files"] if fact["name"] not in there]}
+            self._tell(state, f"{_named(request, lost)} is {state}: it is made again.", request)
             return False
         self._counts["skipped"] += 1
         if state == "same" and entry["status"] != "modified":
@@ -618,12 +610,13 @@ def _survey(requests: Iterable[str | ImageRequest], plan: Plan, manifest: Manife
         return Estimate()
     prompts, images, costs = 0, 0, dict[str | None, Decimal]()
     for number, raw in enumerate(requests, 1):
-        request = _wanted(raw, number, plan, manifest, spending)
-        if request is not None:
+        wanted = _wanted(raw, number, plan, manifest, spending)
+        if wanted is not None:
+            request, left = wanted
             price = price_of(request.model or "", plan.prices)
             currency = price.currency if price else None
-            costs[currency] = costs.get(currency, Decimal(0)) + (price.amount * request.n if price else 0)
-            prompts, images = prompts + 1, images + request.n
+            costs[currency] = costs.get(currency, Decimal(0)) + (price.amount * left if price else 0)
+            prompts, images = prompts + 1, images + left
     manifest.forget_occurrences()
     currency, amount = next(iter(costs.items()), (None, Decimal(0)))
     cost = Money(amount=amount, currency=currency) if currency is not None and len(costs) == 1 else None
@@ -633,26 +626,50 @@ def _survey(requests: Iterable[str | ImageRequest], plan: Plan, manifest: Manife
 
 def _wanted(
     raw: str | ImageRequest, number: int, plan: Plan, manifest: Manifest, spending: _Spending
-) -> ImageRequest | None:
-    problem = None
+) -> tuple[ImageRequest, int] | None:
+    """Return a request with the number of pictures that are to be made for it; None where there are none."""
     try:
         request, mark = _marked(raw, plan)
         occurrence = manifest.occurrence(mark)
         known = manifest.knows(mark, occurrence)
-        if known == "done" and not plan.redo:
+        if known == "done" and not plan.redo and plan.missing == "keep":
             return None
         request = request or complete(raw, model=plan.model, size=plan.size)
-        if known == "done" or (plan.only_failed and not known):
-            entry = manifest.find(mark, occurrence, identify(mark, occurrence)) if known and plan.redo else None
-            if entry is None or not _chosen(request, entry, plan.redo):
-                return None
+        entry = manifest.find(mark, occurrence, identify(mark, occurrence)) if known else None
+        if not _is_left(request, entry, plan):
+            return None
         check(request)
         spending.check(request)
     except InvalidRequestError as error:
         problem = str(error)
     else:
-        return request
+        return request, request.n - len(_kept(request, entry, plan))
     raise InvalidRequestError(f"Request {number} cannot work: {problem}")
+
+
+def _is_left(request: ImageRequest, entry: Entry | None, plan: Plan) -> bool:
+    """Tell whether pictures are to be made, without a look at files unless missing ones are to be made again."""
+    if entry is None:
+        return not plan.only_failed
+    if entry.get("status") == "failed" or _chosen(request, entry, plan.redo):
+        return True
+    return plan.missing == "remake" and len(_there(entry, plan)) < request.n
+
+
+def _kept(request: ImageRequest, entry: Entry | None, plan: Plan) -> list[dict[str, object]]:
+    """Return the pictures of a prompt that is not settled, which need not be made again."""
+    if entry is None or _chosen(request, entry, plan.redo):
+        return []
+    return _there(entry, plan)[: request.n - 1]
+
+
+def _there(entry: Entry, plan: Plan) -> list[dict[str, object]]:
+    """Return those of the recorded pictures that are neither missing nor damaged."""
+    try:
+        states = [(one, pictures.look(str(plan.directory), [one], verify=False)) for one in entry["files"]]
+    except (KeyError, TypeError):
+        return []
+    return [one for one, state in states if state not in ("missing", "damaged")]
 
 
 def _marked(raw: str | ImageRequest, plan: Plan) -> tuple[ImageRequest | None, str]:

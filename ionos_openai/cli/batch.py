@@ -55,7 +55,7 @@ def run(source: str, options: BatchOptions, connection: Connection, terminal: Te
     model = resolve_model(options.model or settings.image_model)
     options = replace(options, model=model, size=options.size or DEFAULT_SIZE)
     requests = read_requests(source, labels, model=model, size=options.size, n=options.n)
-    report = _Report(terminal=terminal, is_sandbox=uses_sandbox(connection, settings))
+    report = _Report(terminal=terminal, is_sandbox=uses_sandbox(connection, settings), only_failed=options.retry_failed)
     with contextlib.ExitStack() as at_the_end:
         if options.dry_run and not is_directory(options.output):
             nowhere = at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="ionos-openai-"))
@@ -107,9 +107,10 @@ def _show_plan(batch: Batch, report: _Report) -> int:
 class _Report:
     """What a run has come to, and what is said of it meanwhile."""
 
-    def __init__(self, *, terminal: Terminal, is_sandbox: bool) -> None:
+    def __init__(self, *, terminal: Terminal, is_sandbox: bool, only_failed: bool) -> None:
         self.terminal = terminal
         self.is_sandbox = is_sandbox
+        self.only_failed = only_failed
         self.pictures: list[dict[str, object]] = []
         self.errors: list[dict[str, object]] = []
         self.codes: list[int] = []
@@ -304,15 +305,16 @@ def _summarise(batch: Batch, report: _Report, code: int, elapsed: float) -> None
         return
     if terminal.quiet:
         return
-    parts = [f"{progress.done} made ({progress.images} pictures)"]
-    parts += [f"{number} {what}" for number, what in _others(progress) if number]
+    parts = [f"{progress.done} made ({progress.images} picture{'' if progress.images == 1 else 's'})"]
+    parts += [f"{number} {what}" for number, what in _others(progress, only_failed=report.only_failed) if number]
     cost = "no cost, placeholders" if report.is_sandbox else str(progress.cost or "cost not known")
     terminal.note(f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {batch.directory / MANIFEST}")
 
 
-def _others(progress: Progress) -> list[tuple[int, str]]:
+def _others(progress: Progress, *, only_failed: bool) -> list[tuple[int, str]]:
+    skipped = "that had not failed left alone" if only_failed else "done before"
     return [
-        (progress.skipped - progress.modified - progress.missing, "done before"),
+        (progress.skipped - progress.modified - progress.missing, skipped),
         (progress.modified, "kept though changed"),
         (progress.missing, "gone and not made again (--missing remake makes them)"),
         (progress.failed, "failed (the same command tries them again)"),
