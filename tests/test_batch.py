@@ -839,6 +839,15 @@ def test_stopping_ends_with_what_is_in_flight(client: openai.OpenAI, service: Se
     assert 1 + len(list(running)) == len(record(tmp_path)) == service.requests <= 4
 
 
+def test_a_batch_waits_for_the_limits_whatever_the_clients_max_wait(service: Service, tmp_path: Path) -> None:
+    """That bounds calls that somebody waits for."""
+    settings = IonosSettings(images_per_minute=1200, image_burst=2)
+    with create_client(api_key=make_token(), base_url=service.url, pace=True, max_wait=0, settings=settings) as client:
+        running = generate_batch(client, ["a", "b", "c"], tmp_path)
+        assert [result.status for result in running] == ["done"] * 3
+        assert (running.progress.limited, running.progress.attempts) == (0, 3)
+
+
 def test_stopping_sends_nothing_that_still_waits_for_the_limit(service: Service, tmp_path: Path) -> None:
     """What waits for its turn was not asked for: it is neither bought nor recorded, and the next run makes it."""
     settings = IonosSettings(images_per_minute=1, image_burst=2)

@@ -70,7 +70,8 @@ def generate_batch(
     A prompt is known by what it asks for and its name, or by being the first, second, ... of equal ones; not by its
     place, nor by its metadata. A 400 is that prompt's result. What may work later (5xx, timeouts, broken connections,
     answers without a whole picture) is tried again. After 429 is waited as long as the service asks, uncounted.
-    A refused token, a full disk or a lost directory end the run, with everything kept.
+    A refused token, a full disk or a lost directory end the run, with everything kept. The client's `max_wait` has no
+    part in it: a batch is there to wait for the limits.
 
     Args:
         client: Any `openai.OpenAI`; only one from `create_client` keeps to the contract's limits by itself.

@@ -10,6 +10,7 @@ import logging
 import os
 import queue
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ionos_openai.batch.run import Run, Unit
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ionos_openai")
 
+Client = TypeVar("Client", "openai.OpenAI", "openai.AsyncOpenAI")
 Made = TypeVar("Made")
 Begun = TypeVar("Begun", bound="asyncio.Future[Any]")
 
@@ -46,6 +48,15 @@ def _wait(wake: queue.SimpleQueue[None], seconds: float | None) -> None:
         seconds = _LONGEST_WAIT if seconds is None else min(seconds, _LONGEST_WAIT)
     with contextlib.suppress(queue.Empty):
         wake.get(timeout=seconds)
+
+
+def _for_batch(client: Client) -> Client:
+    """Return a client that leaves trying again to the batch, and waits for the limits as long as it takes."""
+    copied = client.with_options(max_retries=0)
+    pacing = getattr(copied, "ionos_pacing", None)
+    if pacing is not None:
+        copied.ionos_pacing = replace(pacing, max_wait=None)  # type: ignore[attr-defined]  # it has one
+    return copied
 
 
 class _Course:
@@ -144,7 +155,7 @@ class Batch(_Course):
     ) -> None:
         """Made by `generate_batch`."""
         super().__init__(run, manifest, lock, concurrency=concurrency, on_event=on_event)
-        self._client = client.with_options(max_retries=0)
+        self._client = _for_batch(client)
         self._timeout = timeout
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._pool: ThreadPoolExecutor | None = None
@@ -296,7 +307,7 @@ class AsyncBatch(_Course):
     ) -> None:
         """Made by `agenerate_batch`."""
         super().__init__(run, manifest, lock, concurrency=concurrency, on_event=on_event)
-        self._client = client.with_options(max_retries=0)
+        self._client = _for_batch(client)
         self._timeout = timeout
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None

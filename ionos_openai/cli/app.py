@@ -299,7 +299,6 @@ def batch(
     prompt_in_metadata: _PromptInMetadata = False,
     base_url: _BaseUrl = None,
     ca_bundle: _CaBundle = None,
-    max_wait: _MaxWait = None,
     json: _Json = False,
     quiet: _Quiet = False,
     sandbox: _Sandbox = False,
@@ -331,7 +330,7 @@ def batch(
         provenance=False if no_provenance else None,
         prompt_in_metadata=prompt_in_metadata or None,
     )
-    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, max_wait=max_wait, sandbox=sandbox)
+    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, sandbox=sandbox)
     terminal = Terminal(json=json, quiet=quiet)
 
     def work() -> int:
