@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import contextvars
 import errno
 import gc
 import hashlib
+import io
 import itertools
 import json
 import logging
@@ -24,6 +26,7 @@ from unittest import mock
 
 import openai
 import pytest
+from PIL import Image
 
 from ionos_openai import (
     Batch,
@@ -49,6 +52,7 @@ from ionos_openai.batch.manifest import Manifest
 from ionos_openai.batch.request import digest, digest_prompt
 from ionos_openai.errors import ConfigurationError
 from ionos_openai.prices import Money, parse_prices
+from ionos_openai.transport import http_library
 from tests.tokens import make_token
 from tests.torture.service import Service
 
@@ -987,22 +991,26 @@ async def test_leaving_an_async_loop_finishes_what_is_in_flight(
     assert len(record(tmp_path)) == service.requests < 20
 
 
-def test_the_end_of_the_event_loop_tells_what_it_drops(
-    service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_end_of_the_event_loop_tells_what_it_drops(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A loop that is left early, as the last thing before asyncio.run() ends, cannot finish what is on its way."""
-    held = threading.Event()
-    service.fault = lambda number, prompt: None if number == 1 or held.wait(10) else "500"
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG")
+    body = {"data": [{"b64_json": base64.b64encode(buffer.getvalue()).decode()}]}
+    asked: list[Any] = []
+
+    async def answer(request: Any) -> Any:
+        asked.append(request)
+        if len(asked) > 1:
+            await asyncio.Event().wait()  # for ever
+        return http_library().Response(200, json=body)
 
     async def main() -> None:
-        client = create_async_client(api_key=make_token(), base_url=service.url)  # closed, it would end them first
+        http = openai.DefaultAsyncHttpxClient(transport=http_library().MockTransport(answer))
+        client = create_async_client(api_key=make_token(), pace=False, http_client=http)
         async for _ in agenerate_batch(client, ["a", "b", "c"], tmp_path, concurrency=2):
             break
 
-    try:
-        asyncio.run(main())
-    finally:
-        held.set()
+    asyncio.run(main())
     assert "its picture may be paid for and is lost" in caplog.text
     assert len(record(tmp_path)) == 1
 
