@@ -174,22 +174,21 @@ def test_the_compose_file_starts_the_server() -> None:
     assert compose["services"]["app"]["depends_on"] == {"ionos": {"condition": "service_healthy"}}  # type: ignore[index]
     start = shlex.split(service["command"])[-1].partition("&& ")[2].replace("8600", "0").split()
     assert start[:2] == ["ionos-openai", "sandbox"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ionos_openai", *start[1:]], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        assert process.stdout is not None
-        address = next(line for line in process.stdout if "IONOS_BASE_URL" in line).strip().partition("=")[2]
-        with urllib.request.urlopen(address.replace("/v1", "/sandbox/health")) as answer:
-            assert json.load(answer) == {"status": "ok", "sandbox": True}
-        check = service["healthcheck"]["test"].replace("http://127.0.0.1:8600", address.removesuffix("/v1"))
-        run(sys.executable, *shlex.split(check)[1:])
-        started = time.monotonic()
-        process.terminate()  # as `docker stop` does
-        process.communicate(timeout=10)
-        assert time.monotonic() - started < 2
-    finally:
-        process.kill()
+    command = [sys.executable, "-m", "ionos_openai", *start[1:]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            address = next(line for line in process.stdout if "IONOS_BASE_URL" in line).strip().partition("=")[2]
+            with urllib.request.urlopen(address.replace("/v1", "/sandbox/health")) as answer:
+                assert json.load(answer) == {"status": "ok", "sandbox": True}
+            check = service["healthcheck"]["test"].replace("http://127.0.0.1:8600", address.removesuffix("/v1"))
+            run(sys.executable, *shlex.split(check)[1:])
+            started = time.monotonic()
+            process.terminate()  # as `docker stop` does
+            process.communicate(timeout=10)
+            assert time.monotonic() - started < 2
+        finally:
+            process.kill()
 
 
 def test_the_workflow_is_whole() -> None:
