@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -33,7 +33,7 @@ from ionos_openai.models import (
 )
 from ionos_openai.notebook import ImageList
 from ionos_openai.notices import warn_once
-from ionos_openai.settings import IonosSettings
+from ionos_openai.settings import IonosSettings, choose_saving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from openai.types import ImagesResponse
     from PIL.Image import Image
 
-    from ionos_openai.files import FileNames
 
 ImageInput: TypeAlias = "str | os.PathLike[str] | bytes | GeneratedImage | Image"
 """A picture to edit: a path, its encoded bytes, a result of an earlier call, or a Pillow image."""
@@ -106,7 +105,7 @@ def generate_images(
     Source: `POST /v1/images/generations`, IONOS documentation and recorded requests, 2026-11.
     """
     refuse_async(client, "agenerate_images")
-    saving = _Saving.choose(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
+    saving = _saving(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
     target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
     request = _Request.check(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
     _warn(request)
@@ -133,7 +132,7 @@ async def agenerate_images(
 ) -> list[GeneratedImage]:
     """Do what `generate_images` does, with an `openai.AsyncOpenAI`."""
     refuse_sync(client, "generate_images")
-    saving = _Saving.choose(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
+    saving = _saving(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
     target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
     request = _Request.check(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
     _warn(request)
@@ -191,7 +190,7 @@ def edit_images(
     Source: editing with FLUX.2-klein-4B, IONOS documentation, 2026-11; the path and form are what the SDK sends.
     """
     refuse_async(client, "aedit_images")
-    saving = _Saving.choose(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
+    saving = _saving(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
     target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
     request = _Request.check(
         client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body, inputs=_inputs(image), mask=mask
@@ -222,7 +221,7 @@ async def aedit_images(
 ) -> list[GeneratedImage]:
     """Do what `edit_images` does, with an `openai.AsyncOpenAI`."""
     refuse_sync(client, "edit_images")
-    saving = _Saving.choose(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
+    saving = _saving(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
     target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
     request = _Request.check(
         client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body, inputs=_inputs(image), mask=mask
@@ -283,27 +282,14 @@ class _Request:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Saving:
-    """What the arguments and the client's settings say of saving; None where the environment decides later."""
-
-    file_names: FileNames | None
-    provenance: bool | None
-    prompt_in_metadata: bool | None
-
-    @classmethod
-    def choose(
-        cls, client: OpenAI | AsyncOpenAI, *, provenance: bool | None, prompt_in_metadata: bool | None
-    ) -> _Saving:
-        settings: IonosSettings | None = getattr(client, "ionos_settings", None)
-        if settings is not None:
-            provenance = settings.provenance if provenance is None else provenance
-            prompt_in_metadata = settings.prompt_in_metadata if prompt_in_metadata is None else prompt_in_metadata
-        return cls(
-            file_names=settings.file_names if settings is not None else None,
-            provenance=provenance,
-            prompt_in_metadata=prompt_in_metadata,
-        )
+def _saving(
+    client: OpenAI | AsyncOpenAI, *, provenance: bool | None, prompt_in_metadata: bool | None
+) -> dict[str, Any]:
+    """Return the arguments for `save_images`; a client without settings leaves the rest to the environment."""
+    settings: IonosSettings | None = getattr(client, "ionos_settings", None)
+    if settings is None:
+        return {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata}
+    return asdict(choose_saving(settings, provenance=provenance, prompt_in_metadata=prompt_in_metadata))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,7 +300,7 @@ class _Target:
     name: str | None
     format: str | None
     overwrite: bool
-    saving: _Saving
+    saving: Mapping[str, Any]
 
     @classmethod
     def check(
@@ -324,7 +310,7 @@ class _Target:
         name: str | None,
         format: str | None,
         overwrite: bool,
-        saving: _Saving,
+        saving: Mapping[str, Any],
     ) -> _Target:
         _check_name(name, format)
         checked = None if directory is None else check_directory(directory)
@@ -340,9 +326,7 @@ class _Target:
                 name=self.name,
                 format=self.format,
                 overwrite=self.overwrite,
-                file_names=self.saving.file_names,
-                provenance=self.saving.provenance,
-                prompt_in_metadata=self.saving.prompt_in_metadata,
+                **self.saving,
             )
         except BaseException as error:
             keep_partial_results(error, images)

@@ -363,6 +363,17 @@ class SavingSettings:
     prompt_in_metadata: bool = False
 
 
+def choose_saving(
+    settings: IonosSettings, *, provenance: bool | None, prompt_in_metadata: bool | None
+) -> SavingSettings:
+    """Return how a client with these settings saves pictures, where an argument that is not None wins."""
+    return SavingSettings(
+        file_names=settings.file_names,
+        provenance=settings.provenance if provenance is None else provenance,
+        prompt_in_metadata=settings.prompt_in_metadata if prompt_in_metadata is None else prompt_in_metadata,
+    )
+
+
 def saving_settings() -> SavingSettings:
     """Return what the environment, else `.env`, says of saving pictures.
 

@@ -403,6 +403,23 @@ def test_of_several_pictures_only_the_lost_one_is_made_again(
     assert generate_batch(client, [request], tmp_path, missing="remake").estimate.images == 0
 
 
+def test_verify_makes_only_the_broken_one_of_several_again(
+    client: openai.OpenAI, service: Service, tmp_path: Path
+) -> None:
+    """Damage that keeps size and time is seen with `verify` alone, and the whole ones are kept then too."""
+    request = ImageRequest(prompt="a", n=3)
+    generate_batch(client, [request], tmp_path).run()
+    path = tmp_path / "a.jpg"
+    before = path.stat()
+    path.write_bytes(b"\0" * before.st_size)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    events: list[BatchEvent] = []
+    [result] = generate_batch(client, [request], tmp_path, verify=True, on_event=events.append).run()
+    assert {path.name for path in result.paths} == {"a-2.jpg", "a-3.jpg", "a-4.jpg"}
+    assert service.requests == 4
+    assert any(event.message == "a.jpg is damaged: it is made again." for event in events)
+
+
 def test_a_picture_that_is_broken_is_made_again(client: openai.OpenAI, tmp_path: Path) -> None:
     """What does not decode any more is no picture; the broken file is left to the user."""
     generate_batch(client, ["a"], tmp_path).run()

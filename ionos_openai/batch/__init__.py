@@ -23,7 +23,7 @@ from ionos_openai.files import check_directory
 from ionos_openai.models import DEFAULT_SIZE, ImageModelName, parse_size, resolve_model
 from ionos_openai.notices import warn_once
 from ionos_openai.prices import parse_ceiling, parse_prices
-from ionos_openai.settings import IonosSettings, SavingSettings
+from ionos_openai.settings import IonosSettings, choose_saving
 
 if TYPE_CHECKING:
     import os
@@ -211,11 +211,7 @@ def _plan(
         settings = IonosSettings()
     plan = Plan(
         directory=Path(directory),
-        saving=SavingSettings(
-            file_names=settings.file_names,
-            provenance=settings.provenance if provenance is None else provenance,
-            prompt_in_metadata=settings.prompt_in_metadata if prompt_in_metadata is None else prompt_in_metadata,
-        ),
+        saving=choose_saving(settings, provenance=provenance, prompt_in_metadata=prompt_in_metadata),
         model=settings.image_model if model is None else resolve_model(model),
         size=size,
         max_attempts=max_attempts,

@@ -301,7 +301,7 @@ class Run:
         except (KeyError, TypeError):
             return False
         if state == "damaged" or (state == "missing" and self.plan.missing == "remake"):
-            there = [fact["name"] for fact in _there(entry, self.plan)]
+            there = [fact["name"] for fact in _there(entry, self.plan, verify=self.plan.verify)]
             lost = {**entry, "files": [fact for fact in entry["files"] if fact["name"] not in there]}
             self._tell(state, f"{_named(request, lost)} is {state}: it is made again.", request)
             return False
@@ -653,20 +653,20 @@ def _is_left(request: ImageRequest, entry: Entry | None, plan: Plan) -> bool:
         return not plan.only_failed
     if entry.get("status") == "failed" or _chosen(request, entry, plan.redo):
         return True
-    return plan.missing == "remake" and len(_there(entry, plan)) < request.n
+    return plan.missing == "remake" and len(_there(entry, plan, verify=False)) < request.n
 
 
 def _kept(request: ImageRequest, entry: Entry | None, plan: Plan) -> list[dict[str, object]]:
     """Return the pictures of a prompt that is not settled, which need not be made again."""
     if entry is None or _chosen(request, entry, plan.redo):
         return []
-    return _there(entry, plan)[: request.n - 1]
+    return _there(entry, plan, verify=plan.verify)[: request.n - 1]
 
 
-def _there(entry: Entry, plan: Plan) -> list[dict[str, object]]:
+def _there(entry: Entry, plan: Plan, *, verify: bool) -> list[dict[str, object]]:
     """Return those of the recorded pictures that are neither missing nor damaged."""
     try:
-        states = [(one, pictures.look(str(plan.directory), [one], verify=False)) for one in entry["files"]]
+        states = [(one, pictures.look(str(plan.directory), [one], verify=verify)) for one in entry["files"]]
     except (KeyError, TypeError):
         return []
     return [one for one, state in states if state not in ("missing", "damaged")]

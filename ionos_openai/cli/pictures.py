@@ -26,7 +26,7 @@ from ionos_openai.generate import edit_images, generate_images
 from ionos_openai.images import GeneratedImage, partial_images
 from ionos_openai.models import DEFAULT_SIZE, check_size, find_model, resolve_model
 from ionos_openai.prices import Money, parse_prices, price_of
-from ionos_openai.settings import IonosSettings
+from ionos_openai.settings import IonosSettings, choose_saving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -144,12 +144,8 @@ def _prepare(
 
 
 def _with_marking(options: PictureOptions, settings: IonosSettings) -> PictureOptions:
-    asked, prompt = options.provenance, options.prompt_in_metadata
-    return replace(
-        options,
-        provenance=settings.provenance if asked is None else asked,
-        prompt_in_metadata=settings.prompt_in_metadata if prompt is None else prompt,
-    )
+    saving = choose_saving(settings, provenance=options.provenance, prompt_in_metadata=options.prompt_in_metadata)
+    return replace(options, provenance=saving.provenance, prompt_in_metadata=saving.prompt_in_metadata)
 
 
 def choose_target(options: PictureOptions, *, prompts: int, stdout_is_terminal: bool) -> Target:
