@@ -26,14 +26,13 @@ if TYPE_CHECKING:
         generate_batch,
     )
     from ionos_openai.client import create_async_client, create_client
-    from ionos_openai.credentials import BASE_URL
+    from ionos_openai.client.settings import IonosSettings
     from ionos_openai.errors import (
         BatchRunningError,
         BudgetExceededError,
         BudgetUnavailableError,
         CompatibilityWarning,
         ConfigurationError,
-        ImageDecodeError,
         ImageSaveError,
         InvalidRequestError,
         InvalidTokenError,
@@ -46,12 +45,13 @@ if TYPE_CHECKING:
         UnsupportedParameterError,
         UntrustedHostError,
     )
-    from ionos_openai.generate import aedit_images, agenerate_images, edit_images, generate_images
-    from ionos_openai.images import GeneratedImage, decode_images, partial_images, save_images
-    from ionos_openai.models import Cost, ImageModel, alist_image_models, estimate_cost, list_image_models
-    from ionos_openai.prices import Money
+    from ionos_openai.hub.catalogue import ImageModel
+    from ionos_openai.hub.credentials import BASE_URL
+    from ionos_openai.hub.models import Cost, alist_image_models, estimate_cost, list_image_models
+    from ionos_openai.hub.prices import Money
+    from ionos_openai.images.generate import aedit_images, agenerate_images, edit_images, generate_images
+    from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, partial_images, save_images
     from ionos_openai.provenance import Provenance, read_provenance, write_provenance
-    from ionos_openai.settings import IonosSettings
 
 __version__ = "0.1.0"
 
@@ -118,13 +118,14 @@ _HOMES = {
         "generate_batch",
     ),
     "client": ("create_async_client", "create_client"),
-    "credentials": ("BASE_URL",),
-    "generate": ("aedit_images", "agenerate_images", "edit_images", "generate_images"),
-    "images": ("GeneratedImage", "decode_images", "partial_images", "save_images"),
-    "models": ("Cost", "ImageModel", "alist_image_models", "estimate_cost", "list_image_models"),
-    "prices": ("Money",),
+    "client.settings": ("IonosSettings",),
+    "hub.catalogue": ("ImageModel",),
+    "hub.credentials": ("BASE_URL",),
+    "hub.models": ("Cost", "alist_image_models", "estimate_cost", "list_image_models"),
+    "hub.prices": ("Money",),
+    "images.generate": ("aedit_images", "agenerate_images", "edit_images", "generate_images"),
+    "images.image": ("GeneratedImage", "ImageDecodeError", "decode_images", "partial_images", "save_images"),
     "provenance": ("Provenance", "read_provenance", "write_provenance"),
-    "settings": ("IonosSettings",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_recording import network
 
-from ionos_openai import create_async_client, create_client, tokens
-from ionos_openai.budget import lanes, pacing
+from ionos_openai import create_async_client, create_client
+from ionos_openai.client import tokens
+from ionos_openai.client.pacing import queues as lanes
+from ionos_openai.client.pacing import turns as pacing
 from ionos_openai.sandbox import Sandbox
 from ionos_openai.testing import cassettes as recording
+from tests import REPOSITORY
 from tests.terminal import Result
 from tests.tokens import make_token
 
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["ionos_openai.testing"]
 
-CASSETTES = Path(__file__).parents[1] / "cassettes"
-RECORD_COMMAND = "pytest --record-mode=rewrite tests/test_cassettes.py"
+CASSETTES = REPOSITORY / "cassettes"
+RECORD_COMMAND = "pytest --record-mode=rewrite tests/testing/test_cassettes.py"
 
 _live_token = pytest.StashKey[str]()
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ionos_openai import GeneratedImage, create_client, generate_images, read_provenance, save_images
+from tests import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-README = Path(__file__).parents[1] / "README.md"
+README = REPOSITORY / "README.md"
 RECIPE = re.search(r"## Into an S3 bucket\n.*?```py\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 GIF = (
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import ionos_openai
+from tests import REPOSITORY
 
 PACKAGE = Path(ionos_openai.__file__).parent
-REPOSITORY = Path(__file__).parents[1]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("openai", "PIL", "pydantic", "pydantic_settings", "httpx", "httpx2", "pybase64", "typer", "rich")
 VISIBLE = {"README.md", "cassettes", "ionos_openai", "pyproject.toml", "tests"}
@@ -101,7 +101,7 @@ def test_pillow_is_loaded_only_when_it_is_needed() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_only_the_settings_read_the_environment(path: Path) -> None:
-    """No module but settings.py reads an environment variable."""
+    """No module but client/settings.py reads an environment variable."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = {"environ", "environb", "getenv", "getenvb"}
     reads = [
@@ -110,7 +110,7 @@ def test_only_the_settings_read_the_environment(path: Path) -> None:
         if (isinstance(node, ast.Attribute) and node.attr in names)
         or (isinstance(node, ast.ImportFrom) and node.module == "os" and names & {one.name for one in node.names})
     ]
-    assert path == PACKAGE / "settings.py" or reads == []
+    assert path == PACKAGE / "client" / "settings.py" or reads == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())

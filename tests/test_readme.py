@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ionos_openai.settings import IonosSettings
+from ionos_openai.client.settings import IonosSettings
+from tests import REPOSITORY
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+README = REPOSITORY / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
@@ -54,7 +56,7 @@ def test_every_link_within_leads_to_a_heading() -> None:
 
 def test_every_setting_stands_in_the_table() -> None:
     """No field and no variable is missing."""
-    from ionos_openai.settings import _VARIABLES
+    from ionos_openai.client.settings import _VARIABLES
 
     for variable, _ in _VARIABLES:
         assert f"`{variable}`" in TEXT, variable

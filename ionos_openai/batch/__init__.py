@@ -17,13 +17,15 @@ from ionos_openai.batch.manifest import Manifest
 from ionos_openai.batch.request import ImageRequest
 from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress
 from ionos_openai.batch.run import Missing, Plan, Run, system_clock
-from ionos_openai.budget.buckets import Limits
+from ionos_openai.client.pacing.rates import Limits
+from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import BatchRunningError, InvalidRequestError, IonosWarning
-from ionos_openai.files import check_directory
-from ionos_openai.models import DEFAULT_SIZE, ImageModelName, parse_size, resolve_model
-from ionos_openai.notices import warn_once
-from ionos_openai.prices import parse_ceiling, parse_prices
-from ionos_openai.settings import IonosSettings, choose_saving
+from ionos_openai.errors.notices import warn_once
+from ionos_openai.files.names import choose_saving
+from ionos_openai.files.writing import check_directory
+from ionos_openai.hub.catalogue import DEFAULT_SIZE, ImageModelName
+from ionos_openai.hub.models import parse_size, resolve_model
+from ionos_openai.hub.prices import parse_ceiling, parse_prices
 
 if TYPE_CHECKING:
     import os
@@ -106,7 +108,7 @@ def generate_batch(
         BatchRunningError: Another run works in the directory.
         ImageSaveError: The directory cannot be written to.
 
-    Source: limits and prices as in `ionos_openai.budget` and `ionos_openai.models`, 2026-11.
+    Source: limits and prices as in `ionos_openai.client.pacing` and `ionos_openai.hub`, 2026-11.
     """
     _check_client(client, openai.AsyncOpenAI, "agenerate_batch()")
     plan = _plan(

@@ -13,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from ionos_openai.batch.progress_bar import ProgressBar
 from ionos_openai.batch.run import Run, Unit
-from ionos_openai.budget import WithdrawnError, while_wanted
+from ionos_openai.client.pacing import WithdrawnError, while_wanted
 from ionos_openai.errors import InvalidRequestError
-from ionos_openai.generate import agenerate_images, generate_images
-from ionos_openai.notebook import ProgressBar, in_notebook
+from ionos_openai.errors.notices import in_notebook
+from ionos_openai.images.generate import agenerate_images, generate_images
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ionos_openai.batch.lock import DirectoryLock
     from ionos_openai.batch.manifest import Manifest
     from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress
-    from ionos_openai.budget.buckets import Limits
+    from ionos_openai.client.pacing.rates import Limits
 
 log = logging.getLogger("ionos_openai")
 

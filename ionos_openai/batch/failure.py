@@ -7,8 +7,10 @@ from typing import Literal, TypeAlias
 
 import openai
 
-from ionos_openai.budget.pacing import read_retry_after
-from ionos_openai.errors import ConfigurationError, ImageDecodeError, ImageSaveError, IonosWarning, mask_secrets
+from ionos_openai.client.pacing.turns import read_retry_after
+from ionos_openai.errors import ConfigurationError, ImageSaveError, IonosWarning
+from ionos_openai.errors.masking import mask_secrets
+from ionos_openai.images.image import ImageDecodeError
 
 Meaning: TypeAlias = Literal["end", "wait", "retry", "refused"]
 

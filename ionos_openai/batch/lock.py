@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ionos_openai.errors import BatchRunningError, ImageSaveError
-from ionos_openai.locks import try_lock
+from ionos_openai.files.locks import try_lock
 
 LOCK = ".ionos-batch.lock"
 OWNER = ".ionos-batch.owner"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ionos_openai.batch.index import Index
 from ionos_openai.batch.request import key_of
 from ionos_openai.errors import ImageSaveError
-from ionos_openai.files import sync_file
+from ionos_openai.files.writing import sync_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from json.encoder import encode_basestring_ascii
 
-from ionos_openai.compat import check_number
 from ionos_openai.errors import InvalidRequestError
-from ionos_openai.files import choose_format, clean_name
-from ionos_openai.models import check_size, resolve_model
+from ionos_openai.files.names import choose_format, clean_name
+from ionos_openai.hub.compat import check_number
+from ionos_openai.hub.models import check_size, resolve_model
 
 _STEP = 0x9E3779B97F4A7C15  # odd, so that no two occurrences of one request share a key
 _MASK = (1 << 64) - 1

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ionos_openai.batch.request import ImageRequest
-    from ionos_openai.prices import Money
+    from ionos_openai.hub.prices import Money
 
 EventKind: TypeAlias = Literal[
     "estimate", "waiting", "retrying", "done", "failed", "modified", "missing", "damaged", "end"

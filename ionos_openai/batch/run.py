@@ -19,14 +19,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ionos_openai.batch import pictures
-from ionos_openai.batch.failure import (
-    describe_error,
-    may_be_billed,
-    meaning,
-    pause_after_limit,
-    pause_before_attempt,
-)
+from ionos_openai.batch import stored as pictures
+from ionos_openai.batch.failure import describe_error, may_be_billed, meaning, pause_after_limit, pause_before_attempt
 from ionos_openai.batch.request import (
     ImageRequest,
     check,
@@ -38,17 +32,17 @@ from ionos_openai.batch.request import (
     is_recordable,
 )
 from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, EventKind, Progress
-from ionos_openai.budget.buckets import Limits, estimate_seconds
+from ionos_openai.client.pacing.rates import Limits, estimate_seconds
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, keep_partial_results, partial_results
-from ionos_openai.prices import Ceiling, Money, price_of
+from ionos_openai.hub.prices import Ceiling, Money, price_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from ionos_openai.batch.manifest import Entry, Manifest
-    from ionos_openai.images import GeneratedImage
-    from ionos_openai.settings import SavingSettings
+    from ionos_openai.files.names import SavingSettings
+    from ionos_openai.images.image import GeneratedImage
 
 log = logging.getLogger("ionos_openai")
 

@@ -13,8 +13,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ionos_openai import __version__
-from ionos_openai.cli.options import Connection, PictureOptions
-from ionos_openai.cli.output import BASES, Terminal, open_closed_streams
+from ionos_openai.cli.terminal.options import Connection, PictureOptions
+from ionos_openai.cli.terminal.output import BASES, Terminal, open_closed_streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -191,7 +191,7 @@ def generate(
     terminal = Terminal(json=json, quiet=quiet, stdout_is_taken=output == "-")
 
     def work() -> int:
-        from ionos_openai.cli import pictures
+        from ionos_openai.cli import generate as pictures
 
         return pictures.generate(prompts, options, connection, terminal)
 
@@ -240,7 +240,7 @@ def edit(
     terminal = Terminal(json=json, quiet=quiet, stdout_is_taken=output == "-")
 
     def work() -> int:
-        from ionos_openai.cli import pictures
+        from ionos_openai.cli import generate as pictures
 
         return pictures.edit(images, prompt, options, connection, terminal)
 
@@ -308,7 +308,7 @@ def batch(
     FILE has a prompt a line (.txt), columns (.csv: prompt, and any of model, size, n, name, seed; others become
     metadata) or an object a line (.jsonl); - is standard input. The same command again skips what is done.
     """
-    from ionos_openai.cli.options import BatchOptions
+    from ionos_openai.cli.terminal.options import BatchOptions
 
     if missing not in ("keep", "remake"):
         raise typer.BadParameter("--missing is keep or remake")
@@ -423,7 +423,7 @@ def doctor(
     terminal = Terminal(json=json, tells_warnings=False)
 
     def work() -> int:
-        from ionos_openai.cli import doctor
+        from ionos_openai.cli.doctor import command as doctor
 
         return doctor.show(connection, terminal, offline=offline, min_validity=min_validity)
 
@@ -451,7 +451,7 @@ def migrate(
     terminal = Terminal(json=json)
 
     def work() -> int:
-        from ionos_openai.cli import migrate
+        from ionos_openai.cli.migrate import command as migrate
 
         return migrate.run(paths, "write" if write else "diff" if diff else "report", terminal)
 
@@ -677,7 +677,7 @@ def verify(
     terminal = Terminal(json=json == "-")
 
     def work() -> int:
-        from ionos_openai.cli import verify
+        from ionos_openai.cli.verify import command as verify
 
         options = verify.VerifyOptions(spend=spend, yes=yes, limits=limits, answers=json)
         return verify.run(connection, options, terminal)
@@ -735,7 +735,7 @@ def _carry_out(work: Callable[[], int], terminal: Terminal, connection: Connecti
     """Do a command's work; what is expected to go wrong becomes a message and an exit code, a bug stays a traceback."""
     from openai import OpenAIError
 
-    from ionos_openai.cli.failure import describe, exit_code, message
+    from ionos_openai.cli.terminal.exits import describe, exit_code, message
 
     try:
         with terminal.listening():
@@ -751,9 +751,9 @@ def _stand_in(connection: Connection | None) -> dict[str, object]:
     """Return what a failed command's document says of the stand-in; nothing for a command that asks no service."""
     if connection is None:
         return {}
-    from ionos_openai.cli.connection import uses_sandbox
+    from ionos_openai.cli.terminal.connection import uses_sandbox
+    from ionos_openai.client.settings import IonosSettings
     from ionos_openai.errors import ConfigurationError
-    from ionos_openai.settings import IonosSettings
 
     try:
         return {"sandbox": uses_sandbox(connection, IonosSettings())}

@@ -15,17 +15,18 @@ from openai import OpenAIError
 from ionos_openai.batch import Batch, BatchEvent, BatchResult, Progress, generate_batch
 from ionos_openai.batch.manifest import MANIFEST
 from ionos_openai.batch.results import clock_time
-from ionos_openai.budget.buckets import estimate_seconds
 from ionos_openai.cli.batch_files import parse_labels, read_requests
-from ionos_openai.cli.connection import connect, uses_sandbox
-from ionos_openai.cli.failure import INTERRUPTED, MADE, REFUSED, decisive, describe, exit_code, message, worst
-from ionos_openai.cli.output import shorten
-from ionos_openai.cli.rescue import rescue
+from ionos_openai.cli.terminal.connection import connect, uses_sandbox
+from ionos_openai.cli.terminal.exits import INTERRUPTED, MADE, REFUSED, decisive, describe, exit_code, message, worst
+from ionos_openai.cli.terminal.output import shorten
+from ionos_openai.cli.terminal.rescue import rescue
+from ionos_openai.client.pacing.rates import estimate_seconds
+from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
-from ionos_openai.files import is_directory
-from ionos_openai.images import partial_images
-from ionos_openai.models import DEFAULT_SIZE, resolve_model
-from ionos_openai.settings import IonosSettings
+from ionos_openai.files.writing import is_directory
+from ionos_openai.hub.catalogue import DEFAULT_SIZE
+from ionos_openai.hub.models import resolve_model
+from ionos_openai.images.image import partial_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     import openai
 
     from ionos_openai.batch import ImageRequest
-    from ionos_openai.budget.buckets import Limits
-    from ionos_openai.cli.options import BatchOptions, Connection
-    from ionos_openai.cli.output import Terminal
+    from ionos_openai.cli.terminal.options import BatchOptions, Connection
+    from ionos_openai.cli.terminal.output import Terminal
+    from ionos_openai.client.pacing.rates import Limits
 
 _LINE_EVERY = 10.0  # seconds, where nobody watches
 

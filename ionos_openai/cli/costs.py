@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ionos_openai.batch.manifest import MANIFEST, read_manifest
-from ionos_openai.cli.failure import MADE
-from ionos_openai.cli.output import visible
+from ionos_openai.cli.terminal.exits import MADE
+from ionos_openai.cli.terminal.output import visible
 from ionos_openai.errors import InvalidRequestError
-from ionos_openai.prices import read_money
+from ionos_openai.hub.prices import read_money
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ionos_openai.batch.manifest import Entry
-    from ionos_openai.cli.output import Terminal
+    from ionos_openai.cli.terminal.output import Terminal
 
 _COLUMNS = ("pictures", "cost", "unknown_price", "placeholders", "failed")
 

@@ -15,7 +15,7 @@ except ModuleNotFoundError as error:
     raise ConfigurationError("gallery needs jinja2. Install with: pip install jinja2") from error
 
 if TYPE_CHECKING:
-    from ionos_openai.cli.output import Terminal
+    from ionos_openai.cli.terminal.output import Terminal
     from ionos_openai.gallery import Gallery
 
 _MADE = 0

@@ -14,12 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ionos_openai.cli.failure import MADE, REFUSED, describe
-from ionos_openai.cli.output import PLACEHOLDER, visible
+from ionos_openai.cli.terminal.exits import MADE, REFUSED, describe
+from ionos_openai.cli.terminal.output import PLACEHOLDER, visible
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, ProvenanceError, SignedPictureError
-from ionos_openai.files import write_new
-from ionos_openai.formats import FormatError, Recognised, is_marked_sandbox, recognise
-from ionos_openai.marking import write_sidecar
+from ionos_openai.files.formats import FormatError, Recognised, is_marked_sandbox, recognise
+from ionos_openai.files.writing import write_new
 from ionos_openai.provenance import (
     ALGORITHMIC,
     COMPOSITE,
@@ -31,11 +30,12 @@ from ionos_openai.provenance import (
     write_provenance,
 )
 from ionos_openai.provenance import describe as describe_picture
+from ionos_openai.provenance.marking import write_sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ionos_openai.cli.output import Terminal
+    from ionos_openai.cli.terminal.output import Terminal
 
 _LARGEST = 1 << 28  # bytes; a larger file is none of these pictures
 _NOT_SEARCHED = frozenset({"GIF", "AVIF"})

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ionos_openai.cli.connection import connect, uses_sandbox
-from ionos_openai.cli.output import one_line
-from ionos_openai.models import ImageModel, select_image_models
-from ionos_openai.settings import IonosSettings
+from ionos_openai.cli.terminal.connection import connect, uses_sandbox
+from ionos_openai.cli.terminal.output import one_line
+from ionos_openai.client.settings import IonosSettings
+from ionos_openai.hub.models import select_image_models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ionos_openai.cli.options import Connection
-    from ionos_openai.cli.output import Terminal
+    from ionos_openai.cli.terminal.options import Connection
+    from ionos_openai.cli.terminal.output import Terminal
+    from ionos_openai.hub.catalogue import ImageModel
 
 _HEADS = ("Model", "Makes", "Price", "Note", "Purpose")
 _UNKNOWN = "-"

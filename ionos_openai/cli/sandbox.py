@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from ionos_openai.cli.output import BASES
+from ionos_openai.cli.terminal.output import BASES
 from ionos_openai.errors import ConfigurationError, InvalidRequestError
 from ionos_openai.sandbox import Sandbox, SandboxServer
 from ionos_openai.sandbox.behaviours import BEHAVIOURS
@@ -17,7 +17,7 @@ from ionos_openai.sandbox.behaviours import BEHAVIOURS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ionos_openai.cli.output import Terminal
+    from ionos_openai.cli.terminal.output import Terminal
     from ionos_openai.sandbox.drawing import PlaceholderFormat
 
 

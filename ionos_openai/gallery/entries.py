@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from ionos_openai.gallery.problem import Problem
+from ionos_openai.batch.records import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ionos_openai.batch.records import Record
     from ionos_openai.gallery.facts import Facts
     from ionos_openai.gallery.listing import Stamp
-    from ionos_openai.gallery.manifest import Record
-    from ionos_openai.prices import Money
+    from ionos_openai.hub.prices import Money
 
 State: TypeAlias = Literal["made", "modified", "broken", "failed", "gone"]
 """A picture; one that was changed since; a file that is none; no picture came; the file is not there any more."""

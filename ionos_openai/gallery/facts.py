@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ionos_openai.files import digest
-from ionos_openai.formats import FormatError, is_marked_sandbox, recognise
+from ionos_openai.files.formats import FormatError, is_marked_sandbox, recognise
+from ionos_openai.files.names import digest
 from ionos_openai.gallery.thumbnails import ThumbnailError, is_too_large, write_thumbnail
 from ionos_openai.provenance import COMPOSITE, Provenance, ProvenanceError, read_provenance
 

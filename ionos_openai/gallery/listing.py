@@ -7,8 +7,8 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from ionos_openai.formats import EXTENSIONS
-from ionos_openai.gallery.problem import Problem
+from ionos_openai.batch.records import Problem
+from ionos_openai.files.formats import EXTENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

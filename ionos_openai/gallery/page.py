@@ -21,8 +21,8 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ionos_openai.batch.records import Record
     from ionos_openai.gallery.entries import Entry
-    from ionos_openai.gallery.manifest import Record
 
 MARK = '<meta name="generator" content="ionos-openai gallery">'
 """Stands near the beginning of every page, so that a page of another maker is not replaced."""

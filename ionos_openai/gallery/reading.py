@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
+from ionos_openai.batch.records import Problem
 from ionos_openai.gallery.facts import Facts, read_facts, thumbnail_name
-from ionos_openai.gallery.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -10,17 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ionos_openai.errors import ProvenanceError, SignedPictureError
-from ionos_openai.formats import SANDBOX_MARK, is_marked_sandbox
+from ionos_openai.files.formats import SANDBOX_MARK, is_marked_sandbox
 from ionos_openai.provenance.carriers import LONGEST, check_whole, embed, scan, sniff
 from ionos_openai.provenance.packet import build_packet, read_packets
-from ionos_openai.provenance.record import (
-    ALGORITHMIC,
-    COMPOSITE,
-    TRAINED,
-    Provenance,
-    describe,
-    merge,
-)
+from ionos_openai.provenance.record import ALGORITHMIC, COMPOSITE, TRAINED, Provenance, describe, merge
 from ionos_openai.provenance.sidecars import load, read_sidecar, sidecar_path
 
 if TYPE_CHECKING:

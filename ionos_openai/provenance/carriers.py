@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ionos_openai.errors import ProvenanceError
-from ionos_openai.formats import FormatError, recognise
+from ionos_openai.files.formats import FormatError, recognise
 from ionos_openai.provenance.rdf import LONGEST_PACKET
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, SubElement
 from xml.sax.saxutils import escape
 
 from ionos_openai.errors import ProvenanceError
-from ionos_openai.formats import SANDBOX_MARK
+from ionos_openai.files.formats import SANDBOX_MARK
 from ionos_openai.provenance.rdf import ABOUT, DESCRIPTION, LONGEST_PACKET, RDF, XML, Graph, parse, serialise
 from ionos_openai.provenance.record import CREATOR_TOOL, Provenance, clean_text
 

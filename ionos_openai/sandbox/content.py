@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ionos_openai.errors import mask_secrets
-from ionos_openai.sandbox.form import read_form
+from ionos_openai.errors.masking import mask_secrets
+from ionos_openai.sandbox.multipart import read_form
 from ionos_openai.sandbox.wire import Refusal, SandboxRequest
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from PIL import Image, ImageDraw, ImageFilter
 from PIL.PngImagePlugin import PngInfo
 
-from ionos_openai.formats import SANDBOX_MARK
+from ionos_openai.files.formats import SANDBOX_MARK
 from ionos_openai.sandbox.lettering import Font, Lines, fit, load_font, readable, spell_out
 from ionos_openai.sandbox.scenery import Palette, blend, draw_scene
 

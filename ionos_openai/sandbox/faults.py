@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast, get_args
 import pybase64
 
 from ionos_openai.sandbox.drawing import in_another_format
-from ionos_openai.sandbox.wire import (
-    ConnectionFault,
-    SandboxResponse,
-    error_answer,
-    json_answer,
-    unauthorized,
-)
+from ionos_openai.sandbox.wire import ConnectionFault, SandboxResponse, error_answer, json_answer, unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ionos_openai.credentials import SANDBOX_TOKEN
+from ionos_openai.hub.credentials import SANDBOX_TOKEN
 from ionos_openai.sandbox.wire import Refusal, SandboxResponse, json_answer
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
-from ionos_openai.credentials import SANDBOX_TOKEN
 from ionos_openai.errors import ConfigurationError
+from ionos_openai.hub.credentials import SANDBOX_TOKEN
 from ionos_openai.sandbox.content import LARGEST_BODY
 from ionos_openai.sandbox.service import Sandbox
 from ionos_openai.sandbox.wire import SandboxRequest, SandboxResponse

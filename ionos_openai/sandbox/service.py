@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Literal
 import pybase64
 
 from ionos_openai.errors import InvalidRequestError
-from ionos_openai.models import DEFAULT_SIZE, find_model, parse_size
+from ionos_openai.hub.catalogue import DEFAULT_SIZE
+from ionos_openai.hub.models import find_model, parse_size
+from ionos_openai.sandbox.chat import chat, embed, purpose_of
 from ionos_openai.sandbox.content import Content, RecordedRequest, read_content, record
 from ionos_openai.sandbox.drawing import PlaceholderFormat, picture_size, placeholder
 from ionos_openai.sandbox.faults import (
@@ -39,7 +41,6 @@ from ionos_openai.sandbox.faults import (
     server_error,
 )
 from ionos_openai.sandbox.journal import PREFIX, Journal
-from ionos_openai.sandbox.language import chat, embed, purpose_of
 from ionos_openai.sandbox.latency import LatencyOption, read_latency
 from ionos_openai.sandbox.limits import Buckets, LimitsOption, read_limits
 from ionos_openai.sandbox.wire import (

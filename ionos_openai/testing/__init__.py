@@ -20,9 +20,9 @@ except ImportError as error:
     raise ImportError("ionos_openai.testing holds fixtures for pytest: install it with pip install pytest.") from error
 
 from ionos_openai.client import create_async_client, create_client
+from ionos_openai.client.settings import IonosSettings
 from ionos_openai.sandbox import Sandbox, SandboxServer
-from ionos_openai.settings import IonosSettings
-from ionos_openai.testing.signs import assert_no_secrets
+from ionos_openai.testing.secrets import assert_no_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

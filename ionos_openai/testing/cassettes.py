@@ -20,10 +20,10 @@ import yaml  # type: ignore[import-untyped]  # its stubs are a package of their 
 from PIL import Image
 from vcr.serializers import yamlserializer  # type: ignore[import-untyped]  # it has no types
 
-from ionos_openai.formats import SANDBOX_MARK, is_marked_sandbox
-from ionos_openai.sandbox.form import Part, read_form
+from ionos_openai.files.formats import SANDBOX_MARK, is_marked_sandbox
+from ionos_openai.sandbox.multipart import Part, read_form
 from ionos_openai.sandbox.wire import STAND_IN
-from ionos_openai.testing.signs import SECRETS
+from ionos_openai.testing.secrets import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -33,7 +33,8 @@ from typing import TYPE_CHECKING
 import openai
 
 from ionos_openai import IonosSettings, create_client
-from ionos_openai.transport import answering_client, http_library
+from ionos_openai.client.in_process import answering_client
+from ionos_openai.errors.http import http_library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,7 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from ionos_openai.formats import recognise
+from ionos_openai.files.formats import recognise
 from tests.torture.service import Service
 
 CONCURRENCY = 4

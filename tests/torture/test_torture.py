@@ -12,7 +12,7 @@ import pytest
 
 from ionos_openai import batch, create_client, generate_batch
 from ionos_openai.batch import drive
-from tests.test_batch import VirtualClock
+from tests.batch.test_batch import VirtualClock
 from tests.tokens import make_token
 from tests.torture.kill import torment
 from tests.torture.service import FAULTS, Service

@@ -1,0 +1,437 @@
+"""`ionos-openai generate` and `edit`: prompts in, pictures on disk or in a pipe, a line for each."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openai import OpenAIError
+
+from ionos_openai.cli.terminal.connection import connect, uses_sandbox
+from ionos_openai.cli.terminal.exits import ENDS_THE_RUN, MADE, decisive, describe, exit_code, message, worst
+from ionos_openai.cli.terminal.output import PLACEHOLDER, shorten
+from ionos_openai.cli.terminal.prompts import read_prompts
+from ionos_openai.cli.terminal.rescue import rescue
+from ionos_openai.client.settings import IonosSettings
+from ionos_openai.errors import ImageSaveError, InvalidRequestError
+from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format, prompt_name
+from ionos_openai.files.writing import check_directory, is_directory
+from ionos_openai.hub.catalogue import DEFAULT_SIZE
+from ionos_openai.hub.compat import MOST_PICTURES
+from ionos_openai.hub.models import check_size, find_model, resolve_model
+from ionos_openai.hub.prices import Money, parse_prices, price_of
+from ionos_openai.images.generate import edit_images, generate_images
+from ionos_openai.images.image import GeneratedImage, partial_images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date
+    from types import FrameType
+
+    from openai import OpenAI
+
+    from ionos_openai.cli.terminal.options import Connection, PictureOptions
+    from ionos_openai.cli.terminal.output import Terminal
+    from ionos_openai.files.names import FileNames
+
+_STANDARD = "-"  # standard output
+_LONGEST_SLUG_WHOLE = 190  # bytes; a longer name is cut when it is written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where pictures go: into a directory, under a name if there is one; without a directory, to standard output."""
+
+    directory: Path | None
+    name: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Report:
+    """What a run has come to so far."""
+
+    sandbox: bool
+    model: str
+    prices: Mapping[str, Money]
+    pictures: list[dict[str, object]] = field(default_factory=list)
+    errors: list[dict[str, object]] = field(default_factory=list)
+    saved: list[Path] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
+    piped: tuple[str, int] | None = None  # format and bytes of the picture that standard output took
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """Everything that a run needs, checked; `make` sends one prompt with the given further arguments."""
+
+    prompts: Sequence[str]
+    target: Target
+    options: PictureOptions
+    terminal: Terminal
+    file_names: FileNames
+    make: Callable[..., list[GeneratedImage]]
+    report: _Report
+
+
+def generate(prompts: Sequence[str], options: PictureOptions, connection: Connection, terminal: Terminal) -> int:
+    """Make pictures from prompts, one prompt after the other.
+
+    Returns:
+        The exit code: the worst one of all prompts.
+
+    Raises:
+        openai.OpenAIError: Something cannot work, which was seen before anything was sent.
+    """
+
+    def make(client: OpenAI, prompt: str, **further: Any) -> list[GeneratedImage]:
+        return generate_images(client, prompt, **further)
+
+    options = replace(options, size=options.size or DEFAULT_SIZE)
+    return _prepare(prompts, options, connection, terminal, make, lambda settings: settings.image_model)
+
+
+def edit(
+    images: Sequence[str], prompt: str, options: PictureOptions, connection: Connection, terminal: Terminal
+) -> int:
+    """Make pictures from a prompt and pictures.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        openai.OpenAIError: Something cannot work, which was seen before anything was sent.
+    """
+
+    def make(client: OpenAI, prompt: str, **further: Any) -> list[GeneratedImage]:
+        return edit_images(client, list(images), prompt, **further)
+
+    return _prepare([prompt], options, connection, terminal, make, lambda settings: settings.image_edit_model)
+
+
+def _prepare(
+    prompts: Sequence[str],
+    options: PictureOptions,
+    connection: Connection,
+    terminal: Terminal,
+    make: Callable[..., list[GeneratedImage]],
+    default_model: Callable[[IonosSettings], str],
+) -> int:
+    """Check everything, then send the prompts."""
+    texts, target = _check(prompts, options)
+    settings = IonosSettings()
+    model = resolve_model(options.model or default_model(settings))
+    with connect(connection, settings) as client:
+        if options.size is not None:
+            check_size(options.size, model)
+        _check_place(target)
+        send = functools.partial(make, client, model=model, size=options.size, n=options.n, seed=options.seed)
+        report = _Report(sandbox=uses_sandbox(connection, settings), model=model, prices=parse_prices(settings.prices))
+        run = _Run(
+            prompts=texts,
+            target=target,
+            options=_with_marking(options, settings),
+            terminal=terminal,
+            file_names=settings.file_names,
+            make=send,
+            report=report,
+        )
+        return _carry_out(run)
+
+
+def _with_marking(options: PictureOptions, settings: IonosSettings) -> PictureOptions:
+    saving = choose_saving(settings, provenance=options.provenance, prompt_in_metadata=options.prompt_in_metadata)
+    return replace(options, provenance=saving.provenance, prompt_in_metadata=saving.prompt_in_metadata)
+
+
+def choose_target(options: PictureOptions, *, prompts: int, stdout_is_terminal: bool) -> Target:
+    """Decide where pictures go.
+
+    Args:
+        options: What was asked for.
+        prompts: How many prompts there are.
+        stdout_is_terminal: Whether standard output is a terminal, which no picture is written to.
+
+    Raises:
+        InvalidRequestError: It cannot work: several pictures into a pipe, a file name given twice.
+    """
+    output = options.output
+    if output is None:
+        return Target(directory=Path(), name=options.name)
+    if output == _STANDARD:
+        return _standard_output(options, prompts=prompts, stdout_is_terminal=stdout_is_terminal)
+    if not output.strip():
+        raise InvalidRequestError("-o is empty: name a file or a directory, or leave it out for the current folder.")
+    separators = tuple(one for one in (os.sep, os.altsep) if one)
+    path = Path(output)
+    if output.endswith(separators) or path.name in ("", "..") or is_directory(path):
+        return Target(directory=path, name=options.name)
+    if options.name is not None:
+        raise InvalidRequestError(f"-o {output} names a file already: leave --name out, or end -o in {os.sep}.")
+    return Target(directory=path.parent, name=path.name)
+
+
+def _standard_output(options: PictureOptions, *, prompts: int, stdout_is_terminal: bool) -> Target:
+    if options.name is not None or options.overwrite:
+        raise InvalidRequestError("-o - writes no file: leave --name and --overwrite out.")
+    if prompts * options.n > 1:
+        raise InvalidRequestError("-o - takes one picture: give one prompt and -n 1, or name a directory with -o.")
+    if stdout_is_terminal:
+        raise InvalidRequestError("-o - would write the picture's bytes to the terminal: pipe them, or name a file.")
+    return Target(directory=None, name=None)
+
+
+def may_overwrite(wanted: str, saved: Sequence[Path], n: int) -> bool:
+    """Tell whether files named `wanted` can be replaced without touching what this very run has saved.
+
+    Args:
+        wanted: The name without extension.
+        saved: What was saved so far.
+        n: How many pictures will be saved: fox, fox-2, ...
+    """
+    if saved and len(wanted.encode("utf-8", "surrogatepass")) > _LONGEST_SLUG_WHOLE:
+        return False
+    names = {wanted.casefold(), *(f"{wanted}-{number}".casefold() for number in range(2, n + 1))}
+    return names.isdisjoint(path.stem.casefold() for path in saved)
+
+
+def _check(prompts: Sequence[str], options: PictureOptions) -> tuple[list[str], Target]:
+    """Check what needs no settings; nothing is made, read or sent for a command line that cannot work."""
+    if not 1 <= options.n <= MOST_PICTURES:
+        raise InvalidRequestError(f"-n is {options.n}: it must be a whole number from 1 to {MOST_PICTURES}.")
+    target = choose_target(options, prompts=len(prompts), stdout_is_terminal=sys.stdout.isatty())
+    if target.directory is None and getattr(sys.stdout, "name", None) == os.devnull:
+        raise InvalidRequestError("-o - would lose the picture: standard output is closed. Name a file.")
+    wanted = None if options.format is None else parse_format(options.format)
+    if target.name is not None:
+        choose_format(clean_name(target.name), "JPEG", wanted)
+    return read_prompts(prompts), target
+
+
+def _check_place(target: Target) -> None:
+    # Last of all checks, so that a command line that cannot work leaves no empty directory behind.
+    if target.directory is not None:
+        check_directory(target.directory)
+
+
+def _carry_out(run: _Run) -> int:
+    """Send the prompts in turn, show what comes, and report in the end."""
+    for number, prompt in enumerate(run.prompts, 1):
+        images, error = _make(run, prompt, number)
+        images = _secure(run, images, error)
+        for image in images:
+            _show(run, image)
+        if error is not None:
+            _note_failure(run, error, prompt)
+            if run.report.codes[-1] in ENDS_THE_RUN:
+                _note_rest(run, len(run.prompts) - number)
+                break
+    code = worst(run.report.codes)
+    cost = _cost(run.report)
+    if run.terminal.json:
+        run.terminal.document(_document(run.report, cost, code))
+    elif run.report.pictures:
+        run.terminal.remark(_describe_cost(run.report, cost))
+    return code
+
+
+def _make(run: _Run, prompt: str, number: int) -> tuple[list[GeneratedImage], BaseException | None]:
+    """Send one prompt; return the pictures that came, and what went wrong."""
+    count = f" {number} of {len(run.prompts)}" if len(run.prompts) > 1 else ""
+    further: dict[str, Any] = {}
+    if run.target.directory is not None:
+        further = {
+            "directory": run.target.directory,
+            "name": run.target.name,
+            "format": run.options.format,
+            "overwrite": _overwrite(run, prompt),
+            "provenance": run.options.provenance,
+            "prompt_in_metadata": run.options.prompt_in_metadata,
+        }
+    try:
+        with (
+            _telling_of_interruption(run),
+            run.terminal.waiting(f"Waiting for the picture{count}: {prompt}"),
+        ):
+            return run.make(prompt, **further), None
+    except (OpenAIError, KeyboardInterrupt) as error:
+        return partial_images(error), error
+
+
+@contextlib.contextmanager
+def _telling_of_interruption(run: _Run) -> Iterator[None]:
+    """Say at Ctrl-C why it takes a while: of several pictures, those on their way are paid for and still saved."""
+    if run.options.n == 1 or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        run.terminal.warn("The pictures that are on their way are still saved; Ctrl-C again gives them up.")
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, tell)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _overwrite(run: _Run, prompt: str) -> bool:
+    if not run.options.overwrite or run.target.name is not None:
+        return run.options.overwrite and not run.report.saved
+    return may_overwrite(prompt_name(prompt, run.file_names), run.report.saved, run.options.n)
+
+
+def _secure(run: _Run, images: list[GeneratedImage], error: BaseException | None) -> list[GeneratedImage]:
+    """See to it that each picture is on disk or in the pipe, whatever went wrong before."""
+    if run.target.directory is None:
+        return [_pipe(run, image) for image in images]
+    if isinstance(error, ImageSaveError):
+        written = [replace(image, path=path) for image, path in zip(images, error.paths, strict=False)]
+        images = written + images[len(written) :]
+    return [image if image.path is not None else _rescue(run, image) for image in images]
+
+
+def _pipe(run: _Run, image: GeneratedImage) -> GeneratedImage:
+    try:
+        data = image.to_bytes(
+            format=run.options.format,
+            provenance=run.options.provenance,
+            prompt_in_metadata=run.options.prompt_in_metadata,
+        )
+        run.terminal.bytes(data)
+    except (OSError, ImageSaveError) as error:
+        rescued = _rescue(run, image)
+        if not isinstance(error, BrokenPipeError):
+            _note_failure(run, _as_save_error(error), image.prompt or "")
+        else:
+            raise
+        return rescued
+    kind = image.format if run.options.format is None else parse_format(run.options.format)
+    run.report.piped = (kind, len(data))
+    return image
+
+
+def _as_save_error(error: OSError | ImageSaveError) -> ImageSaveError:
+    if isinstance(error, ImageSaveError):
+        return error
+    return ImageSaveError(f"Cannot write the picture to standard output: {error.strerror or type(error).__name__}.")
+
+
+def _rescue(run: _Run, image: GeneratedImage) -> GeneratedImage:
+    return rescue(
+        image,
+        run.terminal,
+        file_names=run.file_names,
+        provenance=run.options.provenance,
+        prompt_in_metadata=run.options.prompt_in_metadata,
+    )
+
+
+def _note_failure(run: _Run, error: BaseException, prompt: str) -> None:
+    run.report.codes.append(exit_code(error))
+    run.report.errors.append({"prompt": prompt, **describe(error)})
+    text = message(error)
+    if isinstance(error, KeyboardInterrupt):
+        saved = ", ".join(str(path) for path in run.report.saved)
+        run.terminal.error(f"{text} {f'Saved: {saved}.' if saved else 'Nothing was saved.'}")
+    elif len(run.prompts) > 1:
+        run.terminal.error(f'"{shorten(prompt)}": {text}')
+    else:
+        run.terminal.error(text)
+
+
+def _note_rest(run: _Run, left: int) -> None:
+    if left:
+        run.terminal.error(f"{left} further prompt{'s were' if left > 1 else ' was'} not sent.")
+
+
+def _show(run: _Run, image: GeneratedImage) -> None:
+    """Report one picture, at once."""
+    facts = _facts(image, run.report.piped)
+    run.report.pictures.append(facts)
+    if image.path is not None:
+        run.report.saved.append(image.path)
+    path, size = str(image.path or _STANDARD), f"{image.width}x{image.height}"
+    terminal = run.terminal
+    if terminal.json:
+        return
+    if terminal.quiet:
+        if image.path is not None:
+            terminal.row([path])
+    elif terminal.pretty:
+        from rich.text import Text
+
+        lines = [Text(path, style="bold green"), Text(f"  {image.model}, {size}, {facts['format']}")]
+        terminal.text(*lines, *([Text(f"  {PLACEHOLDER}", style="yellow")] if image.sandbox else []))
+    else:
+        mark = "placeholder" if image.sandbox else "-"
+        terminal.row([path, str(image.model), size, str(facts["format"]), mark])
+
+
+def _facts(image: GeneratedImage, piped: tuple[str, int] | None) -> dict[str, object]:
+    """Return what `--json` says of a picture, as it was written."""
+    kind, size = piped or (str(image.format), len(image.data))
+    if image.path is not None:
+        with contextlib.suppress(OSError):  # somebody may have moved it on already
+            size = image.path.stat().st_size
+        if image.path.suffix.lower() != image.extension:
+            kind = str(parse_format(image.path.suffix))
+    return {
+        "path": None if image.path is None else str(image.path),
+        "model": image.model,
+        "prompt": image.prompt,
+        "size": image.size,
+        "width": image.width,
+        "height": image.height,
+        "format": kind,
+        "bytes": size,
+        "sandbox": image.sandbox,
+    }
+
+
+def _cost(report: _Report) -> Money | None:
+    """Return what the pictures cost that came; None for placeholders, which cost nothing, and where it is not known."""
+    price = None if report.sandbox else price_of(report.model, report.prices)
+    return None if price is None else price.times(len(report.pictures))
+
+
+def _price_date(report: _Report) -> date | None:
+    """Return when the catalogue's price was seen; None where the contract's own counts."""
+    known = find_model(report.model)
+    if report.model in report.prices or known is None or known.price is None:
+        return None
+    return known.price.source.seen
+
+
+def _describe_cost(report: _Report, cost: Money | None) -> str:
+    if report.sandbox:
+        return "No cost: placeholders of the stand-in."
+    name = report.model.rpartition("/")[2]
+    if cost is None:
+        return f"Cost: not known, there is no published price of {name}."
+    count = len(report.pictures)
+    source = _price_date(report) or "IONOS_PRICES"
+    return f"Cost: {cost} for {count} picture{'s' if count > 1 else ''}, by the price of {source}."
+
+
+def _document(report: _Report, cost: Money | None, code: int) -> dict[str, object]:
+    seen = _price_date(report)
+    document: dict[str, object] = {
+        "sandbox": report.sandbox,
+        "images": report.pictures,
+        "cost": cost and {"amount": f"{cost.amount:f}", "currency": cost.currency, "seen": seen and seen.isoformat()},
+        "errors": report.errors,
+    }
+    if code != MADE:
+        # As in every failed command's document: the error that decided the exit code.
+        document["error"] = decisive(report.errors, code)
+    return document

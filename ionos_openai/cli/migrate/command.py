@@ -1,0 +1,188 @@
+"""`ionos-openai migrate`: what code written for OpenAI meets on IONOS, as lines, a document or a diff."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import sys
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from ionos_openai.errors import ConfigurationError
+from ionos_openai.errors.masking import mask_secrets
+
+try:
+    from ionos_openai.cli.migrate.findings import SourceError
+    from ionos_openai.cli.migrate.project import find_sources, migrate_file, write_edited
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] != "libcst":
+        raise
+    raise ConfigurationError("migrate needs libcst. Install with: pip install libcst") from error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ionos_openai.cli.migrate.findings import Finding
+    from ionos_openai.cli.migrate.project import FileMigration
+    from ionos_openai.cli.terminal.output import Terminal
+
+Mode: TypeAlias = Literal["report", "diff", "write"]
+
+_DONE, _BY_HAND = 0, 1
+_LONG_SECRET = 12  # characters
+_STYLES = {"hand": "bold yellow", "write": "bold green", "none": "dim"}
+
+
+def run(paths: Sequence[str], mode: Mode, terminal: Terminal) -> int:
+    """Report on files, show or apply what is safe.
+
+    Returns:
+        0 where nothing is left to do by hand, else 1.
+
+    Raises:
+        ConfigurationError: A path does not exist.
+    """
+    files: list[FileMigration] = []
+    changed: list[FileMigration] = []
+    for path in find_sources(paths):
+        file = migrate_file(path)
+        if file.is_changed:
+            file = _write(file) if mode == "write" else file
+            changed += [file] if file.skipped is None else []
+        if file.skipped is not None or (file.migration and file.migration.findings):
+            files.append(file)
+        if not terminal.json:
+            _show(file, mode, terminal)
+    if terminal.json:
+        terminal.document(_document(files, changed, mode))
+    else:
+        _summarise(files, changed, mode)
+    return _BY_HAND if any(file.left_by_hand for file in files) else _DONE
+
+
+def _write(file: FileMigration) -> FileMigration:
+    try:
+        write_edited(file)
+    except SourceError as error:
+        return dataclasses.replace(file, migration=None, skipped=f"{error}; nothing was changed")
+    return file
+
+
+def _show(file: FileMigration, mode: Mode, terminal: Terminal) -> None:
+    if mode == "diff":
+        for line in _diff(file):
+            terminal.row([line])
+    elif file.migration is not None:
+        for finding in file.migration.findings:
+            _show_finding(file, finding, mode, terminal)
+    if file.skipped is not None:
+        _show_skipped(file, mode, terminal)
+
+
+def _show_finding(file: FileMigration, finding: Finding, mode: Mode, terminal: Terminal) -> None:
+    state = _state(finding, mode)
+    if not terminal.pretty:
+        terminal.row([_place(file, finding), state, *map(_plain, (finding.code, finding.on_ionos, finding.remedy))])
+        return
+    from rich.text import Text
+
+    terminal.text(
+        Text.assemble((_place(file, finding), "bold"), "  ", (state, _STYLES[finding.effort]), f"  {finding.code}"),
+        Text(f"    on IONOS: {finding.on_ionos}"),
+        Text(f"    write:    {finding.remedy}"),
+    )
+
+
+def _show_skipped(file: FileMigration, mode: Mode, terminal: Terminal) -> None:
+    if mode == "diff":
+        terminal.warn(f"{file.path} was skipped: {file.skipped}")
+    elif terminal.pretty:
+        from rich.text import Text
+
+        terminal.text(Text.assemble((str(file.path), "bold"), "  ", ("skipped", "yellow"), f"  {file.skipped}"))
+    else:
+        terminal.row([_plain(str(file.path)), "skipped", _plain(file.skipped or ""), "-", "-"])
+
+
+def _state(finding: Finding, mode: Mode) -> str:
+    if finding.effort == "write":
+        return "written" if mode == "write" else "--write does it"
+    return "by hand" if finding.effort == "hand" else "adapted"
+
+
+def _place(file: FileMigration, finding: Finding) -> str:
+    cell = f"cell {finding.cell}:" if finding.cell is not None else ""
+    return f"{_plain(str(file.path))}:{cell}{finding.line}"
+
+
+def _plain(text: str) -> str:
+    # A tab or a line break within a cell would begin another one; the surrogates stand for a path's odd bytes.
+    return "".join(one if one.isprintable() or "\ud800" <= one <= "\udfff" else " " for one in text)
+
+
+def _diff(file: FileMigration) -> Iterator[str]:
+    """Yield the lines of a unified diff, keys masked."""
+    if file.migration is None or not file.is_changed:
+        return
+    name = file.path.as_posix()
+    before, after = (_lines(text, file.migration.secrets) for text in (file.original, file.migration.edited))
+    for line in difflib.unified_diff(before, after, f"a/{name.lstrip('/')}", f"b/{name.lstrip('/')}"):
+        content = line.rstrip("\r\n")
+        # A patch has the line ends of the file, and says where the last one is missing.
+        end = line[len(content) :].removesuffix("\n")
+        yield "".join(one if one.isprintable() or one == "\t" else " " for one in content) + end
+        if not line.endswith("\n"):
+            yield "\\ No newline at end of file"
+
+
+def _is_masked(file: FileMigration) -> bool:
+    return file.migration is not None and "".join(_lines(file.original, file.migration.secrets)) != file.original
+
+
+def _lines(text: str, secrets: frozenset[str]) -> list[str]:
+    """Return the lines of a text with their ends, keys masked."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        # A short one may be a word of the code too: it is masked where it stands in quotes.
+        for quote in ("'", '"') if len(secret) < _LONG_SECRET else ("",):
+            text = text.replace(f"{quote}{secret}{quote}", f"{quote}<key>{quote}")
+    return [mask_secrets(line) for line in re.findall(r"[^\n]*\n|[^\n]+", text)]
+
+
+def _document(files: Sequence[FileMigration], changed: Sequence[FileMigration], mode: Mode) -> dict[str, object]:
+    findings = [
+        {"path": str(file.path), **dataclasses.asdict(finding)}
+        for file in files
+        if file.migration is not None
+        for finding in file.migration.findings
+    ]
+    skipped = [{"path": str(file.path), "reason": file.skipped} for file in files if file.skipped is not None]
+    document: dict[str, object] = {
+        "findings": findings,
+        "skipped": skipped,
+        "changes": [str(file.path) for file in changed],
+        "written": mode == "write",
+        "left_by_hand": any(file.left_by_hand for file in files),
+    }
+    if mode == "diff":
+        document["diff"] = "\n".join(line for file in changed for line in _diff(file))
+    return document
+
+
+def _summarise(files: Sequence[FileMigration], changed: Sequence[FileMigration], mode: Mode) -> None:
+    findings = [one for file in files if file.migration for one in file.migration.findings]
+    by_hand = sum(one.effort == "hand" for one in findings)
+    skipped = sum(file.skipped is not None for file in files)
+    parts = [_count(len(changed), "file") + (" written" if mode == "write" else " for --write to change")]
+    parts.append(_count(by_hand, "place") + " left to do by hand")
+    parts += [_count(skipped, "file") + " skipped"] if skipped else []
+    if not findings and not skipped:
+        parts = ["nothing of OpenAI's images found"]
+    text = "; ".join(parts) + ("." if not changed else ". The token is read from IONOS_API_TOKEN.")
+    if mode == "diff" and any(_is_masked(file) for file in changed):
+        text += " Keys are masked in the diff: a hunk that has one does not apply; --write changes the file itself."
+    # Beside the result, so that a pipe gets lines of one kind alone.
+    print(text[0].upper() + text[1:], file=sys.stderr)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

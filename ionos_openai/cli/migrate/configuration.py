@@ -1,0 +1,54 @@
+"""Configuration files beside the code: names of OpenAI's models and variables. Their values are never shown."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ionos_openai.cli.migrate.findings import Finding, Migration
+from ionos_openai.cli.migrate.image_calls import model_finding
+from ionos_openai.cli.migrate.keys import key_finding, looks_like_key
+from ionos_openai.cli.migrate.parameters import OPENAI_MODEL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_VARIABLE = re.compile(r"(?<![A-Za-z0-9_])(?:[A-Z0-9]+_)?OPENAI_[A-Z_]+(?![A-Za-z0-9_])")
+_OURS = re.compile(r"(?<![A-Za-z0-9_])IONOS_(?:API_TOKEN|API_KEY|TOKEN|API_TOKEN_FILE)(?![A-Za-z0-9_])")
+
+
+def search_configuration(text: str, *, holds_secrets: bool) -> Migration:
+    """Find OpenAI's names in a configuration file.
+
+    Args:
+        text: The file's text, in any of the formats that are in use.
+        holds_secrets: Whether keys belong into the file, as into a `.env`.
+
+    Returns:
+        The findings; `edited` is `text` itself.
+    """
+    has_token = bool(_OURS.search(text))
+    lines = re.split(r"\r\n|\r|\n", text)
+    found = [
+        one
+        for number, line in enumerate(lines, 1)
+        for one in _search(line, number, has_token=has_token, holds_secrets=holds_secrets)
+    ]
+    return Migration(findings=tuple(found), edited=text)
+
+
+def _search(line: str, number: int, *, has_token: bool, holds_secrets: bool) -> Iterator[Finding]:
+    for name in dict.fromkeys(_VARIABLE.findall(line)):
+        needs_token = name.endswith("KEY") and not has_token
+        yield Finding(
+            line=number,
+            kind="setting",
+            code=f"names {name}",
+            on_ionos="create_client() reads no OPENAI_* variable",
+            remedy="IONOS_API_TOKEN for the token" if needs_token else "nothing to change for pictures",
+            effort="hand" if needs_token else "none",
+        )
+    for name in dict.fromkeys(OPENAI_MODEL.findall(line)):
+        yield model_finding(name, line=number, effort="none")
+    if not holds_secrets and looks_like_key(line):
+        yield key_finding(number)

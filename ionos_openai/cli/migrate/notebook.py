@@ -1,0 +1,142 @@
+"""Jupyter notebooks: their code cells as one Python source, magics made harmless. Notebooks are only reported."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import json
+import re
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ionos_openai.cli.migrate.findings import Finding, Migration, SourceError
+from ionos_openai.cli.migrate.image_calls import address_finding, model_finding
+from ionos_openai.cli.migrate.keys import key_finding, looks_like_key
+from ionos_openai.cli.migrate.parameters import ADDRESS, OPENAI_MODEL, RELEVANT
+from ionos_openai.cli.migrate.source import migrate_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Magics whose rest is Python: it stays.
+_TIMING = r"(?:time|timeit|prun|memit|mprun)"
+_LINE_MAGIC = re.compile(rf"^(\s*)%{_TIMING}\b(?:\s+-\w\s*\S*)*\s*(\S.*)$")
+_CELL_MAGIC = re.compile(rf"\s*%%(?:{_TIMING}|capture|debug)\b")
+_ASSIGNED = re.compile(r"^(\s*[\w.,\[\] ]+=)\s*[!%].*$")
+_HELP = re.compile(r"^\s*\??\??[\w.]+\?{1,2}\s*$|^\s*\?")
+
+# It names the package, and does nothing with it.
+_INSTALLING = re.compile(r"(?m)^.*\b(?:pip3?|uv|conda|mamba|poetry)\b.*\b(?:install|add)\b.*$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cell:
+    number: int
+    code: str
+
+
+def migrate_notebook(text: str, path: str = "<notebook>") -> Migration:
+    """Find what a notebook's code meets on IONOS.
+
+    Args:
+        text: The notebook's JSON.
+        path: Its name.
+
+    Returns:
+        The findings with cell and line; `edited` is `text` itself, so what a script would have changed for it is to
+        be done by hand.
+
+    Raises:
+        SourceError: It is no notebook, or its Python is too deeply nested.
+    """
+    cells: list[_Cell] = []
+    unread: list[Finding] = []
+    for number, code in _code_cells(text):
+        python = _as_python(code)
+        cells.append(_Cell(number=number, code=python))
+        unread += [dataclasses.replace(one, cell=number) for one in _search_unread(code, python)]
+    found = migrate_source("\n".join(cell.code for cell in cells) + "\n", path)
+    findings = [*unread, *(_in_cell(finding, cells) for finding in found.findings)]
+    findings.sort(key=lambda one: (one.cell or 0, one.line))
+    return Migration(findings=tuple(findings), edited=text, secrets=found.secrets)
+
+
+def _code_cells(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the number, from 1, and the source of each cell with Python."""
+    try:
+        notebook: Any = json.loads(text)
+        language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
+        cells = notebook["cells"] if language.lower() == "python" else []
+        for number, cell in enumerate(cells, 1):
+            source = cell.get("source", "")
+            code = source if isinstance(source, str) else "".join(source)
+            if cell.get("cell_type") == "code":
+                yield number, code.replace("\r\n", "\n").replace("\r", "\n")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise SourceError("it is not a notebook: not JSON, or of another shape") from None
+
+
+def _search_unread(code: str, python: str) -> Iterator[Finding]:
+    """Report what stands in the lines that are not read as Python: `%env NAME=...`, `!curl ...`, whole cells."""
+    if not python.strip() and RELEVANT.search(_INSTALLING.sub("", code).encode(errors="replace")):
+        yield Finding(
+            line=1,
+            kind="call",
+            code="is a cell that cannot be read as Python, and names OpenAI or its models",
+            on_ionos="what it does is not seen",
+            remedy="look through it; client = create_client() makes the pictures",
+            effort="hand",
+        )
+    for number, (line, read) in enumerate(zip(code.split("\n"), python.split("\n"), strict=True), 1):
+        # Of `%time call()`, the call is read.
+        if line == read or (read and _LINE_MAGIC.match(line)):
+            continue
+        if looks_like_key(line):
+            yield key_finding(number)
+        if ADDRESS.search(line):
+            yield address_finding(number)
+        for name in dict.fromkeys(OPENAI_MODEL.findall(line)):
+            yield model_finding(name, line=number, effort="hand")
+
+
+def _as_python(code: str) -> str:
+    """Return a cell's code as Python with the same lines, all of them empty where it is none."""
+    if _parses(code):
+        return code
+    first, line_end, rest = code.lstrip("\n").partition("\n")
+    if first.lstrip().startswith("%%"):
+        blank = "\n" * (len(code) - len(code.lstrip("\n")))
+        # Of a cell for another language, such as %%bash, nothing is read.
+        code = f"{blank}pass{line_end}{rest}" if _CELL_MAGIC.match(first) else "\n" * code.count("\n")
+    harmless = "\n".join(_harmless(line) for line in code.split("\n"))
+    return harmless if _parses(harmless) else "\n" * code.count("\n")
+
+
+def _harmless(line: str) -> str:
+    if timed := _LINE_MAGIC.match(line):
+        return timed[1] + timed[2]
+    if re.match(r"\s*[!%]", line) or _HELP.match(line):
+        return line[: len(line) - len(line.lstrip())] + "pass"
+    return _ASSIGNED.sub(r"\1 None", line)
+
+
+def _parses(code: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _in_cell(finding: Finding, cells: list[_Cell]) -> Finding:
+    line = finding.line
+    for cell in cells:
+        length = cell.code.count("\n") + 1
+        if line <= length:
+            effort = "hand" if finding.effort == "write" else finding.effort
+            return dataclasses.replace(finding, cell=cell.number, line=line, effort=effort)
+        line -= length
+    return finding

@@ -1,0 +1,117 @@
+"""What went wrong, as an exit code, as a line for people and as JSON for programs.
+
+The exit codes are the same for every command; with several prompts the worst one wins, in the order of `WORST_FIRST`.
+75 and 77 are those of sysexits.h: a temporary failure, and no permission.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import openai
+
+from ionos_openai.errors import (
+    BatchRunningError,
+    BudgetUnavailableError,
+    ConfigurationError,
+    ImageSaveError,
+    InvalidRequestError,
+    InvalidTokenError,
+)
+from ionos_openai.errors.masking import mask_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MADE = 0
+REFUSED = 1
+USAGE = 2
+TEMPORARY = 75
+TOKEN = 77
+INTERRUPTED = 130
+
+_IN_MEMORY = re.compile(r" (?:The pictures are|It is) still in memory: .*")
+DOCTOR_ADVICE = "`ionos-openai doctor` looks for the cause."
+
+# A temporary failure is the least bad one: it alone says that trying the whole again is worth while.
+WORST_FIRST = (INTERRUPTED, TOKEN, USAGE, REFUSED, TEMPORARY, MADE)
+# After these, the next prompt would fare no better.
+ENDS_THE_RUN = frozenset({INTERRUPTED, TOKEN, USAGE})
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code of a command that ended with `error`.
+
+    Returns:
+        130 for Ctrl-C; 77 for a token that cannot work or was refused (401, 403); 2 for usage, a setting, a missing
+        token, or a place that cannot be written to; 75 for what may work later (408, 409, 425, 429, 5xx, timeouts,
+        broken connections, a batch that runs in the directory, a Redis that is gone); 1 for all else.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, (InvalidTokenError, openai.AuthenticationError, openai.PermissionDeniedError)):
+        return TOKEN
+    if isinstance(error, (ConfigurationError, InvalidRequestError, ImageSaveError)):
+        return USAGE
+    if isinstance(error, (openai.APIConnectionError, BatchRunningError, BudgetUnavailableError)):
+        return TEMPORARY
+    if isinstance(error, openai.APIStatusError):
+        temporary = error.status_code >= 500 or error.status_code in (408, 409, 425, 429)
+        return TEMPORARY if temporary else REFUSED
+    return REFUSED
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Return the worst of some exit codes; 0 where there are none."""
+    return min(codes, key=WORST_FIRST.index, default=MADE)
+
+
+def message(error: BaseException) -> str:
+    """Return what went wrong as one line for people, with the remedy where one is known."""
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted."
+    if isinstance(error, openai.APITimeoutError):
+        billed = " A picture may have been made and billed all the same." if error.request.method == "POST" else ""
+        return (
+            f"{_host(error)} did not answer in time. Try again later; IONOS_TIMEOUT sets how many seconds to wait."
+            f"{billed}"
+        )
+    if isinstance(error, ImageSaveError):
+        # It speaks of this machine's files alone, and its last sentence to whoever holds the pictures in code.
+        return _IN_MEMORY.sub("", " ".join(str(error).split()))
+    text = " ".join(mask_secrets(str(error)).split()) or type(error).__name__
+    if isinstance(error, openai.APIConnectionError):
+        return f"Cannot reach {_host(error)}: {_cause(text)} {DOCTOR_ADVICE}"
+    if isinstance(error, openai.APIStatusError) and text.startswith("Error code: "):
+        return f"The service answered {text.removeprefix('Error code: ')}"
+    return text
+
+
+def decisive(errors: Iterable[Mapping[str, object]], code: int) -> Mapping[str, object] | None:
+    """Return the first of some described errors that stands for the exit code; None where none does."""
+    return next((error for error in errors if error["exit_code"] == code), None)
+
+
+def describe(error: BaseException) -> dict[str, object]:
+    """Return the error for `--json`: its message, type, code, HTTP status, request id and exit code."""
+    return {
+        "message": message(error),
+        "type": type(error).__name__,
+        "code": getattr(error, "code", None),
+        "status": getattr(error, "status_code", None),
+        "request_id": getattr(error, "request_id", None),
+        "exit_code": exit_code(error),
+    }
+
+
+def _cause(text: str) -> str:
+    """Return what is in the brackets of "Connection error. (the cause)", which says it all, and what follows them."""
+    match = re.fullmatch(r"Connection error\. \((.*)\)( The server's certificate .*)?", text)
+    return f"{match[1].rstrip('.')}.{match[2] or ''}" if match else text
+
+
+def _host(error: openai.APIConnectionError) -> str:
+    parts = urlsplit(str(error.request.url))
+    return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"

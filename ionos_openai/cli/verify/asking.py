@@ -1,0 +1,329 @@
+"""Asks a service, through a real client, and never for more pictures than it may.
+
+What is sent is counted before it is sent. Nothing is sent twice by itself but after a 429, and that counts again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import openai
+from openai._types import Omit  # the SDK exports it under this name alone on every supported version
+
+from ionos_openai.cli.verify.replies import Answer
+from ionos_openai.cli.verify.scrubbing import Scrubber
+from ionos_openai.client.hooks import IonosOpenAI
+from ionos_openai.client.settings import IonosSettings
+from ionos_openai.errors import IonosError
+from ionos_openai.errors.http import http_library
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import httpx2 as httpx
+
+_TRIES = 3  # where a limit is in the way
+_LONGEST_REST = 60.0  # seconds after a 429
+_GATEWAY = (408, 429, 502, 503, 504)  # these tell of what is on the way to the service, and not of what it does
+_REFUSED_TOKEN = (401, 403)
+_LONGEST_REASON = 300  # characters
+_LONGEST_BODY = 60.0  # seconds from an answer's head to its end; the client's timeout is for the next piece alone
+_LARGEST_BODY = 64 * 2**20  # bytes
+
+
+class NotAsked(Exception):  # noqa: N818  # it ends a row as it should be ended, and never leaves this package
+    """A row is not asked; the message says why."""
+
+
+class NoAnswer(Exception):  # noqa: N818  # as above
+    """Nothing came that tells of a behaviour.
+
+    Attributes:
+        token: Whether the token is the reason.
+    """
+
+    def __init__(self, message: str, *, token: bool = False) -> None:
+        """Keep what happened, and whether the token is the reason."""
+        super().__init__(message)
+        self.token = token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """What came of many requests in a short time.
+
+    Attributes:
+        passed: How many were let through.
+        refused: The answers with a 429.
+        seconds: How long the requests took to be sent and answered.
+    """
+
+    passed: int
+    refused: tuple[Answer, ...]
+    seconds: float
+
+
+class Asker:
+    """Asks one service.
+
+    Args:
+        client: A client of `create_client`, or any of the SDK's. Retries and changes of requests are off, waiting for
+            the contract's limits stays as it is.
+        spend: The most pictures to ask for.
+        spacing: Seconds from one request to the next, at least.
+        clock: Returns seconds that never run backwards.
+        sleep: Waits for so many seconds.
+
+    Attributes:
+        asked: How many pictures were asked for.
+        exchanges: What was asked and what came, scrubbed, since it was last emptied.
+    """
+
+    def __init__(
+        self,
+        client: openai.OpenAI,
+        *,
+        spend: int,
+        spacing: float,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        """Ask with a copy of `client`; see the class for the arguments."""
+        self._client = _as_it_is(client, paced=True)
+        self._hurrying = _as_it_is(client, paced=False)
+        self._spend, self._spacing = spend, spacing
+        self._clock, self.sleep = clock, sleep
+        self._next_at = clock()
+        self._lock = threading.Lock()
+        self._scrubber = Scrubber()
+        if isinstance(client.api_key, str):
+            self._scrubber.learn(client.api_key)
+        self.asked = 0
+        self.exchanges: list[dict[str, object]] = []
+
+    @property
+    def spend(self) -> int:
+        """The most pictures to ask for."""
+        return self._spend
+
+    @property
+    def left(self) -> int:
+        """How many pictures may still be asked for."""
+        return self._spend - self.asked
+
+    def mask(self, text: str) -> str:
+        """Return a text as it may be shown, in one line."""
+        return self._scrubber.text(" ".join(text.split()), longest=_LONGEST_REASON)
+
+    def get(self, path: str, *, token: bool = True) -> Answer:
+        """Ask with GET; without `token`, nobody says who asks.
+
+        Raises:
+            NoAnswer: Nothing came that tells of a behaviour.
+        """
+        return self._patiently(_Request(method="GET", path=path, token=token))
+
+    def post(
+        self, path: str, body: object, *, pictures: int = 0, files: Sequence[tuple[str, tuple[str, bytes, str]]] = ()
+    ) -> Answer:
+        """Ask with POST.
+
+        Args:
+            path: Below the base URL.
+            body: What is sent as JSON, or the fields of a form where there are `files`.
+            pictures: How many pictures it asks for, billed or not.
+            files: The files of a form.
+
+        Raises:
+            NotAsked: More pictures would be asked for than may be.
+            NoAnswer: Nothing came that tells of a behaviour.
+        """
+        return self._patiently(_Request(method="POST", path=path, body=body, files=tuple(files), pictures=pictures))
+
+    def burst(self, path: str, body: object = None, *, count: int, pictures: int = 0, spacing: float = 0.0) -> Burst:
+        """Ask `count` times without waiting for answers, and without keeping to any limit.
+
+        Args:
+            path: Below the base URL.
+            body: What is sent as JSON with POST; None asks with GET.
+            count: How many times.
+            pictures: How many pictures each request asks for.
+            spacing: Seconds from one request to the next; a 429 ends the sending.
+
+        Raises:
+            NotAsked: More pictures would be asked for than may be.
+            NoAnswer: A request was not answered.
+        """
+        request = _Request(method="GET" if body is None else "POST", path=path, body=body, pictures=pictures)
+        self._count(request, times=count)
+        started = self._clock()
+        with ThreadPoolExecutor(max_workers=count) as pool:
+            futures: list[Future[Answer]] = []
+            for _ in range(count):
+                if any(one.done() and not one.exception() and one.result().status == 429 for one in futures):
+                    break
+                futures.append(pool.submit(self._once, request, self._hurrying))
+                if spacing:
+                    self.sleep(spacing)
+        self.asked -= pictures * (count - len(futures))
+        answers = [future.result() for future in futures]
+        seconds = self._clock() - started
+        for status in sorted({answer.status for answer in answers}):
+            self._keep(request, next(answer for answer in answers if answer.status == status))
+        refused = tuple(answer for answer in answers if answer.status == 429)
+        return Burst(passed=len(answers) - len(refused), refused=refused, seconds=seconds)
+
+    def _patiently(self, request: _Request) -> Answer:
+        for left in reversed(range(_TRIES)):
+            self._count(request)
+            self._wait_for_turn()
+            answer = self._once(request, self._client)
+            self._keep(request, answer)
+            if answer.status != 429 or not left or request.pictures > self.left:
+                break
+            self.sleep(_rest(answer))
+        if answer.status in _GATEWAY or (request.token and answer.status in _REFUSED_TOKEN):
+            raise NoAnswer(self.mask(answer.describe()), token=answer.status in _REFUSED_TOKEN)
+        return answer
+
+    def _count(self, request: _Request, *, times: int = 1) -> None:
+        """Count what a request asks for before it is sent."""
+        pictures = request.pictures * times
+        if pictures > self.left:
+            raise NotAsked(
+                f"asks for {pictures} more pictures, and {self.left} of {self._spend} may still be asked for"
+            )
+        self.asked += pictures
+
+    def _wait_for_turn(self) -> None:
+        wait = self._next_at - self._clock()
+        if wait > 0:
+            self.sleep(wait)
+        self._next_at = self._clock() + self._spacing
+
+    def _once(self, request: _Request, client: openai.OpenAI) -> Answer:
+        try:
+            response = request.send(client)
+        except (IonosError, openai.APIConnectionError) as error:
+            # Some of ours are an APIStatusError too, with an answer that nobody sent.
+            self._learn(getattr(error, "request", None))
+            reason = self.mask(_reason(error))
+            with self._lock:
+                self.exchanges.append({"request": request.facts(self._scrubber), "error": reason})
+            raise NoAnswer(reason, token=isinstance(error, openai.AuthenticationError)) from None
+        except openai.APIStatusError as error:
+            response = error.response
+        self._learn(response.request)
+        # Before anything is cut out of it: half a token would not be known for one.
+        headers = {name.lower(): self._scrubber.text(value) for name, value in response.headers.items()}
+        self._scrubber.learn_trace(headers.get("x-trace-id", ""))
+        return Answer(
+            status=response.status_code, headers=headers, body=self._scrubber.without_tokens(response.content)
+        )
+
+    def _learn(self, request: httpx.Request | None) -> None:
+        if request is not None:
+            self._scrubber.learn(request.headers.get("authorization", "").partition(" ")[2])
+
+    def _keep(self, request: _Request, answer: Answer) -> None:
+        facts = {
+            "request": request.facts(self._scrubber),
+            "status": answer.status,
+            "headers": self._scrubber.headers(answer.headers),
+            "body": self._scrubber.body(answer.body) if answer.body else None,
+        }
+        with self._lock:
+            self.exchanges.append(facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What is to be sent."""
+
+    method: str
+    path: str
+    body: object = None
+    files: tuple[tuple[str, tuple[str, bytes, str]], ...] = ()
+    pictures: int = 0
+    token: bool = True
+
+    def send(self, client: openai.OpenAI) -> Any:
+        """Return the response of the HTTP library."""
+        headers: dict[str, object] = {} if self.token else {"Authorization": Omit()}
+        if self.files:
+            headers["Content-Type"] = "multipart/form-data"
+        further: dict[str, Any] = {"cast_to": http_library().Response, "options": {"headers": headers}}
+        if self.method == "GET":
+            return client.get(self.path, **further)
+        return client.post(self.path, body=self.body, files=list(self.files) or None, **further)
+
+    def facts(self, scrubber: Scrubber) -> dict[str, object]:
+        """Return what may be kept of it."""
+        facts: dict[str, object] = {"method": self.method, "path": self.path, "with_token": self.token}
+        if self.body is not None:
+            facts["body"] = scrubber.value(self.body)
+        if self.files:
+            facts["files"] = {name: f"{len(data)} bytes" for name, (_, data, _) in self.files}
+        return facts
+
+
+@contextlib.contextmanager
+def ending(client: openai.OpenAI, *, clock: Callable[[], float]) -> Iterator[None]:
+    """Give up an answer that goes on and on, for as long as the block runs.
+
+    Args:
+        client: The client whose answers are meant, those of its copies too.
+        clock: Returns seconds that never run backwards.
+    """
+    hooks = client._client.event_hooks["response"]
+
+    def bound(response: httpx.Response) -> None:
+        response.stream = _bounded(response.stream, clock)
+
+    hooks.append(bound)
+    try:
+        yield
+    finally:
+        hooks.remove(bound)
+
+
+def _bounded(stream: Any, clock: Callable[[], float]) -> Any:
+    """Return a stream of the HTTP library that ends in `NoAnswer` where it takes too long or is too large."""
+
+    class Bounded(http_library().SyncByteStream):  # type: ignore[misc]  # whichever library it is
+        def __iter__(self) -> Iterator[bytes]:
+            began, size = clock(), 0
+            for piece in stream:
+                size += len(piece)
+                if size > _LARGEST_BODY or clock() - began > _LONGEST_BODY:
+                    raise NoAnswer("no end in time")
+                yield piece
+
+        def close(self) -> None:
+            stream.close()
+
+    return Bounded()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error.__cause__, NoAnswer):
+        return str(error.__cause__)
+    return "no answer in time" if isinstance(error, openai.APITimeoutError) else str(error) or type(error).__name__
+
+
+def _as_it_is(client: openai.OpenAI, *, paced: bool) -> openai.OpenAI:
+    """Return a copy of a client that sends requests as they are, once."""
+    own = client.with_options(max_retries=0)
+    if isinstance(own, IonosOpenAI):
+        own.ionos_settings = (own.ionos_settings or IonosSettings()).model_copy(update={"compat": "off"})
+        own.ionos_pacing = own.ionos_pacing if paced else None
+    return own
+
+
+def _rest(answer: Answer) -> float:
+    asked = answer.headers.get("retry-after", "")
+    return min(float(asked), _LONGEST_REST) if asked.isascii() and asked.isdigit() else 1.0

@@ -1,0 +1,197 @@
+"""`ionos-openai verify`: what the stand-in does, asked of the service."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+from urllib.parse import urlsplit
+
+import openai
+
+from ionos_openai import __version__
+from ionos_openai.cli.terminal.connection import connect, uses_sandbox
+from ionos_openai.cli.terminal.exits import MADE, REFUSED, TEMPORARY, TOKEN, worst
+from ionos_openai.cli.terminal.output import BASES, SCHEMA, one_line
+from ionos_openai.cli.verify import SPACING, Finding, Verdict, verify
+from ionos_openai.client.settings import IonosSettings
+from ionos_openai.errors import ConfigurationError, ImageSaveError, InvalidRequestError
+from ionos_openai.errors.masking import mask_secrets
+from ionos_openai.files.writing import check_directory, write_new
+from ionos_openai.hub.prices import parse_prices, price_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ionos_openai.cli.terminal.options import Connection
+    from ionos_openai.cli.terminal.output import Terminal
+
+_LONGEST_WAIT = 120.0  # seconds for one request, unless the settings say otherwise
+_STYLES: dict[Verdict, str] = {
+    "as the stand-in": "green",
+    "different": "bold red",
+    "no answer": "yellow",
+    "not asked": "dim",
+}
+_NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyOptions:
+    """What may be asked, as given on the command line.
+
+    Attributes:
+        spend: The most pictures to ask for.
+        yes: Whether spending is confirmed already.
+        limits: Whether limits are provoked.
+        answers: The file that keeps the answers; "-" is standard output.
+    """
+
+    spend: int
+    yes: bool
+    limits: bool
+    answers: str | None
+
+
+def run(connection: Connection, options: VerifyOptions, terminal: Terminal) -> int:
+    """Ask, and tell row by row what was found.
+
+    Returns:
+        The exit code: 0 where every row that was asked is as the stand-in's, 1 where one differs, 77 where the token
+        was refused, 75 where a row had no answer.
+
+    Raises:
+        openai.OpenAIError: Something cannot work, which was seen before anything was sent.
+    """
+    settings = IonosSettings()
+    if settings.timeout is None:
+        settings = settings.model_copy(update={"timeout": _LONGEST_WAIT})
+    target = _check_target(options.answers)
+    is_sandbox = uses_sandbox(connection, settings)
+    findings: list[Finding] = []
+    with connect(connection, settings) as client, ExitStack() as at_the_end:
+        if options.spend and not options.yes and not is_sandbox:
+            _confirm(options.spend, settings, client)
+        if target is not None:
+            # Whatever ends the walk: what was paid for is kept.
+            at_the_end.callback(lambda: _keep(target, _document(findings, client, is_sandbox=is_sandbox)))
+        with terminal.waiting("Asking row by row"):
+            for finding in verify(client, spend=options.spend, limits=options.limits, spacing=SPACING):
+                findings.append(finding)
+                _tell(finding, terminal)
+        code = worst(map(_exit_code, findings))
+        if terminal.json:
+            terminal.document(_document(findings, client, is_sandbox=is_sandbox))
+    if terminal.pretty:
+        _print_table(findings, terminal)
+    if not terminal.json:
+        terminal.note(BASES)
+    if is_sandbox:
+        terminal.warn("The stand-in was asked about itself, not the service.")
+    return code
+
+
+def _tell(finding: Finding, terminal: Terminal) -> None:
+    if not terminal.json and not terminal.pretty:
+        row = finding.behaviour
+        terminal.row([row.name, row.basis, finding.verdict, one_line(finding.text) or _NOTHING])
+
+
+def _exit_code(finding: Finding) -> int:
+    if finding.is_token_problem:
+        return TOKEN
+    return {"different": REFUSED, "no answer": TEMPORARY}.get(finding.verdict, MADE)
+
+
+def _confirm(spend: int, settings: IonosSettings, client: openai.OpenAI) -> None:
+    """Ask on the terminal whether so many pictures may be asked for.
+
+    Raises:
+        InvalidRequestError: They may not, or nobody is there to ask.
+    """
+    prices = parse_prices(settings.prices) if settings.prices else None
+    models = dict.fromkeys((settings.image_model, settings.image_edit_model))
+    known = [f"{model} costs {price_of(model, prices) or 'an unknown amount'} a picture" for model in models]
+    question = (
+        f"Up to {spend} picture{'s' * (spend != 1)} and a few tokens of text are asked of "
+        f"{urlsplit(str(client.base_url)).hostname}. Each picture may be billed, also where a refusal is expected; "
+        f"{', '.join(known)}."
+    )
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise InvalidRequestError(f"{question} Nobody is here to confirm that: add --yes.")
+    print(f"{one_line(question)} Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise InvalidRequestError("Not confirmed, so nothing was asked: --spend 0 asks what costs nothing.")
+
+
+def _check_target(answers: str | None) -> Path | None:
+    """Return the file for the answers, if there is to be one; it can be written to.
+
+    Raises:
+        ConfigurationError: It is a directory.
+        ImageSaveError: Its directory cannot be written to.
+    """
+    if answers is None or answers == "-":
+        return None
+    target = Path(answers)
+    if target.is_dir() or not target.name:
+        raise ConfigurationError(f"--json {answers} is a directory: name a file.")
+    check_directory(target.parent)
+    return target
+
+
+def _keep(target: Path, document: dict[str, object]) -> None:
+    text = json.dumps({"schema": SCHEMA, **document}, indent=2) + "\n"
+    try:
+        write_new(target.parent, target.name, text.encode("ascii"), overwrite=True)
+    except ImageSaveError as error:
+        cause = error.__cause__
+        reason = getattr(cause, "strerror", None) or type(cause or error).__name__
+        raise ImageSaveError(f"The answers cannot be written to {target} ({reason}): name another file.") from error
+
+
+def _document(findings: Sequence[Finding], client: openai.OpenAI, *, is_sandbox: bool) -> dict[str, object]:
+    return {
+        "sandbox": is_sandbox,
+        "service": None if is_sandbox else mask_secrets(str(client.base_url)),
+        "asked": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {"ionos-openai": __version__, "openai": openai.__version__},
+        "pictures": sum(finding.pictures for finding in findings),
+        "rows": [
+            {
+                "name": finding.behaviour.name,
+                "basis": finding.behaviour.basis,
+                "does": finding.behaviour.does,
+                "chosen": finding.behaviour.chosen,
+                "verdict": finding.verdict,
+                "text": finding.text,
+                "answers": list(finding.exchanges),
+            }
+            for finding in findings
+        ],
+        "exit_code": worst(map(_exit_code, findings)),
+    }
+
+
+def _print_table(findings: Sequence[Finding], terminal: Terminal) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Behaviour", no_wrap=True)
+    table.add_column("Basis", no_wrap=True)
+    table.add_column("Verdict", no_wrap=True)
+    table.add_column("What came, or why nothing was asked", overflow="fold", ratio=1)
+    for finding in findings:
+        verdict = Text(finding.verdict, style=_STYLES[finding.verdict])
+        table.add_row(finding.behaviour.name, finding.behaviour.basis, verdict, Text(one_line(finding.text)))
+    terminal.table(table)
+    counts = Counter(finding.verdict for finding in findings)
+    asked = sum(finding.pictures for finding in findings)
+    summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict])
+    terminal.text(Text(f"\n{summary}; {asked} picture{'s' * (asked != 1)} asked for.", style="bold"))

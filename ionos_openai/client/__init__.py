@@ -1,0 +1,174 @@
+"""The real OpenAI client, set up for IONOS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import openai
+
+from ionos_openai.client.construction import explaining_environment, make_plan
+from ionos_openai.client.hooks import AsyncIonosOpenAI, IonosOpenAI
+from ionos_openai.client.in_process import answering_async_client, answering_client
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    import httpx2 as httpx
+    from pydantic import SecretStr
+
+    from ionos_openai.client.settings import IonosSettings
+    from ionos_openai.client.tokens import AsyncTokenSource, TokenSource
+    from ionos_openai.hub.compat import CompatMode
+    from ionos_openai.sandbox import Sandbox
+
+
+def create_client(
+    *,
+    settings: IonosSettings | None = None,
+    api_key: str | SecretStr | TokenSource | None = None,
+    base_url: str | httpx.URL | None = None,
+    timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
+    max_retries: int | None = None,
+    default_headers: Mapping[str, str] | None = None,
+    default_query: Mapping[str, object] | None = None,
+    http_client: openai.DefaultHttpxClient | None = None,
+    ca_bundle: str | os.PathLike[str] | None = None,
+    compat: CompatMode | None = None,
+    pace: bool | None = None,
+    max_wait: float | None = None,
+    sandbox: bool | Sandbox | None = None,
+) -> openai.OpenAI:
+    """Make an `openai.OpenAI` that talks to the IONOS AI Model Hub.
+
+    Every argument is optional; what is not given comes from `settings`, which by default reads the environment and
+    the `.env` file of the working directory (see `ionos_openai.client.settings` for the variables). Nothing is read
+    from, or sent because of, an `OPENAI_*` variable.
+
+    Args:
+        settings: Ready-made settings; arguments win over them.
+        api_key: The IONOS token, or a callable that returns it and is asked at each request.
+        base_url: Another address of the service. Given here, its host may lie outside ionos.com.
+        timeout: Seconds, or an `openai.Timeout`; None means no limit; by default the SDK's 600 s.
+        max_retries: How often the SDK tries again after 408, 409, 5xx and broken connections; by default 2. A picture
+            whose answer was lost may have been billed. A 429 is not counted, as nothing was made; with 0 it is an
+            error at once.
+        default_headers: Headers for every request.
+        default_query: Query parameters for every request.
+        http_client: An HTTP client of your own, used as it is.
+        ca_bundle: A PEM file with a private CA's certificates, trusted beside the usual ones.
+        compat: What becomes of image requests written for OpenAI: "adapt" (the default) changes what IONOS does not
+            know, with a `CompatibilityWarning`; "strict" refuses it; "off" sends what the SDK sends.
+        pace: Whether each attempt waits for its turn in the contract's limits, and after a 429 for another one; by
+            default where the service's host is one of ionos.com. So a server on this machine or elsewhere, and the
+            stand-in, are not paced unless True is given (for the stand-in: here; else also in the settings). False
+            gives the plain SDK's behaviour.
+        max_wait: Seconds that a call may spend waiting for the limits and between its attempts; by default as long
+            as needed. Where it would be longer, `BudgetExceededError` is raised at once.
+        sandbox: True, or a `Sandbox`: the in-process stand-in answers. No token, no socket; the pictures are
+            placeholders that say so.
+
+    Returns:
+        A client whose every resource is the SDK's.
+
+    Raises:
+        MissingTokenError: There is no token.
+        InvalidTokenError: The token cannot work: a token's ID, another service's key, expired, and the like.
+        UntrustedHostError: The token would leave for a host that nobody named in code, or unencrypted.
+        ConfigurationError: Another setting cannot work.
+        BudgetUnavailableError: The Redis of `IONOS_BUDGET_URL` is not there.
+    """
+    plan = make_plan(
+        settings,
+        api_key=api_key,
+        base_url=base_url,
+        max_retries=max_retries,
+        ca_bundle=ca_bundle,
+        compat=compat,
+        pace=pace,
+        max_wait=max_wait,
+        sandbox=sandbox,
+        http_client=http_client,
+    )
+
+    def make() -> IonosOpenAI:
+        own = http_client
+        if plan.answer is not None:
+            own = answering_client(plan.answer)
+        elif plan.certificates is not None:
+            own = openai.DefaultHttpxClient(verify=plan.certificates)
+        return IonosOpenAI(
+            api_key=cast("str | TokenSource", plan.api_key),
+            base_url=plan.base_url,
+            timeout=_timeout(timeout, plan.settings),
+            max_retries=plan.settings.max_retries,
+            default_headers=default_headers,
+            default_query=default_query,
+            http_client=own,
+        )
+
+    client = explaining_environment(make)
+    client.ionos_settings, client.ionos_pacing = plan.settings, plan.pacing
+    return client
+
+
+def create_async_client(
+    *,
+    settings: IonosSettings | None = None,
+    api_key: str | SecretStr | TokenSource | AsyncTokenSource | None = None,
+    base_url: str | httpx.URL | None = None,
+    timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
+    max_retries: int | None = None,
+    default_headers: Mapping[str, str] | None = None,
+    default_query: Mapping[str, object] | None = None,
+    http_client: openai.DefaultAsyncHttpxClient | None = None,
+    ca_bundle: str | os.PathLike[str] | None = None,
+    compat: CompatMode | None = None,
+    pace: bool | None = None,
+    max_wait: float | None = None,
+    sandbox: bool | Sandbox | None = None,
+) -> openai.AsyncOpenAI:
+    """Make an `openai.AsyncOpenAI`, as `create_client` makes an `openai.OpenAI`.
+
+    `api_key` may also be a callable that returns an awaitable, and `http_client` is an async one.
+    """
+    plan = make_plan(
+        settings,
+        api_key=api_key,
+        base_url=base_url,
+        max_retries=max_retries,
+        ca_bundle=ca_bundle,
+        compat=compat,
+        pace=pace,
+        max_wait=max_wait,
+        sandbox=sandbox,
+        http_client=http_client,
+    )
+
+    def make() -> AsyncIonosOpenAI:
+        own = http_client
+        if plan.answer is not None:
+            own = answering_async_client(plan.answer)
+        elif plan.certificates is not None:
+            own = openai.DefaultAsyncHttpxClient(verify=plan.certificates)
+        return AsyncIonosOpenAI(
+            api_key=cast("str | AsyncTokenSource", plan.api_key),
+            base_url=plan.base_url,
+            timeout=_timeout(timeout, plan.settings),
+            max_retries=plan.settings.max_retries,
+            default_headers=default_headers,
+            default_query=default_query,
+            http_client=own,
+        )
+
+    client = explaining_environment(make)
+    client.ionos_settings, client.ionos_pacing = plan.settings, plan.pacing
+    return client
+
+
+def _timeout(
+    given: float | openai.Timeout | openai.NotGiven | None, settings: IonosSettings
+) -> float | openai.Timeout | openai.NotGiven | None:
+    if isinstance(given, openai.NotGiven) and settings.timeout is not None:
+        return settings.timeout
+    return given

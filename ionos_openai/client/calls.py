@@ -1,0 +1,155 @@
+"""One call of the SDK's, made into what goes to IONOS: adapted, as `n` requests, its answer remembering what was asked.
+
+Here the SDK's request options are read and changed; what is changed into what is decided in `compat.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openai.types import ImagesResponse
+
+from ionos_openai.client.remembered import Asked, remember
+from ionos_openai.errors import CompatibilityWarning, InvalidRequestError, keep_partial_results
+from ionos_openai.errors.notices import warn_once
+from ionos_openai.hub.compat import Adapted, adapt_image_request, merge_answers, shape_answer
+
+if TYPE_CHECKING:
+    from openai._models import FinalRequestOptions
+
+    from ionos_openai.client.settings import IonosSettings
+
+_ASKED_FIELDS = ("prompt", "model", "size")
+_EMBEDDINGS = "/embeddings"
+_RAW_RESPONSE = "x-stainless-raw-response"
+IMAGE_PATHS = {"/images/generations": False, "/images/edits": True}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """How one call of the SDK's goes to IONOS: as `n` requests; `asked` is None where it is not for images."""
+
+    n: int = 1
+    asked: Asked | None = None
+
+
+def adapt_call(options: FinalRequestOptions, settings: IonosSettings) -> Call:
+    """Change `options` into what IONOS takes, with a warning for each change, before anything is sent."""
+    if options.url == _EMBEDDINGS:
+        _ask_for_floats(options, settings)
+    if options.url not in IMAGE_PATHS:
+        return Call()
+    edits = IMAGE_PATHS[options.url]
+    adapted: Adapted | None = None
+    if settings.compat != "off":
+        adapted = adapt_image_request(
+            _mapping(options.json_data),
+            mode=settings.compat,
+            default_model=settings.image_edit_model if edits else settings.image_model,
+            edits=edits,
+        )
+        _check_raw(options, adapted.n)
+        for change in adapted.changes:
+            warn_once(change.kind, change.message, CompatibilityWarning)
+        options.json_data = adapted.fields
+        options.files = with_bytes(options.files)
+    asked = _asked(options, edited=edits)
+    _parse_with(options, asked, adapted)
+    return Call(n=adapted.n if adapted else 1, asked=asked)
+
+
+def _ask_for_floats(options: FinalRequestOptions, settings: IonosSettings) -> None:
+    # The SDK asks for base64 unless told otherwise, which ends in a 500 (recorded 2026-08); floats it passes on.
+    fields = _mapping(options.json_data)
+    if settings.compat != "off" and fields.get("encoding_format") == "base64":
+        options.json_data = {**fields, "encoding_format": "float"}
+
+
+def _check_raw(options: FinalRequestOptions, n: int) -> None:
+    if n > 1 and _RAW_RESPONSE in (name.lower() for name in _mapping(options.headers)):
+        raise InvalidRequestError(
+            f"A raw or streamed response is one answer with one picture, and n is {n}: ask with n=1, or without raw."
+        )
+
+
+def with_bytes(files: Any) -> Any:
+    """Return a form's files with open files read: they are sent again at a retry, and for each of several pictures.
+
+    Raises:
+        TypeError: A file is open in text mode, as the SDK has it.
+    """
+    if isinstance(files, Mapping):
+        return {field: _without_handle(file) for field, file in files.items()}
+    if isinstance(files, (list, tuple)):
+        return [(field, _without_handle(file)) for field, file in files]
+    return files
+
+
+def _without_handle(file: Any) -> Any:
+    if isinstance(file, tuple):
+        return (file[0], _content(file[1]), *file[2:])
+    name, content = getattr(file, "name", None), _content(file)
+    return (Path(name).name, content) if content is not file and isinstance(name, str) else content
+
+
+def _content(file: Any) -> Any:
+    """Return what is sent of a file: all of it, wherever it was read to before."""
+    if not callable(getattr(file, "read", None)):
+        return file
+    if isinstance(file, io.TextIOBase):
+        raise TypeError("A file to upload must be opened in binary mode, as open(path, 'rb') does, not in text mode.")
+    with contextlib.suppress(AttributeError, OSError):  # what cannot be rewound is sent from where it stands
+        file.seek(0)
+    return file.read()
+
+
+def _asked(options: FinalRequestOptions, *, edited: bool) -> Asked:
+    fields = {**_mapping(options.json_data), **_mapping(options.extra_json)}
+    prompt, model, size = (value if isinstance(value := fields.get(name), str) else None for name in _ASKED_FIELDS)
+    seed = fields.get("seed")
+    return Asked(
+        prompt=prompt,
+        model=model,
+        size=size,
+        seed=seed if isinstance(seed, int) and not isinstance(seed, bool) else None,
+        edited=edited,
+        created=datetime.now(UTC),
+    )
+
+
+def _parse_with(options: FinalRequestOptions, asked: Asked, adapted: Adapted | None) -> None:
+    """Have the SDK's parser, also that of raw responses, shape the answer and remember what was asked."""
+    earlier = options.post_parser
+
+    def parse(response: object) -> object:
+        response = earlier(response) if callable(earlier) else response
+        if isinstance(response, ImagesResponse):
+            if adapted is not None:
+                shape_answer(response, wants_url=adapted.wants_url)
+            remember(response, asked)
+        return response
+
+    options.post_parser = parse
+
+
+def merge_call(call: Call, responses: list[Any], failures: list[BaseException]) -> Any:
+    """Return the one answer, or several made into one; raise the first failure, with the answers that came."""
+    if failures:
+        keep_partial_results(failures[0], responses)
+        raise failures[0]
+    if len(responses) == 1 or call.asked is None:
+        return responses[0]
+    merged = merge_answers(responses)
+    remember(merged, call.asked)
+    merged._request_id = responses[0]._request_id
+    return merged
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}

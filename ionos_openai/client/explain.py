@@ -1,0 +1,227 @@
+"""Why a call failed: IONOS' words, the likely cause and the remedy, put into the SDK's own exceptions."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import ssl
+from typing import TYPE_CHECKING, TypeVar
+
+import openai
+from pydantic import BaseModel
+
+from ionos_openai.client.calls import IMAGE_PATHS
+from ionos_openai.errors.masking import mask_body, mask_secrets
+from ionos_openai.hub.answers import read_error_body
+from ionos_openai.hub.catalogue import CATALOGUE
+from ionos_openai.hub.credentials import SANDBOX_TOKEN, TOKEN_ADVICE
+from ionos_openai.hub.models import find_model, suggest_model
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    import httpx2 as httpx
+
+Item = TypeVar("Item")
+
+_LONGEST_NAME = 100
+# What parsing an answer that is not what it should be ends in: bad JSON, or JSON that is no object.
+UNREADABLE = (ValueError, AttributeError, RecursionError)
+NOTHING = object()
+_OPENAI_MODEL = re.compile(r"(?:gpt|chatgpt|o\d|text-embedding|text-moderation|davinci|babbage|whisper|tts)\b.*")
+
+
+def describe_answer(response: httpx.Response, body: object) -> str:
+    """Say what the service answered, and what to do about it.
+
+    Args:
+        response: An answer with a 4xx or 5xx status.
+        body: Its parsed JSON, or its text.
+
+    Returns:
+        One line, such as "Error code: 401 - Unauthorized, ... (paas-auth-1). The likely cause: ...". Without any
+        token or base64.
+    """
+    said = read_error_body(body, _token_of(response.request))
+    code = f" ({said.code})" if said.code else ""
+    text = said.message or "the answer has no text"
+    hint = _hint(response, said.message)
+    return f"Error code: {response.status_code} - {text}{code}{'' if text.endswith('.') and not code else '.'}{hint}"
+
+
+def readable_body(response: httpx.Response, body: object) -> object:
+    """Return `body` for the exception's `.body`, with tokens and base64 masked."""
+    return mask_body(body, _token_of(response.request))
+
+
+def add_ids(error: openai.APIStatusError) -> openai.APIStatusError:
+    """Fill `.code` and `.request_id` from IONOS' fields, where the SDK's own are missing.
+
+    Source: `errorCode` and the header `x-trace-id`, IONOS documentation and recorded answers, 2026-11.
+    """
+    error.code = error.code or read_error_body(error.body).code
+    error.request_id = _request_id(error.response)
+    return error
+
+
+def _request_id(response: httpx.Response) -> str | None:
+    said = response.headers.get("x-request-id") or response.headers.get("x-trace-id")
+    return mask_secrets(said, _token_of(response.request)) if said else None
+
+
+def is_readable(response: httpx.Response) -> bool:
+    """Tell whether an answer is a JSON object, as all of the service's are."""
+    try:
+        return isinstance(json.loads(response.content), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def check_parsed(parsed: Item, response: httpx.Response, cast_to: object) -> Item:
+    """Return what the SDK made of an answer; `NOTHING` where it could not be parsed.
+
+    Raises:
+        openai.APIResponseValidationError: It is none of the SDK's objects although one belongs there.
+    """
+    wants_object = isinstance(cast_to, type) and issubclass(cast_to, BaseModel)
+    if parsed is NOTHING or (wants_object and isinstance(parsed, (str, int, float, list, type(None)))):
+        raise _unreadable(response, f"The answer ({len(response.content)} bytes)")
+    return parsed
+
+
+def _unreadable(response: httpx.Response, what: str) -> openai.APIResponseValidationError:
+    # Without the body, in which a picture or a token may be.
+    kind = mask_secrets(response.headers.get("content-type", "").partition(";")[0]) or "no content type"
+    message = (
+        f"{what} is not the JSON object that the service sends (status {response.status_code}, {kind}): it was cut "
+        "off, or base_url does not lead to the service."
+    )
+    error = openai.APIResponseValidationError(response, None, message=message)
+    error.request_id = _request_id(response)  # type: ignore[attr-defined]  # as an APIStatusError has it
+    return error
+
+
+def explained_events(events: Iterator[Item], response: httpx.Response) -> Iterator[Item]:
+    """Pass on a stream's events; an error among them, or one that is no JSON, says so and shows no secret."""
+    with contextlib.suppress(json.JSONDecodeError):
+        try:
+            yield from events
+        except openai.APIError as error:
+            _explain_event(error, response)
+            raise
+        return
+    raise _unreadable(response, "An event of the stream")
+
+
+async def aexplained_events(events: AsyncIterator[Item], response: httpx.Response) -> AsyncIterator[Item]:
+    """Do what `explained_events` does, in an event loop."""
+    with contextlib.suppress(json.JSONDecodeError):
+        try:
+            async for event in events:
+                yield event
+        except openai.APIError as error:
+            _explain_event(error, response)
+            raise
+        return
+    raise _unreadable(response, "An event of the stream")
+
+
+def _explain_event(error: openai.APIError, response: httpx.Response) -> None:
+    if isinstance(error, openai.APIConnectionError):
+        return
+    error.body = readable_body(response, error.body)
+    said = read_error_body(error.body)
+    error.code = said.code
+    error.message = said.message or mask_secrets(error.message, _token_of(response.request))
+    error.args = (error.message,)
+    error.request_id = _request_id(response)  # type: ignore[attr-defined]  # as an APIStatusError has it
+
+
+@contextlib.contextmanager
+def explaining_connections() -> Iterator[None]:
+    """Add the cause, and for a certificate failure the remedy, to the message of a connection error in the block."""
+    try:
+        yield
+    except openai.APITimeoutError:
+        raise
+    except openai.APIConnectionError as error:
+        if error.__cause__ is not None:
+            error.message = _describe_connection(error, error.__cause__)
+            error.args = (error.message,)
+        raise
+
+
+def _describe_connection(error: openai.APIConnectionError, cause: BaseException) -> str:
+    message = f"{error.message} ({_presentable(cause, _token_of(error.request))})"
+    if _is_certificate_failure(error):
+        message += (
+            " The server's certificate is not trusted: behind a proxy with a CA of its own, name the CA's PEM file "
+            "with ca_bundle=, IONOS_CA_BUNDLE or --ca-bundle."
+        )
+    return message
+
+
+def _presentable(error: BaseException, secret: str | None) -> str:
+    # Masked before it is cut: half a token would not be known for one.
+    text = " ".join(mask_secrets(str(error)[:10_000], secret).split())
+    return text[:300] or type(error).__name__
+
+
+def _is_certificate_failure(error: BaseException) -> bool:
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return "CERTIFICATE_VERIFY_FAILED" in str(error.__cause__)
+
+
+def _hint(response: httpx.Response, said: str | None) -> str:
+    status = response.status_code
+    if status == 401:
+        return f" The likely cause: the token is wrong, was deleted or has expired. {TOKEN_ADVICE}"
+    if status == 403:
+        return " The likely cause: the token's user has no access to the AI Model Hub, or not to this model."
+    if status == 429:
+        return " A limit of the contract is reached: wait for the time in the Retry-After header, then try again."
+    if status not in (400, 404):
+        return ""
+    model = _model_sent(response)
+    if _is_about_images(response):
+        return _model_hint(model, unexplained=said is None or status == 404)
+    if model and _OPENAI_MODEL.fullmatch(model):
+        name = mask_secrets(model)
+        return f" The service may not offer the model {name!r}; client.models.list() tells what it offers."
+    return ""
+
+
+def _is_about_images(response: httpx.Response) -> bool:
+    return response.request.url.path.endswith(tuple(IMAGE_PATHS))
+
+
+def _model_hint(model: str | None, *, unexplained: bool) -> str:
+    """Return what to say of the model; a model that the catalogue has is suspected only without another reason."""
+    known = find_model(model) if model else None
+    if known is not None and not (unexplained or known.retired):
+        return ""
+    offered = [one.id for one in CATALOGUE if not one.retired]
+    meant = suggest_model(model) if model and known is None else None
+    return (
+        f" The service may not offer the model {mask_secrets(model)!r}." if model else ""
+    ) + f"{f' Did you mean {meant}?' if meant else ''} Known image models: {', '.join(offered)}."
+
+
+def _model_sent(response: httpx.Response) -> str | None:
+    try:
+        model = json.loads(response.request.content)["model"]
+    except (RuntimeError, ValueError, KeyError, TypeError):  # a multipart body, or one that was streamed away
+        return None
+    return model[:_LONGEST_NAME] if isinstance(model, str) else None
+
+
+def _token_of(request: httpx.Request) -> str | None:
+    token = request.headers.get("authorization", "").partition(" ")[2]
+    return token if token != SANDBOX_TOKEN else None

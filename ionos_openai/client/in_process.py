@@ -1,0 +1,74 @@
+"""The sandbox behind an SDK client, in this process, as slow and as broken as it is asked to be."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, cast
+
+import openai
+
+from ionos_openai.errors.http import http_library
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx2 as httpx
+
+    from ionos_openai.sandbox import Sandbox, SandboxResponse
+
+
+def answering_client(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.Client:
+    """Return an HTTP client that asks `answer` instead of the network."""
+    return openai.DefaultHttpxClient(transport=http_library().MockTransport(answer))
+
+
+def answering_async_client(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.AsyncClient:
+    """Do what `answering_client` does, for async code; `answer` runs in a thread."""
+    import anyio.to_thread
+
+    async def answer_in_thread(request: httpx.Request) -> httpx.Response:
+        return await anyio.to_thread.run_sync(answer, request)
+
+    return openai.DefaultAsyncHttpxClient(transport=http_library().MockTransport(answer_in_thread))
+
+
+def _travel(reply: SandboxResponse, request: httpx.Request) -> None:
+    """Let an answer of the in-process stand-in come as slowly as it is to, or break as it would on a connection.
+
+    What would end in the client's timeout ends so at once.
+
+    Raises:
+        httpx.ReadTimeout: No answer is to come, or it takes longer than the client waits.
+        httpx.RemoteProtocolError: The connection is to end before the answer does.
+    """
+    http = http_library()
+    patience = request.extensions.get("timeout", {}).get("read")
+    slowest = max(reply.delay, reply.pause)
+    if reply.connection == "timeout" or (patience is not None and slowest > patience):
+        raise http.ReadTimeout("The read operation timed out", request=request)
+    if reply.delay or reply.pause:
+        time.sleep(reply.delay + reply.pause)
+    if reply.connection == "cut-body":
+        size = len(reply.body)
+        raise http.RemoteProtocolError(
+            "peer closed connection without sending complete message body "
+            f"(received {size // 2} bytes, expected {size})",
+            request=request,
+        )
+
+
+def asking(sandbox: Sandbox) -> Callable[[httpx.Request], httpx.Response]:
+    """Return what answers a request of the SDK's with the sandbox's answer."""
+    from ionos_openai.sandbox import SandboxRequest
+
+    response_class = http_library().Response
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked = SandboxRequest(
+            method=request.method, path=request.url.path, headers=dict(request.headers), body=request.read()
+        )
+        reply = sandbox.respond(asked)
+        _travel(reply, request)
+        return cast("httpx.Response", response_class(reply.status, headers=dict(reply.headers), content=reply.body))
+
+    return answer

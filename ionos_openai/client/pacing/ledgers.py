@@ -1,0 +1,196 @@
+"""Where the buckets' levels are kept: in this process, or in a small file that all processes of a host share.
+
+A change reads, calculates and writes under a lock, and takes well under a millisecond; nobody sleeps holding it. The
+operating system releases the file's lock when its holder dies.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import threading
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from ionos_openai.client.pacing import rates as buckets
+from ionos_openai.client.pacing.rates import Bucket, Grant, Level
+from ionos_openai.files.locks import try_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+log = logging.getLogger("ionos_openai")
+
+Result = TypeVar("Result")
+
+_FILE_SIZE = 512  # Always as long, so that one write replaces all of it and nothing has to be cut off.
+_LOCK_PATIENCE = 5.0  # Seconds; a lock is held for well under a millisecond, unless its holder was stopped.
+_LONGEST_ALONE = 60.0  # Seconds until a file that could not be used is tried again.
+
+
+class Ledger(Protocol):
+    """Keeps how full buckets are."""
+
+    def is_slow(self) -> bool:
+        """Tell whether a call may take so long just now that async code had better make it in a thread."""
+
+    def take(self, bucket: Bucket, *, held: bool = False, longest: float = float("inf")) -> Grant:
+        """Take one unit (`buckets.take`)."""
+
+    def give_back(self, bucket: Bucket) -> None:
+        """Put back one unit that was not used."""
+
+    def set_back(self, bucket: Bucket, seconds: float) -> None:
+        """Empty the bucket, so that the next unit may be used in `seconds`."""
+
+
+class _LocalLedger:
+    """What a ledger on this host is made of: `_change` applies a function to a bucket's level."""
+
+    def is_slow(self) -> bool:
+        return False
+
+    def take(self, bucket: Bucket, *, held: bool = False, longest: float = float("inf")) -> Grant:
+        return self._change(bucket, lambda level, now: buckets.take(level, bucket, now, held=held, longest=longest))
+
+    def give_back(self, bucket: Bucket) -> None:
+        self._change(bucket, lambda level, now: (buckets.give_back(level, bucket, now), None))
+
+    def set_back(self, bucket: Bucket, seconds: float) -> None:
+        self._change(bucket, lambda level, now: (buckets.set_back(level, bucket, now, seconds), None))
+
+    def _change(self, bucket: Bucket, change: Callable[[Level, float], tuple[Level, Result]]) -> Result:
+        raise NotImplementedError
+
+
+class MemoryLedger(_LocalLedger):
+    """Levels of this process alone."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin with full buckets; `clock` returns seconds."""
+        self._clock = clock
+        self._levels: dict[str, Level] = {}
+        self._lock = threading.Lock()
+
+    def _change(self, bucket: Bucket, change: Callable[[Level, float], tuple[Level, Result]]) -> Result:
+        with self._lock:
+            level, result = change(self._levels.get(bucket.name, Level()), self._clock())
+            self._levels[bucket.name] = level
+        return result
+
+    def level(self, bucket: Bucket) -> Level:
+        """Return how full a bucket is."""
+        return self._levels.get(bucket.name, Level())
+
+    def forget(self, bucket: Bucket) -> None:
+        """Have a bucket full again."""
+        self._levels.pop(bucket.name, None)
+
+
+class FileLedger(_LocalLedger):
+    """Levels in a file, shared by every process that opens it; opened anew for each change, so that a fork is safe.
+
+    Where the file cannot be made, written or locked, levels are kept in this process, after one WARNING; a minute later
+    the file is tried again, and takes over what was spent meanwhile.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        """Remember `path`; `clock` returns seconds on the clock that all processes share: the wall's."""
+        self.path = path
+        self._clock = clock
+        self._own = MemoryLedger(clock=clock)
+        self._alone_since: float | None = None
+        self._is_told = False
+        self._telling = threading.Lock()
+
+    def is_slow(self) -> bool:
+        """Tell whether another process, or a thread, is at the file just now."""
+        if self._is_alone():
+            return False
+        try:
+            file = self._open()
+            try:
+                return not try_lock(file)
+            finally:
+                os.close(file)
+        except OSError:  # what cannot be opened or locked takes no time
+            return False
+
+    def _is_alone(self) -> bool:
+        since = self._alone_since
+        return since is not None and 0 <= self._clock() - since < _LONGEST_ALONE
+
+    def _change(self, bucket: Bucket, change: Callable[[Level, float], tuple[Level, Result]]) -> Result:
+        if not self._is_alone():
+            try:
+                return self._change_file(bucket, change)
+            except OSError as error:
+                self._go_alone(error)
+        return self._own._change(bucket, change)
+
+    def _go_alone(self, error: OSError) -> None:
+        self._alone_since = self._clock()
+        with self._telling:
+            is_told, self._is_told = self._is_told, True
+        if not is_told:
+            log.warning(
+                "%s cannot be shared (%s): this process keeps within the contract's limits without the others of this "
+                "host. Make it writable, set IONOS_BUDGET_URL, or IONOS_PACE=off.",
+                self.path,
+                error.strerror or type(error).__name__,
+            )
+
+    def _change_file(self, bucket: Bucket, change: Callable[[Level, float], tuple[Level, Result]]) -> Result:
+        file = self._open()
+        try:
+            _lock(file)
+            levels = _parse(os.read(file, _FILE_SIZE))
+            now = self._clock()
+            level = buckets.join(levels.get(bucket.name, Level()), self._own.level(bucket), now)
+            level, result = change(level, now)
+            os.lseek(file, 0, os.SEEK_SET)
+            os.write(file, _format({**levels, bucket.name: level}))
+            self._own.forget(bucket)
+            return result
+        finally:
+            os.close(file)  # and with it the lock
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        try:
+            return os.open(self.path, flags, 0o600)
+        except FileNotFoundError:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self.path, flags, 0o600)
+
+
+def _parse(data: bytes) -> dict[str, Level]:
+    """Read the file's levels; what cannot be read counts as full, and a 429 would tell."""
+    try:
+        entries = json.loads(data) if data.strip() else {}
+        return {name: Level(**{key: float(value) for key, value in entry.items()}) for name, entry in entries.items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _format(levels: Mapping[str, Level]) -> bytes:
+    return json.dumps({name: asdict(level) for name, level in levels.items()}).encode().ljust(_FILE_SIZE)
+
+
+def _lock(file: int) -> None:
+    """Lock an open file until it is closed.
+
+    Raises:
+        OSError: The file system has no locks, or another process has held this one for 5 s.
+    """
+    give_up = time.monotonic() + _LOCK_PATIENCE
+    pause = 0.0002
+    while not try_lock(file):
+        if time.monotonic() > give_up:
+            raise OSError(errno.EDEADLK, "another process holds its lock")
+        time.sleep(pause)
+        pause = min(2 * pause, 0.01)

@@ -1,0 +1,151 @@
+"""The buckets' levels in Redis, for processes on many hosts; on Redis' own clock."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ionos_openai.client.pacing.rates import Bucket, Grant
+from ionos_openai.errors import BudgetUnavailableError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# `buckets.take`, `give_back` and `set_back`, in one step. Numbers travel as text, since Redis cuts off fractions.
+_SCRIPT = """
+local level = redis.call('HMGET', KEYS[1], 'full_at', 'blocked_until', 'seen')
+local full_at, blocked = tonumber(level[1] or 0), tonumber(level[2] or 0)
+local operation, capacity, interval, argument = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local held, now = ARGV[5] == '1', tonumber(ARGV[6])
+if not now then
+    local time = redis.call('TIME')
+    now = tonumber(time[1]) + tonumber(time[2]) / 1e6
+end
+local back = math.max(0, tonumber(level[3] or 0) - now)
+full_at, blocked = full_at - back, blocked - back
+local granted, delay = 1, 0
+if operation == 'give_back' then
+    full_at = full_at - interval
+elseif operation == 'set_back' then
+    full_at = math.max(full_at, now + argument + (capacity - 1) * interval)
+    blocked = math.max(blocked, now + argument)
+elseif not (held and blocked <= now) then
+    local after = math.max(full_at, now) + interval
+    delay = math.max(0, after - capacity * interval - now, blocked - now)
+    if argument >= 0 and delay > argument then granted = 0 else full_at = after end
+end
+local function text(number) return string.format('%.17g', number) end
+redis.call('HSET', KEYS[1], 'full_at', text(full_at), 'blocked_until', text(blocked), 'seen', text(now))
+redis.call('EXPIRE', KEYS[1], math.ceil(math.max(full_at - now, blocked - now, 0)) + 3600)
+return {granted, text(delay), text(math.max(0, full_at - now))}
+"""
+
+_PATIENCE = 2.0  # Seconds for one attempt to connect, and for one answer.
+_GONE = 2.0  # Seconds after giving up, in which whoever else waits is told at once instead of trying as long again.
+_RECONNECTS = 8  # With growing pauses of at most 2 s: some 10 s, or 25 s where the host does not answer at all.
+
+
+class RedisLedger:
+    """Levels in Redis.
+
+    Raises:
+        BudgetUnavailableError: Redis is not there: at the start, or later after reconnecting was given up.
+        ConfigurationError: The URL cannot be used, or the package redis is missing.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        contract: str,
+        *,
+        reconnects: int = _RECONNECTS,
+        clock: Callable[[], float] | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Connect to `url`; `contract` names the contract. `clock` replaces Redis' own, `now` this machine's."""
+        self._shown = without_password(url)
+        self._prefix = f"ionos-openai:budget:{contract}"
+        self._clock = clock
+        self._now = now
+        self._gone_until = -math.inf
+        self._redis = _connect(url, self._shown, reconnects)
+        self._script = self._redis.register_script(_SCRIPT)
+        with _connect(url, self._shown, 0) as probe:  # no long wait where it was never there
+            self._ask(probe.ping)
+
+    def is_slow(self) -> bool:
+        """Tell that async code had better ask in a thread."""
+        return True
+
+    def take(self, bucket: Bucket, *, held: bool = False, longest: float = float("inf")) -> Grant:
+        """Take one unit."""
+        limit = -1 if longest == float("inf") else longest
+        granted, delay, backlog = self._run("take", bucket, limit, held=held)
+        return Grant(granted=bool(granted), delay=float(delay), backlog=float(backlog))
+
+    def give_back(self, bucket: Bucket) -> None:
+        """Put back one unit that was not used."""
+        self._run("give_back", bucket)
+
+    def set_back(self, bucket: Bucket, seconds: float) -> None:
+        """Empty the bucket, so that the next unit may be used in `seconds`."""
+        self._run("set_back", bucket, seconds)
+
+    def _run(self, operation: str, bucket: Bucket, argument: float = 0, *, held: bool = False) -> Any:
+        now = self._clock() if self._clock else ""
+        numbers = [bucket.capacity, bucket.interval, argument, int(held), now]
+        return self._ask(lambda: self._script(keys=[f"{self._prefix}:{bucket.name}"], args=[operation, *numbers]))
+
+    def _ask(self, question: Callable[[], Any]) -> Any:
+        import redis
+
+        problem = f"Redis at {self._shown} keeps the contract's limits and cannot be asked"
+        if self._now() >= self._gone_until:
+            try:
+                return question()
+            except redis.RedisError as error:
+                # The name of its class only: redis' own words may hold the URL.
+                problem += f" ({type(error).__name__})"
+                self._gone_until = self._now() + _GONE
+        raise BudgetUnavailableError(f"{problem}: start it, mend IONOS_BUDGET_URL, or unset it.")
+
+
+def _connect(url: str, shown: str, reconnects: int) -> Any:
+    try:
+        import redis
+        from redis.backoff import ExponentialBackoff
+        from redis.retry import Retry
+    except ImportError:
+        raise ConfigurationError("IONOS_BUDGET_URL needs the package redis: pip install redis") from None
+    lost = (redis.ConnectionError, redis.TimeoutError)
+    retry = Retry(ExponentialBackoff(cap=2.0, base=0.05), reconnects, supported_errors=lost)
+    try:
+        return redis.Redis.from_url(
+            url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE, retry=retry, retry_on_error=list(lost)
+        )
+    except ValueError:
+        problem = f"IONOS_BUDGET_URL={shown} is not a URL of Redis: write redis://HOST:PORT/0, or rediss:// for TLS."
+    raise ConfigurationError(problem)
+
+
+def without_password(url: str) -> str:
+    """Return `url` fit to be shown: scheme, host, port and database, without user, password and query.
+
+    A password with a "/", "?" or "#" in it makes its parts look like others: of such a URL nothing is shown.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "(not a URL)"
+    is_clean = url.count("@") == parts.netloc.count("@") <= 1
+    if is_clean and parts.scheme == "unix" and not host:
+        return f"unix://{parts.path}"
+    if not is_clean or parts.scheme not in ("redis", "rediss") or not host:
+        return "(not a URL)"
+    host = f"[{host}]" if ":" in host else host
+    database = parts.path if re.fullmatch(r"/\d*", parts.path) else ""
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{database}"

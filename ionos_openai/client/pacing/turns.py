@@ -1,0 +1,417 @@
+"""What a client calls: a turn for each attempt, and another one after a 429. Sync in threads, async in an event loop.
+
+Threads share one queue, and each event loop has its own, so that a loop which stands still holds up nobody else; all of
+them take turns through the ledger.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import hashlib
+import itertools
+import logging
+import math
+import os
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import openai
+
+from ionos_openai.client.pacing.ledgers import FileLedger, Ledger
+from ionos_openai.client.pacing.queues import Lane, Turn
+from ionos_openai.client.pacing.rates import Bucket, Limits
+from ionos_openai.errors import BudgetExceededError
+from ionos_openai.hub.credentials import read_token
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    import httpx2 as httpx
+    from pydantic import SecretStr
+
+log = logging.getLogger("ionos_openai")
+
+Answer = TypeVar("Answer")
+
+_LONGEST_RETRY_AFTER = 86_400.0  # Seconds; after a day the service is asked again, whatever it said.
+_LONGEST_GUESS = 60.0  # Seconds, where a 429 does not say how long.
+_PATIENCE = 1.0  # Seconds, beyond `max_wait`, for those ahead who are just asking the ledger.
+
+_budgets: dict[tuple[object, ...], Budget] = {}
+_counter = itertools.count()
+_current: contextvars.ContextVar[PacedCall | None] = contextvars.ContextVar("ionos_openai_call", default=None)
+_wanted: contextvars.ContextVar[Callable[[], bool] | None] = contextvars.ContextVar("ionos_openai_wanted", default=None)
+_LOOK_EVERY = 0.25  # Seconds, whether a call that waits is still wanted.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pacing:
+    """How a client is paced.
+
+    Attributes:
+        limits: The contract's limits.
+        max_wait: Seconds that a call may wait for its turns and between its attempts; None means no bound.
+        redis_url: Where the levels are kept; None means in a file of this user's on this host.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    max_wait: float | None = None
+    redis_url: SecretStr | None = None
+
+    def check(self) -> None:
+        """Connect to Redis, where it is asked for.
+
+        Raises:
+            BudgetUnavailableError: Redis is not there.
+            ConfigurationError: Its URL cannot be used, or the package redis is missing.
+        """
+        if self.redis_url is not None:
+            _open_ledger(self.redis_url, "")
+
+    def budget(self, token: str) -> Budget:
+        """Return the budget of the token's contract: the same for all clients of this process."""
+        contract = contract_name(token)
+        # By process, since neither queues nor locks outlive a fork.
+        key = (os.getpid(), contract, self.redis_url and self.redis_url.get_secret_value(), self.limits)
+        if key not in _budgets:
+            for other in [one for one in list(_budgets) if one[0] != key[0]]:
+                _budgets.pop(other, None)
+            _budgets.setdefault(key, Budget(self.limits, _open_ledger(self.redis_url, contract)))
+        return _budgets[key]
+
+    async def abudget(self, token: str) -> Budget:
+        """Do what `budget` does, in an event loop."""
+        if self.redis_url is None:
+            return self.budget(token)
+        import anyio.to_thread
+
+        return await anyio.to_thread.run_sync(self.budget, token)
+
+
+def contract_name(token: str) -> str:
+    """Return a name for the token's contract: its number, or a digest of the token where it does not say."""
+    contract = read_token(token).contract or ""
+    if re.fullmatch(r"[0-9A-Za-z]{1,40}", contract):
+        return f"contract-{contract}"
+    return f"token-{hashlib.sha256(token.encode()).hexdigest()[:32]}"
+
+
+def _open_ledger(redis_url: SecretStr | None, contract: str) -> Ledger:
+    if redis_url is None:
+        return FileLedger(state_directory() / f"{contract}.json")
+    from ionos_openai.client.pacing.redis_ledger import RedisLedger
+
+    return RedisLedger(redis_url.get_secret_value(), contract)
+
+
+def state_directory() -> Path:
+    """Return where this user's programs on this host keep how full the buckets are."""
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("ionos-openai", appauthor=False))
+
+
+class Budget:
+    """The buckets of one contract, with the queues of this process before them."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        ledger: Ledger,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """Begin with nobody waiting; `clock` and `sleep`, in seconds, are for tests."""
+        from anyio.lowlevel import RunVar
+
+        self.limits = limits
+        self.ledger = ledger
+        self.clock = clock
+        self.sleep = sleep
+        self._of_threads = self._open_lanes()
+        self._of_loop: RunVar[tuple[Lane, Lane]] = RunVar(f"ionos_openai_lanes_{next(_counter)}")
+
+    def _open_lanes(self) -> tuple[Lane, Lane]:
+        images, requests = (Lane(one, self.ledger, self.clock) for one in (self.limits.images, self.limits.requests))
+        return images, requests
+
+    def lanes(self, *, images: bool, in_loop: bool) -> tuple[Lane, ...]:
+        """Return the lanes through which a call goes, in order."""
+        lanes = self._of_threads
+        if in_loop:
+            try:
+                lanes = self._of_loop.get()
+            except LookupError:
+                lanes = self._open_lanes()
+                self._of_loop.set(lanes)
+        return lanes if images else lanes[1:]
+
+
+class WithdrawnError(Exception):
+    """Nobody wants what a call waited to ask for; nothing was sent for this attempt."""
+
+
+@contextlib.contextmanager
+def while_wanted(is_wanted: Callable[[], bool]) -> Iterator[None]:
+    """Let calls in the block give up waiting for their turn soon after `is_wanted` says no.
+
+    Raises:
+        WithdrawnError: A call gave up.
+    """
+    token = _wanted.set(is_wanted)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
+
+
+class PacedCall:
+    """One call of the SDK's, with all its attempts.
+
+    Attributes:
+        images: Whether it makes an image.
+        ticket: When it came: an earlier call goes first, also after a 429.
+        left: Seconds that it may still wait.
+    """
+
+    def __init__(self, budget: Budget, *, images: bool, max_wait: float | None = None, max_retries: int = 2) -> None:
+        """Begin a call; `max_retries` of 0 makes a 429 an error at once."""
+        self.budget = budget
+        self.images = images
+        self.ticket = next(_counter)
+        self.left = math.inf if max_wait is None else max_wait
+        self._max_wait = max_wait
+        self._max_retries = max_retries
+        self._refusals = 0
+        self._is_wanted = _wanted.get()
+
+    def wait(self) -> None:
+        """Wait for the turn of one attempt.
+
+        Raises:
+            BudgetExceededError: It would not come within `max_wait`.
+            BudgetUnavailableError: Redis is gone.
+            WithdrawnError: It is not wanted any more, see `while_wanted`.
+        """
+        with self._lanes(in_loop=False) as lanes:
+            for lane in lanes:
+                with self._turn(lane, threading.Event()) as turn:
+                    if not _wait_for(turn.signal, self.left + _PATIENCE):  # type: ignore[arg-type]  # made above
+                        raise lane.too_late(turn)
+                    while True:
+                        if seconds := self._still_wanted(lane.pause(turn)):
+                            self.budget.sleep(seconds)
+                        elif lane.settle(turn, lane.ask(turn)):
+                            break
+
+    async def await_turn(self) -> None:
+        """Do what `wait` does, in an event loop. It may be cancelled; a unit taken from Redis then stays spent."""
+        import anyio
+
+        with self._lanes(in_loop=True) as lanes:
+            for lane in lanes:
+                signal = anyio.Event()
+                with self._turn(lane, signal) as turn:
+                    with anyio.move_on_after(self.left + _PATIENCE):
+                        await signal.wait()
+                    if not signal.is_set():
+                        raise lane.too_late(turn)
+                    while True:
+                        if seconds := self._still_wanted(lane.pause(turn)):
+                            await anyio.sleep(seconds)
+                        elif lane.settle(turn, await self._without_blocking(lambda: lane.ask(turn))):  # noqa: B023 - awaited here
+                            break
+
+    def _still_wanted(self, seconds: float) -> float:
+        """Return for how long to sleep before the next look; give up where the call is not wanted any more."""
+        if self._is_wanted is None:
+            return seconds
+        if not self._is_wanted():
+            raise WithdrawnError
+        return min(seconds, _LOOK_EVERY)
+
+    @contextlib.contextmanager
+    def _lanes(self, *, in_loop: bool) -> Iterator[Iterator[Lane]]:
+        """Give the lanes to go through; should a later one fail, what the earlier ones granted goes back."""
+        passed: list[Lane] = []
+
+        def one_by_one() -> Iterator[Lane]:
+            for lane in self.budget.lanes(images=self.images, in_loop=in_loop):
+                yield lane
+                passed.append(lane)
+
+        try:
+            yield one_by_one()
+        except BaseException:
+            if not self.budget.ledger.is_slow():
+                for lane in passed:
+                    self.budget.ledger.give_back(lane.bucket)
+            raise
+
+    @contextlib.contextmanager
+    def _turn(self, lane: Lane, signal: object) -> Iterator[Turn]:
+        began = self.budget.clock()
+        turn = Turn(ticket=self.ticket, give_up=began + self.left, max_wait=self._max_wait, signal=signal)  # type: ignore[arg-type]  # both kinds have set()
+        lane.enter(turn)
+        try:
+            yield turn
+        except BaseException:
+            lane.leave(turn)
+            raise
+        finally:
+            self.left = max(0.0, self.left - (self.budget.clock() - began))
+
+    def between_attempts(self, seconds: float) -> None:
+        """Count a sleep of the SDK's between two attempts.
+
+        Raises:
+            BudgetExceededError: It is longer than what is left of `max_wait`.
+        """
+        if seconds > self.left:
+            raise BudgetExceededError(
+                f"The attempt failed, and the next would be in {seconds:.1f} s, later than max_wait={self._max_wait:g} "
+                "s allows. Try again then, or raise max_wait= or IONOS_MAX_WAIT.",
+                retry_after=seconds,
+            )
+        self.left -= seconds
+
+    def refused(self, error: openai.RateLimitError, *, repeatable: bool) -> None:
+        """Take note of a 429, for everyone on the contract. Returns where the call is to be made again.
+
+        Raises:
+            BudgetExceededError: The service asks for a longer wait than `max_wait` leaves.
+            openai.RateLimitError: `error`, where the call cannot or shall not be made again.
+        """
+        self._decide(error, self._set_back(error), repeatable=repeatable)
+
+    async def arefused(self, error: openai.RateLimitError, *, repeatable: bool) -> None:
+        """Do what `refused` does, in an event loop."""
+        seconds = await self._without_blocking(lambda: self._set_back(error))
+        self._decide(error, seconds, repeatable=repeatable)
+
+    def _set_back(self, error: openai.RateLimitError) -> float:
+        limits, ledger = self.budget.limits, self.budget.ledger
+        bucket, seconds = find_cause(read_retry_after(error.response), limits, images=self.images, turn=self._refusals)
+        self._refusals += 1
+        if self.images and bucket.name != limits.images.name:
+            ledger.give_back(limits.images)
+        ledger.set_back(bucket, seconds)
+        log.info("The service answered 429: the next of the %s on this contract goes in %.1f s.", bucket.name, seconds)
+        return seconds
+
+    def _decide(self, error: openai.RateLimitError, seconds: float, *, repeatable: bool) -> None:
+        if self._max_retries == 0 or not repeatable:
+            raise error
+        if seconds > self.left:
+            raise BudgetExceededError(
+                f"The service answered 429 and asks to wait {seconds:.1f} s, longer than max_wait={self._max_wait:g} s "
+                "allows. Try again then, or raise max_wait= or IONOS_MAX_WAIT.",
+                retry_after=seconds,
+            ) from error
+
+    async def _without_blocking(self, question: Callable[[], Answer]) -> Answer:
+        if not self.budget.ledger.is_slow():
+            return question()
+        import anyio.to_thread
+
+        return await anyio.to_thread.run_sync(question)
+
+
+def _wait_for(signal: threading.Event, seconds: float) -> bool:
+    """Wait in steps, since Windows lets no Ctrl-C through to a thread that waits without an end."""
+    end = time.monotonic() + seconds
+    while not signal.wait(min(1.0, max(0.0, end - time.monotonic()))):
+        if time.monotonic() >= end:
+            return False
+    return True
+
+
+def current_call() -> PacedCall | None:
+    """Return the call whose attempt is being made; None outside of one and without pacing."""
+    return _current.get()
+
+
+def repeat(call: PacedCall | None, attempt: Callable[[], Answer], *, repeatable: bool = True) -> Answer:
+    """Make `attempt` until no 429 comes; without a call just once."""
+    with _as_current(call):
+        while True:
+            try:
+                return attempt()
+            except openai.RateLimitError as error:
+                if call is None or isinstance(error, BudgetExceededError):
+                    raise
+                call.refused(error, repeatable=repeatable)
+
+
+async def arepeat(
+    call: PacedCall | None, attempt: Callable[[], Awaitable[Answer]], *, repeatable: bool = True
+) -> Answer:
+    """Do what `repeat` does, in an event loop."""
+    with _as_current(call):
+        while True:
+            try:
+                return await attempt()
+            except openai.RateLimitError as error:
+                if call is None or isinstance(error, BudgetExceededError):
+                    raise
+                await call.arefused(error, repeatable=repeatable)
+
+
+@contextlib.contextmanager
+def _as_current(call: PacedCall | None) -> Iterator[None]:
+    """Have `current_call` return `call`; None hides that of a client which is waiting for what is made in here."""
+    token = _current.set(call)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def find_cause(retry_after: float | None, limits: Limits, *, images: bool, turn: int) -> tuple[Bucket, float]:
+    """Tell which bucket a 429 is about, and for how many seconds.
+
+    The answer does not say which limit it was. Only the wait tells: an empty bucket of requests has one again after a
+    fraction of a second, which a header in whole seconds makes 1.
+
+    Args:
+        retry_after: What the answer said, in seconds; None where it did not.
+        limits: The contract's limits.
+        images: Whether the request was for an image.
+        turn: How many 429s the same call has met before; without `retry_after` each doubles the wait.
+    """
+    if retry_after is None:
+        bucket = limits.images if images else limits.requests
+        return bucket, min(_LONGEST_GUESS, max(1.0, bucket.interval) * 2 ** min(turn, 10))
+    short = max(limits.requests.interval, min(1.0, limits.images.interval / 6))
+    bucket = limits.images if images and retry_after > short else limits.requests
+    return bucket, min(_LONGEST_RETRY_AFTER, max(retry_after, limits.requests.interval))
+
+
+def read_retry_after(response: httpx.Response) -> float | None:
+    """Return the seconds that `Retry-After` asks for, as a number or until a date; None where it has neither."""
+    text = response.headers.get("retry-after", "").strip()
+    with contextlib.suppress(ValueError):
+        seconds = float(text)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
+    until = _read_date(text)
+    if until is None:
+        return None
+    # From the answer's own date where it has one: this machine's clock may be wrong.
+    now = _read_date(response.headers.get("date", "")) or datetime.now(UTC)
+    return max(0.0, (until - now).total_seconds())
+
+
+def _read_date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

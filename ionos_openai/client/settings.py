@@ -1,0 +1,473 @@
+"""Every setting, and where its value comes from. The only reader of the environment.
+
+| setting | variables | default |
+| --- | --- | --- |
+| `api_key` | `IONOS_API_TOKEN`, `IONOS_API_KEY`, `IONOS_TOKEN` | none: an error |
+| `api_key_file` | `IONOS_API_TOKEN_FILE` | none |
+| `base_url` | `IONOS_BASE_URL` | IONOS' server in Berlin |
+| `allowed_hosts` | `IONOS_ALLOWED_HOSTS` (never from `.env`) | none |
+| `image_model` | `IONOS_IMAGE_MODEL` | FLUX.1-schnell |
+| `image_edit_model` | `IONOS_IMAGE_EDIT_MODEL` | FLUX.2-klein-4B |
+| `timeout` | `IONOS_TIMEOUT`, seconds | the SDK's, 600 |
+| `max_retries` | `IONOS_MAX_RETRIES` | 2 |
+| `ca_bundle` | `IONOS_CA_BUNDLE` | the SDK's certificates |
+| `sandbox` | `IONOS_SANDBOX` | off |
+| `file_names` | `IONOS_FILE_NAMES`: prompt or digest | prompt |
+| `provenance` | `IONOS_PROVENANCE` | on |
+| `prompt_in_metadata` | `IONOS_PROMPT_IN_METADATA` | off |
+| `compat` | `IONOS_COMPAT`: adapt, strict or off | adapt |
+| `pace` | `IONOS_PACE`: on or off | on for hosts of ionos.com |
+| `max_wait` | `IONOS_MAX_WAIT`, seconds | as long as needed |
+| `images_per_minute` | `IONOS_IMAGES_PER_MINUTE` | 10 |
+| `image_burst` | `IONOS_IMAGE_BURST` | 20 |
+| `requests_per_second` | `IONOS_REQUESTS_PER_SECOND` | 5 |
+| `request_burst` | `IONOS_REQUEST_BURST` | 10 |
+| `budget_url` | `IONOS_BUDGET_URL`: redis://... | a file on this host |
+| `prices` | `IONOS_PRICES`: FLUX.1-schnell=0.03 EUR, ... | the catalogue's |
+
+A value is taken from the argument, else the environment, else the `.env` file of the working directory, else the
+default. Within one place the token's variables go in the order `IONOS_API_TOKEN`, `IONOS_API_TOKEN_FILE`,
+`IONOS_API_KEY`, `IONOS_TOKEN`. Blank counts as unset; outer blanks are stripped.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any, Literal, TypedDict, Unpack
+
+from dotenv import dotenv_values
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ionos_openai.client.pacing.rates import Limits
+from ionos_openai.errors import ConfigurationError, IonosError
+from ionos_openai.errors.masking import mask_secrets
+from ionos_openai.files.names import FileNames, SavingSettings
+from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
+from ionos_openai.hub.compat import CompatMode
+from ionos_openai.hub.credentials import BASE_URL, clean_token, is_hosting_key, looks_like_token, normalise_base_url
+from ionos_openai.hub.models import resolve_model
+from ionos_openai.hub.prices import parse_prices
+
+log = logging.getLogger("ionos_openai")
+
+_LIMITS = Limits()
+
+TOKEN_VARIABLES = ("IONOS_API_TOKEN", "IONOS_API_KEY", "IONOS_TOKEN")
+
+# In the order in which they are looked up; the first that has a value decides its setting.
+_VARIABLES: tuple[tuple[str, str], ...] = (
+    ("IONOS_API_TOKEN", "api_key"),
+    ("IONOS_API_TOKEN_FILE", "api_key_file"),
+    ("IONOS_API_KEY", "api_key"),
+    ("IONOS_TOKEN", "api_key"),
+    ("IONOS_BASE_URL", "base_url"),
+    ("IONOS_ALLOWED_HOSTS", "allowed_hosts"),
+    ("IONOS_IMAGE_MODEL", "image_model"),
+    ("IONOS_IMAGE_EDIT_MODEL", "image_edit_model"),
+    ("IONOS_TIMEOUT", "timeout"),
+    ("IONOS_MAX_RETRIES", "max_retries"),
+    ("IONOS_CA_BUNDLE", "ca_bundle"),
+    ("IONOS_SANDBOX", "sandbox"),
+    ("IONOS_FILE_NAMES", "file_names"),
+    ("IONOS_PROVENANCE", "provenance"),
+    ("IONOS_PROMPT_IN_METADATA", "prompt_in_metadata"),
+    ("IONOS_COMPAT", "compat"),
+    ("IONOS_PACE", "pace"),
+    ("IONOS_MAX_WAIT", "max_wait"),
+    ("IONOS_IMAGES_PER_MINUTE", "images_per_minute"),
+    ("IONOS_IMAGE_BURST", "image_burst"),
+    ("IONOS_REQUESTS_PER_SECOND", "requests_per_second"),
+    ("IONOS_REQUEST_BURST", "request_burst"),
+    ("IONOS_BUDGET_URL", "budget_url"),
+    ("IONOS_PRICES", "prices"),
+)
+_SAVING_VARIABLES = frozenset({"IONOS_FILE_NAMES", "IONOS_PROVENANCE", "IONOS_PROMPT_IN_METADATA"})
+# The words that pydantic takes for a switch.
+_ON, _OFF = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off")
+_ONLY_REAL_ENVIRONMENT = frozenset({"IONOS_ALLOWED_HOSTS"})
+_ONE_OF = {"api_key": "token", "api_key_file": "token"}
+
+CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PROXY_VARIABLES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a setting's value came from.
+
+    Attributes:
+        place: "code", "environment" or ".env".
+        variable: The variable's name; for code the setting's own.
+        path: The `.env` file, where the value is from one.
+    """
+
+    place: Literal["code", "environment", ".env"]
+    variable: str
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        """Return a phrase for messages: "IONOS_API_TOKEN in the environment"."""
+        if self.place == "code":
+            return f"{self.variable}="
+        return f"{self.variable} in {self.path or 'the environment'}"
+
+
+class SettingValues(TypedDict, total=False):
+    """The arguments of `IonosSettings`, all optional."""
+
+    api_key: str | SecretStr | None
+    api_key_file: str | os.PathLike[str] | None
+    base_url: str
+    allowed_hosts: Iterable[str]
+    image_model: str
+    image_edit_model: str
+    timeout: float | None
+    max_retries: int
+    ca_bundle: str | os.PathLike[str] | None
+    sandbox: bool
+    file_names: FileNames
+    provenance: bool
+    prompt_in_metadata: bool
+    compat: CompatMode
+    pace: bool | None
+    max_wait: float | None
+    images_per_minute: float
+    image_burst: int
+    requests_per_second: float
+    request_burst: int
+    budget_url: str | SecretStr | None
+    prices: str
+
+
+class IonosSettings(BaseSettings):
+    """The settings of a client: arguments first, then the environment, then `.env`, then the defaults.
+
+    Attributes:
+        api_key: The IONOS token; never shown in a repr.
+        api_key_file: A file that holds the token, read again when it changes.
+        base_url: The service's address.
+        allowed_hosts: Hosts outside ionos.com to which `IONOS_BASE_URL` may point.
+        image_model: The model for images where none is named: an id or a short name.
+        image_edit_model: The model for edits where none is named.
+        timeout: Seconds before a request is given up; None means the SDK's 600.
+        max_retries: How often the SDK tries again after 408, 409, 5xx and broken connections. A picture whose
+            answer was lost may have been billed.
+        ca_bundle: A PEM file with a private CA's certificates, trusted beside the usual ones.
+        sandbox: Whether the in-process stand-in answers instead of the service.
+        file_names: Whether file names are made of the "prompt" or of its "digest".
+        provenance: Whether the metadata of saved pictures says how they were made.
+        prompt_in_metadata: Whether it has the prompt too, which may be confidential.
+        compat: Whether image requests written for OpenAI are adapted with a warning ("adapt"), refused ("strict") or
+            sent as they are ("off").
+        pace: Whether requests wait for the contract's limits; None means where the service's host is one of ionos.com.
+        max_wait: Seconds that a call may wait for the limits and between its attempts; None means no bound.
+        images_per_minute: How many images the contract allows in a minute in the long run.
+        image_burst: How many images the contract allows at once after a rest.
+        requests_per_second: How many requests the contract allows in a second in the long run.
+        request_burst: How many requests the contract allows at once after a rest.
+        budget_url: The Redis through which hosts share the limits; never shown in a repr, as it may hold a password.
+        prices: What a picture costs by the contract, such as "FLUX.1-schnell=0.03 EUR, klein=0.02 EUR"; before the
+            catalogue's prices.
+
+    Raises:
+        ConfigurationError: A value cannot work, or the `.env` file cannot be read. No value is in the message.
+    """
+
+    model_config = SettingsConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    api_key: SecretStr | None = None
+    api_key_file: Path | None = None
+    base_url: str = BASE_URL
+    allowed_hosts: tuple[str, ...] = ()
+    image_model: str = DEFAULT_IMAGE_MODEL
+    image_edit_model: str = DEFAULT_EDIT_MODEL
+    timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    max_retries: int = Field(default=2, ge=0, le=100)
+    ca_bundle: Path | None = None
+    sandbox: bool = False
+    file_names: FileNames = "prompt"
+    provenance: bool = True
+    prompt_in_metadata: bool = False
+    compat: CompatMode = "adapt"
+    pace: bool | None = None
+    max_wait: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    images_per_minute: float = Field(default=_LIMITS.images_per_minute, gt=0, allow_inf_nan=False)
+    image_burst: int = Field(default=_LIMITS.image_burst, ge=1)
+    requests_per_second: float = Field(default=_LIMITS.requests_per_second, gt=0, allow_inf_nan=False)
+    request_burst: int = Field(default=_LIMITS.request_burst, ge=1)
+    budget_url: SecretStr | None = None
+    prices: str = ""
+
+    _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
+    _refused: tuple[str, ...] = PrivateAttr(default=())
+    _env_path: Path | None = PrivateAttr(default=None)
+
+    def __init__(
+        self,
+        *,
+        env_file: str | os.PathLike[str] | None = ".env",
+        **values: Unpack[SettingValues],
+    ) -> None:
+        """Take `values` first, then the environment, then `env_file` (None: no file)."""
+        given: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
+        env_path = None if env_file is None else _absolute(Path(env_file))
+        found, origins, refused = _look_around(env_path)
+        if {"api_key", "api_key_file"} & given.keys():
+            found = {name: value for name, value in found.items() if name not in _ONE_OF}
+        merged = found | given
+        origins |= {name: Origin(place="code", variable=name) for name in given}
+        problem: str | None = None
+        try:
+            super().__init__(_env_file=None, **merged)  # or pydantic would read the file once more, its own way
+        except ValidationError as error:
+            problem = _describe(error, origins)
+        # Raised out here, so that the raw values in pydantic's error do not travel along as its context.
+        if problem:
+            raise ConfigurationError(problem)
+        self._origins = {name: origins[name] for name in merged if name in type(self).model_fields}
+        self._refused = refused
+        self._env_path = env_path
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Use what `__init__` gathered: pydantic's own sources cannot tell which variable a value came from."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @field_validator("api_key", mode="before")
+    @classmethod
+    def _clean_token(cls, value: object) -> object:
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        return clean_token(value) or None if isinstance(value, str) else value
+
+    @field_validator("api_key_file", "ca_bundle")
+    @classmethod
+    def _refuse_token(cls, value: Path | None) -> Path | None:
+        if value is not None and looks_like_token(str(value)):
+            raise ValueError("it holds a token or key: name a file, and put the token into IONOS_API_TOKEN")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _normalise_url(cls, value: str) -> str:
+        try:
+            return normalise_base_url(value, origin="the URL")
+        except IonosError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = value.replace(",", " ").split()
+        return tuple(value) if isinstance(value, Iterable) else value
+
+    @field_validator("prices")
+    @classmethod
+    def _check_prices(cls, value: str) -> str:
+        try:
+            parse_prices(value)
+        except IonosError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("image_model", "image_edit_model")
+    @classmethod
+    def _resolve(cls, value: str) -> str:
+        try:
+            return resolve_model(value)
+        except IonosError as error:
+            raise ValueError(str(error)) from None
+
+    def origin(self, name: str) -> Origin | None:
+        """Return where the value of the setting `name` came from; None where it is the default."""
+        return self._origins.get(name)
+
+    @property
+    def refused_variables(self) -> tuple[str, ...]:
+        """The variables that were passed over because they hold a key for IONOS' DNS and hosting API."""
+        return self._refused
+
+    @property
+    def env_path(self) -> Path | None:
+        """The `.env` file that was looked for, whether it exists or not; None where it is turned off."""
+        return self._env_path
+
+
+class TokenFile:
+    """A token that lies in a file, as Docker and Kubernetes hand out secrets; read again when the file changes.
+
+    Calling it returns the token. It works as `api_key=` of a client.
+
+    Raises:
+        ConfigurationError: At a call: the file cannot be read or is empty, and there is no earlier token.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Remember `path`; nothing is read yet."""
+        self.path = Path(path)
+        self._token = ""
+        self._stamp: tuple[int, int, int] | None = None
+
+    def __call__(self) -> str:
+        """Return the token that the file holds now."""
+        problem: str | None = None
+        try:
+            status = self.path.stat()
+            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if stamp != self._stamp:
+                token = clean_token(self.path.read_text(encoding="utf-8-sig"))
+                self._token, self._stamp = token or self._token, stamp
+        except (OSError, UnicodeDecodeError) as error:
+            problem = getattr(error, "strerror", None) or "not UTF-8 text"
+        # Explained out here, so that the file's bytes in a UnicodeDecodeError do not travel along as its context.
+        if problem:
+            self._explain(problem)
+        if not self._token:
+            raise ConfigurationError(f"The token file {self.path} is empty: write the IONOS token into it.")
+        return self._token
+
+    def _explain(self, reason: str) -> None:
+        # While a secret is being swapped, the file may be gone for a moment: the token from before still holds.
+        if self._token:
+            log.warning("The token file %s cannot be read (%s): the token read before is used.", self.path, reason)
+            return
+        raise ConfigurationError(
+            f"The token file {self.path} cannot be read ({reason}). Mend IONOS_API_TOKEN_FILE or api_key_file=."
+        )
+
+    def __repr__(self) -> str:
+        """Return the path, never the token."""
+        return f"TokenFile({str(self.path)!r})"
+
+
+def saving_settings() -> SavingSettings:
+    """Return what the environment, else `.env`, says of saving pictures.
+
+    Never raises: it is asked when a picture that was paid for is about to be written. What cannot be read counts as
+    unset.
+    """
+    try:
+        found, _, _ = _look_around(_absolute(Path(".env")), only=_SAVING_VARIABLES)
+    except ConfigurationError:
+        found = {}
+    return SavingSettings(
+        file_names="digest" if str(found.get("file_names")).lower() == "digest" else "prompt",
+        provenance=_switch(found.get("provenance"), default=True),
+        prompt_in_metadata=_switch(found.get("prompt_in_metadata"), default=False),
+    )
+
+
+def _switch(value: str | None, *, default: bool) -> bool:
+    word = (value or "").lower()
+    return word in _ON or (default and word not in _OFF)
+
+
+def _look_around(
+    env_path: Path | None, *, only: Container[str] | None = None
+) -> tuple[dict[str, Any], dict[str, Origin], tuple[str, ...]]:
+    """Gather values from the environment and the `.env` file.
+
+    Returns:
+        The settings' raw values, where each came from, and the variables that were refused as hosting keys.
+    """
+    found: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    refused: list[str] = []
+    decided: set[str] = set()
+    for place, path, variables in (
+        ("environment", None, os.environ),
+        (".env", env_path, _read_env_file(env_path)),
+    ):
+        for variable, name in _VARIABLES:
+            value = (variables.get(variable) or "").strip()
+            kind = _ONE_OF.get(name, name)
+            if not value or (only and variable not in only) or (path and variable in _ONLY_REAL_ENVIRONMENT):
+                continue
+            origin = Origin(place=place, variable=variable, path=path)  # type: ignore[arg-type]  # of the pairs above
+            if variable in TOKEN_VARIABLES and is_hosting_key(clean_token(value)):
+                refused.append(str(origin))
+                log.info("%s holds a key for IONOS' DNS and hosting API: passed over.", origin)
+            elif kind in decided:
+                log.debug("%s is not used: the value was already taken from elsewhere.", origin)
+            else:
+                decided.add(kind)
+                found[name], origins[name] = value, origin
+                if kind == "token":
+                    log.debug("The IONOS token is taken from %s.", origin)
+    return found, origins, tuple(refused)
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.absolute()
+    except OSError:  # the working directory is gone, and with it a file in it
+        return path
+
+
+def _read_env_file(path: Path | None) -> Mapping[str, str | None]:
+    if path is None:
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+    except UnicodeDecodeError:
+        problem = "is not UTF-8 text: save it as UTF-8"
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}): mend its permissions"
+    else:
+        # UTF-16 without a mark at its start reads as UTF-8 with a NUL beside each letter.
+        if "\0" not in text:
+            # A file may have come with somebody else's code: its ${...} would take in any secret of the environment.
+            return dotenv_values(stream=StringIO(text), interpolate=False)
+        problem = "is not UTF-8 text: save it as UTF-8"
+    raise ConfigurationError(f"{path} {problem}, or turn it off with IonosSettings(env_file=None).")
+
+
+def _describe(error: ValidationError, origins: Mapping[str, Origin]) -> str:
+    problems = []
+    for entry in error.errors(include_url=False, include_context=False, include_input=False):
+        name = str(entry["loc"][0]) if entry["loc"] else "settings"
+        if entry["type"] == "extra_forbidden":
+            problems.append(f"There is no setting {name!r}.")
+        else:
+            message = mask_secrets(entry["msg"].removeprefix("Value error, ").rstrip("."))
+            problems.append(f"Cannot use {origins.get(name, name)}: {message[:1].lower()}{message[1:]}.")
+    return " ".join(problems)
+
+
+def foreign_variables() -> dict[str, str]:
+    """Return other programs' variables that bear on a client: OpenAI's, and those of proxies and certificates.
+
+    Returns:
+        The variables that are set, by name, sorted. The values are fit to be shown: none for `OPENAI_*`, proxies
+        without user and password, and no control characters.
+    """
+    found: dict[str, str] = {}
+    for name in sorted(os.environ):
+        value = os.environ[name].strip()
+        if value and name.upper().startswith("OPENAI_"):
+            found[name] = ""
+        elif value and name.upper() in _PROXY_VARIABLES:
+            found[name] = _printable(re.sub(r"(?s)^([a-z][a-z0-9+.-]*://)?.*@", r"\1***@", value, flags=re.IGNORECASE))
+        elif value and name in CERTIFICATE_VARIABLES:
+            found[name] = _printable(value)
+    return found
+
+
+def _printable(value: str) -> str:
+    return "".join(one if one.isprintable() else "?" for one in mask_secrets(value))[:500]

@@ -1,0 +1,169 @@
+"""A client's token: where it comes from, and the last look at it before a request leaves this machine.
+
+The rules that are applied here are those of `credentials.py`, which is pure.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
+
+from pydantic import SecretStr
+
+from ionos_openai.client.settings import TOKEN_VARIABLES, IonosSettings, TokenFile
+from ionos_openai.errors import ConfigurationError, InvalidTokenError, MissingTokenError, UntrustedHostError
+from ionos_openai.errors.notices import in_notebook
+from ionos_openai.hub.credentials import (
+    SANDBOX_TOKEN,
+    TOKEN_ADVICE,
+    check_secure,
+    check_token,
+    clean_token,
+    same_origin,
+)
+
+if TYPE_CHECKING:
+    import httpx2 as httpx
+
+log = logging.getLogger("ionos_openai")
+
+TokenSource: TypeAlias = Callable[[], str]
+AsyncTokenSource: TypeAlias = Callable[[], Awaitable[str]]
+
+# Stands where the SDK wants text although the token comes from a callable; replaced in every request.
+FROM_SOURCE = "ionos-token-from-callable"
+# Stands in a copy's arguments for the address of WebSockets, since the SDK would else ask the client for its own.
+NO_WEBSOCKETS = "no WebSockets"
+_WARN_WITHIN_DAYS = 7
+_warned_of_expiry = False
+
+
+def as_text(api_key: str | SecretStr | TokenSource | AsyncTokenSource) -> str | TokenSource | AsyncTokenSource:
+    """Return a token without the blanks around it; a callable as it is."""
+    if isinstance(api_key, SecretStr):
+        api_key = api_key.get_secret_value()
+    return clean_token(api_key) if isinstance(api_key, str) else api_key
+
+
+def find_token(
+    settings: IonosSettings, api_key: str | SecretStr | TokenSource | AsyncTokenSource | None
+) -> str | TokenSource | AsyncTokenSource:
+    """Return the token, checked, or the callable to ask for it, in the order in which settings count."""
+    origin = str(settings.origin("api_key") or "api_key=")
+    if api_key is None and settings.api_key is None:
+        if settings.origin("api_key") is not None:
+            inspect_token("", origin)
+        if settings.api_key_file is None:
+            raise MissingTokenError(_missing_token(settings))
+        source = TokenFile(settings.api_key_file)
+        inspect_token(source(), _origin_of(source))
+        return source
+    token = as_text(api_key if api_key is not None else settings.api_key)  # type: ignore[arg-type]  # one is there
+    if isinstance(token, str):
+        inspect_token(token, "api_key=" if api_key is not None else origin)
+    return token
+
+
+def _missing_token(settings: IonosSettings) -> str:
+    looked = f"the environment and {settings.env_path}" if settings.env_path else "the environment (.env is turned off)"
+    refused = "".join(
+        f" {one} holds a key for IONOS' DNS and hosting API, which the AI Model Hub does not take."
+        for one in settings.refused_variables
+    )
+    prompt = (
+        " In a notebook: from getpass import getpass; create_client(api_key=getpass('IONOS token: '))."
+        if in_notebook()
+        else ""
+    )
+    return (
+        f"No IONOS token: set {TOKEN_VARIABLES[0]} (or {' or '.join(TOKEN_VARIABLES[1:])}, or IONOS_API_TOKEN_FILE to "
+        f"a file that holds it), or pass api_key= in code. Looked in {looked}.{refused}{prompt} {TOKEN_ADVICE} To try "
+        "without one, use the stand-in, which draws placeholders: sandbox=True, IONOS_SANDBOX=1 or --sandbox."
+    )
+
+
+def inspect_token(token: str, origin: str) -> None:
+    """Refuse a token that cannot work; warn, once a process, of one that ends within a week."""
+    global _warned_of_expiry  # noqa: PLW0603 - once a process is what the warning promises
+    now = datetime.now(UTC)
+    expires = check_token(token, now=now, origin=origin).expires
+    if expires is not None and not _warned_of_expiry and (expires - now).days < _WARN_WITHIN_DAYS:
+        _warned_of_expiry = True
+        log.warning("%s expires on %s UTC. %s", origin, expires.strftime("%Y-%m-%d at %H:%M"), TOKEN_ADVICE)
+
+
+def wants_token(request: httpx.Request) -> bool:
+    """Tell whether the request still has the placeholder where the callable's token is to stand."""
+    return request.headers.get("authorization") == f"Bearer {FROM_SOURCE}"
+
+
+def set_token(request: httpx.Request, token: object, source: object) -> None:
+    """Put what the callable `source` returned into the request, checked."""
+    token = plain_token(token)
+    inspect_token(token, _origin_of(source))
+    request.headers["authorization"] = f"Bearer {token}"
+
+
+def _origin_of(source: object) -> str:
+    return f"The token in {source.path}" if isinstance(source, TokenFile) else "The token from the api_key callable"
+
+
+def plain_token(token: object) -> str:
+    """Return what a callable returned as a token; empty text where it is none."""
+    if inspect.iscoroutine(token):
+        token.close()  # an async callable in a sync client: refused when it is sent, without Python's warning of it
+    return clean_token(token) if isinstance(token, str) else ""
+
+
+def clean_authorization(request: httpx.Request) -> None:
+    """Strip the request's token of blanks: a line break would make the HTTP library quote the token in its error.
+
+    Raises:
+        InvalidTokenError: A line break, or the like, stands inside.
+    """
+    given = request.headers.get("authorization", "")
+    header = given.strip()
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() == "bearer":
+        header = f"Bearer {clean_token(token)}"
+    elif not header.isascii() or not header.isprintable():
+        raise InvalidTokenError("The Authorization header has line breaks or other characters that no header can have.")
+    if header != given:
+        request.headers["authorization"] = header
+
+
+def check_departure(request: httpx.Request, base_url: str) -> None:
+    """Let a request with a token go only to the client's own service, encrypted, with a token that can work."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if not scheme or token == SANDBOX_TOKEN:
+        return
+    url = str(request.url)
+    if not same_origin(url, base_url):
+        raise UntrustedHostError(
+            f"The request goes to {request.url.host} and not to the client's {base_url}, so the token was not sent: "
+            "use a path, or a client of your own for other hosts."
+        )
+    check_secure(url, origin="The request")
+    if scheme.lower() == "bearer":
+        inspect_token(token, "The token")
+
+
+class _NoWebSocketsError(ConfigurationError, AttributeError):
+    """Also an AttributeError, so that whatever looks through a client's attributes passes this one over."""
+
+
+def _refuse_websockets(client: object) -> NoReturn:
+    del client
+    raise _NoWebSocketsError("IONOS documents no API over WebSockets, so the token was not sent over one.")
+
+
+def _refuse_address(client: object, address: object) -> None:
+    if address not in (None, NO_WEBSOCKETS):
+        _refuse_websockets(client)
+
+
+# For a client's `websocket_base_url`: the SDK asks for it before each connection, of which no other hook is told.
+no_websockets = property(_refuse_websockets, _refuse_address)

@@ -1,0 +1,217 @@
+"""File names for pictures, as pure functions of their arguments."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias, get_args
+
+from ionos_openai.errors import InvalidRequestError
+from ionos_openai.files.formats import EXTENSIONS, ImageFormat, WritableFormat
+
+FileNames: TypeAlias = Literal["prompt", "digest"]
+"""What a file is named after: the prompt's words, or a digest of it that tells nothing."""
+
+
+class _Saves(Protocol):
+    """Whatever has settings for saving, such as `IonosSettings`."""
+
+    @property
+    def file_names(self) -> FileNames: ...
+    @property
+    def provenance(self) -> bool: ...
+    @property
+    def prompt_in_metadata(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavingSettings:
+    """What the settings say of saving pictures; see `IonosSettings` for each."""
+
+    file_names: FileNames = "prompt"
+    provenance: bool = True
+    prompt_in_metadata: bool = False
+
+
+def choose_saving(settings: _Saves, *, provenance: bool | None, prompt_in_metadata: bool | None) -> SavingSettings:
+    """Return how a client with these settings saves pictures, where an argument that is not None wins."""
+    return SavingSettings(
+        file_names=settings.file_names,
+        provenance=settings.provenance if provenance is None else provenance,
+        prompt_in_metadata=settings.prompt_in_metadata if prompt_in_metadata is None else prompt_in_metadata,
+    )
+
+
+_LONGEST_SLUG = 80  # characters
+_LONGEST_NAME = 200  # bytes of UTF-8, so that a number and the marks of a hidden file still fit into 255
+_WRITABLE = "JPEG, PNG or WEBP"
+
+
+_SUFFIXES: dict[str, WritableFormat] = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+
+
+_OTHER_PICTURES = frozenset({".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".svg", ".ico"})
+_WINDOWS_RESERVED = frozenset(
+    {"con", "prn", "aux", "nul", "conin$", "conout$"}
+    | {device + digit for device in ("com", "lpt") for digit in "0123456789¹²³"}
+)
+
+
+def slug(prompt: str) -> str:
+    """Make a file name without extension out of a prompt.
+
+    Args:
+        prompt: Any text.
+
+    Returns:
+        Its letters and digits in lower case, all else as single hyphens: at most 80 characters and 200 bytes of
+        UTF-8, valid on Windows too. "image" where nothing is left.
+    """
+    text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", prompt).lower())
+    words = unicodedata.normalize("NFC", "-".join(_keep_letters(text).split()))
+    name = _cut(words, _LONGEST_SLUG, _LONGEST_NAME).rstrip("-") or "image"
+    return f"image-{name}" if _is_reserved(name) else name
+
+
+def digest(prompt: str) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of a prompt in UTF-8: a name that does not tell it."""
+    return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def prompt_name(prompt: str | None, file_names: FileNames) -> str:
+    """Return the file name without extension that a picture made from `prompt` has; "image" without a prompt."""
+    if file_names not in get_args(FileNames):
+        raise InvalidRequestError(f"file_names={file_names!r} is not known: choose 'prompt' or 'digest'.")
+    if not prompt:
+        return "image"
+    return digest(prompt) if file_names == "digest" else slug(prompt)
+
+
+def clean_name(name: str) -> str:
+    """Make a name that the user chose valid on every system.
+
+    Args:
+        name: A file name, with or without extension.
+
+    Returns:
+        The name as written, but for the characters that Windows forbids, which become hyphens, blanks around it
+        and dots behind it; "image-" stands before a name that Windows reserves.
+
+    Raises:
+        InvalidRequestError: It is a path, or empty.
+    """
+    if "/" in name or "\\" in name:
+        raise InvalidRequestError(
+            f"name={shown(name)} is a path: give the directory as the directory, and a plain file name as name."
+        )
+    cleaned = "".join("-" if c in '<>:"|?*' or unicodedata.category(c) in {"Cc", "Cs"} else c for c in name)
+    cleaned = cleaned.strip().rstrip(". ")
+    if not cleaned:
+        raise InvalidRequestError(f"name={shown(name)} is no file name: give one with letters in it, such as 'fox'.")
+    return f"image-{cleaned}" if _is_reserved(cleaned) else cleaned
+
+
+def parse_format(name: str) -> WritableFormat:
+    """Return the format that a user calls "png", "JPG", "WebP" and the like.
+
+    Raises:
+        InvalidRequestError: Pictures are not written in this format.
+    """
+    found = _SUFFIXES.get("." + name.strip().lower().removeprefix("."))
+    if found is None:
+        raise InvalidRequestError(f"format={shown(name)} cannot be written: choose {_WRITABLE}.")
+    return found
+
+
+def choose_format(
+    name: str, source: ImageFormat, wanted: WritableFormat | None = None
+) -> tuple[str, WritableFormat | None]:
+    """Decide under which full name and in which format a picture is written.
+
+    Args:
+        name: The file name, with or without extension.
+        source: What the bytes are.
+        wanted: The format that was asked for beside the name; None where the name or the bytes decide.
+
+    Returns:
+        The name with its extension, and the format to convert to; None where the bytes are written as they are.
+
+    Raises:
+        InvalidRequestError: The name is an extension alone, which contradicts `wanted`, or is of a format that is not
+            written.
+    """
+    if name.lower() in _SUFFIXES or name.lower() in _OTHER_PICTURES:
+        raise InvalidRequestError(f"{shown(name)} is an extension without a name: write one, such as {'fox' + name!r}.")
+    suffix = _split(name)[1].lower()
+    asked = _SUFFIXES.get(suffix)
+    if suffix in _OTHER_PICTURES:
+        if wanted is None and suffix == EXTENSIONS[source]:
+            return name, None
+        raise InvalidRequestError(f"{shown(name)} cannot be written: end the name in .jpg, .png or .webp.")
+    if asked and wanted and asked != wanted:
+        raise InvalidRequestError(f"{shown(name)} contradicts format={wanted!r}: leave one of the two out.")
+    target = asked or wanted
+    full = name if asked else name + EXTENSIONS[target or source]
+    return full, None if target == source else target
+
+
+def shorten(name: str) -> str:
+    """Cut a full file name to 200 bytes of UTF-8, its extension kept."""
+    stem, suffix = _split(name)
+    room = _LONGEST_NAME - len(_utf8(suffix))
+    return name if len(_utf8(stem)) <= room else _cut(stem, len(stem), room).rstrip(". ") + suffix
+
+
+def numbered(name: str, number: int) -> str:
+    """Return the name of the picture with this number: fox.jpg is number 1, fox-2.jpg number 2."""
+    if number == 1:
+        return name
+    stem, suffix = _split(name)
+    return f"{stem}-{number}{suffix}"
+
+
+def _keep_letters(text: str) -> str:
+    kept: list[str] = []
+    for character in text:
+        kind = unicodedata.category(character)[0]
+        if kind in "LN":
+            kept.append(character)
+        elif kind != "M":
+            kept.append(" ")
+        elif kept and kept[-1] != " " and not _selects_variation(character):
+            kept.append(character)
+    return "".join(kept)
+
+
+def _selects_variation(character: str) -> bool:
+    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+
+
+def _cut(text: str, characters: int, size: int) -> str:
+    """Cut `text` to so many characters and bytes of UTF-8, and between letters rather than before an accent."""
+    end = len(_utf8(text[:characters])[:size].decode("utf-8", "ignore"))
+    if len(text[:characters]) == len(text) and len(_utf8(text)) <= size:
+        return text
+    start = end
+    while start and unicodedata.category(text[start])[0] == "M":
+        start -= 1
+    return text[: start or end]
+
+
+def _split(name: str) -> tuple[str, str]:
+    return os.path.splitext(name)  # noqa: PTH122  A Path would read separators and drives out of a name.
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _is_reserved(name: str) -> bool:
+    return name.partition(".")[0].rstrip(" ").lower() in _WINDOWS_RESERVED
+
+
+def shown(name: str, longest: int = 60) -> str:
+    """Return a name for a message: quoted, and cut to so many characters."""
+    return repr(name if len(name) <= longest else name[: longest - 1] + "…")

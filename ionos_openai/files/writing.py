@@ -1,0 +1,276 @@
+"""File names for pictures, and writing them so that none is ever torn, lost or overwritten.
+
+A picture is written under a hidden name, synced, and only then shown under its real one, which is never taken from
+another file. Nothing here needs a lock, so any number of processes and hosts may save into one directory. What a
+process that dies leaves behind is hidden, and a later save removes it. Names are pure functions of their arguments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import stat
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ionos_openai.errors import ImageSaveError
+from ionos_openai.files.names import (
+    _LONGEST_NAME,
+    _cut,
+    _split,
+    _utf8,
+    digest,
+    numbered,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Sequence
+
+
+def _numbers_of(*names: str) -> frozenset[int]:
+    # Not every system has every error.
+    return frozenset(getattr(errno, name) for name in names if hasattr(errno, name))
+
+
+_LEFTOVER = re.compile(r"(?s)\..+\.(?:[0-9a-f]{16}\.part|ionos\.claim)")
+_LEFTOVER_AGE = 3600.0  # seconds
+# An answer of `os.link` that is about this file or disk. All others mean that hard links do not work here.
+_LINK_FAILURES = _numbers_of("ENOENT", "ENOSPC", "EDQUOT", "EIO", "EROFS", "ENAMETOOLONG", "ESTALE")
+_SYNC_REFUSED = _numbers_of("EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EACCES", "EPERM")
+
+
+def check_directory(directory: str | os.PathLike[str]) -> Path:
+    """Make a directory if it is missing, and prove that a file can be made in it.
+
+    Call it before anything is paid for.
+
+    Args:
+        directory: Where pictures shall go.
+
+    Returns:
+        The directory as a `Path`.
+
+    Raises:
+        ImageSaveError: It is a file, cannot be made, or takes no files.
+    """
+    path = make_directory(directory)
+    # Only trying tells: os.access answers yes to root on a read-only mount, and on Windows knows no permissions.
+    probe = path / _part_name("probe")
+    try:
+        probe.open("xb").close()
+        probe.unlink()
+    except OSError as error:
+        raise _save_error(f"Cannot write into the directory {path}", error, _ELSEWHERE) from error
+    return path
+
+
+def is_directory(path: str | os.PathLike[str]) -> bool:
+    """Tell whether there is a directory at `path`; never raises."""
+    return os.path.isdir(path)  # noqa: PTH112  The method of a Path raises where the way there is barred.
+
+
+def make_directory(directory: str | os.PathLike[str]) -> Path:
+    """Make a directory and its parents if they are missing.
+
+    Raises:
+        ImageSaveError: It is a file, or cannot be made.
+    """
+    path = Path(directory)
+    try:
+        if is_directory(path):
+            return path
+        missing = [path, *(parent for parent in path.parents if not parent.exists())]
+        path.mkdir(parents=True, exist_ok=True)
+        for made in missing:
+            _sync_directory(made.parent)
+    except FileExistsError as error:
+        raise ImageSaveError(f"{path} is a file, not a directory. {_ELSEWHERE}") from error
+    except (OSError, ValueError) as error:
+        raise _save_error(f"Cannot make the directory {path}", error, _ELSEWHERE) from error
+    return path
+
+
+def write_new(
+    directory: str | os.PathLike[str], name: str, data: bytes, *, overwrite: bool = False, number: int = 1
+) -> Path:
+    """Write a file whole or not at all, synced to disk, without taking another file's name.
+
+    Args:
+        directory: Where to write; made if missing.
+        name: The full file name. If it is taken, the next free one of fox-2.jpg, fox-3.jpg, ... is used.
+        data: The content.
+        overwrite: Replace a file of this name instead, in one step.
+        number: The first number to try: 2 begins with fox-2.jpg.
+
+    Returns:
+        The path of the written file.
+
+    Raises:
+        ImageSaveError: The directory cannot be used, the disk is full, or another error of the system. No file is
+            left then.
+    """
+    folder = make_directory(directory)
+    try:
+        names = _list_names(folder)
+        _sweep(folder, names)
+        return _write(folder, name, data, names, overwrite=overwrite, number=number)
+    except (OSError, ValueError) as error:
+        raise _save_error(f"Cannot save {numbered(name, number)} in {folder}", error, _IN_MEMORY) from error
+
+
+_ELSEWHERE = "Choose another directory."
+_IN_MEMORY = "The pictures are still in memory: save them elsewhere with image.save(path)."
+
+
+def _save_error(what: str, error: Exception, remedy: str) -> ImageSaveError:
+    why = error.strerror if isinstance(error, OSError) else None
+    wrapped = ImageSaveError(f"{what}: {why or error}. {remedy}")
+    wrapped.errno = getattr(error, "errno", None)
+    return wrapped
+
+
+def _write(folder: Path, name: str, data: bytes, names: Sequence[str], *, overwrite: bool, number: int) -> Path:
+    part = folder / _part_name(name)
+    try:
+        _write_synced(part, data)
+        if overwrite:
+            final = part.replace(folder / numbered(name, number))
+        else:
+            candidates = (folder / candidate for candidate in _free_names(name, number, names))
+            final = next(path for path in candidates if _show(part, path))
+    finally:
+        # Where it could not be removed (a virus scanner on Windows holds it), a later save does so.
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    _sync_directory(folder)
+    return final
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    # Opened so, the file gets the usual permissions; those of `tempfile` keep everyone else out.
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        try:
+            sync_file(file.fileno())
+        except OSError as error:
+            if error.errno not in _SYNC_REFUSED:
+                raise
+
+
+def sync_file(handle: int) -> None:
+    """Wait until what was written into an open file is on the disk.
+
+    Raises:
+        OSError: The disk fails, or the file cannot be synced.
+    """
+    if sys.platform == "darwin":  # where fsync leaves it in the drive's own cache
+        import fcntl
+
+        with contextlib.suppress(OSError):  # not every file system can
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(handle)
+
+
+def _sync_directory(folder: Path) -> None:
+    """Make the names in a directory last, where the system can do so."""
+    if os.name == "nt":
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in _SYNC_REFUSED:
+            raise
+
+
+def _show(part: Path, final: Path) -> bool:
+    """Give a finished file its real name; False, with nothing done, where that name is taken."""
+    try:
+        os.link(part, final)
+    except FileExistsError:
+        return False
+    except (OSError, AttributeError) as error:
+        # Drives that are mounted from elsewhere, Android and FAT know no hard links.
+        if isinstance(error, OSError) and error.errno in _LINK_FAILURES:
+            raise
+        return _show_by_renaming(part, final)
+    return True
+
+
+def _show_by_renaming(part: Path, final: Path) -> bool:
+    if os.name == "nt":
+        try:
+            part.rename(final)  # Windows refuses a taken name by itself.
+        except FileExistsError:
+            return False
+        return True
+    # Elsewhere renaming would replace a file in silence. Whoever makes the claim owns the name until it is removed.
+    claim = final.with_name(_claim_name(final.name))
+    try:
+        claim.open("xb").close()
+    except FileExistsError:
+        return False
+    try:
+        if os.path.lexists(final):
+            return False
+        part.replace(final)
+        return True
+    finally:
+        claim.unlink(missing_ok=True)
+
+
+def _free_names(name: str, number: int, names: Sequence[str]) -> Iterator[str]:
+    """Yield names to try, from `number` upwards; only the first of them may be among `names`."""
+    yield numbered(name, number)
+    taken = _taken_numbers(name, names)
+    while True:
+        number += 1
+        if number not in taken:
+            yield numbered(name, number)
+
+
+def _taken_numbers(name: str, names: Sequence[str]) -> Container[int]:
+    stem, suffix = _split(name)
+    stem += "-"
+    alike = (other for other in names if other.startswith(stem) and other.endswith(suffix))
+    middles = (other[len(stem) : len(other) - len(suffix)] for other in alike)
+    return {int(middle) for middle in middles if middle.isascii() and middle.isdecimal() and len(middle) < 19}
+
+
+def _list_names(folder: Path) -> list[str]:
+    # A directory may take files and still not be listed.
+    with contextlib.suppress(PermissionError):
+        return os.listdir(folder)  # noqa: PTH208  Names are enough, and a Path for each costs ten times as much.
+    return []
+
+
+def _sweep(folder: Path, names: Sequence[str]) -> None:
+    """Remove the hidden files that processes left which died more than an hour ago."""
+    for name in [name for name in names if name[0] == "."]:
+        if not _LEFTOVER.fullmatch(name):
+            continue
+        path = folder / name
+        with contextlib.suppress(OSError):
+            found = path.lstat()
+            if stat.S_ISREG(found.st_mode) and found.st_mtime < time.time() - _LEFTOVER_AGE:
+                path.unlink()
+
+
+def _part_name(name: str) -> str:
+    return f".{_cut(name, len(name), _LONGEST_NAME)}.{secrets.token_hex(8)}.part"
+
+
+def _claim_name(name: str) -> str:
+    # A name that leaves no room is claimed by a digest, the same for all spellings that may be one file.
+    fits = len(_utf8(name)) <= 240
+    return f".{name if fits else digest(name.casefold())}.ionos.claim"

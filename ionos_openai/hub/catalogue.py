@@ -1,0 +1,193 @@
+"""The catalogue: what is known of the image models, with dates and sources. Sizes are in px, width before height."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+Basis: TypeAlias = Literal["DOC", "REC", "CODE"]
+"""How a fact is known: an official page, a recorded answer, or a client's code that is believed to run."""
+
+
+ImageModelName: TypeAlias = (
+    Literal[
+        "black-forest-labs/FLUX.1-schnell",
+        "black-forest-labs/FLUX.2-klein-4B",
+        "stabilityai/stable-diffusion-xl-base-1.0",
+    ]
+    | str
+)
+"""An image model's id or a short name for it; new ids work without a new version of this package."""
+
+
+DEFAULT_IMAGE_MODEL = "black-forest-labs/FLUX.1-schnell"
+DEFAULT_EDIT_MODEL = "black-forest-labs/FLUX.2-klein-4B"
+DEFAULT_SIZE = "1024x1024"
+
+
+# Source: OpenAI's deprecations page, as of 2026-11.
+OPENAI_RETIRED = {"dall-e-2": "2026-05-12", "dall-e-3": "2026-05-12", "gpt-image-1": "2026-10-23"}
+_DOCS = "https://docs.ionos.com/cloud/ai/ai-model-hub"
+_RECORDED = "recorded GET /v1/models answers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a fact comes from, and when it was last seen there."""
+
+    page: str
+    seen: date
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeRule:
+    """The sizes that a model makes.
+
+    Attributes:
+        choices: The allowed sizes, such as `("1024x1024",)`; empty where the rule is a range.
+        multiple_of: Each side is a multiple of this, in px.
+        minimum: The shortest side allowed, in px.
+        maximum: The longest side allowed, in px; None where no limit is known.
+        source: Where the rule comes from. A rule whose basis is only CODE is warned about, never enforced.
+    """
+
+    choices: tuple[str, ...] = ()
+    multiple_of: int = 1
+    minimum: int = 1
+    maximum: int | None = None
+    source: Source
+
+    @property
+    def is_official(self) -> bool:
+        """Whether the rule comes from the service itself, and not only from a client's code."""
+        return self.source.basis != "CODE"
+
+    def allows(self, width: int, height: int) -> bool:
+        """Tell whether `width` x `height` px fits the rule."""
+        if self.choices:
+            return f"{width}x{height}" in self.choices
+        return all(
+            side % self.multiple_of == 0 and self.minimum <= side <= (self.maximum or side) for side in (width, height)
+        )
+
+    def describe(self) -> str:
+        """Return the rule as a phrase, such as "1024x1024 or 1024x1792"."""
+        if self.choices:
+            return " or ".join(self.choices)
+        limit = f" to {self.maximum}" if self.maximum else " upwards"
+        return f"sides that are multiples of {self.multiple_of}, {self.minimum}{limit} px"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What one image costs, without tax."""
+
+    amount: Decimal
+    currency: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageModel:
+    """A model that makes images.
+
+    Attributes:
+        id: The id to send as `model`.
+        name: The id's last part, for people.
+        purpose: What it is for, in a phrase; empty for a model that the catalogue does not know.
+        reason: Why it counts as an image model: "catalogue" or "name pattern".
+        can_edit: Whether it takes pictures as input; None where unknown.
+        size_rule: The sizes it makes; None where unknown.
+        licence: The licence of its weights; None where unknown.
+        price: What an image costs; None where unknown.
+        prompt_limit: The longest prompt that it reads, in what are likely tokens; None where unknown.
+        retired: Whether the service's lists no longer have it.
+        sources: Where these facts come from, with dates.
+    """
+
+    id: str
+    name: str
+    purpose: str = ""
+    reason: Literal["catalogue", "name pattern"]
+    can_edit: bool | None = None
+    size_rule: SizeRule | None = None
+    licence: str | None = None
+    price: Price | None = None
+    prompt_limit: int | None = None
+    retired: bool = False
+    sources: tuple[Source, ...] = ()
+
+
+CATALOGUE: tuple[ImageModel, ...] = (
+    ImageModel(
+        id="black-forest-labs/FLUX.1-schnell",
+        name="FLUX.1-schnell",
+        purpose="artistic, stylised images from text",
+        reason="catalogue",
+        can_edit=False,
+        size_rule=SizeRule(
+            choices=("1024x1024", "1024x1792", "1792x1024"),
+            source=Source(page=_DOCS, seen=date(2026, 11, 1), basis="DOC"),
+        ),
+        licence="Apache-2.0",
+        price=Price(
+            amount=Decimal("0.032"),
+            currency="USD",
+            source=Source(page="published by IONOS staff", seen=date(2026, 6, 2), basis="DOC"),
+        ),
+        prompt_limit=256,
+        sources=(
+            Source(page=_DOCS, seen=date(2026, 11, 1), basis="DOC"),
+            Source(page=_RECORDED, seen=date(2026, 8, 1), basis="REC"),
+            Source(
+                page="https://huggingface.co/black-forest-labs/FLUX.1-schnell",
+                seen=date(2026, 11, 1),
+                basis="DOC",
+            ),
+        ),
+    ),
+    ImageModel(
+        id="black-forest-labs/FLUX.2-klein-4B",
+        name="FLUX.2-klein-4B",
+        purpose="compact; makes and edits images",
+        reason="catalogue",
+        can_edit=True,
+        size_rule=SizeRule(
+            multiple_of=16,
+            minimum=64,
+            maximum=2048,
+            source=Source(page="a public client's code", seen=date(2026, 11, 1), basis="CODE"),
+        ),
+        licence="Apache-2.0",
+        sources=(
+            Source(page=_DOCS, seen=date(2026, 11, 1), basis="DOC"),
+            Source(page=_RECORDED, seen=date(2026, 8, 1), basis="REC"),
+            Source(
+                page="https://huggingface.co/black-forest-labs/FLUX.2-klein-4B",
+                seen=date(2026, 11, 1),
+                basis="DOC",
+            ),
+        ),
+    ),
+    ImageModel(
+        id="stabilityai/stable-diffusion-xl-base-1.0",
+        name="stable-diffusion-xl-base-1.0",
+        purpose="photorealistic images from text",
+        reason="catalogue",
+        can_edit=False,
+        licence="CreativeML Open RAIL++-M",
+        retired=True,
+        sources=(
+            Source(page=_DOCS, seen=date(2025, 8, 1), basis="DOC"),
+            Source(page=_RECORDED, seen=date(2025, 8, 1), basis="REC"),
+            Source(
+                page="https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0",
+                seen=date(2026, 11, 1),
+                basis="DOC",
+            ),
+        ),
+    ),
+)

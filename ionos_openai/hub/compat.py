@@ -1,0 +1,268 @@
+"""An image request as it is written for OpenAI, made into one that IONOS takes, and the answer into OpenAI's shape.
+
+Pure: a request in, a request and its changes out. What is known of IONOS' parameters is little, so the rule is: what
+there is evidence for, or at least no evidence against and no meaning of OpenAI's own, goes through untouched; what only
+OpenAI's models know is left out, and said.
+
+Source: IONOS documentation and recorded requests, 2026-11; OpenAI's retirement dates from its deprecations page.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import pybase64
+from openai.types import ImagesResponse, images_response
+
+from ionos_openai.errors import InvalidRequestError, UnsupportedParameterError
+from ionos_openai.files.formats import MEDIA_TYPES, FormatError, recognise
+from ionos_openai.hub.catalogue import DEFAULT_SIZE, SizeRule
+from ionos_openai.hub.models import (
+    check_size,
+    find_model,
+    is_openai_model,
+    parse_size,
+    resolve_model,
+    retired_by_openai,
+)
+
+CompatMode: TypeAlias = Literal["adapt", "strict", "off"]
+"""What becomes of requests written for OpenAI: they are adapted with a warning, refused, or sent as they are."""
+
+MOST_PICTURES = 100
+SIZE_DOUBT = "size-doubt"
+"""The kind of the one change that changes nothing: the service may refuse the size."""
+
+# What goes through: IONOS documents these or its clients send them, or nothing is known against them.
+_SENT = frozenset({"model", "prompt", "n", "size", "response_format", "output_format", "user", "seed"})
+_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One thing that is not sent as it was written: which, and what to write instead."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapted:
+    """A request for IONOS.
+
+    Attributes:
+        fields: The fields to send.
+        changes: What was changed, and what the service may refuse.
+        n: How many pictures are wanted: as many requests of one.
+        wants_url: Whether the answer is to hold data URIs in `url`.
+    """
+
+    fields: dict[str, object] = field(repr=False)
+    changes: tuple[Change, ...] = ()
+    n: int = 1
+    wants_url: bool = False
+
+
+def adapt_image_request(
+    fields: Mapping[str, object], *, mode: Literal["adapt", "strict"], default_model: str, edits: bool = False
+) -> Adapted:
+    """Make a request that IONOS takes out of one for OpenAI.
+
+    Args:
+        fields: The request's fields, without files.
+        mode: "adapt" changes what IONOS does not know; "strict" refuses it.
+        default_model: The id to use for OpenAI's models and where none is named.
+        edits: Whether it goes to `/images/edits`.
+
+    Returns:
+        The request, with what was changed.
+
+    Raises:
+        UnsupportedParameterError: `stream=True`; in "strict", anything that would have to be changed.
+        UnknownModelError: The model is not text, or its short name fits none or several.
+        InvalidRequestError: A prompt that is missing, empty or no text, an `n` outside 1 to 100, a size that cannot be
+            read.
+    """
+    if fields.get("stream"):
+        raise UnsupportedParameterError("IONOS does not stream images: leave stream=True out.", parameter="stream")
+    check_prompt(fields.get("prompt"))
+    sent = {name: value for name, value in fields.items() if name in _SENT and value is not None}
+    # Of the numbers, 0 equals False and still says something.
+    others = {name: value for name, value in fields.items() if name not in _SENT}
+    changes = [_left_out(name, value) for name, value in others.items() if value is not None and value is not False]
+    changes += _adapt_model(sent, default_model, edits=edits)
+    changes += _adapt_size(sent)
+    wants_url = sent.get("response_format") == "url"
+    if wants_url:
+        sent["response_format"] = "b64_json"
+        changes.append(_AS_DATA_URI)
+    if mode == "strict":
+        _refuse(changes)
+    n = check_number(sent.pop("n", 1))
+    return Adapted(fields=sent, changes=tuple(changes), n=n, wants_url=wants_url)
+
+
+def check_prompt(prompt: object) -> None:
+    """Refuse a prompt that cannot be sent.
+
+    Raises:
+        InvalidRequestError: It is not text, is empty, or cannot be encoded.
+    """
+    if not isinstance(prompt, str):
+        raise InvalidRequestError(f"The prompt is {type(prompt).__name__}, not text.")
+    if not prompt.strip():
+        raise InvalidRequestError("The prompt is empty: say what the picture shows.")
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(
+            f"The prompt holds {prompt[error.start]!r}, half of a character, which cannot be sent: read or decode the "
+            "text with its right encoding."
+        ) from None
+
+
+def check_number(n: object) -> int:
+    """Return `n` if it is a number of pictures that can be asked for at once.
+
+    Raises:
+        InvalidRequestError: It is not a whole number from 1 to 100.
+    """
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST_PICTURES:
+        raise InvalidRequestError(
+            f"n is {n!r}: it must be a whole number from 1 to {MOST_PICTURES}. "
+            "For hundreds of pictures use generate_batch."
+        )
+    return n
+
+
+_AS_DATA_URI = Change(
+    kind="response_format",
+    message="response_format='url' is asked for as base64, and url holds a data URI: it displays in a page, but cannot "
+    "be downloaded with an HTTP client. Use ionos_openai.save_images(response, directory), or b64_json.",
+)
+
+
+def _left_out(name: str, value: object) -> Change:
+    shown = repr(value) if isinstance(value, (str, int, float)) and len(repr(value)) <= 40 else "..."
+    return Change(kind=name, message=f"{name}={shown} is left out, since only OpenAI's models know it: remove it.")
+
+
+def _adapt_model(sent: dict[str, object], default_model: str, *, edits: bool) -> list[Change]:
+    name = sent.get("model")
+    if name is not None and not is_openai_model(name):
+        sent["model"] = resolve_model(name)  # type: ignore[arg-type]  # what is no text is refused there
+        return []
+    sent["model"] = default_model
+    variable = "IONOS_IMAGE_EDIT_MODEL" if edits else "IONOS_IMAGE_MODEL"
+    remedy = f"Write model={default_model!r}; {variable} sets another default."
+    if name is None:
+        return [Change(kind="model", message=f"No model is named, so {default_model} is asked. {remedy}")]
+    owner = f"OpenAI's{retired_by_openai(str(name))}"
+    return [Change(kind="model", message=f"model={name!r} is {owner}: {default_model} is asked instead. {remedy}")]
+
+
+def _adapt_size(sent: dict[str, object]) -> list[Change]:
+    size, model = sent.get("size"), str(sent["model"])
+    if size is None:
+        return []
+    if size == "auto":
+        sent["size"] = DEFAULT_SIZE
+        return [Change(kind="size", message=f"size='auto' becomes {DEFAULT_SIZE}: write size={DEFAULT_SIZE!r}.")]
+    width, height = parse_size(size)  # type: ignore[arg-type]  # what is no text is refused there
+    sent["size"] = size = f"{width}x{height}"
+    known = find_model(model)
+    rule = known.size_rule if known else None
+    if known is None or rule is None or rule.allows(width, height):
+        return []
+    if rule.is_official:
+        sent["size"] = nearest = nearest_size(width, height, rule)
+        return [
+            Change(
+                kind="size",
+                message=f"{known.name} makes {rule.describe()}, so {size} becomes {nearest}: write size={nearest!r}.",
+            )
+        ]
+    return [Change(kind=SIZE_DOUBT, message=check_size(size, model) or "")]
+
+
+def nearest_size(width: int, height: int, rule: SizeRule) -> str:
+    """Return the choice of `rule` that is nearest to `width` x `height` px, of the same orientation if there is one."""
+
+    def distance(choice: str) -> tuple[bool, float]:
+        across, down = parse_size(choice)
+        turned = (across > down) != (width > height) or (across < down) != (width < height)
+        shape = abs(math.log(across / down) - math.log(width / height))
+        return turned, shape + abs(math.log(across * down) - math.log(width * height))
+
+    return min(rule.choices, key=distance)
+
+
+def _refuse(changes: Iterable[Change]) -> None:
+    for change in changes:
+        if change.kind != SIZE_DOUBT:
+            raise UnsupportedParameterError(
+                f"compat='strict' refuses this request. What compat='adapt' would do: {change.message}",
+                parameter=change.kind,
+            )
+
+
+def shape_answer(response: ImagesResponse, *, wants_url: bool) -> ImagesResponse:
+    """Bring an answer of IONOS into the shape that code written for OpenAI reads, in place.
+
+    `created` is now where the answer has none; `usage` has OpenAI's token counts too, zeros where the answer has none;
+    with `wants_url`, each picture stands in `url` as a data URI, and not in `b64_json`.
+    """
+    if not isinstance(getattr(response, "created", None), int):
+        response.created = int(time.time())
+    _set_usage(response, _counts(response))
+    for item in (response.data or []) if wants_url else []:
+        uri = _data_uri(item.b64_json)
+        if uri is not None:
+            item.url, item.b64_json = uri, None
+    return response
+
+
+def merge_answers(responses: Sequence[ImagesResponse]) -> ImagesResponse:
+    """Merge the answers to several requests for one picture each, in order, into one; usage is summed."""
+    merged = ImagesResponse.construct(
+        created=responses[0].created, data=[item for response in responses for item in response.data or []]
+    )
+    counts: dict[str, int] = {}
+    for response in responses:
+        for name, count in _counts(response).items():
+            counts[name] = counts.get(name, 0) + count
+    _set_usage(merged, counts)
+    return merged
+
+
+def _counts(response: ImagesResponse) -> dict[str, int]:
+    """Return every token count of an answer's usage; what is missing or no number counts as 0."""
+    usage: Any = getattr(response, "usage", None)
+    if not isinstance(usage, Mapping):
+        usage = usage.model_dump() if hasattr(usage, "model_dump") else {}
+    counts = {name: usage[name] if isinstance(usage.get(name), int) else 0 for name in _COUNTS}
+    counts["input_tokens"] = counts["input_tokens"] or counts["prompt_tokens"]
+    counts["output_tokens"] = counts["output_tokens"] or counts["completion_tokens"]
+    return counts
+
+
+def _set_usage(response: ImagesResponse, counts: Mapping[str, int]) -> None:
+    usage_class = getattr(images_response, "Usage", None)
+    if usage_class is None:  # before openai 1.76 an answer for images had no usage but what the service sent
+        response.usage = dict(counts)  # type: ignore[assignment]
+        return
+    none = {"image_tokens": 0, "text_tokens": 0}
+    details = {"input_tokens_details": {**none, "text_tokens": counts["input_tokens"]}, "output_tokens_details": none}
+    response.usage = usage_class.construct(**{**details, **counts})
+
+
+def _data_uri(text: str | None) -> str | None:
+    try:
+        kind = recognise(pybase64.b64decode(text or "", validate=True)).format
+    except (ValueError, FormatError):
+        return None
+    return f"data:{MEDIA_TYPES[kind]};base64,{text}"

@@ -1,0 +1,301 @@
+"""The image models: a dated catalogue of what is known of them, and discovery of what the service offers.
+
+The service's model list says nothing of what a model does, so a model counts as one that makes images where the
+catalogue has it, or where its name is that of a known family. Sizes are in pixels, width before height.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import openai
+
+from ionos_openai.errors import InvalidRequestError, UnknownModelError
+from ionos_openai.hub.catalogue import (
+    CATALOGUE,
+    OPENAI_RETIRED,
+    ImageModel,
+    Source,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from decimal import Decimal
+
+    from openai import AsyncOpenAI, OpenAI
+
+
+_OPENAI_MODEL = re.compile(r"(dall-e|gpt-image|chatgpt-image)\b", re.IGNORECASE)
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character, which cannot be encoded
+_LONGEST_SIDE = 16_384  # px; no image model comes near it, so that more is a slip of the pen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What some images cost, by the published price of one, without tax.
+
+    Attributes:
+        amount: For all of them together.
+        currency: Its code, such as "USD".
+        source: Where the price comes from, and its date (`source.seen`).
+    """
+
+    amount: Decimal
+    currency: str
+    source: Source
+
+    def __str__(self) -> str:
+        """Return amount and currency: "0.064 USD"."""
+        return f"{self.amount} {self.currency}"
+
+
+_NICKNAMES = {"sdxl": "stable-diffusion-xl"}
+
+# Families whose every member makes pictures, by the name's last part. "-image" alone covers Qwen-Image,
+# GLM-Image, HunyuanImage and what else calls itself so.
+_MAKES_IMAGES = re.compile(
+    r"^(flux|stable-?diffusion|sdxl|sd-?[1-9]|sd-turbo|dall-?e|imagen(?!et)|pixart|kandinsky|kolors|playground-v|"
+    r"hidream|sana(?![a-z])|lumina|auraflow|wuerstchen|stable-cascade|deepfloyd|recraft|ideogram|seedream|cogview|"
+    r"omnigen|qwen-?image|z-image|janus(?!coder))|(^|[-_.])t2i([-_.]|$)|image(-edit|-turbo|[-_.]?\d|$)|text-?to-?image",
+    re.IGNORECASE,
+)
+# What reads pictures or works on them without making any.
+_MAKES_NONE = re.compile(
+    r"embed|rerank|ocr|caption|classif|detect|segment|retriev|(^|[-_])vl([-_\d]|$)|vision|clip|siglip|guard|"
+    r"safety|prompt|video|(^|[-_.])vae([-_.]|$)|image-?(to|2)-?text|-migration$",
+    re.IGNORECASE,
+)
+
+
+def select_image_models(entries: Iterable[object]) -> list[ImageModel]:
+    """Filter entries of a model list to the models that make images.
+
+    Args:
+        entries: The `data` of `GET /v1/models`: the SDK's `Model` objects, or anything with an `id`. Entries
+            without a usable id are passed over.
+
+    Returns:
+        One `ImageModel` per model, in the catalogue's order, then by name.
+    """
+    known = {model.id: model for model in CATALOGUE}
+    found: dict[str, ImageModel] = {}
+    for entry in entries:
+        identifier = entry.get("id") if isinstance(entry, dict) else getattr(entry, "id", None)
+        if not isinstance(identifier, str) or identifier in found:
+            continue
+        if identifier in known:
+            found[identifier] = known[identifier]
+        elif makes_images(identifier):
+            name = identifier.rpartition("/")[2]
+            found[identifier] = ImageModel(id=identifier, name=name, reason="name pattern")
+    order = list(known)
+    return sorted(
+        found.values(),
+        key=lambda model: (order.index(model.id) if model.id in known else len(order), model.name.lower()),
+    )
+
+
+def makes_images(identifier: str) -> bool:
+    """Tell from a model's id alone whether it belongs to a family that makes images."""
+    name = identifier.rpartition("/")[2]
+    return bool(_MAKES_IMAGES.search(name)) and not _MAKES_NONE.search(name)
+
+
+def list_image_models(client: OpenAI) -> list[ImageModel]:
+    """Ask the service for its models and return those that make images.
+
+    Args:
+        client: Any `openai.OpenAI` that points at the service.
+
+    Returns:
+        One `ImageModel` per model, in the catalogue's order, then by name; empty where the service lists none.
+
+    Raises:
+        openai.APIError: The service could not be asked, or it refused.
+        InvalidRequestError: The client is an `openai.AsyncOpenAI`.
+
+    Source: `GET /v1/models`, as recorded 2025-03 to 2026-08.
+    """
+    refuse_async(client, "alist_image_models")
+    return select_image_models(_entries(client.models.list()))
+
+
+async def alist_image_models(client: AsyncOpenAI) -> list[ImageModel]:
+    """Do what `list_image_models` does, with an `openai.AsyncOpenAI`."""
+    refuse_sync(client, "list_image_models")
+    return select_image_models(_entries(await client.models.list()))
+
+
+def refuse_async(client: object, twin: str) -> None:
+    """Refuse an `openai.AsyncOpenAI`, before anything is sent, and name the function that takes it."""
+    if isinstance(client, openai.AsyncOpenAI):
+        raise InvalidRequestError(f"The client is an AsyncOpenAI: use {twin}, and await it.")
+
+
+def refuse_sync(client: object, twin: str) -> None:
+    """Refuse an `openai.OpenAI`, before anything is sent, and name the function that takes it."""
+    if isinstance(client, openai.OpenAI):
+        raise InvalidRequestError(f"The client is an OpenAI, which nothing awaits: use {twin}.")
+
+
+def _entries(page: object) -> list[object]:
+    """Return the entries of a model list, whatever the answer was: the SDK checks no shape."""
+    data = getattr(page, "data", None)
+    return data if isinstance(data, list) else []
+
+
+def find_model(identifier: str) -> ImageModel | None:
+    """Return the catalogue's entry for exactly this id, or None."""
+    return next((model for model in CATALOGUE if model.id == identifier), None)
+
+
+def is_openai_model(name: object) -> bool:
+    """Tell whether `name` is that of one of OpenAI's own image models."""
+    return isinstance(name, str) and bool(_OPENAI_MODEL.match(name.strip()))
+
+
+def retired_by_openai(name: str) -> str:
+    """Return ", which OpenAI retired on 2026-05-12" or the like; "" where no such date is known."""
+    retired = OPENAI_RETIRED.get(name.strip().lower())
+    return f", which OpenAI retired on {retired}" if retired else ""
+
+
+def resolve_model(name: str, candidates: Iterable[str] | None = None) -> str:
+    """Turn an id or a short name ("flux.1", "FLUX.1-schnell", "sdxl") into the id to send.
+
+    A name with a slash is an id and stays as it is: the service may have models that nobody here knows.
+
+    Args:
+        name: What the user wrote, in any case.
+        candidates: The ids to choose from; by default the catalogue's.
+
+    Returns:
+        The id.
+
+    Raises:
+        UnknownModelError: It is no text that can be sent, no candidate fits, or several do; `.candidates` lists them.
+    """
+    offered = [model.id for model in CATALOGUE if not model.retired] if candidates is None else list(candidates)
+    if problem := _no_name(name):
+        raise UnknownModelError(f"The model {problem}: name one, such as FLUX.1-schnell.", candidates=offered)
+    wanted = name.strip().lower()
+    ids = [model.id for model in CATALOGUE] if candidates is None else list(candidates)
+    exact = [one for one in ids if wanted in (one.lower(), one.lower().rpartition("/")[2])]
+    if len(exact) == 1:
+        return exact[0]
+    if "/" in wanted:
+        return name.strip()
+    wanted = _NICKNAMES.get(wanted, wanted)
+    matches = exact or [one for one in ids if _is_short_for(wanted, one)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UnknownModelError(
+            f"The model name {name!r} fits several models: {', '.join(matches)}. Write one of them in full.",
+            candidates=matches,
+        )
+    raise UnknownModelError(_no_match(name, offered), candidates=offered)
+
+
+def _no_name(name: object) -> str:
+    if not isinstance(name, str):
+        return f"is {type(name).__name__}, not text"
+    if not name.strip():
+        return "is empty"
+    return "is no valid text" if _LONE_SURROGATE.search(name) else ""
+
+
+def _no_match(name: str, offered: list[str]) -> str:
+    if is_openai_model(name):
+        return (
+            f"The model {name!r} is OpenAI's{retired_by_openai(name)}: leave the model out, or name one of IONOS': "
+            f"{', '.join(offered)}."
+        )
+    hint = suggest_model(name, offered)
+    return (
+        f"No image model fits the name {name!r}. {f'Did you mean {hint}? ' if hint else ''}"
+        f"Known: {', '.join(offered)}. A model that is not among them is named with its full id (vendor/name)."
+    )
+
+
+def suggest_model(name: str, candidates: Iterable[str] | None = None) -> str | None:
+    """Return the known image model whose id looks most like `name`, or None where none does."""
+    ids = [model.id for model in CATALOGUE if not model.retired] if candidates is None else list(candidates)
+    spellings = {part: one for one in ids for part in (one.lower(), one.lower().rpartition("/")[2])}
+    close = difflib.get_close_matches(name.lower(), spellings, n=1, cutoff=0.5)
+    return spellings[close[0]] if close else None
+
+
+def _is_short_for(wanted: str, identifier: str) -> bool:
+    """Whether `wanted` stands at the start of a part of the id's last part: "flux.1", "schnell", "klein"."""
+    name = identifier.lower().rpartition("/")[2]
+    return bool(re.search(rf"(?:^|[-_.]){re.escape(wanted)}(?:$|[-_.])", name))
+
+
+def estimate_cost(model: str, images: int) -> Cost | None:
+    """Estimate what images cost, from the catalogue's dated prices; nothing is asked.
+
+    Args:
+        model: A model's id, or a short name for it.
+        images: How many, from 0.
+
+    Returns:
+        The cost of all of them; None where the model or its price is not known.
+
+    Raises:
+        InvalidRequestError: `images` is negative, or no whole number.
+    """
+    if not isinstance(images, int) or isinstance(images, bool) or images < 0:
+        raise InvalidRequestError(f"images is {images!r}: it must be a whole number from 0.")
+    try:
+        known = find_model(resolve_model(model))
+    except UnknownModelError:
+        return None
+    if known is None or known.price is None:
+        return None
+    price = known.price
+    return Cost(amount=price.amount * images, currency=price.currency, source=price.source)
+
+
+def parse_size(size: str) -> tuple[int, int]:
+    """Read "1024x1792" as (1024, 1792), in px.
+
+    Raises:
+        InvalidRequestError: It is not two whole numbers from 1 to 16384 with an x between them.
+    """
+    match = re.fullmatch(r"\s*([1-9]\d{0,4})\s*[xX]\s*([1-9]\d{0,4})\s*", size) if isinstance(size, str) else None
+    if not match or max(int(match[1]), int(match[2])) > _LONGEST_SIDE:
+        raise InvalidRequestError(
+            f"The size {size!r} cannot be used: write WIDTHxHEIGHT in pixels, such as '1024x1024', each side from 1 to "
+            f"{_LONGEST_SIDE}."
+        )
+    return int(match[1]), int(match[2])
+
+
+def check_size(size: str, model: str) -> str | None:
+    """Hold a size against the model's rule.
+
+    Args:
+        size: "WIDTHxHEIGHT" in px.
+        model: The model's full id; one that the catalogue does not know has no rule.
+
+    Returns:
+        None where the size fits or no rule is known, else a warning's text: the rule is known from a client's
+        code alone, so that the size may work.
+
+    Raises:
+        InvalidRequestError: The size cannot be read, or breaks an official rule.
+    """
+    width, height = parse_size(size)
+    known = find_model(model)
+    rule = known.size_rule if known else None
+    if known is None or rule is None or rule.allows(width, height):
+        return None
+    message = f"{known.name} makes {rule.describe()}, not {width}x{height}"
+    if not rule.is_official:
+        return f"{message}, as far as is known; the service may refuse it."
+    raise InvalidRequestError(f"{message} (source: {rule.source.page}, {rule.source.seen:%Y-%m}). Choose one of them.")

@@ -1,0 +1,129 @@
+"""What a picture costs: a contract's own prices, else the dated catalogue's. Unknown is unknown, never 0."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from ionos_openai.errors import InvalidRequestError
+from ionos_openai.hub.models import find_model, resolve_model
+
+_EXAMPLE = "'0.03 EUR'"
+_MOST_DIGITS = 15  # of an amount in a record, before its point or behind it; more is damage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """An amount in a currency, without tax."""
+
+    amount: Decimal
+    currency: str
+
+    def times(self, number: int) -> Money:
+        """Return so many times the amount."""
+        return Money(amount=self.amount * number, currency=self.currency)
+
+    def __str__(self) -> str:
+        """Return it as "0.032 USD"."""
+        return f"{self.amount:f} {self.currency}"
+
+
+def parse_money(text: str) -> Money:
+    """Read "0.03 EUR".
+
+    Raises:
+        InvalidRequestError: It is no amount with a currency of three letters.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]{3})\s*", text) if isinstance(text, str) else None
+    if not match:
+        raise InvalidRequestError(f"{text!r} is no price: write an amount and a currency, such as {_EXAMPLE}.")
+    return Money(amount=Decimal(match[1]), currency=match[2].upper())
+
+
+def read_money(value: object) -> Money | None:
+    """Return an amount as a record has it, {"amount": "0.03", "currency": "EUR"}; None where it is none."""
+    if not isinstance(value, Mapping):
+        return None
+    currency = value.get("currency")
+    try:
+        amount = Decimal(str(value.get("amount")))
+    except InvalidOperation:
+        return None
+    is_sane = amount.is_finite() and abs(amount.adjusted()) <= _MOST_DIGITS
+    return Money(amount=amount, currency=currency) if isinstance(currency, str) and currency and is_sane else None
+
+
+def parse_prices(prices: str | Mapping[str, str]) -> dict[str, Money]:
+    """Read prices by model.
+
+    Args:
+        prices: "FLUX.1-schnell=0.03 EUR, klein=0.02 EUR", or a mapping of the same; a model is an id or a short name.
+
+    Returns:
+        The price of one picture, by the model's id.
+
+    Raises:
+        InvalidRequestError: A model or a price cannot be read.
+    """
+    if isinstance(prices, str):
+        pairs = [part.partition("=") for part in prices.split(",") if part.strip()]
+        if not all(price.strip() for _, _, price in pairs):
+            raise InvalidRequestError(f"The prices {prices!r} cannot be read: write MODEL={_EXAMPLE[1:-1]}, ...")
+        prices = {model: price for model, _, price in pairs}
+    return {resolve_model(model): parse_money(price) for model, price in prices.items()}
+
+
+def price_of(model: str, prices: Mapping[str, Money] | None = None) -> Money | None:
+    """Return what one picture of a model costs; None where that is not known.
+
+    Args:
+        model: The model's full id.
+        prices: Prices that come before the catalogue's.
+    """
+    if prices and model in prices:
+        return prices[model]
+    known = find_model(model)
+    if known is None or known.price is None:
+        return None
+    return Money(amount=known.price.amount, currency=known.price.currency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """The most that may be spent; without a currency it is that of the prices."""
+
+    amount: Decimal
+    currency: str | None = None
+
+    def allows(self, spent: Money) -> bool:
+        """Tell whether `spent` is within it.
+
+        Raises:
+            InvalidRequestError: The currencies differ, so that nobody can tell.
+        """
+        if self.currency not in (None, spent.currency):
+            raise InvalidRequestError(
+                f"max_cost is in {self.currency} and the price in {spent.currency}: give both in one currency, or "
+                "the contract's own price with prices= or IONOS_PRICES."
+            )
+        return spent.amount <= self.amount
+
+
+def parse_ceiling(limit: Decimal | float | str) -> Ceiling:
+    """Read 5, "5" or "5 EUR".
+
+    Raises:
+        InvalidRequestError: It is no amount, or below 0.
+    """
+    text, currency = str(limit).strip(), None
+    if match := re.fullmatch(r"(.*\d)\s*([A-Za-z]{3})", text):
+        text, currency = match[1], match[2].upper()
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if isinstance(limit, bool) or not amount.is_finite() or amount < 0:
+        raise InvalidRequestError(f"max_cost={limit!r} is no amount: write 5 or '5 EUR'.")
+    return Ceiling(amount=amount, currency=currency)

@@ -1,0 +1,148 @@
+"""Pictures at the end of a notebook's cell: one as itself, several as a grid, and as short lines elsewhere.
+
+The front end is asked nothing: it gets what it may choose from, each picture in it once. Sizes are in pixels.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+
+import pybase64
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+    from pathlib import Path
+
+    from PIL import Image
+
+Bundle: TypeAlias = dict[str, str]
+"""What a cell's output may be shown as: a media type and its content, for each."""
+
+_SHOWN_AS_THEY_ARE = {"JPEG": "image/jpeg", "PNG": "image/png"}
+_PREVIEW_SIDE = 512
+_LONGEST_ALT = 300  # characters
+_LONGEST_CAPTION = 100  # characters of the prompt
+
+
+class ShownImage(Protocol):
+    """What is read of a picture to show it; each is what `GeneratedImage` says of it."""
+
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def format(self) -> str: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def prompt(self) -> str | None: ...
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def path(self) -> Path | None: ...
+    @property
+    def sandbox(self) -> bool: ...
+    @property
+    def data_uri(self) -> str: ...
+    def to_pil(self) -> Image.Image: ...
+
+
+Shown = TypeVar("Shown", bound=ShownImage)
+
+
+class ImageList(list[Shown]):
+    """A list of pictures that a notebook shows as a grid with captions. In all else it is a list."""
+
+    def _repr_mimebundle_(self, include: Container[str] | None = None, exclude: Container[str] | None = None) -> Bundle:
+        plain = {"text/plain": self._lines()}
+        wanted = bool(self) and _is_wanted("text/html", include, exclude)
+        return {"text/html": _grid(self), **plain} if wanted else plain
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's own signature
+        del cycle  # a picture holds no list
+        printer.text(self._lines())
+
+    def _lines(self) -> str:
+        return "\n".join(map(repr, self)) or "[]"
+
+
+def picture_bundle(
+    image: ShownImage, include: Container[str] | None, exclude: Container[str] | None
+) -> tuple[Bundle, dict[str, dict[str, object]]]:
+    """Return what a cell that ends with a picture shows: a JPEG or PNG as it was sent, another format as PNG.
+
+    Returns:
+        The content by media type, and the metadata of the picture: its alternative text and its size in px.
+    """
+    plain = {"text/plain": repr(image)}
+    data, kind = image.data, _SHOWN_AS_THEY_ARE.get(image.format, "image/png")
+    if not _is_wanted(kind, include, exclude):
+        return plain, {}
+    if image.format not in _SHOWN_AS_THEY_ARE:
+        try:
+            data = _encode(image, None)[1]
+        except Exception:  # noqa: BLE001 - Pillow's decoders raise exceptions of every kind
+            return plain, {}
+    facts: dict[str, object] = {"alt": alt_text(image), "width": image.width, "height": image.height}
+    return {kind: pybase64.b64encode_as_string(data), **plain}, {kind: facts}
+
+
+def alt_text(image: ShownImage) -> str:
+    """Return a picture's alternative text: what was asked for, and whether a model made it."""
+    what = "Placeholder of the stand-in" if image.sandbox else f"Picture made by {_model(image) or 'a model'}"
+    return f"{what}: {_cut(image.prompt, _LONGEST_ALT)}" if image.prompt else what
+
+
+def _is_wanted(kind: str, include: Container[str] | None, exclude: Container[str] | None) -> bool:
+    return (not include or kind in include) and not (exclude and kind in exclude)
+
+
+def _grid(images: Sequence[ShownImage]) -> str:
+    """Return the grid as HTML: a picture that is alone as it was sent, several as previews of at most 512 px."""
+    alone = len(images) == 1
+    columns = f"minmax(0,{_PREVIEW_SIDE}px)" if alone else "repeat(auto-fill,minmax(200px,1fr))"
+    figures = "".join(_figure(image, image.data_uri if alone else _preview_uri(image)) for image in images)
+    return f'<div style="display:grid;grid-template-columns:{columns};gap:12px">{figures}</div>'
+
+
+def _figure(image: ShownImage, source: str) -> str:
+    facts = [_model(image), f"{image.width}x{image.height}", image.path.name if image.path else ""]
+    facts += ["placeholder"] if image.sandbox else []
+    prompt = f"{html.escape(_cut(image.prompt, _LONGEST_CAPTION))}<br>" if image.prompt else ""
+    caption = f"{prompt}<small>{html.escape(', '.join(fact for fact in facts if fact))}</small>"
+    shown = f'<img src="{source}" alt="{html.escape(alt_text(image))}" style="max-width:100%;height:auto">'
+    return f'<figure style="margin:0">{shown}<figcaption>{caption}</figcaption></figure>'
+
+
+def _preview_uri(image: ShownImage) -> str:
+    if max(image.width, image.height) <= _PREVIEW_SIDE:
+        return image.data_uri
+    try:
+        kind, data = _encode(image, _PREVIEW_SIDE)
+    except Exception:  # noqa: BLE001 - what Pillow cannot read, the browser may
+        return image.data_uri
+    return f"data:{kind};base64,{pybase64.b64encode_as_string(data)}"
+
+
+def _encode(image: ShownImage, longest: int | None) -> tuple[str, bytes]:
+    """Encode a picture for showing it: as a small JPEG where it has no transparency, else as PNG."""
+    picture = image.to_pil()
+    if longest is not None:
+        picture.thumbnail((longest, longest))
+    transparent = "A" in picture.mode or "transparency" in picture.info
+    kind = "PNG" if transparent or longest is None else "JPEG"
+    buffer = io.BytesIO()
+    picture.convert("RGBA" if transparent else "RGB").save(buffer, kind, quality=85)
+    return _SHOWN_AS_THEY_ARE[kind], buffer.getvalue()
+
+
+def _model(image: ShownImage) -> str:
+    return (image.model or "").rpartition("/")[2]
+
+
+def _cut(text: str, longest: int) -> str:
+    line = " ".join(text[: 4 * longest].split())
+    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"

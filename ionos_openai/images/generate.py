@@ -1,0 +1,479 @@
+"""From one prompt to pictures: a request is checked, sent, decoded, and its pictures know what was asked.
+
+Works with any `openai.OpenAI`. The service makes one picture a request, so `n` pictures are `n` requests, side by
+side. Whatever is decided is decided in functions that send nothing; the sync and async shells only send.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import openai
+
+from ionos_openai.client.fanout import asend_all, send_all
+from ionos_openai.client.settings import IonosSettings
+from ionos_openai.errors import InvalidRequestError, IonosWarning, keep_partial_results
+from ionos_openai.errors.notices import warn_once
+from ionos_openai.files.formats import EXTENSIONS, MEDIA_TYPES, FormatError, fit_mode, recognise
+from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format, shown
+from ionos_openai.files.writing import check_directory
+from ionos_openai.hub.catalogue import DEFAULT_SIZE, ImageModelName
+from ionos_openai.hub.compat import SIZE_DOUBT, check_number, check_prompt
+from ionos_openai.hub.models import check_size, find_model, parse_size, refuse_async, refuse_sync, resolve_model
+from ionos_openai.images.display import ImageList
+from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, save_images
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from openai import AsyncOpenAI, OpenAI
+    from openai.types import ImagesResponse
+    from PIL.Image import Image
+
+
+ImageInput: TypeAlias = "str | os.PathLike[str] | bytes | GeneratedImage | Image"
+"""A picture to edit: a path, its encoded bytes, a result of an earlier call, or a Pillow image."""
+
+_CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English
+_FIRST_SDK_WITH_SEVERAL_INPUTS = (1, 76)
+_PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
+_LONGEST_SHOWN = 200  # characters of a path
+
+
+def generate_images(
+    client: OpenAI,
+    prompt: str,
+    *,
+    model: ImageModelName | None = None,
+    n: int = 1,
+    size: str | None = DEFAULT_SIZE,
+    seed: int | None = None,
+    extra_body: Mapping[str, object] | None = None,
+    timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
+    directory: str | os.PathLike[str] | None = None,
+    name: str | None = None,
+    format: str | None = None,
+    overwrite: bool = False,
+    provenance: bool | None = None,
+    prompt_in_metadata: bool | None = None,
+) -> list[GeneratedImage]:
+    """Make pictures from a prompt.
+
+    Args:
+        client: Any `openai.OpenAI`; one from `create_client` knows its default model.
+        prompt: What the picture shows. FLUX.1-schnell reads at most 256 tokens or so; a longer one is warned about.
+        model: An id, or a short name such as "flux.1"; None means the client's `image_model` setting.
+        n: How many pictures, 1 to 100; each is a request, up to eight at a time.
+        size: "WIDTHxHEIGHT" in px; None leaves it to the service, whose default is not documented.
+        seed: Sent as it is; whether the service honours it is not known.
+        extra_body: Further fields of the request, sent as they are.
+        timeout: Seconds for each request, or an `openai.Timeout`; by default the client's.
+        directory: Where to save the pictures, made if it is missing; None saves none. Each result's `path` then
+            says where it is.
+        name: The files' name; by default it is made from the prompt. One that ends in .png, .jpg or .webp asks for
+            that format.
+        format: "PNG", "JPEG" or "WEBP" to convert to; by default the bytes are written as they were sent.
+        overwrite: Whether files of that name are replaced; by default the next free name is taken.
+        provenance: Whether the metadata of saved pictures says that a model made them, and which; the pixels stay
+            as they are. None means the client's `provenance` setting, which is on.
+        prompt_in_metadata: Whether it has the prompt too, which may be confidential. None means the client's
+            `prompt_in_metadata` setting, which is off.
+
+    Returns:
+        One `GeneratedImage` a picture, in the order of the requests; width x height px as asked. A notebook shows
+        the list as a grid.
+
+    Raises:
+        InvalidRequestError: An argument cannot work. Nothing was sent.
+        ImageSaveError: The directory cannot be written to. Nothing was sent, unless it happened after the request:
+            then `partial_images(error)` has the pictures.
+        openai.APIError: The first request that failed; `partial_images(error)` has the pictures of the others.
+        ImageDecodeError: An answer held no picture; `partial_images(error)` has those of the others.
+
+    Source: `POST /v1/images/generations`, IONOS documentation and recorded requests, 2026-11.
+    """
+    refuse_async(client, "agenerate_images")
+    saving = _saving(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
+    target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
+    request = _Request.check(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
+    _warn(request)
+    responses, failures = send_all(lambda: client.images.generate(**request.arguments, timeout=timeout), n)
+    return _finish(request, target, responses, failures)
+
+
+async def agenerate_images(
+    client: AsyncOpenAI,
+    prompt: str,
+    *,
+    model: ImageModelName | None = None,
+    n: int = 1,
+    size: str | None = DEFAULT_SIZE,
+    seed: int | None = None,
+    extra_body: Mapping[str, object] | None = None,
+    timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
+    directory: str | os.PathLike[str] | None = None,
+    name: str | None = None,
+    format: str | None = None,
+    overwrite: bool = False,
+    provenance: bool | None = None,
+    prompt_in_metadata: bool | None = None,
+) -> list[GeneratedImage]:
+    """Do what `generate_images` does, with an `openai.AsyncOpenAI`."""
+    refuse_sync(client, "generate_images")
+    saving = _saving(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
+    target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
+    request = _Request.check(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
+    _warn(request)
+    responses, failures = await asend_all(lambda: client.images.generate(**request.arguments, timeout=timeout), n)
+    return await _afinish(request, target, responses, failures)
+
+
+def edit_images(
+    client: OpenAI,
+    image: ImageInput | Sequence[ImageInput],
+    prompt: str,
+    *,
+    mask: ImageInput | None = None,
+    model: ImageModelName | None = None,
+    n: int = 1,
+    size: str | None = None,
+    seed: int | None = None,
+    extra_body: Mapping[str, object] | None = None,
+    timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
+    directory: str | os.PathLike[str] | None = None,
+    name: str | None = None,
+    format: str | None = None,
+    overwrite: bool = False,
+    provenance: bool | None = None,
+    prompt_in_metadata: bool | None = None,
+) -> list[GeneratedImage]:
+    """Make pictures from a prompt and pictures.
+
+    Takes what `generate_images` takes, returns and raises the same, and beyond that:
+
+    Args:
+        client: Any `openai.OpenAI`; one from `create_client` knows its default model for edits.
+        image: The picture to edit, or several.
+        prompt: What to change.
+        mask: Where to change it: a picture that is transparent there. Whether the service honours it is not known.
+        model: None means the client's `image_edit_model` setting.
+        n: How many pictures, 1 to 100.
+        size: None leaves it to the service.
+        seed: As for `generate_images`.
+        extra_body: As for `generate_images`.
+        timeout: As for `generate_images`.
+        directory: As for `generate_images`.
+        name: As for `generate_images`.
+        format: As for `generate_images`.
+        overwrite: As for `generate_images`.
+        provenance: As for `generate_images`.
+        prompt_in_metadata: As for `generate_images`.
+
+    Returns:
+        One `GeneratedImage` a picture, each with `edited` set.
+
+    Raises:
+        InvalidRequestError: An argument cannot work, or the model is known not to edit. Nothing was sent.
+
+    Source: editing with FLUX.2-klein-4B, IONOS documentation, 2026-11; the path and form are what the SDK sends.
+    """
+    refuse_async(client, "aedit_images")
+    saving = _saving(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
+    target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
+    request = _Request.check(
+        client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body, inputs=_inputs(image), mask=mask
+    )
+    _warn(request)
+    responses, failures = send_all(lambda: client.images.edit(**request.arguments, timeout=timeout), n)
+    return _finish(request, target, responses, failures)
+
+
+async def aedit_images(
+    client: AsyncOpenAI,
+    image: ImageInput | Sequence[ImageInput],
+    prompt: str,
+    *,
+    mask: ImageInput | None = None,
+    model: ImageModelName | None = None,
+    n: int = 1,
+    size: str | None = None,
+    seed: int | None = None,
+    extra_body: Mapping[str, object] | None = None,
+    timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
+    directory: str | os.PathLike[str] | None = None,
+    name: str | None = None,
+    format: str | None = None,
+    overwrite: bool = False,
+    provenance: bool | None = None,
+    prompt_in_metadata: bool | None = None,
+) -> list[GeneratedImage]:
+    """Do what `edit_images` does, with an `openai.AsyncOpenAI`."""
+    refuse_sync(client, "edit_images")
+    saving = _saving(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
+    target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
+    request = _Request.check(
+        client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body, inputs=_inputs(image), mask=mask
+    )
+    _warn(request)
+    responses, failures = await asend_all(lambda: client.images.edit(**request.arguments, timeout=timeout), n)
+    return await _afinish(request, target, responses, failures)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """A checked request: the arguments for the SDK's method, and what to warn about before it is sent."""
+
+    prompt: str
+    model: str
+    size: str | None
+    seed: int | None
+    edited: bool
+    arguments: Mapping[str, Any] = field(repr=False)
+    doubt_about_size: str | None = None
+    doubt_about_length: str | None = None
+
+    @classmethod
+    def check(
+        cls,
+        client: OpenAI | AsyncOpenAI,
+        prompt: str,
+        *,
+        model: str | None,
+        n: int,
+        size: str | None,
+        seed: int | None,
+        extra_body: Mapping[str, object] | None,
+        inputs: Sequence[ImageInput] = (),
+        mask: ImageInput | None = None,
+    ) -> _Request:
+        check_prompt(prompt)
+        check_number(n)
+        chosen = resolve_model(model) if model is not None else _default_model(client, edits=bool(inputs))
+        arguments: dict[str, Any] = {"model": chosen, "prompt": prompt}
+        if size is not None:
+            width, height = parse_size(size)
+            size = arguments["size"] = f"{width}x{height}"
+        extra = {**({} if seed is None else {"seed": seed}), **(extra_body or {})}
+        if extra:
+            arguments["extra_body"] = extra
+        if inputs:
+            arguments |= _files(inputs, mask, chosen)
+        return cls(
+            prompt=prompt,
+            model=chosen,
+            size=size,
+            seed=_whole_number(extra.get("seed")),
+            edited=bool(inputs),
+            arguments=arguments,
+            doubt_about_size=check_size(size, chosen) if size is not None else None,
+            doubt_about_length=_doubt_about_length(prompt, chosen),
+        )
+
+
+def _saving(
+    client: OpenAI | AsyncOpenAI, *, provenance: bool | None, prompt_in_metadata: bool | None
+) -> dict[str, Any]:
+    """Return the arguments for `save_images`; a client without settings leaves the rest to the environment."""
+    settings: IonosSettings | None = getattr(client, "ionos_settings", None)
+    if settings is None:
+        return {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata}
+    return asdict(choose_saving(settings, provenance=provenance, prompt_in_metadata=prompt_in_metadata))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    """Where and how to save, checked before anything is sent; without a directory nothing is saved."""
+
+    directory: Path | None
+    name: str | None
+    format: str | None
+    overwrite: bool
+    saving: Mapping[str, Any]
+
+    @classmethod
+    def check(
+        cls,
+        directory: str | os.PathLike[str] | None,
+        *,
+        name: str | None,
+        format: str | None,
+        overwrite: bool,
+        saving: Mapping[str, Any],
+    ) -> _Target:
+        _check_name(name, format)
+        checked = None if directory is None else check_directory(directory)
+        return cls(directory=checked, name=name, format=format, overwrite=overwrite, saving=saving)
+
+    def save(self, images: list[GeneratedImage]) -> list[GeneratedImage]:
+        if self.directory is None or not images:
+            return images
+        try:
+            paths = save_images(
+                images,
+                self.directory,
+                name=self.name,
+                format=self.format,
+                overwrite=self.overwrite,
+                **self.saving,
+            )
+        except BaseException as error:
+            keep_partial_results(error, images)
+            raise
+        return ImageList(replace(image, path=path) for image, path in zip(images, paths, strict=True))
+
+
+def _whole_number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _check_name(name: str | None, format: str | None) -> None:
+    wanted = None if format is None else parse_format(format)
+    if name is not None:
+        choose_format(clean_name(name), "JPEG", wanted)
+
+
+def _default_model(client: OpenAI | AsyncOpenAI, *, edits: bool) -> str:
+    settings = getattr(client, "ionos_settings", None) or IonosSettings()
+    return settings.image_edit_model if edits else settings.image_model
+
+
+def _doubt_about_length(prompt: str, model: str) -> str | None:
+    known = find_model(model)
+    if known is None or known.prompt_limit is None or len(prompt) <= known.prompt_limit * _CHARACTERS_PER_TOKEN:
+        return None
+    return (
+        f"The prompt has {len(prompt)} characters; {known.name} reads about {known.prompt_limit} tokens (some "
+        f"{known.prompt_limit * _CHARACTERS_PER_TOKEN} characters), so its end may be ignored."
+    )
+
+
+def _warn(request: _Request) -> None:
+    if request.doubt_about_size:
+        # By the kind of the client's own warning, which then is not given again for this call.
+        warn_once(SIZE_DOUBT, request.doubt_about_size, IonosWarning)
+    if request.doubt_about_length:
+        warnings.warn(request.doubt_about_length, IonosWarning, stacklevel=3)  # the line that called generate_images
+
+
+def _inputs(image: ImageInput | Sequence[ImageInput]) -> Sequence[ImageInput]:
+    images: list[ImageInput] = list(image) if isinstance(image, (list, tuple)) else [cast("ImageInput", image)]
+    if not images:
+        raise InvalidRequestError("There is no picture to edit: pass at least one.")
+    return images
+
+
+def _files(inputs: Sequence[ImageInput], mask: ImageInput | None, model: str) -> dict[str, object]:
+    known = find_model(model)
+    if known is not None and known.can_edit is False:
+        raise InvalidRequestError(f"{known.name} makes pictures from text alone; edit with FLUX.2-klein-4B.")
+    installed = tuple(int(part) for part in openai.__version__.split(".")[:2])
+    if len(inputs) > 1 and installed < _FIRST_SDK_WITH_SEVERAL_INPUTS:
+        raise InvalidRequestError(f"openai {openai.__version__} sends one picture at a time: upgrade to send several.")
+    files = [_as_file(one, number) for number, one in enumerate(inputs, 1)]
+    arguments: dict[str, object] = {"image": files if len(files) > 1 else files[0]}
+    if mask is not None:
+        arguments["mask"] = _as_file(mask, 0)
+    return arguments
+
+
+def _as_file(image: ImageInput, number: int) -> tuple[str, bytes, str]:
+    """Return what the SDK sends as a file: its name, its bytes (read once, as they may be sent again), its type."""
+    data = _read(image)
+    try:
+        kind = recognise(data).format
+    except FormatError as error:
+        which = f"picture {number}" if number else "the mask"
+        raise InvalidRequestError(f"Cannot edit {which}: {error}.") from None
+    stem = f"image-{number}" if number else "mask"
+    return f"{stem}{EXTENSIONS[kind]}", data, MEDIA_TYPES[kind]
+
+
+def _read(image: ImageInput) -> bytes:
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return bytes(image)
+    if isinstance(image, GeneratedImage):
+        return image.data
+    if isinstance(image, (str, os.PathLike)):
+        return _read_file(os.fspath(image))
+    if not callable(getattr(image, "save", None)):
+        raise InvalidRequestError(f"Cannot edit a {type(image).__name__}: pass a path, bytes or a Pillow image.")
+    return _encode(image)
+
+
+def _read_file(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+    # Raised outside of the handler: the system's exception holds the whole text, which may be a picture.
+    if path[:5].lower() == "data:" or (len(path) > _LONGEST_SHOWN and "." not in path):
+        raise InvalidRequestError(
+            "The picture is text in base64, not a path: pass its bytes, which base64.b64decode makes of it (of a data: "
+            "URI, what follows the comma)."
+        )
+    raise InvalidRequestError(f"Cannot read the picture {shown(path, _LONGEST_SHOWN)}: {why}.")
+
+
+def _encode(image: Image) -> bytes:
+    buffer = io.BytesIO()
+    try:
+        picture = image if image.mode in _PNG_MODES else fit_mode(image, "PNG")
+        picture.save(buffer, format="PNG")
+    except Exception as error:
+        # Pillow raises exceptions of every kind, also for pixels that it reads only now.
+        raise InvalidRequestError(
+            f"Cannot edit the Pillow image: {error}. Pass an RGB or RGBA one, or a path."
+        ) from error
+    return buffer.getvalue()
+
+
+def _finish(
+    request: _Request, target: _Target, responses: Sequence[ImagesResponse], failures: Sequence[BaseException]
+) -> list[GeneratedImage]:
+    """Decode what came, save it, and only then raise what failed, with the pictures on the error."""
+    images: list[GeneratedImage] = ImageList()
+    problems = list(failures)
+    for response in responses:
+        try:
+            images += decode_images(
+                response,
+                prompt=request.prompt,
+                model=request.model,
+                size=request.size,
+                seed=request.seed,
+                edited=request.edited,
+            )
+        except ImageDecodeError as error:
+            images += error.images
+            problems.append(error)
+    images = target.save(images)
+    if problems:
+        _attach(problems[0], images)
+        raise problems[0]
+    return images
+
+
+def _attach(error: BaseException, images: list[GeneratedImage]) -> None:
+    """Put the pictures where `partial_images` finds them."""
+    if isinstance(error, ImageDecodeError):
+        error.images = images
+    else:
+        keep_partial_results(error, images)
+
+
+async def _afinish(
+    request: _Request, target: _Target, responses: Sequence[ImagesResponse], failures: Sequence[BaseException]
+) -> list[GeneratedImage]:
+    if target.directory is None:
+        return _finish(request, target, responses, failures)
+    import anyio.to_thread
+
+    # Writing waits for the disk, so it leaves the event loop alone; once begun it is not given up.
+    with anyio.CancelScope(shield=True):
+        images = await anyio.to_thread.run_sync(_finish, request, target, responses, failures)
+    return images  # noqa: RET504 - a type checker cannot know that the scope swallows nothing

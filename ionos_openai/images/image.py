@@ -1,0 +1,527 @@
+"""Pictures: out of a response, checked, shown, and saved.
+
+The encoded picture stays what the service sent, and the mark goes in beside it; only a conversion that is asked for
+encodes a picture anew, and only then is Pillow loaded. Sizes are in pixels.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import pybase64
+from openai.types import ImagesResponse
+
+from ionos_openai.client.remembered import recall
+from ionos_openai.errors import ImageSaveError, IonosError, partial_results
+from ionos_openai.files.formats import (
+    EXTENSIONS,
+    MEDIA_TYPES,
+    FormatError,
+    ImageFormat,
+    WritableFormat,
+    convert,
+    is_marked_sandbox,
+    open_picture,
+    recognise,
+)
+from ionos_openai.files.names import choose_format, clean_name, parse_format, prompt_name, shorten
+from ionos_openai.files.writing import is_directory, make_directory, write_new
+from ionos_openai.images.display import ImageList, picture_bundle
+from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_text, item_bytes, read_field
+from ionos_openai.provenance import describe
+from ionos_openai.provenance.marking import Marked, finish, mark, warn_unmarked
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from PIL import Image
+
+    from ionos_openai.files.names import FileNames, SavingSettings
+    from ionos_openai.images.display import Bundle
+    from ionos_openai.provenance import Provenance
+
+
+class ImageDecodeError(IonosError, ValueError):
+    """An item of the response is not a picture.
+
+    Attributes:
+        index: Which item of `data` it is, from 0; None where the response has no items at all.
+        images: The pictures of the same response that are good, in order.
+    """
+
+    def __init__(self, message: str, *, index: int | None = None, images: Sequence[GeneratedImage] = ()) -> None:
+        """Keep `message`, the bad item's index and the good pictures."""
+        super().__init__(message)
+        self.index = index
+        self.images = list(images)
+
+
+SaveFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP"] | str
+"""A format to write; any case, and "jpg" too."""
+
+_LONGEST_SHOWN = 40  # characters of a prompt in a repr
+# Unix seconds of 2000 and of 2100: a service's `created` outside of them is no date.
+_EARLIEST, _LATEST = 946_684_800, 4_102_444_800
+
+_CHECK_ADDRESS = "Check base_url, and ask again: something between you and the service may have answered."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class GeneratedImage:
+    """A picture that a model made, and what was asked for.
+
+    Attributes:
+        data: The encoded picture, exactly as it was sent.
+        format: What the bytes are: "JPEG", "PNG", "WEBP", "GIF" or "AVIF".
+        width: In px, read from the bytes.
+        height: In px, read from the bytes.
+        prompt: The text that was asked for; None where unknown.
+        model: The id of the model that was asked; None where unknown.
+        size: "WIDTHxHEIGHT" in px that was asked for; None where unknown or left to the service.
+        seed: The seed that was sent; None where unknown or none was. Whether the service honours it is not known.
+        edited: Whether pictures were sent along to be edited.
+        created: When it was made, in UTC; None where unknown.
+        revised_prompt: What the service made of the prompt; None where it said nothing.
+        path: The file that `generate_images` saved it to; None where it did not.
+    """
+
+    data: bytes = field(repr=False)
+    format: ImageFormat
+    width: int
+    height: int
+    prompt: str | None = None
+    model: str | None = None
+    size: str | None = None
+    seed: int | None = None
+    edited: bool = False
+    created: datetime | None = None
+    revised_prompt: str | None = None
+    path: Path | None = None
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the bytes, such as "image/jpeg"."""
+        return MEDIA_TYPES[self.format]
+
+    @property
+    def extension(self) -> str:
+        """The extension that a file with these bytes has, such as ".jpg"."""
+        return EXTENSIONS[self.format]
+
+    @property
+    def data_uri(self) -> str:
+        """The picture as a `data:` URI, for HTML and Markdown."""
+        return f"data:{self.media_type};base64,{pybase64.b64encode_as_string(self.data)}"
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether it is a placeholder of the stand-in, by the mark in its bytes."""
+        return is_marked_sandbox(self.data)
+
+    def to_pil(self) -> Image.Image:
+        """Return the picture as a Pillow image, its pixels loaded.
+
+        Raises:
+            OSError: Pillow cannot read the format, or the pixels are damaged; other exceptions of Pillow's decoders
+                are possible.
+        """
+        return open_picture(self.data)
+
+    def to_bytes(
+        self,
+        *,
+        format: SaveFormat | None = None,
+        provenance: bool | None = None,
+        prompt_in_metadata: bool | None = None,
+    ) -> bytes:
+        """Return what `save` would write, for a web handler and the like; `data` is the picture as it was sent.
+
+        Args:
+            format: "JPEG", "PNG" or "WEBP" to convert to. The default is the picture as it was sent.
+            provenance: As for `save`. A picture that needs a sidecar comes without a mark, with an `IonosWarning`.
+            prompt_in_metadata: As for `save`.
+
+        Raises:
+            InvalidRequestError: Pictures are not written in this format.
+            ImageSaveError: It cannot be converted.
+        """
+        wanted = _wanted(format)
+        saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata, named=True)
+        marked = _marked(self, None if wanted == self.format else wanted, saving)
+        problem = marked.problem
+        if marked.beside is not None:
+            problem = "its mark needs a file beside it, which save() writes"
+        if problem:
+            warn_unmarked([f"The picture has no mark of where it comes from: {problem}."])
+        return marked.data
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: SaveFormat | None = None,
+        overwrite: bool = False,
+        provenance: bool | None = None,
+        prompt_in_metadata: bool | None = None,
+    ) -> Path:
+        """Write the picture to a file, whole or not at all, synced to disk.
+
+        Args:
+            path: The file; missing directories are made. An existing directory, or a path that ends in a separator,
+                means a file in it that is named after the prompt. Without an extension, the one of the format is
+                added; .jpg, .jpeg, .png and .webp ask for that format.
+            format: "JPEG", "PNG" or "WEBP". The default is what the file's extension says, else the bytes as sent.
+                A conversion writes JPEG with quality 95 on white, PNG without loss, WebP with quality 90.
+            overwrite: Replace a file of that name in one step. The default takes the next free name instead
+                (fox-2.jpg), since a picture that was paid for shall neither be lost nor replace another one.
+            provenance: Say in the metadata that a model made the picture, and which; the pixels stay as they are.
+                The default is `IONOS_PROVENANCE`, else True. GIF, AVIF and pictures with a C2PA manifest get a
+                sidecar (fox.xmp) instead.
+            prompt_in_metadata: Have the prompt in it too, which may be confidential. The default is
+                `IONOS_PROMPT_IN_METADATA`, else False.
+
+        Returns:
+            The path of the written file.
+
+        Raises:
+            InvalidRequestError: The extension contradicts `format`, or is of a format that is not written.
+            ImageSaveError: It cannot be written or converted.
+        """
+        text = os.fspath(path)
+        target = Path(text)
+        if text.endswith(_SEPARATORS) or not target.name or is_directory(target):
+            return save_images(
+                [self],
+                target,
+                format=format,
+                overwrite=overwrite,
+                provenance=provenance,
+                prompt_in_metadata=prompt_in_metadata,
+            )[0]
+        name = clean_name(target.name) if os.name == "nt" else target.name
+        name, wanted = choose_format(name, self.format, _wanted(format))
+        saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata, named=True)
+        marked = _marked(self, wanted, saving)
+        written = write_new(target.parent, name, marked.data, overwrite=overwrite)
+        problem = finish(marked, written, overwrite=overwrite)
+        warn_unmarked([problem] if problem else [])
+        return written
+
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> tuple[Bundle, dict[str, dict[str, object]]]:
+        return picture_bundle(self, include, exclude)
+
+    def __repr__(self) -> str:
+        """Describe the picture in a line, without its data."""
+        parts = [self.format, f"{self.width}x{self.height}", _byte_size(len(self.data))]
+        if self.prompt is not None:
+            cut = len(self.prompt) > _LONGEST_SHOWN
+            parts.append(f"prompt={self.prompt[: _LONGEST_SHOWN - 1].rstrip() + '…' if cut else self.prompt!r}")
+        if self.model is not None:
+            parts.append(f"model={self.model!r}")
+        if self.sandbox:
+            parts.append("sandbox=True")
+        return f"GeneratedImage({', '.join(parts)})"
+
+
+_SEPARATORS = tuple(separator for separator in (os.sep, os.altsep) if separator)
+
+
+def decode_images(
+    response: ImagesResponse | Mapping[str, object],
+    *,
+    prompt: str | None = None,
+    model: str | None = None,
+    size: str | None = None,
+    seed: int | None = None,
+    edited: bool = False,
+) -> list[GeneratedImage]:
+    """Turn a response into pictures, each checked to be whole.
+
+    Args:
+        response: What `client.images.generate()` or `client.images.edit()` returned, or its dict.
+        prompt: The text that was asked for. The default of this and the following is what a client from
+            `create_client` remembers with its response, else nothing.
+        model: The id of the model that was asked.
+        size: "WIDTHxHEIGHT" in px that was asked for.
+        seed: The seed that was sent.
+        edited: Whether pictures were sent along to be edited.
+
+    Returns:
+        One image per item, in order, with the bytes as they were sent; width and height in px. A notebook shows the
+        list as a grid.
+
+    Raises:
+        ImageDecodeError: The response has no items, or one of them is no whole picture. The good ones are its
+            `images`.
+    """
+    known = _without_data(response, prompt=prompt, model=model, size=size, seed=seed, edited=edited)
+    images, problem = _read_items(response, known)
+    # Raised outside of any handler: the exceptions of decoders hold what they could not decode.
+    if problem is not None:
+        raise ImageDecodeError(problem.message, index=problem.index, images=images)
+    return ImageList(images)
+
+
+def save_images(
+    response_or_images: ImagesResponse | Mapping[str, object] | GeneratedImage | Iterable[GeneratedImage],
+    directory: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    prompt: str | None = None,
+    format: SaveFormat | None = None,
+    overwrite: bool = False,
+    file_names: FileNames | None = None,
+    provenance: bool | None = None,
+    prompt_in_metadata: bool | None = None,
+) -> list[Path]:
+    """Write pictures into a directory, each whole or not at all, synced to disk.
+
+    Args:
+        response_or_images: A response, its dict, or pictures.
+        directory: Where to write; made if missing, with its parents.
+        name: The file's name, with or without extension; .jpg, .jpeg, .png and .webp ask for that format. The
+            default is a name made from the prompt.
+        prompt: What the pictures were made from, where neither they nor the response know it.
+        format: "JPEG", "PNG" or "WEBP". The default is what `name` says, else the bytes as sent. A conversion writes
+            JPEG with quality 95 on white, PNG without loss, WebP with quality 90.
+        overwrite: Replace files of the same name in one step. The default takes the next free name (fox-2.jpg).
+        file_names: "prompt" for the prompt's words, "digest" for a name that does not tell the prompt. The default is
+            `IONOS_FILE_NAMES`, else "prompt".
+        provenance: Say in the metadata that a model made the picture, and which; the pixels stay as they are. The
+            default is `IONOS_PROVENANCE`, else True. GIF, AVIF and pictures with a C2PA manifest get a sidecar
+            (fox.xmp) instead. One that cannot be marked is written as it was sent, with an `IonosWarning`.
+        prompt_in_metadata: Have the prompt in it too, which may be confidential. The default is
+            `IONOS_PROMPT_IN_METADATA`, else False.
+
+    Returns:
+        The written file of each picture, in order: fox.jpg, fox-2.jpg, ...
+
+    Raises:
+        ImageDecodeError: An item of the response is no picture; nothing was written.
+        InvalidRequestError: A name, format or extension cannot work; nothing was written.
+        ImageSaveError: A picture cannot be written or converted. What was written before is its `paths`.
+    """
+    images = [_with_prompt(image, prompt) for image in _as_images(response_or_images, prompt)]
+    saving = _saving(
+        file_names=file_names, provenance=provenance, prompt_in_metadata=prompt_in_metadata, named=name is not None
+    )
+    plans = _plan(images, name, _wanted(format), saving.file_names)
+    folder = make_directory(directory)
+    paths: list[Path] = []
+    problems: list[str | None] = []
+    try:
+        for image, plan in zip(images, plans, strict=True):
+            marked = _marked(image, plan.target, saving)
+            paths.append(write_new(folder, plan.name, marked.data, overwrite=overwrite, number=plan.number))
+            problems.append(finish(marked, paths[-1], overwrite=overwrite))
+    except ImageSaveError as error:
+        error.paths = paths
+        raise
+    warn_unmarked([problem for problem in problems if problem])
+    return paths
+
+
+def partial_images(error: BaseException) -> list[GeneratedImage]:
+    """Return the pictures that had come when `error` was raised.
+
+    Args:
+        error: An exception of this package, or of a call of `generate_images`, `edit_images` or a client from
+            `create_client` that made several pictures.
+
+    Returns:
+        The good pictures, in order; empty where there were none. Items that are no pictures are left out.
+    """
+    images = list(error.images) if isinstance(error, ImageDecodeError) else []
+    for result in partial_results(error):
+        images += [result] if isinstance(result, GeneratedImage) else _read_items(result, _without_data(result))[0]
+    return images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Problem:
+    message: str
+    index: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    name: str
+    target: WritableFormat | None
+    number: int
+
+
+def _without_data(
+    response: object,
+    *,
+    prompt: str | None = None,
+    model: str | None = None,
+    size: str | None = None,
+    seed: int | None = None,
+    edited: bool = False,
+) -> GeneratedImage:
+    """Return what the pictures of a response have in common: what was asked, and when."""
+    asked = recall(response)
+    if asked is not None:
+        prompt = asked.prompt if prompt is None else prompt
+        model = asked.model if model is None else model
+        size = asked.size if size is None else size
+        seed = asked.seed if seed is None else seed
+        edited = asked.edited or edited
+    created = _date(read_field(response, "created")) or (asked.created if asked is not None else None)
+    return GeneratedImage(
+        data=b"",
+        format="JPEG",
+        width=0,
+        height=0,
+        prompt=prompt,
+        model=model,
+        size=size,
+        seed=seed,
+        edited=edited,
+        created=created,
+    )
+
+
+def _read_items(response: object, known: GeneratedImage) -> tuple[list[GeneratedImage], _Problem | None]:
+    """Return the good pictures of a response, and what is wrong with its first bad item."""
+    if not isinstance(response, Mapping) and not hasattr(response, "data"):
+        return [], _Problem(
+            message=f"This is no images response but {type(response).__name__}. "
+            "Pass what client.images.generate() or client.images.edit() returned. If that is what it returned: "
+            f"{_CHECK_ADDRESS[0].lower()}{_CHECK_ADDRESS[1:]}"
+        )
+    items = read_field(response, "data")
+    if not isinstance(items, list | tuple) or not items:
+        message = f"The response has no pictures: its `data` is missing or empty. {_CHECK_ADDRESS}"
+        return [], _Problem(message=message)
+    images, problem = [], None
+    for index, item in enumerate(items):
+        try:
+            images.append(_read_item(item, known))
+        except (ItemError, FormatError) as error:
+            why = str(error) if isinstance(error, ItemError) else _not_whole(error)
+            problem = problem or _Problem(message=f"Item {index + 1} of {len(items)} {why}", index=index)
+    return images, problem
+
+
+def _read_item(item: object, known: GeneratedImage) -> GeneratedImage:
+    data = item_bytes(item)
+    found = recognise(data)
+    return replace(
+        known,
+        data=data,
+        format=found.format,
+        width=found.width,
+        height=found.height,
+        revised_prompt=as_text(read_field(item, "revised_prompt")) or None,
+    )
+
+
+def _not_whole(error: FormatError) -> str:
+    foreign = "HTML" in str(error) or "JSON" in str(error)
+    return f"is no whole picture: {error}. {_CHECK_ADDRESS if foreign else ASK_AGAIN}"
+
+
+def _date(seconds: object) -> datetime | None:
+    if isinstance(seconds, int | float) and _EARLIEST <= seconds < _LATEST:
+        return datetime.fromtimestamp(seconds, UTC)
+    return None
+
+
+def _as_images(
+    source: ImagesResponse | Mapping[str, object] | GeneratedImage | Iterable[GeneratedImage],
+    prompt: str | None,
+) -> list[GeneratedImage]:
+    if isinstance(source, GeneratedImage):
+        return [source]
+    # The SDK's models can be iterated over too: over their fields.
+    if isinstance(source, ImagesResponse | Mapping):
+        # Pyright also thinks of a mapping whose keys are pictures, which nobody hands over.
+        return decode_images(source, prompt=prompt)  # pyright: ignore[reportArgumentType]
+    return list(source)
+
+
+def _with_prompt(image: GeneratedImage, prompt: str | None) -> GeneratedImage:
+    return replace(image, prompt=prompt) if image.prompt is None and prompt is not None else image
+
+
+def _saving(
+    *, file_names: FileNames | None = None, provenance: bool | None, prompt_in_metadata: bool | None, named: bool
+) -> SavingSettings:
+    """Return the arguments, and for what they leave open the settings, which are read only then."""
+    from ionos_openai.client.settings import saving_settings
+    from ionos_openai.files.names import SavingSettings
+
+    undecided = (not named and file_names is None) or provenance is None
+    undecided = undecided or (provenance is True and prompt_in_metadata is None)
+    settings = saving_settings() if undecided else SavingSettings()
+    return SavingSettings(
+        file_names=settings.file_names if file_names is None else file_names,
+        provenance=settings.provenance if provenance is None else provenance,
+        prompt_in_metadata=settings.prompt_in_metadata if prompt_in_metadata is None else prompt_in_metadata,
+    )
+
+
+def _plan(
+    images: list[GeneratedImage], name: str | None, wanted: WritableFormat | None, file_names: FileNames
+) -> list[_Plan]:
+    """Decide name, format and number of every picture before any is written."""
+    if name is not None:
+        name = clean_name(name)
+    plans, seen = [], Counter[str]()
+    for image in images:
+        stem = name if name is not None else prompt_name(image.prompt, file_names)
+        full, target = choose_format(stem, image.format, wanted)
+        seen[stem] += 1
+        plans.append(_Plan(name=shorten(full), target=target, number=seen[stem]))
+    return plans
+
+
+def _wanted(name: str | None) -> WritableFormat | None:
+    return None if name is None else parse_format(name)
+
+
+def _marked(image: GeneratedImage, target: WritableFormat | None, saving: SavingSettings) -> Marked:
+    data = _encoded(image, target)
+    if not saving.provenance:
+        return Marked(data=data)
+    return mark(data, target or image.format, lambda: _record(image, with_prompt=saving.prompt_in_metadata))
+
+
+def _record(image: GeneratedImage, *, with_prompt: bool) -> Provenance:
+    return describe(
+        model=image.model,
+        size=image.size,
+        seed=image.seed,
+        created=image.created,
+        prompt=image.prompt if with_prompt else None,
+        edited=image.edited,
+        placeholder=image.sandbox,
+    )
+
+
+def _encoded(image: GeneratedImage, target: WritableFormat | None) -> bytes:
+    if target is None:
+        return image.data
+    try:
+        return convert(image.data, target)
+    except Exception as error:
+        # Pillow's decoders raise exceptions of every kind.
+        raise ImageSaveError(
+            f"Cannot convert the {image.format} picture to {target}: {error}. It is still in memory: save it "
+            "without a format, as it came."
+        ) from error
+
+
+def _byte_size(count: int) -> str:
+    if count < 1000:
+        return f"{count} bytes"
+    return f"{count / 1000:.0f} kB" if count < 999_500 else f"{count / 1_000_000:.1f} MB"

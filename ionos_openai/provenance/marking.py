@@ -1,0 +1,115 @@
+"""The mark of a picture that is about to be written: into its bytes, else into a sidecar, and never in its way.
+
+A picture may have been paid for, so nothing here keeps it from being written: where it cannot be marked, it goes as
+it was sent, and a warning says so once it is safe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ionos_openai.errors import IonosWarning, ProvenanceError, SignedPictureError
+from ionos_openai.errors.notices import warn_user
+from ionos_openai.files.writing import write_new
+from ionos_openai.provenance import Provenance, sidecar_path, to_xmp, write_provenance
+from ionos_openai.provenance.sidecars import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ionos_openai.files.formats import ImageFormat
+
+_WITHOUT_CARRIER = frozenset({"GIF", "AVIF"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """A picture's bytes, marked as far as they take it.
+
+    Attributes:
+        data: What to write.
+        beside: What a sidecar has to say, since the bytes may not be touched or have no place for it.
+        problem: Why there is no mark at all, as a clause; None where there is one, or none is wanted.
+    """
+
+    data: bytes = field(repr=False)
+    beside: Provenance | None = None
+    problem: str | None = None
+
+
+def mark(data: bytes, format: ImageFormat, say: Callable[[], Provenance]) -> Marked:
+    """Mark a picture; never raises but for an interruption.
+
+    Args:
+        data: The encoded picture.
+        format: What the bytes are.
+        say: Returns what the mark says.
+    """
+    try:
+        record = say()
+        if format in _WITHOUT_CARRIER:
+            return Marked(data=data, beside=record)
+        return Marked(data=write_provenance(data, record))
+    except SignedPictureError:
+        return Marked(data=data, beside=record)
+    except ProvenanceError as error:
+        return Marked(data=data, problem=str(error).rstrip("."))
+    except Exception as error:  # noqa: BLE001 - whatever a hostile picture does to the marking, it is not lost
+        return Marked(data=data, problem=type(error).__name__)
+
+
+def finish(marked: Marked, path: Path, *, overwrite: bool) -> str | None:
+    """Write the sidecar of a picture that was just written, where it needs one; never raises.
+
+    Args:
+        marked: What was written.
+        path: Where.
+        overwrite: Whether a sidecar that is there already is this picture's; its foreign fields stay.
+
+    Returns:
+        Why the picture has no mark, for a warning; None where all is well.
+    """
+    problem = marked.problem
+    if marked.beside is not None:
+        try:
+            write_sidecar(path, marked.beside, overwrite=overwrite)
+        except Exception as error:  # noqa: BLE001 - the picture is there, which counts more
+            problem = str(error).rstrip(".") if isinstance(error, ProvenanceError) else _reason(error)
+    return problem and f"{path.name} was saved as it was sent, without a mark of where it comes from: {problem}."
+
+
+def warn_unmarked(problems: list[str]) -> None:
+    """Warn of pictures without a mark; call it when all of them are safe, as warnings may be errors."""
+    for problem in problems:
+        warn_user(problem, IonosWarning)
+
+
+def write_sidecar(path: Path, record: Provenance, *, overwrite: bool) -> Path:
+    """Write a picture's sidecar, to `sidecar_path(path)`.
+
+    Args:
+        path: The picture.
+        record: What to say.
+        overwrite: Whether a "fox.xmp" that does not say which picture it is about, is this one's. Without, such a
+            file is left alone, and the sidecar is called "fox.jpg.xmp".
+
+    Raises:
+        ProvenanceError: The packet would be too long, or the sidecar that is there is damaged or no file.
+        ImageSaveError: It cannot be written.
+        OSError: The sidecar that is there cannot be read.
+    """
+    place = sidecar_path(path)
+    if not overwrite and place.exists():
+        place = path.with_name(f"{path.name}.xmp")
+    existing = b""
+    with contextlib.suppress(FileNotFoundError):
+        existing = load(place)
+    packet = to_xmp(record, existing, extension=path.suffix[1:])
+    return write_new(place.parent, place.name, packet, overwrite=True)
+
+
+def _reason(error: Exception) -> str:
+    return f"its sidecar cannot be written ({getattr(error, 'strerror', None) or type(error).__name__})"

@@ -1,0 +1,207 @@
+"""Real clients in other languages against the stand-in's server, with nothing changed but the address."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
+
+from ionos_openai.files.formats import is_marked_sandbox, recognise
+from ionos_openai.sandbox import Sandbox, SandboxServer
+from tests import REPOSITORY
+from tests.sandbox.test_sandbox import png
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+NODE_SDK = "openai@6"
+NODE_PROGRAM = Path(__file__).with_name("sandbox_client.mjs")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    """A server for clients that are well-behaved."""
+    with SandboxServer(Sandbox(time_scale=10)) as running:
+        yield running
+
+
+def run(*command: str | Path, folder: Path | None = None, **variables: str) -> str:
+    """Run a program to its end and return what it printed; its messages are shown where it fails."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("IONOS_", "OPENAI_"))}
+    done = subprocess.run(
+        [str(part) for part in command], cwd=folder, env=kept | variables, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def tool(name: str) -> str:
+    """Return where a program is; skip the test where it is not installed."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+@pytest.fixture(scope="module")
+def node_modules() -> Path:
+    """A folder outside this project in which Node finds its official SDK; it is kept for the next run."""
+    npm = tool("npm")
+    tool("node")
+    folder = Path(tempfile.gettempdir()) / f"ionos-openai-tests-{NODE_SDK.replace('@', '-')}"
+    if not (folder / "node_modules" / "openai" / "package.json").is_file():
+        folder.mkdir(exist_ok=True)
+        command = [npm, "install", "--no-save", "--no-audit", "--no-fund", "--prefix", str(folder), NODE_SDK]
+        try:
+            installed = subprocess.run(command, cwd=folder, capture_output=True, timeout=90)
+        except subprocess.TimeoutExpired:
+            pytest.skip("npm's registry does not answer")
+        if installed.returncode != 0:
+            pytest.skip("npm cannot install the SDK here")
+    return folder
+
+
+def test_the_node_sdk_is_at_home(server: SandboxServer, node_modules: Path, tmp_path: Path) -> None:
+    """Node's official SDK lists, makes, edits, chats, streams and embeds, and sees errors as its own."""
+    (tmp_path / "in.png").write_bytes(png(64, 64))
+    shutil.copy(NODE_PROGRAM, node_modules / NODE_PROGRAM.name)
+    program = node_modules / NODE_PROGRAM.name
+    said = json.loads(run("node", program, str(tmp_path / "in.png"), BASE_URL=server.base_url))
+    assert said == {
+        "models": 20,
+        "image": "/9j/",
+        "edit": "/9j/",
+        "chat": "PLACEHOLDER: this is the ionos-openai stand-in; no model has read your message.",
+        "streamed": True,
+        "embedding": 1024,
+        "refused": [400, True],
+        "afterLimit": 20,
+        "failed": 500,
+        "unauthorized": 401,
+    }
+
+
+def test_curl_from_the_readme(server: SandboxServer, tmp_path: Path) -> None:
+    """The README's curl command works as it stands, but for the port."""
+    tool("curl")
+    bash = tool("bash")
+    (command,) = re.findall(r"^    (curl .*/images/generations(?:.*\\\n)*.*)$", README, re.MULTILINE)
+    command = command.replace("http://127.0.0.1:8600", server.url)
+    answer = json.loads(run(bash, "-c", command, folder=tmp_path))
+    assert answer["data"][0]["b64_json"].startswith("/9j/")
+    assert answer["usage"]["total_tokens"] == 0
+
+
+TUTORIAL_IN_BASH = """
+set -euo pipefail
+ENDPOINT=$1
+IONOS_API_TOKEN=$2
+curl -sS --fail "$ENDPOINT/models" -H "Authorization: Bearer $IONOS_API_TOKEN" > models.json
+BODY='{"model": "black-forest-labs/FLUX.1-schnell", "prompt": "An old mill by a river", "size": "1024x1024"}'
+curl -sS --fail "$ENDPOINT/images/generations" -H "Authorization: Bearer $IONOS_API_TOKEN" \\
+  -H "Content-Type: application/json" -d "$BODY" > answer.json
+jq -r '.data[].id' models.json | grep -c . > count.txt
+jq -r '.data[].b64_json' answer.json | base64 --decode > mill.jpg
+jq -r '.usage.prompt_tokens, .usage.total_tokens' answer.json > usage.txt
+"""
+
+TUTORIAL_IN_PYTHON = """
+import base64, json, sys, urllib.request
+
+endpoint, token = sys.argv[1:]
+headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+with urllib.request.urlopen(urllib.request.Request(f"{endpoint}/models", headers=headers)) as answer:
+    models = [model["id"] for model in json.load(answer)["data"]]
+body = {"model": "black-forest-labs/FLUX.1-schnell", "prompt": "An old mill by a river", "size": "1024x1024"}
+assert body["model"] in models
+request = urllib.request.Request(f"{endpoint}/images/generations", json.dumps(body).encode(), headers)
+with urllib.request.urlopen(request) as answer:
+    result = json.load(answer)
+for item in result["data"]:
+    with open("mill.jpg", "wb") as file:
+        file.write(base64.b64decode(item["b64_json"]))
+print(len(models), result["usage"]["prompt_tokens"], result["usage"]["total_tokens"])
+"""
+
+
+def check_mill(folder: Path) -> None:
+    """Check the picture that a tutorial's program has left."""
+    data = (folder / "mill.jpg").read_bytes()
+    assert recognise(data).format == "JPEG"
+    assert is_marked_sandbox(data)
+
+
+def test_a_tutorial_in_bash(server: SandboxServer, tmp_path: Path) -> None:
+    """A shell program in the manner of the service's tutorials gets its picture and its usage."""
+    bash, _, _ = tool("bash"), tool("curl"), tool("jq")
+    run(bash, "-c", TUTORIAL_IN_BASH, "tutorial", server.base_url, "any-token", folder=tmp_path)
+    assert (tmp_path / "count.txt").read_text().split() == ["20"]
+    assert (tmp_path / "usage.txt").read_text().split() == ["0", "0"]
+    check_mill(tmp_path)
+
+
+def test_a_tutorial_in_python(server: SandboxServer, tmp_path: Path) -> None:
+    """A Python program without any SDK gets the same."""
+    assert run(sys.executable, "-c", TUTORIAL_IN_PYTHON, server.base_url, "any-token", folder=tmp_path) == "20 0 0\n"
+    check_mill(tmp_path)
+
+
+# What the README says of composing and of continuous integration.
+
+
+def blocks() -> list[dict[str, object]]:
+    """Return the README's YAML, parsed."""
+    return [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="The command is for a Linux container")
+def test_the_compose_file_starts_the_server() -> None:
+    """The command of the README's compose file, run as a plain process, passes the check that the app waits for."""
+    (compose,) = [block for block in blocks() if "services" in block]
+    service = compose["services"]["ionos"]  # type: ignore[index]  # parsed YAML
+    assert compose["services"]["app"]["depends_on"] == {"ionos": {"condition": "service_healthy"}}  # type: ignore[index]
+    start = shlex.split(service["command"])[-1].partition("&& ")[2].replace("8600", "0").split()
+    assert start[:2] == ["ionos-openai", "sandbox"]
+    command = [sys.executable, "-m", "ionos_openai", *start[1:]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            address = next(line for line in process.stdout if "IONOS_BASE_URL" in line).strip().partition("=")[2]
+            with urllib.request.urlopen(address.replace("/v1", "/sandbox/health")) as answer:
+                assert json.load(answer) == {"status": "ok", "sandbox": True}
+            check = service["healthcheck"]["test"].replace("http://127.0.0.1:8600", address.removesuffix("/v1"))
+            run(sys.executable, *shlex.split(check)[1:])
+            started = time.monotonic()
+            process.terminate()  # as `docker stop` does
+            process.communicate(timeout=10)
+            assert time.monotonic() - started < 2
+        finally:
+            process.kill()
+
+
+def test_the_workflow_is_whole() -> None:
+    """The README's GitHub Actions job starts the same command and waits until it answers."""
+    (workflow,) = [block for block in blocks() if "jobs" in block]
+    (job,) = workflow["jobs"].values()  # type: ignore[attr-defined]  # parsed YAML
+    steps = "\n".join(step.get("run", "") for step in job["steps"])
+    assert "ionos-openai sandbox" in steps
+    assert "/sandbox/health" in steps
+    assert job["env"] == {
+        "IONOS_BASE_URL": "http://127.0.0.1:8600/v1",
+        "IONOS_API_TOKEN": "sandbox",
+        "OPENAI_BASE_URL": "http://127.0.0.1:8600/v1",
+        "OPENAI_API_KEY": "sandbox",
+    }
