@@ -10,7 +10,6 @@ import json
 import logging
 import math
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -794,17 +793,16 @@ def test_what_waits_is_kept_where_the_user_keeps_state(monkeypatch: pytest.Monke
     assert set(json.loads(path.read_text())) == {"images", "requests"}
 
 
-# The README.
+# The recipe.
 
 
 async def test_the_readmes_web_application(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """It answers with a picture, and where the limit leaves no turn with a 503 that says when."""
     fastapi = pytest.importorskip("fastapi")
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    (recipe,) = (one for one in re.findall(r"```py\n(.*?)```", text, re.DOTALL) if "FastAPI" in one)
+    recipe = REPOSITORY / "tests" / "recipes" / "web_application.py"
     monkeypatch.setenv("IONOS_SANDBOX", "1")
     web: dict[str, Any] = {"__name__": "web"}
-    exec(compile(recipe, "README.md", "exec"), web)
+    exec(compile(recipe.read_text(encoding="utf-8"), recipe.name, "exec"), web)
     answer = await web["picture"]("a fox")
     assert (answer.status_code, answer.media_type, answer.body[:2]) == (200, "image/jpeg", b"\xff\xd8")
     settings = IonosSettings(image_burst=2)

@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from ionos_openai.files.formats import is_marked_sandbox, recognise
 from ionos_openai.sandbox import Sandbox, SandboxServer
@@ -74,6 +70,7 @@ def node_modules() -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_node_sdk_is_at_home(server: SandboxServer, node_modules: Path, tmp_path: Path) -> None:
     """Node's official SDK lists, makes, edits, chats, streams and embeds, and sees errors as its own."""
     (tmp_path / "in.png").write_bytes(png(64, 64))
@@ -157,51 +154,3 @@ def test_a_tutorial_in_python(server: SandboxServer, tmp_path: Path) -> None:
     """A Python program without any SDK gets the same."""
     assert run(sys.executable, "-c", TUTORIAL_IN_PYTHON, server.base_url, "any-token", folder=tmp_path) == "20 0 0\n"
     check_mill(tmp_path)
-
-
-# What the README says of composing and of continuous integration.
-
-
-def blocks() -> list[dict[str, object]]:
-    """Return the README's YAML, parsed."""
-    return [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="The command is for a Linux container")
-def test_the_compose_file_starts_the_server() -> None:
-    """The command of the README's compose file, run as a plain process, passes the check that the app waits for."""
-    (compose,) = [block for block in blocks() if "services" in block]
-    service = compose["services"]["ionos"]  # type: ignore[index]  # parsed YAML
-    assert compose["services"]["app"]["depends_on"] == {"ionos": {"condition": "service_healthy"}}  # type: ignore[index]
-    start = shlex.split(service["command"])[-1].partition("&& ")[2].replace("8600", "0").split()
-    assert start[:2] == ["ionos-openai", "sandbox"]
-    command = [sys.executable, "-m", "ionos_openai", *start[1:]]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        try:
-            assert process.stdout is not None
-            address = next(line for line in process.stdout if "IONOS_BASE_URL" in line).strip().partition("=")[2]
-            with urllib.request.urlopen(address.replace("/v1", "/sandbox/health")) as answer:
-                assert json.load(answer) == {"status": "ok", "sandbox": True}
-            check = service["healthcheck"]["test"].replace("http://127.0.0.1:8600", address.removesuffix("/v1"))
-            run(sys.executable, *shlex.split(check)[1:])
-            started = time.monotonic()
-            process.terminate()  # as `docker stop` does
-            process.communicate(timeout=10)
-            assert time.monotonic() - started < 2
-        finally:
-            process.kill()
-
-
-def test_the_workflow_is_whole() -> None:
-    """The README's GitHub Actions job starts the same command and waits until it answers."""
-    (workflow,) = [block for block in blocks() if "jobs" in block]
-    (job,) = workflow["jobs"].values()  # type: ignore[attr-defined]  # parsed YAML
-    steps = "\n".join(step.get("run", "") for step in job["steps"])
-    assert "ionos-openai sandbox" in steps
-    assert "/sandbox/health" in steps
-    assert job["env"] == {
-        "IONOS_BASE_URL": "http://127.0.0.1:8600/v1",
-        "IONOS_API_TOKEN": "sandbox",
-        "OPENAI_BASE_URL": "http://127.0.0.1:8600/v1",
-        "OPENAI_API_KEY": "sandbox",
-    }
