@@ -496,6 +496,7 @@ def save_many(directory: str, worker: int, *, links: bool) -> None:
 
 
 @pytest.mark.parametrize("links", [True, False])
+@pytest.mark.slow
 def test_four_processes_that_save_one_name_at_once_lose_nothing(tmp_path, links: bool) -> None:
     """Forty saves by four processes give forty whole files with forty contents."""
     spawn = multiprocessing.get_context("spawn")

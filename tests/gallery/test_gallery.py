@@ -475,6 +475,7 @@ def test_lets_no_script_run_but_its_own(tmp_path: Path) -> None:
     assert f"script-src 'sha256-{digest}';" in text
 
 
+@pytest.mark.slow
 def test_two_thousand_pictures(tmp_path: Path) -> None:
     """The page of 2,000 pictures with prompts of 250 characters is under 1.5 MB, and quick the second time."""
     data = picture()

@@ -205,6 +205,7 @@ def results(cell: list[Any]) -> list[dict[str, Any]]:
     return [dict(output["data"]) for output in cell if output["output_type"] == "execute_result"]
 
 
+@pytest.mark.slow
 def test_the_readmes_example_shows_a_grid(outputs: list[list[Any]]) -> None:
     """Two previews, each once, with alternative texts, and short lines beside; the whole is small."""
     (data,) = results(outputs[0])
@@ -217,6 +218,7 @@ def test_the_readmes_example_shows_a_grid(outputs: list[list[Any]]) -> None:
     assert len(json.dumps(outputs[0])) < 150_000
 
 
+@pytest.mark.slow
 def test_a_picture_at_a_cells_end_is_the_jpeg(outputs: list[list[Any]]) -> None:
     """Its base64 is in the notebook once, as image/jpeg, with an alternative text."""
     (result,) = outputs[1]
@@ -227,12 +229,14 @@ def test_a_picture_at_a_cells_end_is_the_jpeg(outputs: list[list[Any]]) -> None:
     assert len(json.dumps(result)) < len(data["image/jpeg"]) + 1000
 
 
+@pytest.mark.slow
 def test_sync_and_async_calls_work_in_the_kernels_loop(outputs: list[list[Any]]) -> None:
     """Async calls are awaited at the top level, and sync ones block the cell alone."""
     assert results(outputs[2]) == [{"text/plain": "[True, True]"}]
     assert results(outputs[3]) == [{"text/plain": "'/9j/'"}]
 
 
+@pytest.mark.slow
 def test_a_batch_shows_one_bar(outputs: list[list[Any]]) -> None:
     """It is updated in place, and stands at its end afterwards."""
     (bar,) = [output for output in outputs[4] if output["output_type"] == "display_data"]
@@ -240,6 +244,7 @@ def test_a_batch_shows_one_bar(outputs: list[list[Any]]) -> None:
     assert '<progress value="3" max="3"' in bar["data"]["text/html"]
 
 
+@pytest.mark.slow
 def test_the_kernel_tells_how_to_type_the_token(outputs: list[list[Any]]) -> None:
     """Without a token the error in the cell has the getpass line."""
     (error,) = [output for output in outputs[5] if output["output_type"] == "error"]

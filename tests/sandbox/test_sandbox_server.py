@@ -472,6 +472,7 @@ def test_events_come_one_by_one(shared: SandboxServer) -> None:
 # Load.
 
 
+@pytest.mark.slow
 def test_many_at_a_time_wait_together() -> None:
     """64 requests at a time, each taking 2 s, are done in under 3 s."""
     with SandboxServer(Sandbox(latency=2)) as server, ThreadPoolExecutor(64) as pool:
@@ -499,6 +500,7 @@ def test_drawing_holds_up_nobody(shared: SandboxServer) -> None:
     assert answered >= 5
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(shared: SandboxServer) -> None:
     """Once the record is full, further requests leave nothing behind, whoever asks for whatever, pictures included."""
     connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=10)

@@ -464,6 +464,7 @@ LAZY = textwrap.dedent(
 )
 
 
+@pytest.mark.slow
 def test_one_command_records_all(tmp_path: Path) -> None:
     """One command records all cassettes as they are; without it, one that is missing or not played to its end fails."""
     (tmp_path / "tests").mkdir()

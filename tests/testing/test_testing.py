@@ -30,6 +30,7 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_the_example_project_passes(tmp_path: Path) -> None:
     """A user's project with one line in its conftest has the fixtures, and its three tests pass."""
     shutil.copytree(EXAMPLE, tmp_path / "project", ignore=shutil.ignore_patterns("__pycache__"))
@@ -139,6 +140,7 @@ def test_over_http(ionos_sandbox_server):
 """
 
 
+@pytest.mark.slow
 def test_a_users_cassettes_say_who_answered(tmp_path: Path) -> None:
     """What a user records from the fixtures says that the stand-in answered, over HTTP too, be it an error."""
     (tmp_path / "conftest.py").write_text(RECORDING_CONFTEST, encoding="utf-8")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+@pytest.mark.slow
 def test_killing_it_loses_and_tears_nothing() -> None:
     """Whenever SIGKILL comes: what was recorded stays, no file is torn, and the runs after it make the rest."""
     tally = torment(rounds=2, seed=3, prompts=16)
