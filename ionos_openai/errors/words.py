@@ -1,0 +1,8 @@
+"""Words that several messages need."""
+
+from __future__ import annotations
+
+
+def plural(count: int, noun: str, plural: str | None = None) -> str:
+    """Return "1 picture" or "3 pictures"; `plural` is for a noun that takes more than an s."""
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
