@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ionos_openai.errors.masking import mask_secrets
+from ionos_openai.errors.masking import TOKEN, Secrets, each_leaf
 from ionos_openai.sandbox.multipart import read_form
 from ionos_openai.sandbox.wire import Refusal, SandboxRequest
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LARGEST_BODY = 64 * 2**20  # bytes
-_SHORTEST_SECRET = 12  # Characters; a token such as "sandbox" is none, and stands in many a prompt.
 _LONGEST_TEXT = 10_000
 _MOST_ENTRIES = 100
 _DEEPEST = 8
@@ -94,31 +93,18 @@ def _unreadable(reason: str) -> Refusal:
 
 def record(request: SandboxRequest, content: Content, *, token_name: str) -> RecordedRequest:
     """Return what of a request may be kept; `token_name` is what its token is called."""
-    token = request.token or ""
-    secret = token if len(token) >= _SHORTEST_SECRET else None
+    secrets = Secrets()
+    secrets.learn(request.token or "", TOKEN)
     files: dict[str, object] = {}
     for name, data in content.files:
         files[name] = f"{files[name]}, {len(data)} bytes" if name in files else f"{len(data)} bytes"
-    body = _presentable({**content.values, **files}, secret, _DEEPEST)
-    path = _presentable(request.path.partition("?")[0], secret, 1)
+
+    def keepable(leaf: object) -> object:
+        if isinstance(leaf, float) and not math.isfinite(leaf):
+            return str(leaf)  # JSON has no word for it
+        return secrets.mask(leaf[:_LONGEST_TEXT]) if isinstance(leaf, str) else leaf
+
+    body = each_leaf({**content.values, **files}, keepable, depth=_DEEPEST, deeper="…", most=_MOST_ENTRIES)
+    path = str(keepable(request.path.partition("?")[0]))
     fields = body if isinstance(body, dict) else {}
-    return RecordedRequest(method=request.method[:20], path=str(path), body=fields, token=token_name)
-
-
-def _presentable(value: object, secret: str | None, depth: int) -> object:
-    """Copy `value` without secrets and base64, cut to what is bearable."""
-    if isinstance(value, str):
-        text = value[:_LONGEST_TEXT]
-        return mask_secrets(text.replace(secret, "<token>") if secret else text)
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # JSON has no word for it
-    if not isinstance(value, dict | list):
-        return value
-    if depth == 0:
-        return "…"
-    if isinstance(value, list):
-        return [_presentable(one, secret, depth - 1) for one in value[:_MOST_ENTRIES]]
-    return {
-        str(_presentable(key, secret, 1)): _presentable(one, secret, depth - 1)
-        for key, one in list(value.items())[:_MOST_ENTRIES]
-    }
+    return RecordedRequest(method=request.method[:20], path=path, body=fields, token=token_name)

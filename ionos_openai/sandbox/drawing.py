@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from PIL import Image, ImageDraw, ImageFilter
 from PIL.PngImagePlugin import PngInfo
 
+from ionos_openai.errors.words import plural
 from ionos_openai.files.formats import SANDBOX_MARK
 from ionos_openai.sandbox.lettering import Font, Lines, fit, load_font, readable, spell_out
 from ionos_openai.sandbox.scenery import Palette, blend, draw_scene
@@ -64,7 +65,7 @@ def placeholder(
     scene = draw_scene(prompt, size, digest=digest)
     _draw_cards(scene.image, cards)
     _write_prompt(scene.image, readable(prompt), scene.palette)
-    edited = f"edit of {len(inputs)} picture{'' if len(inputs) == 1 else 's'} · " if inputs else ""
+    edited = f"edit of {plural(len(inputs), 'picture')} · " if inputs else ""
     _write_claim(scene.image, f"{edited}{model.rpartition('/')[2]} · {size[0]}x{size[1]}", scene.palette)
     return _encode(scene.image, format)
 

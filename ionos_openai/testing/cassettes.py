@@ -13,17 +13,16 @@ import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
-from urllib.parse import quote
 
 import pybase64
 import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 from PIL import Image
 from vcr.serializers import yamlserializer  # type: ignore[import-untyped]  # it has no types
 
+from ionos_openai.errors.masking import Secrets, each_leaf, mask_recorded
 from ionos_openai.files.formats import SANDBOX_MARK, is_marked_sandbox
 from ionos_openai.sandbox.multipart import Part, read_form
 from ionos_openai.sandbox.wire import STAND_IN
-from ionos_openai.testing.secrets import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,14 +38,11 @@ TRACE_ID = "0" * 32
 
 _REQUEST_HEADERS = frozenset({"content-type"})
 _ANSWER_HEADERS = frozenset({"content-type", "retry-after", "x-trace-id", RECORDED_FROM})
-_TOKEN = "<token>"  # noqa: S105  # what is written in its place
 _BOUNDARY = "form"
 _FORM_TYPE = f"multipart/form-data; boundary={_BOUNDARY}"
 _LONGEST_SIDE = 8  # px
-_SHORTEST_SECRET = 12  # characters; a token such as "sandbox" is none, and a word of many an answer
 _EXIF_DESCRIPTION = 0x010E
 
-_LOOKS_SECRET = re.compile("|".join([rf"(?i:\bbearer\s+){_TOKEN}", *SECRETS.values()]))
 _NAMED_TRACE = re.compile(r"(?i)(trace[-_]?id\W{1,8})[0-9a-f]{32}\b")
 _LONG_BASE64 = re.compile(r"[A-Za-z0-9+/_=-]{200,}")
 _DATA_URI = re.compile(r"data:image/[\w.+-]+;base64,")
@@ -79,12 +75,12 @@ class Scrubber:
 
     def __init__(self) -> None:
         """Know of no secret yet."""
-        self._secrets: dict[str, str] = {}
+        self._secrets = Secrets()
 
     def request(self, request: Any) -> Any:
         """Scrub a `vcr.request.Request`; vcrpy hands over a copy of its own."""
         headers = {name.lower(): value for name, value in request.headers.items()}
-        self._learn(headers.get("authorization", ""))
+        self._secrets.learn_token(headers.get("authorization", "").strip().rpartition(" ")[2])
         content_type = headers.get("content-type", "")
         request.uri = self._mask(request.uri)
         if not isinstance(request.body, bytes) or not request.body:
@@ -104,7 +100,7 @@ class Scrubber:
         if headers.get("content-encoding"):
             raise ValueError(f"The answer's encoding {headers['content-encoding']} cannot be read, so not be scrubbed.")
         for trace in headers.get("x-trace-id", []):
-            self._hide(trace, TRACE_ID)
+            self._secrets.learn(trace, TRACE_ID)
         body = self._answer_body(answer["body"]["string"])
         headers = {name: [self._mask(one) for one in values] for name, values in headers.items()}
         kept = _pick(headers, _ANSWER_HEADERS)
@@ -114,20 +110,8 @@ class Scrubber:
         status = {**answer["status"], "message": self._mask(answer["status"]["message"] or "")}
         return {"status": status, "headers": kept, "body": {"string": body}}
 
-    def _learn(self, authorization: str) -> None:
-        """Remember the token that a request carries, and the parts of a JWT."""
-        token = authorization.strip().rpartition(" ")[2]
-        for secret in (token, quote(token, safe=""), *token.split(".")):
-            self._hide(secret, _TOKEN)
-
-    def _hide(self, secret: str, replacement: str) -> None:
-        if len(secret) >= _SHORTEST_SECRET:
-            self._secrets[secret] = replacement
-
     def _mask(self, text: str) -> str:
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, self._secrets[secret])
-        return _without_named_traces(_LOOKS_SECRET.sub(_TOKEN, text))
+        return _without_named_traces(mask_recorded(self._secrets.hide(text)))
 
     def _request_text(self, text: str) -> str:
         """Mask a text that is sent; a picture in it becomes its digest, so that another one does not match."""
@@ -299,10 +283,4 @@ def _digest(data: bytes, unit: str) -> str:
 
 def _each_text(value: object, change: Callable[[str], str]) -> object:
     """Return parsed JSON with each text in it changed, those of keys too."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, list):
-        return [_each_text(one, change) for one in value]
-    if isinstance(value, dict):
-        return {change(name): _each_text(one, change) for name, one in value.items()}
-    return value
+    return each_leaf(value, lambda leaf: change(leaf) if isinstance(leaf, str) else leaf)
