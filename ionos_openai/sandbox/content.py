@@ -28,11 +28,13 @@ class Content:
         values: The parameters by name.
         files: The files of a form: field name and content, in order.
         is_form: Whether it came as a form, whose values are all texts.
+        refusal: Why it could not be read; None where it was.
     """
 
     values: Mapping[str, object] = field(default_factory=dict)
     files: tuple[tuple[str, bytes], ...] = ()
     is_form: bool = False
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +55,14 @@ class RecordedRequest:
 
 
 def read_content(request: SandboxRequest) -> Content:
-    """Read a request's body.
+    """Read a request's body; it is refused where it is too large, or neither a JSON object nor a form in UTF-8."""
+    try:
+        return _read_body(request)
+    except Refusal as refusal:
+        return Content(refusal=refusal)
 
-    Raises:
-        Refusal: It is too large, or neither a JSON object nor a form in UTF-8.
-    """
+
+def _read_body(request: SandboxRequest) -> Content:
     if len(request.body) > LARGEST_BODY:
         raise Refusal(413, "size-limit", f"The request is larger than {LARGEST_BODY} bytes")
     content_type = request.header("content-type")

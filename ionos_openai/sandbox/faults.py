@@ -49,7 +49,7 @@ def _reencode(text: str) -> str:
     return pybase64.b64encode(in_another_format(pybase64.b64decode(text))).decode("ascii")
 
 
-ANSWERS: dict[str, Callable[[], SandboxResponse]] = {
+_ANSWERS: dict[str, Callable[[], SandboxResponse]] = {
     "rate-limit": rate_limit,
     "server-error": server_error,
     "empty-400": lambda: SandboxResponse(status=400, headers={}, body=b""),
@@ -58,13 +58,17 @@ ANSWERS: dict[str, Callable[[], SandboxResponse]] = {
     "unauthorized": unauthorized,
     "expired": unauthorized,
 }
-"""Faults that take the place of any answer."""
-
-PICTURE_ANSWERS: dict[str, Callable[[], SandboxResponse]] = {
+_PICTURE_ANSWERS: dict[str, Callable[[], SandboxResponse]] = {
     "no-data": lambda: json_answer({"data": []}),
     "url-only": lambda: json_answer({"data": [{"url": "http://sandbox.invalid/picture.jpg"}]}),
 }
-"""Faults that take the place of an answer with a picture."""
+
+MADE_UP: dict[str, Callable[[], SandboxResponse]] = {
+    **_ANSWERS,
+    **_PICTURE_ANSWERS,
+    "timeout": lambda: json_answer({}),  # nobody will see it
+}
+"""Faults that take the place of an answer."""
 
 PICTURE_FAULTS: dict[str, Callable[[SandboxResponse], SandboxResponse]] = {
     "bad-base64": lambda answer: _spoil(answer, lambda text: "*not base64*" + text[:64]),
@@ -78,9 +82,9 @@ CONNECTION_FAULTS: dict[str, ConnectionFault] = {
 }
 """Faults of the connection, whatever it carries."""
 
-FAULT_NAMES = tuple(sorted([*ANSWERS, *PICTURE_ANSWERS, *PICTURE_FAULTS, *CONNECTION_FAULTS]))
+FAULT_NAMES = tuple(sorted({*MADE_UP, *PICTURE_FAULTS, *CONNECTION_FAULTS}))
 
-PICTURE_FAULT_NAMES = frozenset([*PICTURE_ANSWERS, *PICTURE_FAULTS])
+PICTURE_FAULT_NAMES = frozenset([*_PICTURE_ANSWERS, *PICTURE_FAULTS])
 """Faults that befall requests for pictures only."""
 
 

@@ -22,7 +22,7 @@ from vcr.serializers import yamlserializer  # type: ignore[import-untyped]  # it
 from ionos_openai.errors.masking import Secrets, each_leaf, mask_recorded
 from ionos_openai.files.formats import SANDBOX_MARK, is_marked_sandbox
 from ionos_openai.sandbox.multipart import Part, read_form
-from ionos_openai.sandbox.wire import STAND_IN
+from ionos_openai.sandbox.wire import SANDBOX_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,7 +106,7 @@ class Scrubber:
         kept = _pick(headers, _ANSWER_HEADERS)
         if "x-trace-id" in kept:
             kept["x-trace-id"] = [TRACE_ID]
-        kept.setdefault(RECORDED_FROM, ["stand-in" if STAND_IN in headers else "service"])
+        kept.setdefault(RECORDED_FROM, ["stand-in" if SANDBOX_HEADER in headers else "service"])
         status = {**answer["status"], "message": self._mask(answer["status"]["message"] or "")}
         return {"status": status, "headers": kept, "body": {"string": body}}
 
