@@ -159,11 +159,7 @@ def _draw_stars(image: Image.Image, chance: random.Random, horizon: float) -> No
 
 
 def _sky(
-    size: tuple[int, int],
-    palette: Palette,
-    chance: random.Random,
-    horizon: float,
-    sun: tuple[float, float, float],
+    size: tuple[int, int], palette: Palette, chance: random.Random, horizon: float, sun: tuple[float, float, float]
 ) -> Image.Image:
     """Draw the sky with its clouds and the sun's glow, small, as all of it is soft, and enlarge it."""
     small = (max(8, size[0] // 4), max(8, size[1] // 4))
@@ -201,12 +197,7 @@ def _draw_disc(image: Image.Image, colour: Colour, centre: tuple[float, float], 
 
 
 def _draw_place(
-    image: Image.Image,
-    place: str,
-    palette: Palette,
-    chance: random.Random,
-    horizon: float,
-    sun: tuple[float, float],
+    image: Image.Image, place: str, palette: Palette, chance: random.Random, horizon: float, sun: tuple[float, float]
 ) -> None:
     if place == "sea":
         _draw_sea(image, palette, chance, horizon, sun[0])
@@ -243,10 +234,7 @@ def _hills(size: tuple[int, int], level: float, depth: float, chance: random.Ran
     swing = height * (0.045 + 0.02 * depth) * min(1.0, width / height + 0.3)
     steps = min(128, max(16, width // 2))  # no finer than can be seen
     return [
-        (
-            width * step / steps,
-            level - swing * sum(s * math.sin(math.tau * f * step / steps + p) for f, p, s in waves),
-        )
+        (width * step / steps, level - swing * sum(s * math.sin(math.tau * f * step / steps + p) for f, p, s in waves))
         for step in range(steps + 1)
     ]
 

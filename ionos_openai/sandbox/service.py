@@ -23,22 +23,13 @@ import pybase64
 
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.hub.catalogue import DEFAULT_SIZE
-from ionos_openai.hub.models import find_model, parse_size
+from ionos_openai.hub.models import broken_rule, find_model, parse_size
+from ionos_openai.sandbox import faults as faulty
+from ionos_openai.sandbox import wire
 from ionos_openai.sandbox.chat import chat, embed, purpose_of
 from ionos_openai.sandbox.content import Content, RecordedRequest, read_content, record
 from ionos_openai.sandbox.drawing import PlaceholderFormat, picture_size, placeholder
-from ionos_openai.sandbox.faults import (
-    CONNECTION_FAULTS,
-    FAULT_NAMES,
-    MADE_UP,
-    PICTURE_FAULT_NAMES,
-    PICTURE_FAULTS,
-    FaultsOption,
-    check_fault,
-    rate_limit,
-    read_faults,
-    server_error,
-)
+from ionos_openai.sandbox.faults import FaultsOption, check_fault, rate_limit, read_faults, server_error
 from ionos_openai.sandbox.journal import PREFIX, Journal
 from ionos_openai.sandbox.latency import LatencyOption, read_latency
 from ionos_openai.sandbox.limits import Buckets, LimitsOption, read_limits
@@ -49,11 +40,10 @@ from ionos_openai.sandbox.wire import (
     SandboxResponse,
     error_answer,
     json_answer,
-    unauthorized,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
 _log = logging.getLogger("ionos_openai.sandbox")
 
@@ -85,6 +75,8 @@ _LONGEST_SIDE = 4096  # px
 _IMAGES = "/v1/images/"
 _SMALL = 128 * 128  # px
 _SHORT = 1000  # characters
+# Tests and load runs ask for the same small ones again and again.
+_small_placeholder = lru_cache(maxsize=256)(placeholder)
 _SLOW_BODY_PAUSE = 10.0  # seconds
 _SLOWEST, _FASTEST = 0.001, 1_000_000  # of time_scale
 
@@ -205,7 +197,7 @@ class Sandbox:
         fault = ""
         try:
             fault = self._next_fault(request)
-            response = MADE_UP[fault]() if fault in MADE_UP else self._serve(request, content)
+            response = faulty.MADE_UP[fault]() if fault in faulty.MADE_UP else self._serve(request, content)
         except Refusal as refusal:
             response = refusal.answer()
         with self._lock:
@@ -215,18 +207,18 @@ class Sandbox:
         return response
 
     def _spoilt(self, response: SandboxResponse, fault: str) -> SandboxResponse:
-        if fault in CONNECTION_FAULTS:
+        if fault in faulty.CONNECTION_FAULTS:
             pause = _SLOW_BODY_PAUSE / self._time_scale if fault == "slow-body" else 0.0
-            return replace(response, connection=CONNECTION_FAULTS[fault], pause=pause)
-        spoil = PICTURE_FAULTS.get(fault)
+            return replace(response, connection=faulty.CONNECTION_FAULTS[fault], pause=pause)
+        spoil = faulty.PICTURE_FAULTS.get(fault)
         return spoil(response) if spoil and response.status == 200 else response
 
     def _next_fault(self, request: SandboxRequest) -> str:
         """Return the name of the fault for this request, empty where none is due."""
-        exempt = frozenset() if request.path.startswith(_IMAGES) else PICTURE_FAULT_NAMES
+        exempt = frozenset() if request.path.startswith(_IMAGES) else faulty.PICTURE_FAULT_NAMES
         named = request.header("x-sandbox-fault").strip()
-        if named and named not in FAULT_NAMES:
-            faults = ", ".join(FAULT_NAMES)
+        if named and named not in faulty.FAULT_NAMES:
+            faults = ", ".join(faulty.FAULT_NAMES)
             raise Refusal(400, "unknown-fault", f"x-sandbox-fault names no fault; the faults are {faults}")
         if named:
             return "" if named in exempt else named
@@ -241,7 +233,7 @@ class Sandbox:
 
     def _serve(self, request: SandboxRequest, content: Content) -> SandboxResponse:
         if not self._is_authorized(request.token):
-            return unauthorized()
+            return wire.unauthorized()
         path = request.path.partition("?")[0]
         if wait := self._buckets.take(request.token or "", image=path.startswith(_IMAGES)):
             return rate_limit(max(1, math.ceil(wait)))
@@ -282,14 +274,16 @@ class Sandbox:
         for name, data in content.files:
             if name == "mask":
                 _picture_size(data, name)
-        return self._picture(prompt, model, _read_size(content, model) or _edit_size(*sizes[0], model), images)
+        size = _read_size(content, model) or _edit_size(*sizes[0], model)
+        return self._picture(prompt, model, size, tuple(images))
 
-    def _picture(self, prompt: str, model: str, size: tuple[int, int], images: Sequence[bytes] = ()) -> SandboxResponse:
+    def _picture(
+        self, prompt: str, model: str, size: tuple[int, int], images: tuple[bytes, ...] = ()
+    ) -> SandboxResponse:
         try:
-            if images or size[0] * size[1] > _SMALL or len(prompt) > _SHORT:
-                data = placeholder(prompt, model=model, size=size, format=self._format, inputs=images)
-            else:
-                data = _small_placeholder(prompt, model, size, self._format)
+            is_small = not images and size[0] * size[1] <= _SMALL and len(prompt) <= _SHORT
+            draw = _small_placeholder if is_small else placeholder
+            data = draw(prompt, model=model, size=size, format=self._format, inputs=images)
         except ValueError as error:
             raise Refusal(400, "edits", f"An input is {error}") from None
         usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
@@ -336,12 +330,6 @@ def _by_id(models: Iterable[str | Mapping[str, object]]) -> dict[str, dict[str, 
     return {str(entry["id"]): entry for entry in entries}
 
 
-@lru_cache(maxsize=256)
-def _small_placeholder(prompt: str, model: str, size: tuple[int, int], kind: PlaceholderFormat) -> bytes:
-    """Draw a small placeholder, or return it once more: tests and load runs ask for the same again and again."""
-    return placeholder(prompt, model=model, size=size, format=kind)
-
-
 def _required(content: Content, name: str) -> str:
     value = content.values.get(name)
     if not isinstance(value, str) or not value.strip():
@@ -371,19 +359,12 @@ def _read_size(content: Content, model: str) -> tuple[int, int] | None:
         raise Refusal(400, "size", "size must be WIDTHxHEIGHT, such as 1024x1024")
     if max(width, height) > _LONGEST_SIDE:
         raise Refusal(400, "size-limit", f"No side may be longer than {_LONGEST_SIDE} px")
-    known = find_model(model)
-    rule = known.size_rule if known else None
-    if known is None or rule is None or rule.allows(width, height):
-        return width, height
-    if rule.is_official:
-        raise Refusal(400, "size", f"{known.name} makes {rule.describe()}")
-    _log.warning(
-        "%s makes %s, as far as is known from a client's code; %s is drawn all the same, but the service may "
-        "refuse it.",
-        known.name,
-        rule.describe(),
-        size,
-    )
+    if broken := broken_rule(model, width, height):
+        rule, makes = broken
+        if rule.is_official:
+            raise Refusal(400, "size", makes)
+        doubt = "%s, as far as is known from a client's code; %s is drawn all the same, but the service may refuse it."
+        _log.warning(doubt, makes, size)
     return width, height
 
 

@@ -91,7 +91,8 @@ class Scrubber:
             request.body = self._form(request.body, content_type)
             request.headers["content-type"] = _FORM_TYPE
         else:
-            request.body = self._request_body(request.body)
+            # Versions of the SDK order the fields differently.
+            request.body = self._json(request.body, self._request_text, sort_keys=True)
         return request
 
     def answer(self, answer: dict[str, Any]) -> dict[str, Any]:
@@ -101,8 +102,8 @@ class Scrubber:
             raise ValueError(f"The answer's encoding {headers['content-encoding']} cannot be read, so not be scrubbed.")
         for trace in headers.get("x-trace-id", []):
             self._secrets.learn(trace, TRACE_ID)
-        body = self._answer_body(answer["body"]["string"])
-        headers = {name: [self._mask(one) for one in values] for name, values in headers.items()}
+        body = self._json(answer["body"]["string"], self._answer_text)
+        headers = {name: [self._mask(value) for value in values] for name, values in headers.items()}
         kept = _pick(headers, _ANSWER_HEADERS)
         if "x-trace-id" in kept:
             kept["x-trace-id"] = [TRACE_ID]
@@ -116,14 +117,6 @@ class Scrubber:
     def _request_text(self, text: str) -> str:
         """Mask a text that is sent; a picture in it becomes its digest, so that another one does not match."""
         return _LONG_BASE64.sub(lambda found: _digest(found[0].encode(), "characters"), self._mask(text))
-
-    def _request_body(self, body: bytes) -> bytes:
-        try:
-            value = _read_json(body)
-        except (ValueError, RecursionError):
-            return self._raw(body)
-        # Versions of the SDK order the fields differently.
-        return json.dumps(_each_text(value, self._request_text), indent=2, sort_keys=True).encode("ascii")
 
     def _form(self, body: bytes, content_type: str) -> bytes:
         """Write a form with a boundary that is always the same, sorted by field, its files as digests."""
@@ -144,13 +137,15 @@ class Scrubber:
             content = _digest(part.content, "bytes")
         return f'--{_BOUNDARY}\nContent-Disposition: form-data; name="{part.name}"{filename}\n\n{content}'
 
-    def _answer_body(self, body: bytes) -> bytes:
+    def _json(self, body: bytes, change: Callable[[str], str], *, sort_keys: bool = False) -> bytes:
         try:
-            value = _read_json(body)
+            # In JSON, the name of a trace id and the id itself are texts of their own.
+            value = json.loads(_without_named_traces(body.decode("utf-8-sig")))
         except (ValueError, RecursionError):
             return self._raw(body)
+        value = each_leaf(value, lambda leaf: change(leaf) if isinstance(leaf, str) else leaf)
         # ASCII alone: vcrpy writes files in the system's encoding and reads them as UTF-8.
-        return json.dumps(_each_text(value, self._answer_text), indent=2).encode("ascii")
+        return json.dumps(value, indent=2, sort_keys=sort_keys).encode("ascii")
 
     def _answer_text(self, text: str) -> str:
         masked = self._mask(text)
@@ -236,9 +231,9 @@ def source_of(path: Path) -> RecordedFrom:
         ValueError: The file does not say so, or says different things.
     """
     interactions = ReadableYaml.deserialize(path.read_text(encoding="utf-8"))["interactions"]
-    sources = [tuple(one["response"]["headers"].get(RECORDED_FROM, ())) for one in interactions]
+    sources = [tuple(played["response"]["headers"].get(RECORDED_FROM, ())) for played in interactions]
     for source in get_args(RecordedFrom):
-        if sources and all(one == (source,) for one in sources):
+        if sources and all(found == (source,) for found in sources):
             return cast("RecordedFrom", source)
     raise ValueError(f"{path.name} does not say who answered: each answer needs the header {RECORDED_FROM}.")
 
@@ -272,15 +267,5 @@ def _without_named_traces(text: str) -> str:
     return _NAMED_TRACE.sub(rf"\g<1>{TRACE_ID}", text)
 
 
-def _read_json(body: bytes) -> object:
-    """Parse a body without the trace ids that it names as such: in JSON, name and value are texts of their own."""
-    return json.loads(_without_named_traces(body.decode("utf-8-sig")))
-
-
 def _digest(data: bytes, unit: str) -> str:
     return f"<{len(data)} {unit}, sha256 {hashlib.sha256(data).hexdigest()[:16]}>"
-
-
-def _each_text(value: object, change: Callable[[str], str]) -> object:
-    """Return parsed JSON with each text in it changed, those of keys too."""
-    return each_leaf(value, lambda leaf: change(leaf) if isinstance(leaf, str) else leaf)

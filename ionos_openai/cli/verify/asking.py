@@ -79,6 +79,7 @@ class Asker:
         sleep: Waits for so many seconds.
 
     Attributes:
+        spend: The most pictures to ask for.
         asked: How many pictures were asked for.
         exchanges: What was asked and what came, scrubbed, since it was last emptied.
     """
@@ -95,7 +96,7 @@ class Asker:
         """Ask with a copy of `client`; see the class for the arguments."""
         self._client = _as_it_is(client, paced=True)
         self._hurrying = _as_it_is(client, paced=False)
-        self._spend, self._spacing = spend, spacing
+        self.spend, self._spacing = spend, spacing
         self._clock, self.sleep = clock, sleep
         self._next_at = clock()
         self._lock = threading.Lock()
@@ -106,14 +107,9 @@ class Asker:
         self.exchanges: list[dict[str, object]] = []
 
     @property
-    def spend(self) -> int:
-        """The most pictures to ask for."""
-        return self._spend
-
-    @property
     def left(self) -> int:
         """How many pictures may still be asked for."""
-        return self._spend - self.asked
+        return self.spend - self.asked
 
     def mask(self, text: str) -> str:
         """Return a text as it may be shown, in one line."""
@@ -164,7 +160,7 @@ class Asker:
         with ThreadPoolExecutor(max_workers=count) as pool:
             futures: list[Future[Answer]] = []
             for _ in range(count):
-                if any(one.done() and not one.exception() and one.result().status == 429 for one in futures):
+                if any(sent.done() and not sent.exception() and sent.result().status == 429 for sent in futures):
                     break
                 futures.append(pool.submit(self._once, question, self._hurrying))
                 if spacing:
@@ -194,9 +190,7 @@ class Asker:
         """Count what a request asks for before it is sent."""
         pictures = question.pictures * times
         if pictures > self.left:
-            raise NotAsked(
-                f"asks for {pictures} more pictures, and {self.left} of {self._spend} may still be asked for"
-            )
+            raise NotAsked(f"asks for {pictures} more pictures, and {self.left} of {self.spend} may still be asked for")
         self.asked += pictures
 
     def _wait_for_turn(self) -> None:

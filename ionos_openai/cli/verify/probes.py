@@ -161,7 +161,7 @@ def judge_unauthorized(answer: Answer) -> str:
     trace = answer.headers.get("x-trace-id", "")
     is_traced = re.fullmatch(r"[0-9a-f]{32}", trace)
     return _joined(
-        "" if _is_same(answer, unauthorized()) else answer.describe(),
+        _differs(answer, unauthorized()),
         "" if is_traced else "x-trace-id is not 32 hex digits" if trace else "no header x-trace-id",
     )
 
@@ -227,14 +227,9 @@ def judge_jpeg(answer: Answer) -> str:
     return "" if found == _JPEG else found
 
 
-def judge_refusal(answer: Answer, *, status: int = 400) -> str:
-    """Look for a status."""
-    return "" if answer.status == status else answer.describe()
-
-
-def judge_unknown_model(answer: Answer) -> str:
-    """Look for a 400 with an empty body."""
-    return "" if answer.status == 400 and not answer.body else answer.describe()
+def judge_refusal(answer: Answer, *, status: int = 400, empty: bool = False) -> str:
+    """Look for a status, and for an empty body where it is to be `empty`."""
+    return "" if answer.status == status and not (empty and answer.body) else answer.describe()
 
 
 def judge_shape(answer: Answer) -> str:
@@ -287,11 +282,6 @@ def judge_embeddings(answer: Answer) -> str:
     vector = entries[0].get("embedding") if entries else None
     fits = isinstance(vector, list) and vector and all(isinstance(number, int | float) for number in vector)
     return "" if answer.status == 200 and fits else answer.describe()
-
-
-def judge_backend_failure(answer: Answer) -> str:
-    """Compare with the recorded 500."""
-    return "" if _is_same(answer, server_error()) else answer.describe()
 
 
 def judge_rate_limit(burst: Burst) -> str:
@@ -394,7 +384,7 @@ PROBES: dict[str, Probe] = {
     ),
     "size-limit": Probe(ask=lambda asking: judge_refusal(asking.image(_FLUX2, size="4112x64")), pictures=1),
     "unknown-model": Probe(
-        ask=lambda asking: judge_unknown_model(asking.image("nobody/nothing", size=DEFAULT_SIZE)), pictures=1
+        ask=lambda asking: judge_refusal(asking.image("nobody/nothing", size=DEFAULT_SIZE), empty=True), pictures=1
     ),
     "ignored-parameters": Probe(ask=_ignored_parameters, pictures=1, shared=(_FLUX2,)),
     "edits": Probe(ask=lambda asking: judge_picture(asking.edit(_FLUX2), size=(128, 96)), pictures=1),
@@ -407,7 +397,7 @@ PROBES: dict[str, Probe] = {
     "request-limit": Probe(ask=_request_limit, limits=True),
     "chat": Probe(ask=_chat, tokens=True),
     "embeddings": Probe(ask=lambda asking: judge_embeddings(_embedding(asking, "float")), tokens=True),
-    "embeddings-base64": Probe(ask=lambda asking: judge_backend_failure(_embedding(asking, "base64")), tokens=True),
+    "embeddings-base64": Probe(ask=lambda asking: _differs(_embedding(asking, "base64"), server_error()), tokens=True),
 }
 """How each row is asked, by its name."""
 
@@ -446,8 +436,9 @@ def _labelled(label: str, difference: str) -> str:
     return difference and f"{label}: {difference}"
 
 
-def _is_same(answer: Answer, recorded: SandboxResponse) -> bool:
-    return answer.status == recorded.status and answer.json() == json.loads(recorded.body)
+def _differs(answer: Answer, recorded: SandboxResponse) -> str:
+    is_same = answer.status == recorded.status and answer.json() == json.loads(recorded.body)
+    return "" if is_same else answer.describe()
 
 
 def _png(width: int, height: int) -> bytes:
