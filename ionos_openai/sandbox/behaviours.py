@@ -1,6 +1,6 @@
-"""What the stand-in does, and how each of its behaviours is known.
+"""What the sandbox does, and how each of its behaviours is known.
 
-Nothing in here was tried against the live service. A row's basis is that of the behaviour itself; what the stand-in
+Nothing in here was tried against the live service. A row's basis is that of the behaviour itself; what the sandbox
 had to decide beside it, since nobody has published it, stands in `chosen`.
 """
 
@@ -15,13 +15,13 @@ BehaviourBasis: TypeAlias = Literal["DOC", "REC", "CODE", "INF", "choice"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """One thing that the stand-in does.
+    """One thing that the sandbox does.
 
     Attributes:
-        name: What it is called; an error that the stand-in made up has the code "sandbox-" and this name.
-        does: What the stand-in does.
+        name: What it is called; an error that the sandbox made up has the code "sandbox-" and this name.
+        does: What the sandbox does.
         basis: How it is known that the service does so.
-        chosen: What the stand-in had to decide about it; empty where nothing.
+        chosen: What the sandbox had to decide about it; empty where nothing.
     """
 
     name: str

@@ -39,7 +39,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedRequest:
-    """A request as the stand-in keeps it: no header, no token, no base64.
+    """A request as the sandbox keeps it: no header, no token, no base64.
 
     Attributes:
         method: "GET", "POST" and the like.

@@ -1,4 +1,4 @@
-"""Faults that the stand-in shows when it is asked to, so that programs can be tested against them."""
+"""Faults that the sandbox shows when it is asked to, so that programs can be tested against them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the stand-in was asked and what it answered, told to whoever asks it at /sandbox/."""
+"""What the sandbox was asked and what it answered, told to whoever asks it at /sandbox/."""
 
 from __future__ import annotations
 

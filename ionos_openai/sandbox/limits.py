@@ -2,7 +2,7 @@
 
 Source: IONOS documentation of the AI Model Hub's limits, 2026-11: per contract 5 requests a second, 10 in a burst;
 images 10 a minute, 20 in a burst, the burst refilled at the base rate; past a limit 429 with Retry-After. Tokens stand
-for contracts here, since the stand-in knows no others.
+for contracts here, since the sandbox knows no others.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The stand-in over HTTP, for clients in any language.
+"""The sandbox over HTTP, for clients in any language.
 
 uvicorn serves it: the most used of Python's ASGI servers, maintained by the people around Starlette and FastAPI, pure
 Python with its plain parser (h11), so that it installs wherever Python runs, and it can stream and hold back answers
-without a thread for each. On top of it is one small ASGI application; a framework would only add what the stand-in
+without a thread for each. On top of it is one small ASGI application; a framework would only add what the sandbox
 does not have.
 
 Pictures are drawn in threads, so that a large one holds up nobody's connection.
@@ -42,10 +42,10 @@ _FORBIDDEN = (errno.EACCES, errno.EPERM, getattr(errno, "WSAEACCES", errno.EACCE
 
 
 class SandboxServer:
-    """Serves a stand-in over HTTP: in a thread for as long as a `with` block, or until Ctrl-C with `run()`.
+    """Serves a sandbox over HTTP: in a thread for as long as a `with` block, or until Ctrl-C with `run()`.
 
     Args:
-        sandbox: The stand-in; by default one that counts no limits.
+        sandbox: The sandbox; by default one that counts no limits.
         host: The address to listen on, never blank. Only this machine reaches the default.
         port: The port to listen on, 0 for any that is free.
 
@@ -53,7 +53,7 @@ class SandboxServer:
         ConfigurationError: uvicorn is not installed, or nobody may listen there: the port is taken or needs rights.
 
     Attributes:
-        sandbox: The stand-in.
+        sandbox: The sandbox.
         host: The address that it listens on, in numbers.
         port: The port that it listens on.
     """
@@ -129,7 +129,7 @@ def _uvicorn_server(application: _Application) -> uvicorn.Server:
         log_level="critical",  # it would report each connection that a fault ends as our mistake
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=0,  # nobody needs the answers of a stand-in that is told to stop
+        timeout_graceful_shutdown=0,  # nobody needs the answers of a sandbox that is told to stop
     )
     return uvicorn.Server(config)
 
@@ -164,7 +164,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Application:
-    """The stand-in as an ASGI application."""
+    """The sandbox as an ASGI application."""
 
     def __init__(self, sandbox: Sandbox, pool: ThreadPoolExecutor) -> None:
         self._sandbox = sandbox

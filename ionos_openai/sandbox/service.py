@@ -1,4 +1,4 @@
-"""The stand-in itself: what it answers to which request.
+"""The sandbox itself: what it answers to which request.
 
 Every refusal carries the name of its row in `behaviours.py`, which says how the behaviour is known.
 """
@@ -124,7 +124,7 @@ class Sandbox:
         time_scale: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Set up a stand-in; see the class for the arguments."""
+        """Set up a sandbox; see the class for the arguments."""
         if unknown_model not in ("empty-400", "not-found"):
             raise ValueError(f"unknown_model is 'empty-400' or 'not-found', not {unknown_model!r}.")
         if image_format not in (None, "JPEG", "PNG", "WEBP"):

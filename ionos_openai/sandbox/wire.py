@@ -13,12 +13,12 @@ ConnectionFault: TypeAlias = Literal["", "timeout", "cut-body", "slow-body"]
 """What goes wrong with the connection, and not with the answer."""
 
 SANDBOX_HEADER = "x-sandbox"
-"""The header that each of the stand-in's answers has, and none of the service's."""
+"""The header that each of the sandbox's answers has, and none of the service's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxRequest:
-    """A request to the stand-in.
+    """A request to the sandbox.
 
     Attributes:
         method: "GET", "POST" and the like.
@@ -45,7 +45,7 @@ class SandboxRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxResponse:
-    """The stand-in's answer.
+    """The sandbox's answer.
 
     Attributes:
         status: The HTTP status.

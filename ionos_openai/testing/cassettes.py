@@ -169,7 +169,7 @@ def shrink_base64(text: str) -> str:
 
 
 def shrink_picture(data: bytes) -> bytes:
-    """Shrink a picture to at most 8 x 8 px, in its own format; the stand-in's mark stays.
+    """Shrink a picture to at most 8 x 8 px, in its own format; the sandbox's mark stays.
 
     Raises:
         ValueError: It is no picture that Pillow can read.

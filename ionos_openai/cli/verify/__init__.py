@@ -1,6 +1,6 @@
-"""The stand-in's table of behaviours, asked of a service: where is the stand-in wrong?
+"""The sandbox's table of behaviours, asked of a service: where is the sandbox wrong?
 
-Nobody who wrote the stand-in could reach the service. Each row of the table that can be asked has a probe, which asks
+Nobody who wrote the sandbox could reach the service. Each row of the table that can be asked has a probe, which asks
 through a real client and compares; each row that cannot has the reason.
 """
 
@@ -37,7 +37,7 @@ class RowFinding:
     Attributes:
         behaviour: The row.
         verdict: What was found.
-        text: What came, or why nothing was asked; empty where it is as the stand-in does. It holds no secret.
+        text: What came, or why nothing was asked; empty where it is as the sandbox does. It holds no secret.
         pictures: How many pictures were asked for.
         is_token_problem: Whether nothing came because the token was refused.
         exchanges: What was asked and what came, scrubbed, as JSON can hold it.

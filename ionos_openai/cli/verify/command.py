@@ -1,4 +1,4 @@
-"""`ionos-openai verify`: what the stand-in does, asked of the service."""
+"""`ionos-openai verify`: what the sandbox does, asked of the service."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def run(connection: Connection, options: VerifyOptions, terminal: Terminal) -> i
     """Ask, and tell row by row what was found.
 
     Returns:
-        The exit code: 0 where every row that was asked is as the stand-in's, 1 where one differs, 77 where the token
+        The exit code: 0 where every row that was asked is as the sandbox's, 1 where one differs, 77 where the token
         was refused, 75 where a row had no answer.
 
     Raises:

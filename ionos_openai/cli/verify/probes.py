@@ -1,7 +1,7 @@
 """How each row of the table of behaviours is asked of a service, and what counts as the same.
 
-The texts of refusals and the codes that begin with "sandbox-" are the stand-in's own, so that they are not compared:
-of a refusal its status counts, and its shape in a row of its own. Whatever else the stand-in decided counts: that a
+The texts of refusals and the codes that begin with "sandbox-" are the sandbox's own, so that they are not compared:
+of a refusal its status counts, and its shape in a row of its own. Whatever else the sandbox decided counts: that a
 service answers otherwise is what a report is for.
 """
 
