@@ -77,22 +77,15 @@ def select_image_models(entries: Iterable[object]) -> list[ImageModel]:
     Returns:
         One `ImageModel` per model, in the catalogue's order, then by name.
     """
-    known = {model.id: model for model in CATALOGUE}
-    found: dict[str, ImageModel] = {}
-    for entry in entries:
-        identifier = entry.get("id") if isinstance(entry, dict) else getattr(entry, "id", None)
-        if not isinstance(identifier, str) or identifier in found:
-            continue
-        if identifier in known:
-            found[identifier] = known[identifier]
-        elif makes_images(identifier):
-            name = identifier.rpartition("/")[2]
-            found[identifier] = ImageModel(id=identifier, name=name, reason="name pattern")
-    order = list(known)
-    return sorted(
-        found.values(),
-        key=lambda model: (order.index(model.id) if model.id in known else len(order), model.name.lower()),
-    )
+    ids = [entry.get("id") if isinstance(entry, dict) else getattr(entry, "id", None) for entry in entries]
+    offered = dict.fromkeys(identifier for identifier in ids if isinstance(identifier, str))
+    known = [model for model in CATALOGUE if model.id in offered]
+    others = [
+        ImageModel(id=identifier, name=identifier.rpartition("/")[2], reason="name pattern")
+        for identifier in offered
+        if find_model(identifier) is None and makes_images(identifier)
+    ]
+    return [*known, *sorted(others, key=lambda model: model.name.lower())]
 
 
 def makes_images(identifier: str) -> bool:

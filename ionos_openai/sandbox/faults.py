@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 import pybase64
 
@@ -77,9 +77,7 @@ PICTURE_FAULTS: dict[str, Callable[[SandboxResponse], SandboxResponse]] = {
 }
 """Faults that spoil a picture which was drawn as asked."""
 
-CONNECTION_FAULTS: dict[str, ConnectionFault] = {
-    name: cast("ConnectionFault", name) for name in get_args(ConnectionFault) if name
-}
+CONNECTION_FAULTS: dict[str, ConnectionFault] = {name: name for name in get_args(ConnectionFault) if name}
 """Faults of the connection, whatever it carries."""
 
 FAULT_NAMES = tuple(sorted({*MADE_UP, *PICTURE_FAULTS, *CONNECTION_FAULTS}))

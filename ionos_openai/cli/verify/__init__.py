@@ -77,7 +77,7 @@ def verify(
     Yields:
         What was found, row by row, in the order of the table.
     """
-    asker = Asker(client, spend=spend, spacing=spacing, clock=clock, sleep=sleep)
+    asker = Asker(client=client, spend=spend, spacing=spacing, clock=clock, sleep=sleep)
     asking = Asking(asker=asker, limits=limits)
     for behaviour in BEHAVIOURS:
         before = asker.asked

@@ -6,9 +6,8 @@ What is sent is counted before it is sent. Nothing is sent twice by itself but a
 from __future__ import annotations
 
 import contextlib
-import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -67,44 +66,36 @@ class Burst:
     seconds: float
 
 
+@dataclass(slots=True, kw_only=True)
 class Asker:
     """Asks one service.
 
-    Args:
-        client: A client of `create_client`, or any of the SDK's. Retries and changes of requests are off, waiting for
-            the contract's limits stays as it is.
+    Attributes:
+        client: A client of `create_client`, or any of the SDK's; it is asked by a copy. Retries and changes of requests
+            are off, waiting for the contract's limits stays as it is.
         spend: The most pictures to ask for.
         spacing: Seconds from one request to the next, at least.
         clock: Returns seconds that never run backwards.
         sleep: Waits for so many seconds.
-
-    Attributes:
-        spend: The most pictures to ask for.
         asked: How many pictures were asked for.
         exchanges: What was asked and what came, scrubbed, since it was last emptied.
     """
 
-    def __init__(
-        self,
-        client: openai.OpenAI,
-        *,
-        spend: int,
-        spacing: float,
-        clock: Callable[[], float],
-        sleep: Callable[[float], None],
-    ) -> None:
-        """Ask with a copy of `client`; see the class for the arguments."""
-        self._client = _as_it_is(client, paced=True)
-        self._hurrying = _as_it_is(client, paced=False)
-        self.spend, self._spacing = spend, spacing
-        self._clock, self.sleep = clock, sleep
-        self._next_at = clock()
-        self._lock = threading.Lock()
-        self._keeper = Keeper()
-        if isinstance(client.api_key, str):
-            self._keeper.learn(client.api_key)
-        self.asked = 0
-        self.exchanges: list[dict[str, object]] = []
+    client: openai.OpenAI
+    spend: int
+    spacing: float
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    asked: int = 0
+    exchanges: list[dict[str, object]] = field(default_factory=list)
+    _next_at: float = 0.0
+    _keeper: Keeper = field(default_factory=Keeper)
+
+    def __post_init__(self) -> None:
+        """Know the token, which is to be hidden."""
+        self._next_at = self.clock()
+        if isinstance(self.client.api_key, str):
+            self._keeper.learn(self.client.api_key)
 
     @property
     def left(self) -> int:
@@ -156,28 +147,30 @@ class Asker:
         """
         question = _Question(method="GET" if body is None else "POST", path=path, body=body, pictures=pictures)
         self._count(question, times=count)
-        started = self._clock()
+        hurrying = _as_it_is(self.client, paced=False)
+        started = self.clock()
         with ThreadPoolExecutor(max_workers=count) as pool:
             futures: list[Future[Answer]] = []
             for _ in range(count):
                 if any(sent.done() and not sent.exception() and sent.result().status == 429 for sent in futures):
                     break
-                futures.append(pool.submit(self._once, question, self._hurrying))
+                futures.append(pool.submit(self._once, question, hurrying))
                 if spacing:
                     self.sleep(spacing)
         self.asked -= pictures * (count - len(futures))
         answers = [future.result() for future in futures]
-        seconds = self._clock() - started
+        seconds = self.clock() - started
         for status in sorted({answer.status for answer in answers}):
             self._keep(question, next(answer for answer in answers if answer.status == status))
         refused = tuple(answer for answer in answers if answer.status == 429)
         return Burst(passed=len(answers) - len(refused), refused=refused, seconds=seconds)
 
     def _patiently(self, question: _Question) -> Answer:
+        client = _as_it_is(self.client, paced=True)
         for left in reversed(range(_TRIES)):
             self._count(question)
             self._wait_for_turn()
-            answer = self._once(question, self._client)
+            answer = self._once(question, client)
             self._keep(question, answer)
             if answer.status != 429 or not left or question.pictures > self.left:
                 break
@@ -194,10 +187,10 @@ class Asker:
         self.asked += pictures
 
     def _wait_for_turn(self) -> None:
-        wait = self._next_at - self._clock()
+        wait = self._next_at - self.clock()
         if wait > 0:
             self.sleep(wait)
-        self._next_at = self._clock() + self._spacing
+        self._next_at = self.clock() + self.spacing
 
     def _once(self, question: _Question, client: openai.OpenAI) -> Answer:
         try:
@@ -206,8 +199,7 @@ class Asker:
             # Some of ours are an APIStatusError too, with an answer that nobody sent.
             self._learn(getattr(error, "request", None))
             reason = self.mask(_reason(error))
-            with self._lock:
-                self.exchanges.append({"request": question.facts(self._keeper), "error": reason})
+            self.exchanges.append({"request": question.facts(self._keeper), "error": reason})
             raise NoAnswer(reason, token=isinstance(error, openai.AuthenticationError)) from None
         except openai.APIStatusError as error:
             response = error.response
@@ -228,8 +220,7 @@ class Asker:
             "headers": self._keeper.headers(answer.headers),
             "body": self._keeper.body(answer.body) if answer.body else None,
         }
-        with self._lock:
-            self.exchanges.append(facts)
+        self.exchanges.append(facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
