@@ -16,7 +16,7 @@ _OURS = ("ionos_openai", "openai")
 # Where a call was handed to a loop or a pool, what lies further out is not the line that made it.
 _ENDS = ("asyncio", "anyio", "trio", "uvloop", "threading", "concurrent", "sniffio")
 # Where the standard library lies, installed packages, and the commands that start them.
-_INSTALLED = ("<frozen ", *(str(Path(one).parent) + os.sep for one in (warnings.__file__, sys.executable) if one))
+_INSTALLED = ("<frozen ", *(str(Path(path).parent) + os.sep for path in (warnings.__file__, sys.executable) if path))
 _PACKAGES = ("site-packages", "dist-packages")
 
 _seen: set[tuple[str, str, int]] = set()

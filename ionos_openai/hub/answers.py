@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ionos_openai.errors.masking import mask_body
+from ionos_openai.errors.words import printable
 
 _LONGEST_MESSAGE = 500
 _LONGEST_CODE = 80
@@ -80,7 +81,5 @@ def _strip_html(text: str) -> str:
 def _presentable(text: str | None, *, longest: int = _LONGEST_MESSAGE) -> str | None:
     if not text:
         return None
-    # A terminal's control sequences and lone surrogates come from the other side too: neither belongs on a screen.
-    text = "".join(letter if letter.isprintable() else " " for letter in text[: 20 * _LONGEST_MESSAGE])
-    text = " ".join(text.split())
+    text = " ".join(printable(text[: 20 * _LONGEST_MESSAGE]).split())
     return (text if len(text) <= longest else text[: longest - 1] + "…") or None

@@ -30,7 +30,7 @@ DEFAULT_SIZE = "1024x1024"
 # Source: OpenAI's deprecations page, as of 2026-11.
 OPENAI_RETIRED = {"dall-e-2": "2026-05-12", "dall-e-3": "2026-05-12", "gpt-image-1": "2026-10-23"}
 _DOCS = "https://docs.ionos.com/cloud/ai/ai-model-hub"
-_RECORDED = "recorded GET /v1/models answers"
+_SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,16 +121,28 @@ class ImageModel:
     sources: tuple[Source, ...] = ()
 
 
+_AUTUMN_2026 = date(2026, 11, 1)
+
+
+def _sources(identifier: str, *, documented: date, recorded: date) -> tuple[Source, ...]:
+    """Return where a model was seen: in the documentation, in the service's list, and on its page of weights."""
+    return (
+        Source(page=_DOCS, seen=documented, basis="DOC"),
+        Source(page="recorded GET /v1/models answers", seen=recorded, basis="REC"),
+        Source(page=f"https://huggingface.co/{identifier}", seen=_AUTUMN_2026, basis="DOC"),
+    )
+
+
 CATALOGUE: tuple[ImageModel, ...] = (
     ImageModel(
-        id="black-forest-labs/FLUX.1-schnell",
+        id=DEFAULT_IMAGE_MODEL,
         name="FLUX.1-schnell",
         purpose="artistic, stylised images from text",
         reason="catalogue",
         can_edit=False,
         size_rule=SizeRule(
             choices=("1024x1024", "1024x1792", "1792x1024"),
-            source=Source(page=_DOCS, seen=date(2026, 11, 1), basis="DOC"),
+            source=Source(page=_DOCS, seen=_AUTUMN_2026, basis="DOC"),
         ),
         licence="Apache-2.0",
         price=Price(
@@ -139,18 +151,10 @@ CATALOGUE: tuple[ImageModel, ...] = (
             source=Source(page="published by IONOS staff", seen=date(2026, 6, 2), basis="DOC"),
         ),
         prompt_limit=256,
-        sources=(
-            Source(page=_DOCS, seen=date(2026, 11, 1), basis="DOC"),
-            Source(page=_RECORDED, seen=date(2026, 8, 1), basis="REC"),
-            Source(
-                page="https://huggingface.co/black-forest-labs/FLUX.1-schnell",
-                seen=date(2026, 11, 1),
-                basis="DOC",
-            ),
-        ),
+        sources=_sources(DEFAULT_IMAGE_MODEL, documented=_AUTUMN_2026, recorded=date(2026, 8, 1)),
     ),
     ImageModel(
-        id="black-forest-labs/FLUX.2-klein-4B",
+        id=DEFAULT_EDIT_MODEL,
         name="FLUX.2-klein-4B",
         purpose="compact; makes and edits images",
         reason="catalogue",
@@ -159,35 +163,19 @@ CATALOGUE: tuple[ImageModel, ...] = (
             multiple_of=16,
             minimum=64,
             maximum=2048,
-            source=Source(page="a public client's code", seen=date(2026, 11, 1), basis="CODE"),
+            source=Source(page="a public client's code", seen=_AUTUMN_2026, basis="CODE"),
         ),
         licence="Apache-2.0",
-        sources=(
-            Source(page=_DOCS, seen=date(2026, 11, 1), basis="DOC"),
-            Source(page=_RECORDED, seen=date(2026, 8, 1), basis="REC"),
-            Source(
-                page="https://huggingface.co/black-forest-labs/FLUX.2-klein-4B",
-                seen=date(2026, 11, 1),
-                basis="DOC",
-            ),
-        ),
+        sources=_sources(DEFAULT_EDIT_MODEL, documented=_AUTUMN_2026, recorded=date(2026, 8, 1)),
     ),
     ImageModel(
-        id="stabilityai/stable-diffusion-xl-base-1.0",
+        id=_SDXL,
         name="stable-diffusion-xl-base-1.0",
         purpose="photorealistic images from text",
         reason="catalogue",
         can_edit=False,
         licence="CreativeML Open RAIL++-M",
         retired=True,
-        sources=(
-            Source(page=_DOCS, seen=date(2025, 8, 1), basis="DOC"),
-            Source(page=_RECORDED, seen=date(2025, 8, 1), basis="REC"),
-            Source(
-                page="https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0",
-                seen=date(2026, 11, 1),
-                basis="DOC",
-            ),
-        ),
+        sources=_sources(_SDXL, documented=date(2025, 8, 1), recorded=date(2025, 8, 1)),
     ),
 )

@@ -19,11 +19,13 @@ import pybase64
 from openai.types import ImagesResponse, images_response
 
 from ionos_openai.errors import InvalidRequestError, UnsupportedParameterError
+from ionos_openai.errors.numbers import is_whole_number
+from ionos_openai.errors.words import EMPTY_PROMPT
 from ionos_openai.files.formats import MEDIA_TYPES, FormatError, recognise
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, SizeRule
 from ionos_openai.hub.models import (
+    broken_rule,
     check_size,
-    find_model,
     is_openai_model,
     parse_size,
     resolve_model,
@@ -115,7 +117,7 @@ def check_prompt(prompt: object) -> None:
     if not isinstance(prompt, str):
         raise InvalidRequestError(f"The prompt is {type(prompt).__name__}, not text.")
     if not prompt.strip():
-        raise InvalidRequestError("The prompt is empty: say what the picture shows.")
+        raise InvalidRequestError(EMPTY_PROMPT)
     try:
         prompt.encode()
     except UnicodeEncodeError as error:
@@ -131,7 +133,7 @@ def check_number(n: object) -> int:
     Raises:
         InvalidRequestError: It is not a whole number from 1 to 100.
     """
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST_PICTURES:
+    if not is_whole_number(n) or not 1 <= n <= MOST_PICTURES:
         raise InvalidRequestError(
             f"n is {n!r}: it must be a whole number from 1 to {MOST_PICTURES}. "
             "For hundreds of pictures use generate_batch."
@@ -174,19 +176,14 @@ def _adapt_size(sent: dict[str, object]) -> list[Change]:
         return [Change(kind="size", message=f"size='auto' becomes {DEFAULT_SIZE}: write size={DEFAULT_SIZE!r}.")]
     width, height = parse_size(size)  # type: ignore[arg-type]  # what is no text is refused there
     sent["size"] = size = f"{width}x{height}"
-    known = find_model(model)
-    rule = known.size_rule if known else None
-    if known is None or rule is None or rule.allows(width, height):
+    broken = broken_rule(model, width, height)
+    if broken is None:
         return []
-    if rule.is_official:
-        sent["size"] = nearest = nearest_size(width, height, rule)
-        return [
-            Change(
-                kind="size",
-                message=f"{known.name} makes {rule.describe()}, so {size} becomes {nearest}: write size={nearest!r}.",
-            )
-        ]
-    return [Change(kind=SIZE_DOUBT, message=check_size(size, model) or "")]
+    rule, makes = broken
+    if not rule.is_official:
+        return [Change(kind=SIZE_DOUBT, message=check_size(size, model) or "")]
+    sent["size"] = nearest = nearest_size(width, height, rule)
+    return [Change(kind="size", message=f"{makes}, so {size} becomes {nearest}: write size={nearest!r}.")]
 
 
 def nearest_size(width: int, height: int, rule: SizeRule) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from ionos_openai.errors import ConfigurationError, InvalidTokenError, UntrustedHostError
+from ionos_openai.errors.numbers import is_whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -40,7 +41,7 @@ class TokenFacts:
     """What can be read from a token without a key.
 
     Attributes:
-        kind: "jwt", "opaque" (not readable as a JWT: let through) or "sandbox" (the stand-in's, no secret).
+        kind: "jwt", "opaque" (not readable as a JWT: let through) or "sandbox" (the sandbox's, no secret).
         expires: When it ends, in UTC; None where it does not say.
         contract: The contract's number; None where it does not say.
         may_use_hub: Whether its privileges name the AI Model Hub; None where it lists none.
@@ -85,7 +86,7 @@ def read_token(token: str) -> TokenFacts:
     return TokenFacts(
         kind="jwt",
         expires=_timestamp(payload.get("exp")),
-        contract=str(contract) if isinstance(contract, (int, str)) and not isinstance(contract, bool) else None,
+        contract=str(contract) if isinstance(contract, str) or is_whole_number(contract) else None,
         may_use_hub=_HUB_PRIVILEGE in privileges if isinstance(privileges, list) and privileges else None,
     )
 
@@ -203,7 +204,12 @@ def check_base_url(url: str, *, origin: str, named_in_code: bool, allowed_hosts:
     """
     check_secure(url, origin=origin)
     host = _host(url)
-    if named_in_code or is_ionos_host(host) or is_loopback(host) or host in {one.lower() for one in allowed_hosts}:
+    if (
+        named_in_code
+        or is_ionos_host(host)
+        or is_loopback(host)
+        or host in {allowed.lower() for allowed in allowed_hosts}
+    ):
         return
     raise UntrustedHostError(
         f"{origin} points at {host}, which is not a host of ionos.com, so the token was not sent there. If it is "
@@ -242,9 +248,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def same_origin(one: str, other: str) -> bool:
+def same_origin(url: str, other: str) -> bool:
     """Tell whether two URLs have the same scheme, host and port."""
-    first, second = _split(one), _split(other)
+    first, second = _split(url), _split(other)
     return first is not None and second is not None and _origin(first) == _origin(second)
 
 

@@ -14,12 +14,8 @@ from typing import TYPE_CHECKING
 import openai
 
 from ionos_openai.errors import InvalidRequestError, UnknownModelError
-from ionos_openai.hub.catalogue import (
-    CATALOGUE,
-    OPENAI_RETIRED,
-    ImageModel,
-    Source,
-)
+from ionos_openai.errors.numbers import is_whole_number
+from ionos_openai.hub.catalogue import CATALOGUE, OPENAI_RETIRED, ImageModel, SizeRule, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,22 +77,15 @@ def select_image_models(entries: Iterable[object]) -> list[ImageModel]:
     Returns:
         One `ImageModel` per model, in the catalogue's order, then by name.
     """
-    known = {model.id: model for model in CATALOGUE}
-    found: dict[str, ImageModel] = {}
-    for entry in entries:
-        identifier = entry.get("id") if isinstance(entry, dict) else getattr(entry, "id", None)
-        if not isinstance(identifier, str) or identifier in found:
-            continue
-        if identifier in known:
-            found[identifier] = known[identifier]
-        elif makes_images(identifier):
-            name = identifier.rpartition("/")[2]
-            found[identifier] = ImageModel(id=identifier, name=name, reason="name pattern")
-    order = list(known)
-    return sorted(
-        found.values(),
-        key=lambda model: (order.index(model.id) if model.id in known else len(order), model.name.lower()),
-    )
+    ids = [entry.get("id") if isinstance(entry, dict) else getattr(entry, "id", None) for entry in entries]
+    offered = dict.fromkeys(identifier for identifier in ids if isinstance(identifier, str))
+    known = [model for model in CATALOGUE if model.id in offered]
+    others = [
+        ImageModel(id=identifier, name=identifier.rpartition("/")[2], reason="name pattern")
+        for identifier in offered
+        if find_model(identifier) is None and makes_images(identifier)
+    ]
+    return [*known, *sorted(others, key=lambda model: model.name.lower())]
 
 
 def makes_images(identifier: str) -> bool:
@@ -184,13 +173,13 @@ def resolve_model(name: str, candidates: Iterable[str] | None = None) -> str:
         raise UnknownModelError(f"The model {problem}: name one, such as FLUX.1-schnell.", candidates=offered)
     wanted = name.strip().lower()
     ids = [model.id for model in CATALOGUE] if candidates is None else list(candidates)
-    exact = [one for one in ids if wanted in (one.lower(), one.lower().rpartition("/")[2])]
+    exact = [known for known in ids if wanted in (known.lower(), known.lower().rpartition("/")[2])]
     if len(exact) == 1:
         return exact[0]
     if "/" in wanted:
         return name.strip()
     wanted = _NICKNAMES.get(wanted, wanted)
-    matches = exact or [one for one in ids if _is_short_for(wanted, one)]
+    matches = exact or [known for known in ids if _is_short_for(wanted, known)]
     if len(matches) == 1:
         return matches[0]
     if matches:
@@ -225,7 +214,7 @@ def _no_match(name: str, offered: list[str]) -> str:
 def suggest_model(name: str, candidates: Iterable[str] | None = None) -> str | None:
     """Return the known image model whose id looks most like `name`, or None where none does."""
     ids = [model.id for model in CATALOGUE if not model.retired] if candidates is None else list(candidates)
-    spellings = {part: one for one in ids for part in (one.lower(), one.lower().rpartition("/")[2])}
+    spellings = {part: known for known in ids for part in (known.lower(), known.lower().rpartition("/")[2])}
     close = difflib.get_close_matches(name.lower(), spellings, n=1, cutoff=0.5)
     return spellings[close[0]] if close else None
 
@@ -249,7 +238,7 @@ def estimate_cost(model: str, images: int) -> Cost | None:
     Raises:
         InvalidRequestError: `images` is negative, or no whole number.
     """
-    if not isinstance(images, int) or isinstance(images, bool) or images < 0:
+    if not is_whole_number(images) or images < 0:
         raise InvalidRequestError(f"images is {images!r}: it must be a whole number from 0.")
     try:
         known = find_model(resolve_model(model))
@@ -291,11 +280,20 @@ def check_size(size: str, model: str) -> str | None:
         InvalidRequestError: The size cannot be read, or breaks an official rule.
     """
     width, height = parse_size(size)
+    broken = broken_rule(model, width, height)
+    if broken is None:
+        return None
+    rule, makes = broken
+    message = f"{makes}, not {width}x{height}"
+    if not rule.is_official:
+        return f"{message}, as far as is known; the service may refuse it."
+    raise InvalidRequestError(f"{message} (source: {rule.source.page}, {rule.source.seen:%Y-%m}). Choose one of them.")
+
+
+def broken_rule(model: str, width: int, height: int) -> tuple[SizeRule, str] | None:
+    """Return the rule that a size in px breaks, and what the model makes as a phrase; None where it breaks none."""
     known = find_model(model)
     rule = known.size_rule if known else None
     if known is None or rule is None or rule.allows(width, height):
         return None
-    message = f"{known.name} makes {rule.describe()}, not {width}x{height}"
-    if not rule.is_official:
-        return f"{message}, as far as is known; the service may refuse it."
-    raise InvalidRequestError(f"{message} (source: {rule.source.page}, {rule.source.seen:%Y-%m}). Choose one of them.")
+    return rule, f"{known.name} makes {rule.describe()}"

@@ -7,9 +7,9 @@ but for the 500 that base64 embeddings end in.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import math
+import re
 import struct
 import time
 from typing import TYPE_CHECKING, Literal, TypeGuard
@@ -18,7 +18,7 @@ from ionos_openai.hub.models import find_model, makes_images
 from ionos_openai.sandbox.wire import Refusal, SandboxResponse, json_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 CHAT_ANSWER = "PLACEHOLDER: this is the ionos-openai stand-in; no model has read your message."
 
@@ -49,14 +49,15 @@ def chat(values: Mapping[str, object], model: str, number: int) -> SandboxRespon
         Refusal: There are no messages.
     """
     messages = values.get("messages")
-    if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
+    if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
         raise Refusal(400, "chat", "messages is missing, or no list of messages")
     head: dict[str, object] = {"id": f"chatcmpl-sandbox-{number}", "created": int(time.time()), "model": model}
     usage = _usage(messages, CHAT_ANSWER)
     if values.get("stream") is True:
         options = values.get("stream_options")
         wants_usage = isinstance(options, dict) and options.get("include_usage") is True
-        return _stream([*_chunks(head), *([_usage_chunk(head, usage)] if wants_usage else [])])
+        chunks = _chunks(head)
+        return _stream([*chunks, {**chunks[0], "choices": [], "usage": usage}] if wants_usage else chunks)
     message = {"role": "assistant", "content": CHAT_ANSWER}
     choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
     return json_answer({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
@@ -86,22 +87,11 @@ def _usage(messages: Sequence[Mapping[str, object]], answer: str) -> dict[str, i
     return {"prompt_tokens": asked, "completion_tokens": told, "total_tokens": asked + told}
 
 
-def _chunks(head: Mapping[str, object]) -> Iterator[dict[str, object]]:
-    words = CHAT_ANSWER.split(" ")
-    pieces = [words[0], *(f" {word}" for word in words[1:])]
-    deltas: Iterator[dict[str, str]] = ({"content": piece} for piece in pieces)
-    for delta in itertools.chain([{"role": "assistant", "content": ""}], deltas):
-        yield _chunk(head, delta, finish=None)
-    yield _chunk(head, {}, finish="stop")
-
-
-def _chunk(head: Mapping[str, object], delta: Mapping[str, str], *, finish: str | None) -> dict[str, object]:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return {**head, "object": "chat.completion.chunk", "choices": [choice]}
-
-
-def _usage_chunk(head: Mapping[str, object], usage: Mapping[str, int]) -> dict[str, object]:
-    return {**head, "object": "chat.completion.chunk", "choices": [], "usage": usage}
+def _chunks(head: Mapping[str, object]) -> list[dict[str, object]]:
+    pieces = [{"content": piece} for piece in re.split("(?= )", CHAT_ANSWER)]
+    deltas: list[dict[str, str]] = [{"role": "assistant", "content": ""}, *pieces, {}]
+    choices = [{"index": 0, "delta": delta, "finish_reason": None if delta else "stop"} for delta in deltas]
+    return [{**head, "object": "chat.completion.chunk", "choices": [choice]} for choice in choices]
 
 
 def _stream(chunks: Sequence[Mapping[str, object]]) -> SandboxResponse:
@@ -114,13 +104,13 @@ def _inputs(value: object) -> list[str]:
     texts = value if isinstance(value, list) and not _is_tokens(value) else [value]
     if not texts or len(texts) > _MOST_INPUTS:
         raise Refusal(400, "embeddings", f"input is 1 to {_MOST_INPUTS} texts")
-    if not all((isinstance(one, str) and one) or _is_tokens(one) for one in texts):
+    if not all((isinstance(text, str) and text) or _is_tokens(text) for text in texts):
         raise Refusal(400, "embeddings", "input is missing, or no text and no list of texts")
-    return [" ".join(map(str, one)) if _is_tokens(one) else str(one) for one in texts]
+    return [" ".join(map(str, text)) if _is_tokens(text) else str(text) for text in texts]
 
 
 def _is_tokens(value: object) -> TypeGuard[list[int]]:
-    return isinstance(value, list) and bool(value) and all(type(one) is int for one in value)
+    return isinstance(value, list) and bool(value) and all(type(token) is int for token in value)
 
 
 def _vector(text: str, length: int) -> list[float]:

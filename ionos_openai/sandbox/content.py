@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ionos_openai.errors.masking import mask_secrets
+from ionos_openai.errors.masking import TOKEN, Secrets, each_leaf
 from ionos_openai.sandbox.multipart import read_form
 from ionos_openai.sandbox.wire import Refusal, SandboxRequest
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LARGEST_BODY = 64 * 2**20  # bytes
-_SHORTEST_SECRET = 12  # Characters; a token such as "sandbox" is none, and stands in many a prompt.
 _LONGEST_TEXT = 10_000
 _MOST_ENTRIES = 100
 _DEEPEST = 8
@@ -29,16 +28,18 @@ class Content:
         values: The parameters by name.
         files: The files of a form: field name and content, in order.
         is_form: Whether it came as a form, whose values are all texts.
+        refusal: Why it could not be read; None where it was.
     """
 
     values: Mapping[str, object] = field(default_factory=dict)
     files: tuple[tuple[str, bytes], ...] = ()
     is_form: bool = False
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedRequest:
-    """A request as the stand-in keeps it: no header, no token, no base64.
+    """A request as the sandbox keeps it: no header, no token, no base64.
 
     Attributes:
         method: "GET", "POST" and the like.
@@ -54,11 +55,14 @@ class RecordedRequest:
 
 
 def read_content(request: SandboxRequest) -> Content:
-    """Read a request's body.
+    """Read a request's body; it is refused where it is too large, or neither a JSON object nor a form in UTF-8."""
+    try:
+        return _read_body(request)
+    except Refusal as refusal:
+        return Content(refusal=refusal)
 
-    Raises:
-        Refusal: It is too large, or neither a JSON object nor a form in UTF-8.
-    """
+
+def _read_body(request: SandboxRequest) -> Content:
     if len(request.body) > LARGEST_BODY:
         raise Refusal(413, "size-limit", f"The request is larger than {LARGEST_BODY} bytes")
     content_type = request.header("content-type")
@@ -94,31 +98,18 @@ def _unreadable(reason: str) -> Refusal:
 
 def record(request: SandboxRequest, content: Content, *, token_name: str) -> RecordedRequest:
     """Return what of a request may be kept; `token_name` is what its token is called."""
-    token = request.token or ""
-    secret = token if len(token) >= _SHORTEST_SECRET else None
+    secrets = Secrets()
+    secrets.learn(request.token or "", TOKEN)
     files: dict[str, object] = {}
     for name, data in content.files:
         files[name] = f"{files[name]}, {len(data)} bytes" if name in files else f"{len(data)} bytes"
-    body = _presentable({**content.values, **files}, secret, _DEEPEST)
-    path = _presentable(request.path.partition("?")[0], secret, 1)
+
+    def keepable(leaf: object) -> object:
+        if isinstance(leaf, float) and not math.isfinite(leaf):
+            return str(leaf)  # JSON has no word for it
+        return secrets.mask(leaf[:_LONGEST_TEXT]) if isinstance(leaf, str) else leaf
+
+    body = each_leaf({**content.values, **files}, keepable, depth=_DEEPEST, deeper="…", most=_MOST_ENTRIES)
+    path = str(keepable(request.path.partition("?")[0]))
     fields = body if isinstance(body, dict) else {}
-    return RecordedRequest(method=request.method[:20], path=str(path), body=fields, token=token_name)
-
-
-def _presentable(value: object, secret: str | None, depth: int) -> object:
-    """Copy `value` without secrets and base64, cut to what is bearable."""
-    if isinstance(value, str):
-        text = value[:_LONGEST_TEXT]
-        return mask_secrets(text.replace(secret, "<token>") if secret else text)
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # JSON has no word for it
-    if not isinstance(value, dict | list):
-        return value
-    if depth == 0:
-        return "…"
-    if isinstance(value, list):
-        return [_presentable(one, secret, depth - 1) for one in value[:_MOST_ENTRIES]]
-    return {
-        str(_presentable(key, secret, 1)): _presentable(one, secret, depth - 1)
-        for key, one in list(value.items())[:_MOST_ENTRIES]
-    }
+    return RecordedRequest(method=request.method[:20], path=path, body=fields, token=token_name)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from PIL import Image, ImageDraw, ImageFilter
 from PIL.PngImagePlugin import PngInfo
 
+from ionos_openai.errors.words import plural
 from ionos_openai.files.formats import SANDBOX_MARK
 from ionos_openai.sandbox.lettering import Font, Lines, fit, load_font, readable, spell_out
 from ionos_openai.sandbox.scenery import Palette, blend, draw_scene
@@ -61,12 +62,12 @@ def placeholder(
     """
     digest = hashlib.sha256(f"{model}\0{prompt}".encode("utf-8", "surrogatepass")).digest()
     cards = [_open(data, most=max(16, max(size) // 2)) for data in inputs[:_MOST_CARDS]]
-    scene = draw_scene(prompt, size, digest=digest)
-    _draw_cards(scene.image, cards)
-    _write_prompt(scene.image, readable(prompt), scene.palette)
-    edited = f"edit of {len(inputs)} picture{'' if len(inputs) == 1 else 's'} · " if inputs else ""
-    _write_claim(scene.image, f"{edited}{model.rpartition('/')[2]} · {size[0]}x{size[1]}", scene.palette)
-    return _encode(scene.image, format)
+    image, palette = draw_scene(prompt, size, digest=digest)
+    _draw_cards(image, cards)
+    _write_prompt(image, readable(prompt), palette)
+    edited = f"edit of {plural(len(inputs), 'picture')} · " if inputs else ""
+    _write_claim(image, f"{edited}{model.rpartition('/')[2]} · {size[0]}x{size[1]}", palette)
+    return _encode(image, format)
 
 
 def picture_size(data: bytes) -> tuple[int, int]:
@@ -158,7 +159,7 @@ def _write_claim(image: Image.Image, facts: str, palette: Palette) -> None:
     font, margin = load_font(size), min(width, height * 1.1) * 0.07
     margin = min(margin, width * 0.05)
     room = width - 2 * margin
-    claim = next((one for one in map(spell_out, _CLAIMS) if font.getlength(one) <= room), None)
+    claim = next((text for text in map(spell_out, _CLAIMS) if font.getlength(text) <= room), None)
     if claim is None or height < 2.4 * size:
         return
     facts = readable(facts)

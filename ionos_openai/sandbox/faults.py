@@ -1,10 +1,11 @@
-"""Faults that the stand-in shows when it is asked to, so that programs can be tested against them."""
+"""Faults that the sandbox shows when it is asked to, so that programs can be tested against them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, TypeAlias, cast, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 import pybase64
 
@@ -37,77 +38,51 @@ def server_error() -> SandboxResponse:
     return json_answer({"error": {"httpStatus": 500, "message": _BACKEND_FAILURE}}, status=500)
 
 
-def _empty_400() -> SandboxResponse:
-    return SandboxResponse(status=400, headers={}, body=b"")
-
-
-def _html_502() -> SandboxResponse:
-    return SandboxResponse(status=502, headers={"content-type": "text/html"}, body=_PROXY_PAGE)
-
-
-def _bad_json() -> SandboxResponse:
-    return SandboxResponse(status=200, headers={"content-type": "application/json"}, body=b'{"data": [{"b64_json": ')
-
-
-def _no_data() -> SandboxResponse:
-    return json_answer({"data": []})
-
-
-def _url_only() -> SandboxResponse:
-    return json_answer({"data": [{"url": "http://sandbox.invalid/picture.jpg"}]})
-
-
-def _respoil(answer: SandboxResponse, spoil: Callable[[str], str]) -> SandboxResponse:
+def _spoil(answer: SandboxResponse, spoil: Callable[[str], str]) -> SandboxResponse:
     payload = json.loads(answer.body)
     for item in payload["data"]:
         item["b64_json"] = spoil(item["b64_json"])
     return json_answer(payload)
 
 
-def _bad_base64(answer: SandboxResponse) -> SandboxResponse:
-    return _respoil(answer, lambda text: "*not base64*" + text[:64])
+def _reencode(text: str) -> str:
+    return pybase64.b64encode(in_another_format(pybase64.b64decode(text))).decode("ascii")
 
 
-def _truncated_image(answer: SandboxResponse) -> SandboxResponse:
-    return _respoil(answer, lambda text: text[: len(text) // 8 * 4])
-
-
-def _wrong_format(answer: SandboxResponse) -> SandboxResponse:
-    def convert(text: str) -> str:
-        return pybase64.b64encode(in_another_format(pybase64.b64decode(text))).decode("ascii")
-
-    return _respoil(answer, convert)
-
-
-ANSWERS: dict[str, Callable[[], SandboxResponse]] = {
+_ANSWERS: dict[str, Callable[[], SandboxResponse]] = {
     "rate-limit": rate_limit,
     "server-error": server_error,
-    "empty-400": _empty_400,
-    "html-502": _html_502,
-    "bad-json": _bad_json,
+    "empty-400": lambda: SandboxResponse(status=400, headers={}, body=b""),
+    "html-502": lambda: SandboxResponse(status=502, headers={"content-type": "text/html"}, body=_PROXY_PAGE),
+    "bad-json": lambda: replace(json_answer({}), body=b'{"data": [{"b64_json": '),
     "unauthorized": unauthorized,
     "expired": unauthorized,
 }
-"""Faults that take the place of any answer."""
+_PICTURE_ANSWERS: dict[str, Callable[[], SandboxResponse]] = {
+    "no-data": lambda: json_answer({"data": []}),
+    "url-only": lambda: json_answer({"data": [{"url": "http://sandbox.invalid/picture.jpg"}]}),
+}
 
-PICTURE_ANSWERS: dict[str, Callable[[], SandboxResponse]] = {"no-data": _no_data, "url-only": _url_only}
-"""Faults that take the place of an answer with a picture."""
+MADE_UP: dict[str, Callable[[], SandboxResponse]] = {
+    **_ANSWERS,
+    **_PICTURE_ANSWERS,
+    "timeout": lambda: json_answer({}),  # nobody will see it
+}
+"""Faults that take the place of an answer."""
 
 PICTURE_FAULTS: dict[str, Callable[[SandboxResponse], SandboxResponse]] = {
-    "bad-base64": _bad_base64,
-    "truncated-image": _truncated_image,
-    "wrong-format": _wrong_format,
+    "bad-base64": lambda answer: _spoil(answer, lambda text: "*not base64*" + text[:64]),
+    "truncated-image": lambda answer: _spoil(answer, lambda text: text[: len(text) // 8 * 4]),
+    "wrong-format": lambda answer: _spoil(answer, _reencode),
 }
 """Faults that spoil a picture which was drawn as asked."""
 
-CONNECTION_FAULTS: dict[str, ConnectionFault] = {
-    name: cast("ConnectionFault", name) for name in get_args(ConnectionFault) if name
-}
+CONNECTION_FAULTS: dict[str, ConnectionFault] = {name: name for name in get_args(ConnectionFault) if name}
 """Faults of the connection, whatever it carries."""
 
-FAULT_NAMES = tuple(sorted([*ANSWERS, *PICTURE_ANSWERS, *PICTURE_FAULTS, *CONNECTION_FAULTS]))
+FAULT_NAMES = tuple(sorted({*MADE_UP, *PICTURE_FAULTS, *CONNECTION_FAULTS}))
 
-PICTURE_FAULT_NAMES = frozenset([*PICTURE_ANSWERS, *PICTURE_FAULTS])
+PICTURE_FAULT_NAMES = frozenset([*_PICTURE_ANSWERS, *PICTURE_FAULTS])
 """Faults that befall requests for pictures only."""
 
 
@@ -128,7 +103,7 @@ def read_faults(option: FaultsOption) -> tuple[tuple[str, float], ...]:
         pairs = option.items()
     elif option is not None:
         names = option if isinstance(option, Iterable) and not isinstance(option, str) else [option]
-        parts = [str(one).partition(":") for one in names]
+        parts = [str(name).partition(":") for name in names]
         pairs = [(name, rate if colon else 1.0) for name, colon, rate in parts]
     return tuple((name, _read_rate(name, rate)) for name, rate in pairs)
 

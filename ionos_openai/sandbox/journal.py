@@ -1,4 +1,4 @@
-"""What the stand-in was asked and what it answered, told to whoever asks it at /sandbox/."""
+"""What the sandbox was asked and what it answered, told to whoever asks it at /sandbox/."""
 
 from __future__ import annotations
 
@@ -71,18 +71,17 @@ class Journal:
             Refusal: There is nothing at this path, or not with this method.
         """
         name, method = path.removeprefix(PREFIX), method.upper()
-        if name == "health" and method in ("GET", "HEAD"):
-            return json_answer({"status": "ok", "sandbox": True})
-        if name in ("requests", "stats") and method == "DELETE":
+        if name not in ("health", "requests", "stats"):
+            raise Refusal(404, "reports", "Below /sandbox/ there are health, requests and stats")
+        if method == "DELETE" and name != "health":
             self.clear()
             return json_answer({"status": "cleared"})
-        if name == "requests" and method in ("GET", "HEAD"):
-            return json_answer({"requests": [dataclasses.asdict(request) for request in list(self.requests)]})
-        if name == "stats" and method in ("GET", "HEAD"):
-            return json_answer(self._stats())
-        if name in ("health", "requests", "stats"):
+        if method not in ("GET", "HEAD"):
             raise Refusal(405, "reports", "This path is asked with GET or DELETE")
-        raise Refusal(404, "reports", "Below /sandbox/ there are health, requests and stats")
+        if name == "health":
+            return json_answer({"status": "ok", "sandbox": True})
+        requests = {"requests": [dataclasses.asdict(request) for request in list(self.requests)]}
+        return json_answer(requests if name == "requests" else self._stats())
 
     def clear(self) -> None:
         """Forget all requests and counts."""

@@ -1,4 +1,4 @@
-"""How long the stand-in takes to answer."""
+"""How long the sandbox takes to answer."""
 
 from __future__ import annotations
 

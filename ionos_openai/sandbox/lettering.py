@@ -56,7 +56,9 @@ def readable(text: str) -> str:
     Accents are dropped and umlauts spelled out; an emoji is named ("[fox face]") and so is a script that the font
     does not have ("[Cyrillic text]"). At most the first 600 characters are read.
     """
-    cut = "".join(" " if unicodedata.category(one) in ("Cc", "Zl", "Zp") else one for one in text[:_LONGEST_TEXT])
+    cut = "".join(
+        " " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text[:_LONGEST_TEXT]
+    )
     words = unicodedata.normalize("NFC", cut).translate(_SPELLINGS).split()
     pieces = (piece for word in words for piece in _spell(word))
     # A sentence in one foreign script is named once, not once per word.
@@ -115,20 +117,18 @@ def _show(character: str) -> str:
     """Return what stands for one character: itself, a plainer spelling, a name in brackets, or nothing."""
     if _has_glyph(character):
         return character if character != "[" else "("  # Brackets are for what we name ourselves.
-    if unicodedata.category(character)[0] in "MC" or unicodedata.category(character) == "Sk":
+    category = unicodedata.category(character)
+    if category[0] in "MC" or category == "Sk":
         return ""
-    plain = "".join(
-        one
-        for one in unicodedata.normalize("NFKD", character).translate(_SPELLINGS)
-        if unicodedata.category(one)[0] != "M"
-    )
+    spelt = unicodedata.normalize("NFKD", character).translate(_SPELLINGS)
+    plain = "".join(letter for letter in spelt if unicodedata.category(letter)[0] != "M")
     if plain and all(map(_has_glyph, plain)):
         return plain
     name = unicodedata.name(character, "")
-    if unicodedata.category(character)[0] == "S" and name:
+    if category[0] == "S" and name:
         return f"[{name.lower()}]"
     script = name.partition(" ")[0]
-    if unicodedata.category(character)[0] in "PNZ" or not script:
+    if category[0] in "PNZ" or not script:
         return "·"
     return "[East Asian text]" if script in _EAST_ASIAN else f"[{script.capitalize()} text]"
 

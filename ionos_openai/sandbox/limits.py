@@ -2,7 +2,7 @@
 
 Source: IONOS documentation of the AI Model Hub's limits, 2026-11: per contract 5 requests a second, 10 in a burst;
 images 10 a minute, 20 in a burst, the burst refilled at the base rate; past a limit 429 with Retry-After. Tokens stand
-for contracts here, since the stand-in knows no others.
+for contracts here, since the sandbox knows no others.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Limits:
     images: Rate | None = None
 
 
-DOCUMENTED = Limits(requests=Rate(per_minute=300, burst=10), images=Rate(per_minute=10, burst=20))
+REQUEST_RATE, IMAGE_RATE = Rate(per_minute=300, burst=10), Rate(per_minute=10, burst=20)
+DOCUMENTED = Limits(requests=REQUEST_RATE, images=IMAGE_RATE)
 
 LimitsOption: TypeAlias = Limits | str | None
 """`Limits`, "documented", "off" (as None), or "IMAGES_PER_MINUTE:BURST", which limits nothing but images."""
@@ -78,21 +79,9 @@ def read_limits(option: LimitsOption) -> Limits:
     return Limits(images=Rate(per_minute=per_minute, burst=burst))
 
 
-def wait_at(full_at: float, now: float, rate: Rate) -> float:
-    """Return how long a bucket lets nothing through, in seconds; 0 where something may come out now.
-
-    Args:
-        full_at: When the bucket is full again, if nothing more is taken out.
-        now: The time, on the same clock.
-        rate: The bucket.
-    """
-    wait = full_after(full_at, now, rate) - now - rate.burst * 60 / rate.per_minute
-    return wait if wait > _BREATH else 0.0
-
-
-def full_after(full_at: float, now: float, rate: Rate) -> float:
-    """Return when a bucket is full again after one more was taken out at `now`."""
-    return max(full_at, now) + 60 / rate.per_minute
+def time_to_fill(rate: Rate) -> float:
+    """Return after how many seconds an empty bucket is full."""
+    return rate.burst * 60 / rate.per_minute
 
 
 class Buckets:
@@ -124,12 +113,13 @@ class Buckets:
         due = [((owner, kind), rate) for kind, rate in rates if rate is not None]
         with self._lock:
             now = self._clock() * self._time_scale
-            wait = max((wait_at(self._full_at.get(key, now), now, rate) for key, rate in due), default=0.0)
-            if wait == 0:
-                for key, rate in due:
-                    self._full_at[key] = full_after(self._full_at.get(key, now), now, rate)
-                self._forget_some(now)
-        return wait / self._time_scale
+            full_at = {key: max(self._full_at.get(key, now), now) + 60 / rate.per_minute for key, rate in due}
+            wait = max((full_at[key] - now - time_to_fill(rate) for key, rate in due), default=0.0)
+            if wait > _BREATH:
+                return wait / self._time_scale
+            self._full_at.update(full_at)
+            self._forget_some(now)
+        return 0.0
 
     def _forget_some(self, now: float) -> None:
         if len(self._full_at) <= _MOST_BUCKETS:

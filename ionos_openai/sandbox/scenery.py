@@ -11,9 +11,8 @@ import itertools
 import math
 import random
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
@@ -29,8 +28,7 @@ _SHORTEST_SIDE = 16
 _FINENESS = 3  # Silhouettes are drawn so many times larger and averaged down, which smooths their edges.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Palette:
+class Palette(NamedTuple):
     """The light of a scene: its colours from the top of the sky to the ridge that is nearest."""
 
     top: Colour
@@ -41,20 +39,11 @@ class Palette:
     near: Colour
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """A landscape and the colours that it was drawn with."""
-
-    image: Image.Image
-    palette: Palette
-
-
 def _palette(colours: str) -> Palette:
-    top, middle, low, sun, far, near = (tuple(bytes.fromhex(colour)) for colour in colours.split())
-    return Palette(top=top, middle=middle, low=low, sun=sun, far=far, near=near)  # type: ignore[arg-type]  # three bytes each
+    return Palette(*(tuple(bytes.fromhex(colour)) for colour in colours.split()))  # type: ignore[arg-type]  # three bytes each
 
 
-PALETTES = {
+_PALETTES = {
     "dusk": _palette("2b2b5e 86568f f4a57c ffe6bd a96d8e 1c1836"),
     "dawn": _palette("5f86b3 cdb4c6 fbdcc0 fff4dc a39fc0 2c3a58"),
     "noon": _palette("3a80b4 88bdd6 e6efe2 fffbe8 8fb5bb 1d4650"),
@@ -88,7 +77,7 @@ _PLACES = (
 )
 
 
-def draw_scene(prompt: str, size: tuple[int, int], *, digest: bytes) -> Scene:
+def draw_scene(prompt: str, size: tuple[int, int], *, digest: bytes) -> tuple[Image.Image, Palette]:
     """Draw the landscape for a prompt.
 
     Args:
@@ -100,31 +89,26 @@ def draw_scene(prompt: str, size: tuple[int, int], *, digest: bytes) -> Scene:
         The landscape, `size` px, in RGB, and its colours.
     """
     chance = random.Random(digest)  # noqa: S311  # a picture, not a secret
-    palette = PALETTES[chance.choice(_named_in(prompt, _LIGHTS) or tuple(PALETTES))]
+    palette = _PALETTES[chance.choice(_named_in(prompt, _LIGHTS) or tuple(_PALETTES))]
     place = chance.choice(_named_in(prompt, _PLACES) or ("hills", "peaks", "forest", "sea"))
     width, height = _working_size(size)
     horizon = height * chance.uniform(0.60, 0.66)
     sun = (width * chance.uniform(0.56, 0.8), horizon - height * chance.uniform(0.02, 0.12))
     radius = min(width, height) * chance.uniform(0.055, 0.085)
     image = _sky((width, height), palette, chance, horizon, (*sun, radius))
-    if luminance(palette.top) < 0.12:
+    red, green, blue = palette.top
+    if 0.299 * red + 0.587 * green + 0.114 * blue < 0.12 * 255:
         _draw_stars(image, chance, horizon)
     _draw_disc(image, palette.sun, sun, radius)
     _draw_place(image, place, palette, chance, horizon, sun)
     image = ImageChops.add(image, _grain(image.size), offset=-_GRAIN_DEPTH // 2)
-    return Scene(image=image if image.size == size else image.resize(size, Image.Resampling.BICUBIC), palette=palette)
+    return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC), palette
 
 
-def blend(one: Colour, other: Colour, share: float) -> Colour:
+def blend(colour: Colour, other: Colour, share: float) -> Colour:
     """Mix two colours; `share` is how much of the other there is, 0 to 1."""
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(colour, other, strict=True))
     return red, green, blue
-
-
-def luminance(colour: Colour) -> float:
-    """Return how bright a colour looks, 0 to 1."""
-    red, green, blue = colour
-    return (0.299 * red + 0.587 * green + 0.114 * blue) / 255
 
 
 def _named_in(prompt: str, table: Sequence[tuple[str, str | tuple[str, ...]]]) -> tuple[str, ...]:
@@ -175,11 +159,7 @@ def _draw_stars(image: Image.Image, chance: random.Random, horizon: float) -> No
 
 
 def _sky(
-    size: tuple[int, int],
-    palette: Palette,
-    chance: random.Random,
-    horizon: float,
-    sun: tuple[float, float, float],
+    size: tuple[int, int], palette: Palette, chance: random.Random, horizon: float, sun: tuple[float, float, float]
 ) -> Image.Image:
     """Draw the sky with its clouds and the sun's glow, small, as all of it is soft, and enlarge it."""
     small = (max(8, size[0] // 4), max(8, size[1] // 4))
@@ -191,14 +171,9 @@ def _sky(
     for reach, strength in ((7.5, 0.42), (2.6, 0.5)):
         box = (max(2, int(2 * reach * radius * across)), max(2, int(2 * reach * radius * down)))
         fading = [round(strength * 255 * max(0.0, 1 - value / 240) ** 2) for value in range(256)]
-        glow = _glow().point(fading).resize(box, Image.Resampling.BILINEAR)
+        glow = Image.radial_gradient("L").point(fading).resize(box, Image.Resampling.BILINEAR)
         sky.paste(palette.sun, (int(x * across - box[0] / 2), int(y * down - box[1] / 2)), glow)
     return sky.resize(size, Image.Resampling.BICUBIC)
-
-
-@lru_cache(maxsize=1)
-def _glow() -> Image.Image:
-    return Image.radial_gradient("L")
 
 
 def _clouds(chance: random.Random) -> Image.Image:
@@ -222,12 +197,7 @@ def _draw_disc(image: Image.Image, colour: Colour, centre: tuple[float, float], 
 
 
 def _draw_place(
-    image: Image.Image,
-    place: str,
-    palette: Palette,
-    chance: random.Random,
-    horizon: float,
-    sun: tuple[float, float],
+    image: Image.Image, place: str, palette: Palette, chance: random.Random, horizon: float, sun: tuple[float, float]
 ) -> None:
     if place == "sea":
         _draw_sea(image, palette, chance, horizon, sun[0])
@@ -264,10 +234,7 @@ def _hills(size: tuple[int, int], level: float, depth: float, chance: random.Ran
     swing = height * (0.045 + 0.02 * depth) * min(1.0, width / height + 0.3)
     steps = min(128, max(16, width // 2))  # no finer than can be seen
     return [
-        (
-            width * step / steps,
-            level - swing * sum(s * math.sin(math.tau * f * step / steps + p) for f, p, s in waves),
-        )
+        (width * step / steps, level - swing * sum(s * math.sin(math.tau * f * step / steps + p) for f, p, s in waves))
         for step in range(steps + 1)
     ]
 

@@ -1,8 +1,8 @@
-"""The stand-in over HTTP, for clients in any language.
+"""The sandbox over HTTP, for clients in any language.
 
 uvicorn serves it: the most used of Python's ASGI servers, maintained by the people around Starlette and FastAPI, pure
 Python with its plain parser (h11), so that it installs wherever Python runs, and it can stream and hold back answers
-without a thread for each. On top of it is one small ASGI application; a framework would only add what the stand-in
+without a thread for each. On top of it is one small ASGI application; a framework would only add what the sandbox
 does not have.
 
 Pictures are drawn in threads, so that a large one holds up nobody's connection.
@@ -25,7 +25,7 @@ from ionos_openai.sandbox.service import Sandbox
 from ionos_openai.sandbox.wire import SandboxRequest, SandboxResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping
 
     import uvicorn
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     _Scope = MutableMapping[str, Any]
     _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
     _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+    _Asgi = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
 
 _WAITING_CONNECTIONS = 1024
 _KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections, so that it is not we who close one under them
@@ -42,10 +43,10 @@ _FORBIDDEN = (errno.EACCES, errno.EPERM, getattr(errno, "WSAEACCES", errno.EACCE
 
 
 class SandboxServer:
-    """Serves a stand-in over HTTP: in a thread for as long as a `with` block, or until Ctrl-C with `run()`.
+    """Serves a sandbox over HTTP: in a thread for as long as a `with` block, or until Ctrl-C with `run()`.
 
     Args:
-        sandbox: The stand-in; by default one that counts no limits.
+        sandbox: The sandbox; by default one that counts no limits.
         host: The address to listen on, never blank. Only this machine reaches the default.
         port: The port to listen on, 0 for any that is free.
 
@@ -53,7 +54,7 @@ class SandboxServer:
         ConfigurationError: uvicorn is not installed, or nobody may listen there: the port is taken or needs rights.
 
     Attributes:
-        sandbox: The stand-in.
+        sandbox: The sandbox.
         host: The address that it listens on, in numbers.
         port: The port that it listens on.
     """
@@ -62,10 +63,10 @@ class SandboxServer:
         """Take the port; see the class for the arguments. Requests wait until serving begins."""
         self.sandbox = Sandbox() if sandbox is None else sandbox
         self._pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="sandbox")
-        self._server = _uvicorn_server(_Application(self.sandbox, self._pool))
+        self._server = _uvicorn_server(_application(self.sandbox, self._pool))
         self._socket = _listen(host, port)
         self.host, self.port = self._socket.getsockname()[:2]
-        self._thread = threading.Thread(target=self._serve, name="ionos-openai sandbox", daemon=True)
+        self._thread = threading.Thread(target=self.run, name="ionos-openai sandbox", daemon=True)
 
     @property
     def url(self) -> str:
@@ -89,7 +90,10 @@ class SandboxServer:
         Raises:
             KeyboardInterrupt: Ctrl-C; open connections were closed.
         """
-        self._serve()
+        try:
+            asyncio.run(self._server.serve(sockets=[self._socket]))
+        finally:
+            self.close()
 
     def __enter__(self) -> Self:
         """Serve in a thread."""
@@ -106,14 +110,8 @@ class SandboxServer:
         self._socket.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _serve(self) -> None:
-        try:
-            asyncio.run(self._server.serve(sockets=[self._socket]))
-        finally:
-            self.close()
 
-
-def _uvicorn_server(application: _Application) -> uvicorn.Server:
+def _uvicorn_server(application: _Asgi) -> uvicorn.Server:
     try:
         import uvicorn
     except ImportError:
@@ -129,7 +127,7 @@ def _uvicorn_server(application: _Application) -> uvicorn.Server:
         log_level="critical",  # it would report each connection that a fault ends as our mistake
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=0,  # nobody needs the answers of a stand-in that is told to stop
+        timeout_graceful_shutdown=0,  # nobody needs the answers of a sandbox that is told to stop
     )
     return uvicorn.Server(config)
 
@@ -163,14 +161,10 @@ def _listen(host: str, port: int) -> socket.socket:
     raise ConfigurationError(problem)
 
 
-class _Application:
-    """The stand-in as an ASGI application."""
+def _application(sandbox: Sandbox, pool: ThreadPoolExecutor) -> _Asgi:
+    """Return the sandbox as an ASGI application."""
 
-    def __init__(self, sandbox: Sandbox, pool: ThreadPoolExecutor) -> None:
-        self._sandbox = sandbox
-        self._pool = pool
-
-    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+    async def answer(scope: _Scope, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":
             return
         loop = asyncio.get_running_loop()
@@ -179,15 +173,18 @@ class _Application:
         if request is None:
             return
         if request.body:
-            reply = await loop.run_in_executor(self._pool, self._sandbox.respond, request)
+            reply = await loop.run_in_executor(pool, sandbox.respond, request)
         else:
-            reply = self._sandbox.respond(request)  # so that /sandbox/health answers while pictures are drawn
+            reply = sandbox.respond(request)  # so that /sandbox/health answers while pictures are drawn
         if (left := arrived + reply.delay - loop.time()) > 0:
             await asyncio.sleep(left)
-        if reply.connection == "timeout":
-            await _until_gone(receive)
-        else:
+        if reply.connection != "timeout":
             await _answer(reply, send)
+            return
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    return answer
 
 
 async def _read(scope: _Scope, receive: _Receive) -> SandboxRequest | None:
@@ -208,11 +205,6 @@ async def _read(scope: _Scope, receive: _Receive) -> SandboxRequest | None:
     return SandboxRequest(method=scope["method"], path=scope["path"], headers=headers, body=bytes(body))
 
 
-async def _until_gone(receive: _Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 async def _answer(reply: SandboxResponse, send: _Send) -> None:
     headers = dict(reply.headers)
     is_stream = headers.get("content-type", "").startswith("text/event-stream")
@@ -221,21 +213,13 @@ async def _answer(reply: SandboxResponse, send: _Send) -> None:
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": raw})
     half = len(reply.body) // 2
-    if reply.connection == "cut-body":
-        await send({"type": "http.response.body", "body": reply.body[:half], "more_body": True})
-        return  # the server ends a connection whose answer is not whole
-    if reply.connection == "slow-body":
-        await send({"type": "http.response.body", "body": reply.body[:half], "more_body": True})
-        await asyncio.sleep(reply.pause)
-        await send({"type": "http.response.body", "body": reply.body[half:]})
-        return
-    for piece in _events(reply.body) if is_stream else ():
+    last, pieces = reply.body, []
+    if reply.connection in ("cut-body", "slow-body"):
+        pieces, last = [reply.body[:half]], reply.body[half:]
+    elif is_stream:
+        pieces, last = [event + b"\n\n" for event in reply.body.split(b"\n\n") if event], b""
+    for piece in pieces:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await asyncio.sleep(0)
-    await send({"type": "http.response.body", "body": b"" if is_stream else reply.body})
-
-
-def _events(body: bytes) -> Iterator[bytes]:
-    for event in body.split(b"\n\n"):
-        if event:
-            yield event + b"\n\n"
+        await asyncio.sleep(reply.pause)
+    if reply.connection != "cut-body":  # the server ends a connection whose answer is not whole
+        await send({"type": "http.response.body", "body": last})

@@ -1,4 +1,4 @@
-"""The stand-in itself: what it answers to which request.
+"""The sandbox itself: what it answers to which request.
 
 Every refusal carries the name of its row in `behaviours.py`, which says how the behaviour is known.
 """
@@ -23,38 +23,27 @@ import pybase64
 
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.hub.catalogue import DEFAULT_SIZE
-from ionos_openai.hub.models import find_model, parse_size
+from ionos_openai.hub.models import broken_rule, find_model, parse_size
+from ionos_openai.sandbox import faults as faulty
+from ionos_openai.sandbox import wire
 from ionos_openai.sandbox.chat import chat, embed, purpose_of
 from ionos_openai.sandbox.content import Content, RecordedRequest, read_content, record
 from ionos_openai.sandbox.drawing import PlaceholderFormat, picture_size, placeholder
-from ionos_openai.sandbox.faults import (
-    ANSWERS,
-    CONNECTION_FAULTS,
-    FAULT_NAMES,
-    PICTURE_ANSWERS,
-    PICTURE_FAULT_NAMES,
-    PICTURE_FAULTS,
-    FaultsOption,
-    check_fault,
-    rate_limit,
-    read_faults,
-    server_error,
-)
+from ionos_openai.sandbox.faults import FaultsOption, check_fault, rate_limit, read_faults, server_error
 from ionos_openai.sandbox.journal import PREFIX, Journal
 from ionos_openai.sandbox.latency import LatencyOption, read_latency
 from ionos_openai.sandbox.limits import Buckets, LimitsOption, read_limits
 from ionos_openai.sandbox.wire import (
-    STAND_IN,
+    SANDBOX_HEADER,
     Refusal,
     SandboxRequest,
     SandboxResponse,
     error_answer,
     json_answer,
-    unauthorized,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
 _log = logging.getLogger("ionos_openai.sandbox")
 
@@ -84,15 +73,10 @@ MODELS_2026_08 = (
 
 _LONGEST_SIDE = 4096  # px
 _IMAGES = "/v1/images/"
-_PATHS = {
-    "/v1/models": "GET",
-    "/v1/images/generations": "POST",
-    "/v1/images/edits": "POST",
-    "/v1/chat/completions": "POST",
-    "/v1/embeddings": "POST",
-}
 _SMALL = 128 * 128  # px
 _SHORT = 1000  # characters
+# Tests and load runs ask for the same small ones again and again.
+_small_placeholder = lru_cache(maxsize=256)(placeholder)
 _SLOW_BODY_PAUSE = 10.0  # seconds
 _SLOWEST, _FASTEST = 0.001, 1_000_000  # of time_scale
 
@@ -140,7 +124,7 @@ class Sandbox:
         time_scale: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Set up a stand-in; see the class for the arguments."""
+        """Set up a sandbox; see the class for the arguments."""
         if unknown_model not in ("empty-400", "not-found"):
             raise ValueError(f"unknown_model is 'empty-400' or 'not-found', not {unknown_model!r}.")
         if image_format not in (None, "JPEG", "PNG", "WEBP"):
@@ -174,7 +158,7 @@ class Sandbox:
             _log.exception("The stand-in failed at a request.")
             response = error_answer(500, "sandbox-mistake", "The stand-in itself failed; its log says why")
         # So that nobody, a recorder of cassettes least of all, takes it for the service's.
-        response = response.with_headers(**{STAND_IN: "ionos-openai"})
+        response = response.with_headers(**{SANDBOX_HEADER: "ionos-openai"})
         if response.status < 400:
             return response
         trace = hashlib.sha256(f"ionos-openai sandbox {next(self._errors)}".encode()).hexdigest()[:32]
@@ -207,91 +191,60 @@ class Sandbox:
             self._faults.append((name, times))
 
     def _answer(self, request: SandboxRequest) -> SandboxResponse:
-        content: Content | Refusal
-        try:
-            content = read_content(request)
-        except Refusal as refusal:
-            content = refusal
-        kept = content if isinstance(content, Content) else Content()
-        recorded = record(request, kept, token_name=self._journal.name_of(request.token))
+        content = read_content(request)
+        recorded = record(request, content, token_name=self._journal.name_of(request.token))
         self.requests.append(recorded)
         fault = ""
         try:
             fault = self._next_fault(request)
-            response = self._with_fault(fault, request, content)
+            response = faulty.MADE_UP[fault]() if fault in faulty.MADE_UP else self._serve(request, content)
         except Refusal as refusal:
             response = refusal.answer()
         with self._lock:
             delay = self._latency.draw(self._chance)
-        response = replace(response, delay=delay)
+        response = replace(self._spoilt(response, fault), delay=delay)
         self._journal.count(recorded, response, fault=fault)
         return response
 
-    def _with_fault(self, fault: str, request: SandboxRequest, content: Content | Refusal) -> SandboxResponse:
-        if make := ANSWERS.get(fault) or PICTURE_ANSWERS.get(fault):
-            return make()
-        if fault == "timeout":
-            return replace(json_answer({}), connection="timeout")  # nobody will see what is drawn
-        try:
-            response = self._serve(request, content)
-        except Refusal as refusal:
-            response = refusal.answer()
-        if fault in CONNECTION_FAULTS:
+    def _spoilt(self, response: SandboxResponse, fault: str) -> SandboxResponse:
+        if fault in faulty.CONNECTION_FAULTS:
             pause = _SLOW_BODY_PAUSE / self._time_scale if fault == "slow-body" else 0.0
-            return replace(response, connection=CONNECTION_FAULTS[fault], pause=pause)
-        spoil = PICTURE_FAULTS.get(fault)
+            return replace(response, connection=faulty.CONNECTION_FAULTS[fault], pause=pause)
+        spoil = faulty.PICTURE_FAULTS.get(fault)
         return spoil(response) if spoil and response.status == 200 else response
 
     def _next_fault(self, request: SandboxRequest) -> str:
         """Return the name of the fault for this request, empty where none is due."""
-        wants_picture = request.path.startswith(_IMAGES)
+        exempt = frozenset() if request.path.startswith(_IMAGES) else faulty.PICTURE_FAULT_NAMES
         named = request.header("x-sandbox-fault").strip()
+        if named and named not in faulty.FAULT_NAMES:
+            faults = ", ".join(faulty.FAULT_NAMES)
+            raise Refusal(400, "unknown-fault", f"x-sandbox-fault names no fault; the faults are {faults}")
         if named:
-            if named not in FAULT_NAMES:
-                faults = ", ".join(FAULT_NAMES)
-                raise Refusal(400, "unknown-fault", f"x-sandbox-fault names no fault; the faults are {faults}")
-            return named if wants_picture or named not in PICTURE_FAULT_NAMES else ""
+            return "" if named in exempt else named
         with self._lock:
-            return self._queued_fault(wants_picture=wants_picture) or self._chance_fault(wants_picture=wants_picture)
-
-    def _queued_fault(self, *, wants_picture: bool) -> str:
-        if not self._faults:
-            return ""
-        name, left = self._faults[0]
-        if not wants_picture and name in PICTURE_FAULT_NAMES:
-            return ""
-        self._faults.popleft()
-        if left > 1:
-            self._faults.appendleft((name, left - 1))
-        return name
-
-    def _chance_fault(self, *, wants_picture: bool) -> str:
-        for name, rate in self._standing_faults:
-            if (wants_picture or name not in PICTURE_FAULT_NAMES) and self._chance.random() < rate:
+            if self._faults and self._faults[0][0] not in exempt:
+                name, left = self._faults.popleft()
+                if left > 1:
+                    self._faults.appendleft((name, left - 1))
                 return name
-        return ""
+            possible = (pair for pair in self._standing_faults if pair[0] not in exempt)
+            return next((name for name, rate in possible if self._chance.random() < rate), "")
 
-    def _serve(self, request: SandboxRequest, content: Content | Refusal) -> SandboxResponse:
+    def _serve(self, request: SandboxRequest, content: Content) -> SandboxResponse:
         if not self._is_authorized(request.token):
-            return unauthorized()
+            return wire.unauthorized()
         path = request.path.partition("?")[0]
         if wait := self._buckets.take(request.token or "", image=path.startswith(_IMAGES)):
             return rate_limit(max(1, math.ceil(wait)))
-        serve: dict[str, Callable[[Content], SandboxResponse]] = {
-            "/v1/models": self._list_models,
-            "/v1/images/generations": self._generate,
-            "/v1/images/edits": self._edit,
-            "/v1/chat/completions": self._chat,
-            "/v1/embeddings": self._embed,
-        }
-        if path not in serve:
+        if path not in _PATHS:
             raise Refusal(404, "unknown-path", "There is nothing at this path")
-        if request.method.upper() != _PATHS[path]:
-            refusal = Refusal(405, "unknown-path", f"This path is asked with {_PATHS[path]}")
-            return refusal.answer().with_headers(allow=_PATHS[path])
-        if isinstance(content, Refusal):
-            raise content
-        return serve[path](content)
+        method, serve = _PATHS[path]
+        if request.method.upper() != method:
+            return Refusal(405, "unknown-path", f"This path is asked with {method}").answer().with_headers(allow=method)
+        if content.refusal is not None:
+            raise content.refusal
+        return serve(self, content)
 
     def _is_authorized(self, token: str | None) -> bool:
         if token is None or self.token is None:
@@ -304,16 +257,12 @@ class Sandbox:
         return json_answer({"data": [blank | entry for entry in self._models.values()], "object": "list"})
 
     def _generate(self, content: Content) -> SandboxResponse:
-        model, prompt = _required(content, "model"), _required(content, "prompt")
-        if not self._offers(model, "images"):
-            return self._no_such_model()
+        model, prompt = self._asked(content, "images", "prompt")
         _check_number(content)
         return self._picture(prompt, model, _read_size(content, model) or parse_size(DEFAULT_SIZE))
 
     def _edit(self, content: Content) -> SandboxResponse:
-        model, prompt = _required(content, "model"), _required(content, "prompt")
-        if not self._offers(model, "images"):
-            return self._no_such_model()
+        model, prompt = self._asked(content, "images", "prompt")
         known = find_model(model)
         if known is not None and known.can_edit is False:
             raise Refusal(400, "cannot-edit", f"{known.name} makes pictures from text alone")
@@ -325,14 +274,16 @@ class Sandbox:
         for name, data in content.files:
             if name == "mask":
                 _picture_size(data, name)
-        return self._picture(prompt, model, _read_size(content, model) or _edit_size(*sizes[0], model), images)
+        size = _read_size(content, model) or _edit_size(*sizes[0], model)
+        return self._picture(prompt, model, size, tuple(images))
 
-    def _picture(self, prompt: str, model: str, size: tuple[int, int], images: Sequence[bytes] = ()) -> SandboxResponse:
+    def _picture(
+        self, prompt: str, model: str, size: tuple[int, int], images: tuple[bytes, ...] = ()
+    ) -> SandboxResponse:
         try:
-            if images or size[0] * size[1] > _SMALL or len(prompt) > _SHORT:
-                data = placeholder(prompt, model=model, size=size, format=self._format, inputs=images)
-            else:
-                data = _small_placeholder(prompt, model, size, self._format)
+            is_small = not images and size[0] * size[1] <= _SMALL and len(prompt) <= _SHORT
+            draw = _small_placeholder if is_small else placeholder
+            data = draw(prompt, model=model, size=size, format=self._format, inputs=images)
         except ValueError as error:
             raise Refusal(400, "edits", f"An input is {error}") from None
         usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
@@ -340,39 +291,43 @@ class Sandbox:
         return json_answer({"data": [{"b64_json": pybase64.b64encode(data).decode("ascii")}], "usage": usage})
 
     def _chat(self, content: Content) -> SandboxResponse:
-        model = _required(content, "model")
-        if not self._offers(model, "chat"):
-            return self._no_such_model()
+        (model,) = self._asked(content, "chat")
         return chat(content.values, model, next(self._chats))
 
     def _embed(self, content: Content) -> SandboxResponse:
-        model = _required(content, "model")
-        if not self._offers(model, "embeddings"):
-            return self._no_such_model()
+        (model,) = self._asked(content, "embeddings")
         if content.values.get("encoding_format") == "base64":
             return server_error()
         return embed(content.values, model)
 
-    def _offers(self, model: str, purpose: str) -> bool:
-        return model in self._models and purpose_of(model) == purpose
+    def _asked(self, content: Content, purpose: str, *needed: str) -> list[str]:
+        """Return the model and what else is needed.
 
-    def _no_such_model(self) -> SandboxResponse:
+        Raises:
+            Refusal: Something is missing, or the model is not offered for this purpose.
+        """
+        values = [_required(content, name) for name in ("model", *needed)]
+        if values[0] in self._models and purpose_of(values[0]) == purpose:
+            return values
         if self._unknown_model == "empty-400":
-            return ANSWERS["empty-400"]()
-        return Refusal(404, "unknown-model", "There is no such model for this").answer()
+            raise Refusal(400, "unknown-model", "")
+        raise Refusal(404, "unknown-model", "There is no such model for this")
+
+
+_PATHS: dict[str, tuple[str, Callable[[Sandbox, Content], SandboxResponse]]] = {
+    "/v1/models": ("GET", lambda sandbox, content: sandbox._list_models(content)),
+    "/v1/images/generations": ("POST", lambda sandbox, content: sandbox._generate(content)),
+    "/v1/images/edits": ("POST", lambda sandbox, content: sandbox._edit(content)),
+    "/v1/chat/completions": ("POST", lambda sandbox, content: sandbox._chat(content)),
+    "/v1/embeddings": ("POST", lambda sandbox, content: sandbox._embed(content)),
+}
 
 
 def _by_id(models: Iterable[str | Mapping[str, object]]) -> dict[str, dict[str, object]]:
-    entries: list[dict[str, object]] = [{"id": one} if isinstance(one, str) else dict(one) for one in models]
+    entries: list[dict[str, object]] = [{"id": model} if isinstance(model, str) else dict(model) for model in models]
     if not all(isinstance(entry.get("id"), str) and entry["id"] for entry in entries):
         raise ValueError("A model needs an id.")
     return {str(entry["id"]): entry for entry in entries}
-
-
-@lru_cache(maxsize=256)
-def _small_placeholder(prompt: str, model: str, size: tuple[int, int], kind: PlaceholderFormat) -> bytes:
-    """Draw a small placeholder, or return it once more: tests and load runs ask for the same again and again."""
-    return placeholder(prompt, model=model, size=size, format=kind)
 
 
 def _required(content: Content, name: str) -> str:
@@ -404,19 +359,12 @@ def _read_size(content: Content, model: str) -> tuple[int, int] | None:
         raise Refusal(400, "size", "size must be WIDTHxHEIGHT, such as 1024x1024")
     if max(width, height) > _LONGEST_SIDE:
         raise Refusal(400, "size-limit", f"No side may be longer than {_LONGEST_SIDE} px")
-    known = find_model(model)
-    rule = known.size_rule if known else None
-    if known is None or rule is None or rule.allows(width, height):
-        return width, height
-    if rule.is_official:
-        raise Refusal(400, "size", f"{known.name} makes {rule.describe()}")
-    _log.warning(
-        "%s makes %s, as far as is known from a client's code; %s is drawn all the same, but the service may "
-        "refuse it.",
-        known.name,
-        rule.describe(),
-        size,
-    )
+    if broken := broken_rule(model, width, height):
+        rule, makes = broken
+        if rule.is_official:
+            raise Refusal(400, "size", makes)
+        doubt = "%s, as far as is known from a client's code; %s is drawn all the same, but the service may refuse it."
+        _log.warning(doubt, makes, size)
     return width, height
 
 

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 ConnectionFault: TypeAlias = Literal["", "timeout", "cut-body", "slow-body"]
 """What goes wrong with the connection, and not with the answer."""
 
-STAND_IN = "x-sandbox"
-"""The header that each of the stand-in's answers has, and none of the service's."""
+SANDBOX_HEADER = "x-sandbox"
+"""The header that each of the sandbox's answers has, and none of the service's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxRequest:
-    """A request to the stand-in.
+    """A request to the sandbox.
 
     Attributes:
         method: "GET", "POST" and the like.
@@ -45,7 +45,7 @@ class SandboxRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxResponse:
-    """The stand-in's answer.
+    """The sandbox's answer.
 
     Attributes:
         status: The HTTP status.
@@ -80,7 +80,9 @@ class Refusal(Exception):  # noqa: N818  # it ends a request as it should be end
         self.behaviour = behaviour
 
     def answer(self) -> SandboxResponse:
-        """Return the answer; its code "sandbox-..." tells that the words are not the service's."""
+        """Return the answer; its code "sandbox-..." tells that the words are not the service's. No words: no body."""
+        if not str(self):
+            return SandboxResponse(status=self.status, headers={}, body=b"")
         return error_answer(self.status, f"sandbox-{self.behaviour}", str(self))
 
 

@@ -41,7 +41,7 @@ __all__ = [
 
 @pytest.fixture
 def ionos_sandbox() -> Sandbox:
-    """A fresh stand-in: `.requests` holds what it was asked, `.fault(...)` and `.limits(...)` make it difficult."""
+    """A fresh sandbox: `.requests` holds what it was asked, `.fault(...)` and `.limits(...)` make it difficult."""
     return Sandbox()
 
 
@@ -74,7 +74,7 @@ def ionos_sandbox_server(ionos_sandbox: Sandbox) -> Iterator[SandboxServer]:
 def ionos_vcr_config() -> dict[str, object]:
     """What `vcr_config` of pytest-recording is to return for cassettes that hold no secret and stay small.
 
-    Each recorded answer says who gave it, the service or the stand-in, in the header x-recorded-from.
+    Each recorded answer says who gave it, "service" or "stand-in" (the sandbox), in the header x-recorded-from.
     The body is matched; of headers only a few are kept; the token and trace ids are scrubbed from headers, addresses
     and bodies; pictures are shrunk to a few pixels; and vcrpy does not log bodies.
     """

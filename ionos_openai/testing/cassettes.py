@@ -13,17 +13,16 @@ import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
-from urllib.parse import quote
 
 import pybase64
 import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 from PIL import Image
 from vcr.serializers import yamlserializer  # type: ignore[import-untyped]  # it has no types
 
+from ionos_openai.errors.masking import Secrets, each_leaf, mask_recorded
 from ionos_openai.files.formats import SANDBOX_MARK, is_marked_sandbox
 from ionos_openai.sandbox.multipart import Part, read_form
-from ionos_openai.sandbox.wire import STAND_IN
-from ionos_openai.testing.secrets import SECRETS
+from ionos_openai.sandbox.wire import SANDBOX_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,14 +38,11 @@ TRACE_ID = "0" * 32
 
 _REQUEST_HEADERS = frozenset({"content-type"})
 _ANSWER_HEADERS = frozenset({"content-type", "retry-after", "x-trace-id", RECORDED_FROM})
-_TOKEN = "<token>"  # noqa: S105  # what is written in its place
 _BOUNDARY = "form"
 _FORM_TYPE = f"multipart/form-data; boundary={_BOUNDARY}"
 _LONGEST_SIDE = 8  # px
-_SHORTEST_SECRET = 12  # characters; a token such as "sandbox" is none, and a word of many an answer
 _EXIF_DESCRIPTION = 0x010E
 
-_LOOKS_SECRET = re.compile("|".join([rf"(?i:\bbearer\s+){_TOKEN}", *SECRETS.values()]))
 _NAMED_TRACE = re.compile(r"(?i)(trace[-_]?id\W{1,8})[0-9a-f]{32}\b")
 _LONG_BASE64 = re.compile(r"[A-Za-z0-9+/_=-]{200,}")
 _DATA_URI = re.compile(r"data:image/[\w.+-]+;base64,")
@@ -79,12 +75,12 @@ class Scrubber:
 
     def __init__(self) -> None:
         """Know of no secret yet."""
-        self._secrets: dict[str, str] = {}
+        self._secrets = Secrets()
 
     def request(self, request: Any) -> Any:
         """Scrub a `vcr.request.Request`; vcrpy hands over a copy of its own."""
         headers = {name.lower(): value for name, value in request.headers.items()}
-        self._learn(headers.get("authorization", ""))
+        self._secrets.learn_token(headers.get("authorization", "").strip().rpartition(" ")[2])
         content_type = headers.get("content-type", "")
         request.uri = self._mask(request.uri)
         if not isinstance(request.body, bytes) or not request.body:
@@ -95,7 +91,8 @@ class Scrubber:
             request.body = self._form(request.body, content_type)
             request.headers["content-type"] = _FORM_TYPE
         else:
-            request.body = self._request_body(request.body)
+            # Versions of the SDK order the fields differently.
+            request.body = self._json(request.body, self._request_text, sort_keys=True)
         return request
 
     def answer(self, answer: dict[str, Any]) -> dict[str, Any]:
@@ -104,42 +101,22 @@ class Scrubber:
         if headers.get("content-encoding"):
             raise ValueError(f"The answer's encoding {headers['content-encoding']} cannot be read, so not be scrubbed.")
         for trace in headers.get("x-trace-id", []):
-            self._hide(trace, TRACE_ID)
-        body = self._answer_body(answer["body"]["string"])
-        headers = {name: [self._mask(one) for one in values] for name, values in headers.items()}
+            self._secrets.learn(trace, TRACE_ID)
+        body = self._json(answer["body"]["string"], self._answer_text)
+        headers = {name: [self._mask(value) for value in values] for name, values in headers.items()}
         kept = _pick(headers, _ANSWER_HEADERS)
         if "x-trace-id" in kept:
             kept["x-trace-id"] = [TRACE_ID]
-        kept.setdefault(RECORDED_FROM, ["stand-in" if STAND_IN in headers else "service"])
+        kept.setdefault(RECORDED_FROM, ["stand-in" if SANDBOX_HEADER in headers else "service"])
         status = {**answer["status"], "message": self._mask(answer["status"]["message"] or "")}
         return {"status": status, "headers": kept, "body": {"string": body}}
 
-    def _learn(self, authorization: str) -> None:
-        """Remember the token that a request carries, and the parts of a JWT."""
-        token = authorization.strip().rpartition(" ")[2]
-        for secret in (token, quote(token, safe=""), *token.split(".")):
-            self._hide(secret, _TOKEN)
-
-    def _hide(self, secret: str, replacement: str) -> None:
-        if len(secret) >= _SHORTEST_SECRET:
-            self._secrets[secret] = replacement
-
     def _mask(self, text: str) -> str:
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, self._secrets[secret])
-        return _without_named_traces(_LOOKS_SECRET.sub(_TOKEN, text))
+        return _without_named_traces(mask_recorded(self._secrets.hide(text)))
 
     def _request_text(self, text: str) -> str:
         """Mask a text that is sent; a picture in it becomes its digest, so that another one does not match."""
         return _LONG_BASE64.sub(lambda found: _digest(found[0].encode(), "characters"), self._mask(text))
-
-    def _request_body(self, body: bytes) -> bytes:
-        try:
-            value = _read_json(body)
-        except (ValueError, RecursionError):
-            return self._raw(body)
-        # Versions of the SDK order the fields differently.
-        return json.dumps(_each_text(value, self._request_text), indent=2, sort_keys=True).encode("ascii")
 
     def _form(self, body: bytes, content_type: str) -> bytes:
         """Write a form with a boundary that is always the same, sorted by field, its files as digests."""
@@ -160,13 +137,15 @@ class Scrubber:
             content = _digest(part.content, "bytes")
         return f'--{_BOUNDARY}\nContent-Disposition: form-data; name="{part.name}"{filename}\n\n{content}'
 
-    def _answer_body(self, body: bytes) -> bytes:
+    def _json(self, body: bytes, change: Callable[[str], str], *, sort_keys: bool = False) -> bytes:
         try:
-            value = _read_json(body)
+            # In JSON, the name of a trace id and the id itself are texts of their own.
+            value = json.loads(_without_named_traces(body.decode("utf-8-sig")))
         except (ValueError, RecursionError):
             return self._raw(body)
+        value = each_leaf(value, lambda leaf: change(leaf) if isinstance(leaf, str) else leaf)
         # ASCII alone: vcrpy writes files in the system's encoding and reads them as UTF-8.
-        return json.dumps(_each_text(value, self._answer_text), indent=2).encode("ascii")
+        return json.dumps(value, indent=2, sort_keys=sort_keys).encode("ascii")
 
     def _answer_text(self, text: str) -> str:
         masked = self._mask(text)
@@ -190,7 +169,7 @@ def shrink_base64(text: str) -> str:
 
 
 def shrink_picture(data: bytes) -> bytes:
-    """Shrink a picture to at most 8 x 8 px, in its own format; the stand-in's mark stays.
+    """Shrink a picture to at most 8 x 8 px, in its own format; the sandbox's mark stays.
 
     Raises:
         ValueError: It is no picture that Pillow can read.
@@ -252,9 +231,9 @@ def source_of(path: Path) -> RecordedFrom:
         ValueError: The file does not say so, or says different things.
     """
     interactions = ReadableYaml.deserialize(path.read_text(encoding="utf-8"))["interactions"]
-    sources = [tuple(one["response"]["headers"].get(RECORDED_FROM, ())) for one in interactions]
+    sources = [tuple(played["response"]["headers"].get(RECORDED_FROM, ())) for played in interactions]
     for source in get_args(RecordedFrom):
-        if sources and all(one == (source,) for one in sources):
+        if sources and all(found == (source,) for found in sources):
             return cast("RecordedFrom", source)
     raise ValueError(f"{path.name} does not say who answered: each answer needs the header {RECORDED_FROM}.")
 
@@ -288,21 +267,5 @@ def _without_named_traces(text: str) -> str:
     return _NAMED_TRACE.sub(rf"\g<1>{TRACE_ID}", text)
 
 
-def _read_json(body: bytes) -> object:
-    """Parse a body without the trace ids that it names as such: in JSON, name and value are texts of their own."""
-    return json.loads(_without_named_traces(body.decode("utf-8-sig")))
-
-
 def _digest(data: bytes, unit: str) -> str:
     return f"<{len(data)} {unit}, sha256 {hashlib.sha256(data).hexdigest()[:16]}>"
-
-
-def _each_text(value: object, change: Callable[[str], str]) -> object:
-    """Return parsed JSON with each text in it changed, those of keys too."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, list):
-        return [_each_text(one, change) for one in value]
-    if isinstance(value, dict):
-        return {change(name): _each_text(one, change) for name, one in value.items()}
-    return value

@@ -6,24 +6,18 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ionos_openai.errors.masking import SIGNS_OF_SECRETS
+
 if TYPE_CHECKING:
     import os
 
 _CASSETTES = frozenset({".yaml", ".yml", ".json"})
 
-SECRETS = {
-    "eyJ": r"(?<![\w+/=-])eyJ[\w-]{5,}(?:\.[\w-]*)*",  # not in the midst of base64
-    # Not each word: a prompt may be about the bearer of a ring.
-    "Bearer": r"(?i:\bbearer\s+)(?:(?=[^\s\"',;<>]*\d|[\w-]+\.\w)[^\s\"',;<>]+|[^\s\"',;<>]{12,})",
-    "sk-": r"\bsk-[\w-]{8,}",
-}
-"""What looks like a secret wherever it stands: what it is called, and its pattern."""
-
 # As keys of YAML or JSON, or at the head of a line: a prompt may have these words.
 _HEADERS = {
     name: rf"""(?im:^[\s?-]*[\w-]*{name}\s*:|["'][\w-]*{name}\\?["']\s*:)""" for name in ("authorization", "cookie")
 }
-_SIGNS_OF_SECRETS = {name: re.compile(pattern) for name, pattern in {**SECRETS, **_HEADERS}.items()}
+_SIGNS = {name: re.compile(pattern) for name, pattern in {**SIGNS_OF_SECRETS, **_HEADERS}.items()}
 
 
 def signs_of_secrets(text: str, *tokens: str) -> list[str]:
@@ -33,7 +27,7 @@ def signs_of_secrets(text: str, *tokens: str) -> list[str]:
         text: The text of a whole file.
         tokens: Tokens that must not be in it, whatever they look like.
     """
-    found = [name for name, pattern in _SIGNS_OF_SECRETS.items() if pattern.search(text)]
+    found = [name for name, pattern in _SIGNS.items() if pattern.search(text)]
     return [*found, *("a token" for token in tokens if token and token in text)]
 
 

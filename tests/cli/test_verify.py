@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ionos_openai.cli.verify import Finding
+    from ionos_openai.cli.verify import RowFinding
     from tests.terminal import Result
 
 ALL_IMAGES = 15  # for each row but the limit of images
@@ -64,27 +64,29 @@ class Clock:
         self.now += seconds
 
 
-def ask(sandbox: Sandbox, *, clock: Clock | None = None, **options: Any) -> dict[str, Finding]:
+def ask(sandbox: Sandbox, *, clock: Clock | None = None, **options: Any) -> dict[str, RowFinding]:
     """Ask a stand-in in this process, without any waiting."""
     clock = clock or Clock()
     with create_client(sandbox=sandbox) as client:
         return {one.behaviour.name: one for one in verify(client, clock=clock, sleep=clock.sleep, **options)}
 
 
-def ask_server(sandbox: Sandbox, clock: Clock, **options: Any) -> dict[str, Finding]:
+def ask_server(sandbox: Sandbox, clock: Clock, **options: Any) -> dict[str, RowFinding]:
     """Ask a stand-in over HTTP, without any waiting."""
     with SandboxServer(sandbox) as server, create_client(base_url=server.base_url, api_key=server.token) as client:
         return {one.behaviour.name: one for one in verify(client, clock=clock, sleep=clock.sleep, **options)}
 
 
-def ask_script(server: LoopbackServer, *, token: str = TOKEN, timeout: float = 5, **options: Any) -> dict[str, Finding]:
+def ask_script(
+    server: LoopbackServer, *, token: str = TOKEN, timeout: float = 5, **options: Any
+) -> dict[str, RowFinding]:
     """Ask a scripted server, without any waiting."""
     clock = Clock()
     with create_client(base_url=server.url, api_key=token, timeout=timeout) as client:
         return {one.behaviour.name: one for one in verify(client, clock=clock, sleep=clock.sleep, **options)}
 
 
-def having(found: dict[str, Finding], verdict: str) -> set[str]:
+def having(found: dict[str, RowFinding], verdict: str) -> set[str]:
     return {name for name, one in found.items() if one.verdict == verdict}
 
 

@@ -1,6 +1,6 @@
-"""The stand-in's table of behaviours, asked of a service: where is the stand-in wrong?
+"""The sandbox's table of behaviours, asked of a service: where is the sandbox wrong?
 
-Nobody who wrote the stand-in could reach the service. Each row of the table that can be asked has a probe, which asks
+Nobody who wrote the sandbox could reach the service. Each row of the table that can be asked has a probe, which asks
 through a real client and compares; each row that cannot has the reason.
 """
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ionos_openai.cli.verify.asking import Asker, NoAnswer, NotAsked, ending
 from ionos_openai.cli.verify.probes import NEVER_ASKED, PROBES, Asking, Probe
+from ionos_openai.errors.words import plural
 from ionos_openai.sandbox.behaviours import BEHAVIOURS
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from ionos_openai.sandbox.behaviours import Behaviour
 
-__all__ = ["SPACING", "Finding", "Verdict", "verify"]
+__all__ = ["SPACING", "RowFinding", "Verdict", "verify"]
 
 Verdict: TypeAlias = Literal["as the stand-in", "different", "no answer", "not asked"]
 """What was found about a row. "no answer": nothing came that tells, such as a timeout, a 429, or a refused token."""
@@ -30,13 +31,13 @@ SPACING = 0.2  # seconds from one request to the next: the documented 5 a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class RowFinding:
     """What was found about one row of the table.
 
     Attributes:
         behaviour: The row.
         verdict: What was found.
-        text: What came, or why nothing was asked; empty where it is as the stand-in does. It holds no secret.
+        text: What came, or why nothing was asked; empty where it is as the sandbox does. It holds no secret.
         pictures: How many pictures were asked for.
         is_token_problem: Whether nothing came because the token was refused.
         exchanges: What was asked and what came, scrubbed, as JSON can hold it.
@@ -58,7 +59,7 @@ def verify(
     spacing: float = SPACING,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Finding]:
+) -> Iterator[RowFinding]:
     """Go through the table of behaviours, asking whatever the client talks to.
 
     A row that differs, or that cannot be answered, never ends the walk.
@@ -76,14 +77,14 @@ def verify(
     Yields:
         What was found, row by row, in the order of the table.
     """
-    asker = Asker(client, spend=spend, spacing=spacing, clock=clock, sleep=sleep)
+    asker = Asker(client=client, spend=spend, spacing=spacing, clock=clock, sleep=sleep)
     asking = Asking(asker=asker, limits=limits)
     for behaviour in BEHAVIOURS:
         before = asker.asked
         with ending(client, clock=clock):
             verdict, text, is_token_problem = _find(asking, behaviour.name)
         exchanges, asker.exchanges = tuple(asker.exchanges), []
-        yield Finding(
+        yield RowFinding(
             behaviour=behaviour,
             verdict=verdict,
             text=asker.mask(text),
@@ -119,5 +120,5 @@ def _reason_not_to(asking: Asking, probe: Probe) -> str:
     pictures = probe.pictures + asking.missing(probe.shared)
     if pictures > asking.asker.left:
         spent = f", and {asking.asker.left} of {asking.asker.spend} are left" if asking.asker.spend else ""
-        return f"it asks for {pictures} picture{'s' * (pictures != 1)}, which may be billed{spent}: see --spend"
+        return f"it asks for {plural(pictures, 'picture')}, which may be billed{spent}: see --spend"
     return ""

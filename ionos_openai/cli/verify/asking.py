@@ -6,16 +6,15 @@ What is sent is counted before it is sent. Nothing is sent twice by itself but a
 from __future__ import annotations
 
 import contextlib
-import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import openai
 from openai._types import Omit  # the SDK exports it under this name alone on every supported version
 
 from ionos_openai.cli.verify.replies import Answer
-from ionos_openai.cli.verify.scrubbing import Scrubber
+from ionos_openai.cli.verify.scrubbing import Keeper
 from ionos_openai.client.hooks import IonosOpenAI
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import IonosError
@@ -67,57 +66,45 @@ class Burst:
     seconds: float
 
 
+@dataclass(slots=True, kw_only=True)
 class Asker:
     """Asks one service.
 
-    Args:
-        client: A client of `create_client`, or any of the SDK's. Retries and changes of requests are off, waiting for
-            the contract's limits stays as it is.
+    Attributes:
+        client: A client of `create_client`, or any of the SDK's; it is asked by a copy. Retries and changes of requests
+            are off, waiting for the contract's limits stays as it is.
         spend: The most pictures to ask for.
         spacing: Seconds from one request to the next, at least.
         clock: Returns seconds that never run backwards.
         sleep: Waits for so many seconds.
-
-    Attributes:
         asked: How many pictures were asked for.
         exchanges: What was asked and what came, scrubbed, since it was last emptied.
     """
 
-    def __init__(
-        self,
-        client: openai.OpenAI,
-        *,
-        spend: int,
-        spacing: float,
-        clock: Callable[[], float],
-        sleep: Callable[[float], None],
-    ) -> None:
-        """Ask with a copy of `client`; see the class for the arguments."""
-        self._client = _as_it_is(client, paced=True)
-        self._hurrying = _as_it_is(client, paced=False)
-        self._spend, self._spacing = spend, spacing
-        self._clock, self.sleep = clock, sleep
-        self._next_at = clock()
-        self._lock = threading.Lock()
-        self._scrubber = Scrubber()
-        if isinstance(client.api_key, str):
-            self._scrubber.learn(client.api_key)
-        self.asked = 0
-        self.exchanges: list[dict[str, object]] = []
+    client: openai.OpenAI
+    spend: int
+    spacing: float
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    asked: int = 0
+    exchanges: list[dict[str, object]] = field(default_factory=list)
+    _next_at: float = 0.0
+    _keeper: Keeper = field(default_factory=Keeper)
 
-    @property
-    def spend(self) -> int:
-        """The most pictures to ask for."""
-        return self._spend
+    def __post_init__(self) -> None:
+        """Know the token, which is to be hidden."""
+        self._next_at = self.clock()
+        if isinstance(self.client.api_key, str):
+            self._keeper.learn(self.client.api_key)
 
     @property
     def left(self) -> int:
         """How many pictures may still be asked for."""
-        return self._spend - self.asked
+        return self.spend - self.asked
 
     def mask(self, text: str) -> str:
         """Return a text as it may be shown, in one line."""
-        return self._scrubber.text(" ".join(text.split()), longest=_LONGEST_REASON)
+        return self._keeper.text(" ".join(text.split()), longest=_LONGEST_REASON)
 
     def get(self, path: str, *, token: bool = True) -> Answer:
         """Ask with GET; without `token`, nobody says who asks.
@@ -125,7 +112,7 @@ class Asker:
         Raises:
             NoAnswer: Nothing came that tells of a behaviour.
         """
-        return self._patiently(_Request(method="GET", path=path, token=token))
+        return self._patiently(_Question(method="GET", path=path, token=token))
 
     def post(
         self, path: str, body: object, *, pictures: int = 0, files: Sequence[tuple[str, tuple[str, bytes, str]]] = ()
@@ -142,7 +129,7 @@ class Asker:
             NotAsked: More pictures would be asked for than may be.
             NoAnswer: Nothing came that tells of a behaviour.
         """
-        return self._patiently(_Request(method="POST", path=path, body=body, files=tuple(files), pictures=pictures))
+        return self._patiently(_Question(method="POST", path=path, body=body, files=tuple(files), pictures=pictures))
 
     def burst(self, path: str, body: object = None, *, count: int, pictures: int = 0, spacing: float = 0.0) -> Burst:
         """Ask `count` times without waiting for answers, and without keeping to any limit.
@@ -158,90 +145,86 @@ class Asker:
             NotAsked: More pictures would be asked for than may be.
             NoAnswer: A request was not answered.
         """
-        request = _Request(method="GET" if body is None else "POST", path=path, body=body, pictures=pictures)
-        self._count(request, times=count)
-        started = self._clock()
+        question = _Question(method="GET" if body is None else "POST", path=path, body=body, pictures=pictures)
+        self._count(question, times=count)
+        hurrying = _as_it_is(self.client, paced=False)
+        started = self.clock()
         with ThreadPoolExecutor(max_workers=count) as pool:
             futures: list[Future[Answer]] = []
             for _ in range(count):
-                if any(one.done() and not one.exception() and one.result().status == 429 for one in futures):
+                if any(sent.done() and not sent.exception() and sent.result().status == 429 for sent in futures):
                     break
-                futures.append(pool.submit(self._once, request, self._hurrying))
+                futures.append(pool.submit(self._once, question, hurrying))
                 if spacing:
                     self.sleep(spacing)
         self.asked -= pictures * (count - len(futures))
         answers = [future.result() for future in futures]
-        seconds = self._clock() - started
+        seconds = self.clock() - started
         for status in sorted({answer.status for answer in answers}):
-            self._keep(request, next(answer for answer in answers if answer.status == status))
+            self._keep(question, next(answer for answer in answers if answer.status == status))
         refused = tuple(answer for answer in answers if answer.status == 429)
         return Burst(passed=len(answers) - len(refused), refused=refused, seconds=seconds)
 
-    def _patiently(self, request: _Request) -> Answer:
+    def _patiently(self, question: _Question) -> Answer:
+        client = _as_it_is(self.client, paced=True)
         for left in reversed(range(_TRIES)):
-            self._count(request)
+            self._count(question)
             self._wait_for_turn()
-            answer = self._once(request, self._client)
-            self._keep(request, answer)
-            if answer.status != 429 or not left or request.pictures > self.left:
+            answer = self._once(question, client)
+            self._keep(question, answer)
+            if answer.status != 429 or not left or question.pictures > self.left:
                 break
             self.sleep(_rest(answer))
-        if answer.status in _GATEWAY or (request.token and answer.status in _REFUSED_TOKEN):
+        if answer.status in _GATEWAY or (question.token and answer.status in _REFUSED_TOKEN):
             raise NoAnswer(self.mask(answer.describe()), token=answer.status in _REFUSED_TOKEN)
         return answer
 
-    def _count(self, request: _Request, *, times: int = 1) -> None:
+    def _count(self, question: _Question, *, times: int = 1) -> None:
         """Count what a request asks for before it is sent."""
-        pictures = request.pictures * times
+        pictures = question.pictures * times
         if pictures > self.left:
-            raise NotAsked(
-                f"asks for {pictures} more pictures, and {self.left} of {self._spend} may still be asked for"
-            )
+            raise NotAsked(f"asks for {pictures} more pictures, and {self.left} of {self.spend} may still be asked for")
         self.asked += pictures
 
     def _wait_for_turn(self) -> None:
-        wait = self._next_at - self._clock()
+        wait = self._next_at - self.clock()
         if wait > 0:
             self.sleep(wait)
-        self._next_at = self._clock() + self._spacing
+        self._next_at = self.clock() + self.spacing
 
-    def _once(self, request: _Request, client: openai.OpenAI) -> Answer:
+    def _once(self, question: _Question, client: openai.OpenAI) -> Answer:
         try:
-            response = request.send(client)
+            response = question.send(client)
         except (IonosError, openai.APIConnectionError) as error:
             # Some of ours are an APIStatusError too, with an answer that nobody sent.
             self._learn(getattr(error, "request", None))
             reason = self.mask(_reason(error))
-            with self._lock:
-                self.exchanges.append({"request": request.facts(self._scrubber), "error": reason})
+            self.exchanges.append({"request": question.facts(self._keeper), "error": reason})
             raise NoAnswer(reason, token=isinstance(error, openai.AuthenticationError)) from None
         except openai.APIStatusError as error:
             response = error.response
         self._learn(response.request)
         # Before anything is cut out of it: half a token would not be known for one.
-        headers = {name.lower(): self._scrubber.text(value) for name, value in response.headers.items()}
-        self._scrubber.learn_trace(headers.get("x-trace-id", ""))
-        return Answer(
-            status=response.status_code, headers=headers, body=self._scrubber.without_tokens(response.content)
-        )
+        headers = {name.lower(): self._keeper.text(value) for name, value in response.headers.items()}
+        self._keeper.learn_trace(headers.get("x-trace-id", ""))
+        return Answer(status=response.status_code, headers=headers, body=self._keeper.without_tokens(response.content))
 
     def _learn(self, request: httpx.Request | None) -> None:
         if request is not None:
-            self._scrubber.learn(request.headers.get("authorization", "").partition(" ")[2])
+            self._keeper.learn(request.headers.get("authorization", "").partition(" ")[2])
 
-    def _keep(self, request: _Request, answer: Answer) -> None:
+    def _keep(self, question: _Question, answer: Answer) -> None:
         facts = {
-            "request": request.facts(self._scrubber),
+            "request": question.facts(self._keeper),
             "status": answer.status,
-            "headers": self._scrubber.headers(answer.headers),
-            "body": self._scrubber.body(answer.body) if answer.body else None,
+            "headers": self._keeper.headers(answer.headers),
+            "body": self._keeper.body(answer.body) if answer.body else None,
         }
-        with self._lock:
-            self.exchanges.append(facts)
+        self.exchanges.append(facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
+class _Question:
     """What is to be sent."""
 
     method: str
@@ -261,11 +244,11 @@ class _Request:
             return client.get(self.path, **further)
         return client.post(self.path, body=self.body, files=list(self.files) or None, **further)
 
-    def facts(self, scrubber: Scrubber) -> dict[str, object]:
+    def facts(self, keeper: Keeper) -> dict[str, object]:
         """Return what may be kept of it."""
         facts: dict[str, object] = {"method": self.method, "path": self.path, "with_token": self.token}
         if self.body is not None:
-            facts["body"] = scrubber.value(self.body)
+            facts["body"] = keeper.value(self.body)
         if self.files:
             facts["files"] = {name: f"{len(data)} bytes" for name, (_, data, _) in self.files}
         return facts

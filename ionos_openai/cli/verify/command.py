@@ -1,4 +1,4 @@
-"""`ionos-openai verify`: what the stand-in does, asked of the service."""
+"""`ionos-openai verify`: what the sandbox does, asked of the service."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from ionos_openai import __version__
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox
 from ionos_openai.cli.terminal.exits import MADE, REFUSED, TEMPORARY, TOKEN, worst
 from ionos_openai.cli.terminal.output import BASES, SCHEMA, one_line
-from ionos_openai.cli.verify import SPACING, Finding, Verdict, verify
+from ionos_openai.cli.verify import SPACING, RowFinding, Verdict, verify
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import ConfigurationError, ImageSaveError, InvalidRequestError
 from ionos_openai.errors.masking import mask_secrets
+from ionos_openai.errors.words import plural
 from ionos_openai.files.writing import check_directory, write_new
 from ionos_openai.hub.prices import parse_prices, price_of
 
@@ -62,7 +63,7 @@ def run(connection: Connection, options: VerifyOptions, terminal: Terminal) -> i
     """Ask, and tell row by row what was found.
 
     Returns:
-        The exit code: 0 where every row that was asked is as the stand-in's, 1 where one differs, 77 where the token
+        The exit code: 0 where every row that was asked is as the sandbox's, 1 where one differs, 77 where the token
         was refused, 75 where a row had no answer.
 
     Raises:
@@ -73,7 +74,7 @@ def run(connection: Connection, options: VerifyOptions, terminal: Terminal) -> i
         settings = settings.model_copy(update={"timeout": _LONGEST_WAIT})
     target = _check_target(options.answers)
     is_sandbox = uses_sandbox(connection, settings)
-    findings: list[Finding] = []
+    findings: list[RowFinding] = []
     with connect(connection, settings) as client, ExitStack() as at_the_end:
         if options.spend and not options.yes and not is_sandbox:
             _confirm(options.spend, settings, client)
@@ -96,13 +97,13 @@ def run(connection: Connection, options: VerifyOptions, terminal: Terminal) -> i
     return code
 
 
-def _tell(finding: Finding, terminal: Terminal) -> None:
+def _tell(finding: RowFinding, terminal: Terminal) -> None:
     if not terminal.json and not terminal.pretty:
         row = finding.behaviour
         terminal.row([row.name, row.basis, finding.verdict, one_line(finding.text) or _NOTHING])
 
 
-def _exit_code(finding: Finding) -> int:
+def _exit_code(finding: RowFinding) -> int:
     if finding.is_token_problem:
         return TOKEN
     return {"different": REFUSED, "no answer": TEMPORARY}.get(finding.verdict, MADE)
@@ -118,7 +119,7 @@ def _confirm(spend: int, settings: IonosSettings, client: openai.OpenAI) -> None
     models = dict.fromkeys((settings.image_model, settings.image_edit_model))
     known = [f"{model} costs {price_of(model, prices) or 'an unknown amount'} a picture" for model in models]
     question = (
-        f"Up to {spend} picture{'s' * (spend != 1)} and a few tokens of text are asked of "
+        f"Up to {plural(spend, 'picture')} and a few tokens of text are asked of "
         f"{urlsplit(str(client.base_url)).hostname}. Each picture may be billed, also where a refusal is expected; "
         f"{', '.join(known)}."
     )
@@ -155,7 +156,7 @@ def _keep(target: Path, document: dict[str, object]) -> None:
         raise ImageSaveError(f"The answers cannot be written to {target} ({reason}): name another file.") from error
 
 
-def _document(findings: Sequence[Finding], client: openai.OpenAI, *, is_sandbox: bool) -> dict[str, object]:
+def _document(findings: Sequence[RowFinding], client: openai.OpenAI, *, is_sandbox: bool) -> dict[str, object]:
     return {
         "sandbox": is_sandbox,
         "service": None if is_sandbox else mask_secrets(str(client.base_url)),
@@ -178,7 +179,7 @@ def _document(findings: Sequence[Finding], client: openai.OpenAI, *, is_sandbox:
     }
 
 
-def _print_table(findings: Sequence[Finding], terminal: Terminal) -> None:
+def _print_table(findings: Sequence[RowFinding], terminal: Terminal) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -194,4 +195,4 @@ def _print_table(findings: Sequence[Finding], terminal: Terminal) -> None:
     counts = Counter(finding.verdict for finding in findings)
     asked = sum(finding.pictures for finding in findings)
     summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict])
-    terminal.text(Text(f"\n{summary}; {asked} picture{'s' * (asked != 1)} asked for.", style="bold"))
+    terminal.text(Text(f"\n{summary}; {plural(asked, 'picture')} asked for.", style="bold"))

@@ -1,7 +1,7 @@
 """How each row of the table of behaviours is asked of a service, and what counts as the same.
 
-The texts of refusals and the codes that begin with "sandbox-" are the stand-in's own, so that they are not compared:
-of a refusal its status counts, and its shape in a row of its own. Whatever else the stand-in decided counts: that a
+The texts of refusals and the codes that begin with "sandbox-" are the sandbox's own, so that they are not compared:
+of a refusal its status counts, and its shape in a row of its own. Whatever else the sandbox decided counts: that a
 service answers otherwise is what a report is for.
 """
 
@@ -19,17 +19,20 @@ from ionos_openai.cli.verify.replies import Answer, describe_jpeg
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL, DEFAULT_SIZE
 from ionos_openai.sandbox.chat import purpose_of
 from ionos_openai.sandbox.faults import server_error
-from ionos_openai.sandbox.limits import DOCUMENTED
+from ionos_openai.sandbox.limits import IMAGE_RATE, REQUEST_RATE, time_to_fill
 from ionos_openai.sandbox.service import MODELS_2026_08
 from ionos_openai.sandbox.wire import unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ionos_openai.sandbox.wire import SandboxResponse
+
 _PROMPT = "A lighthouse on a cliff at dusk"
 _IMAGES, _EDITS, _CHAT, _EMBEDDINGS = "/images/generations", "/images/edits", "/chat/completions", "/embeddings"
 _NOWHERE = "/ionos-openai-verify"
-_BASE_SIZES = {DEFAULT_IMAGE_MODEL: DEFAULT_SIZE, DEFAULT_EDIT_MODEL: "512x512"}
+_FLUX1, _FLUX2 = DEFAULT_IMAGE_MODEL, DEFAULT_EDIT_MODEL
+_BASE_SIZES = {_FLUX1: DEFAULT_SIZE, _FLUX2: "512x512"}
 _CHAT_MODEL = "meta-llama/Meta-Llama-3.1-8B-Instruct"  # the smallest of the recorded lists
 _EMBEDDING_MODEL = "BAAI/bge-m3"
 _JPEG = "JFIF 1.01, baseline, 4:2:0"
@@ -71,12 +74,12 @@ class Asking:
             entries = self.models().fields().get("data")
         except NoAnswer:
             return []
-        return [identifier for one in _entries(entries) if isinstance(identifier := one.get("id"), str)]
+        return [identifier for entry in _entries(entries) if isinstance(identifier := entry.get("id"), str)]
 
     def choose(self, wanted: str, purpose: str) -> str:
         """Return the wanted model, or another one for the purpose where it is not in the list."""
         offered = self.offered()
-        others = (one for one in offered if purpose_of(one) == purpose and not one.endswith("-migration"))
+        others = (model for model in offered if purpose_of(model) == purpose and not model.endswith("-migration"))
         return wanted if wanted in offered else next(others, wanted)
 
     def require(self, model: str) -> str:
@@ -112,10 +115,8 @@ class Asking:
     def edit(self, model: str) -> Answer:
         """Ask for an edit of a small picture with a mask."""
         body = {"model": self.require(model), "prompt": _PROMPT}
-        files = [
-            ("image[]", ("picture.png", _png(128, 96), "image/png")),
-            ("mask", ("mask.png", _png(128, 96), "image/png")),
-        ]
+        data = _png(128, 96)
+        files = [("image[]", ("picture.png", data, "image/png")), ("mask", ("mask.png", data, "image/png"))]
         return self._note(self.asker.post(_EDITS, body, files=files, pictures=1))
 
     def post(self, path: str, body: object) -> Answer:
@@ -125,11 +126,9 @@ class Asking:
     def burst(self) -> Burst:
         """Ask for the list of models more often than is allowed: the one limit that costs nothing to reach."""
         if self._burst is None:
-            rate = DOCUMENTED.requests
-            assert rate is not None  # noqa: S101  # a constant
-            self.asker.sleep(_time_to_fill(rate.burst, rate.per_minute))
+            self.asker.sleep(time_to_fill(REQUEST_RATE))
             self._burst = self.asker.burst("/models", count=_MANY_REQUESTS)
-            self.asker.sleep(_time_to_fill(rate.burst, rate.per_minute))
+            self.asker.sleep(time_to_fill(REQUEST_RATE))
         return self._burst
 
     def _note(self, answer: Answer) -> Answer:
@@ -160,12 +159,11 @@ class Probe:
 def judge_unauthorized(answer: Answer) -> str:
     """Compare with the recorded 401, and look for a trace id."""
     trace = answer.headers.get("x-trace-id", "")
-    differences = (
-        [] if answer.json() == json.loads(unauthorized().body) and answer.status == 401 else [answer.describe()]
+    is_traced = re.fullmatch(r"[0-9a-f]{32}", trace)
+    return _joined(
+        _differs(answer, unauthorized()),
+        "" if is_traced else "x-trace-id is not 32 hex digits" if trace else "no header x-trace-id",
     )
-    if not re.fullmatch(r"[0-9a-f]{32}", trace):
-        differences.append("x-trace-id is not 32 hex digits" if trace else "no header x-trace-id")
-    return "; ".join(differences)
 
 
 def judge_models(answer: Answer) -> str:
@@ -177,13 +175,12 @@ def judge_models(answer: Answer) -> str:
     ids = {str(entry.get("id")) for entry in entries}
     owners = sorted({str(entry.get("owned_by")) for entry in entries} - {"unknown"})
     keys = set(payload) ^ {"data", "object"} | {key for entry in entries for key in set(entry) ^ _ENTRY}
-    differences = [
+    return _joined(
         _listed("also has", ids - set(MODELS_2026_08)),
         _listed("does not have", set(MODELS_2026_08) - ids),
         _listed("other fields:", keys),
         _listed("owned_by is", owners),
-    ]
-    return "; ".join(one for one in differences if one)
+    )
 
 
 def judge_created(answer: Answer, *, now: float) -> str:
@@ -192,9 +189,9 @@ def judge_created(answer: Answer, *, now: float) -> str:
     if answer.status != 200 or not entries:
         return answer.describe()
     times = [entry.get("created") for entry in entries]
-    if all(isinstance(one, int) and abs(one - now) <= _CLOCKS_DIFFER for one in times):
+    if all(isinstance(created, int) and abs(created - now) <= _CLOCKS_DIFFER for created in times):
         return ""
-    return _listed("created is", {str(one) for one in times})
+    return _listed("created is", {str(created) for created in times})
 
 
 def judge_image_answer(answer: Answer) -> str:
@@ -203,14 +200,13 @@ def judge_image_answer(answer: Answer) -> str:
     items = _entries(payload.get("data"))
     if answer.status != 200 or not items:
         return answer.describe()
-    differences = [_listed("other fields:", (set(payload) ^ {"data", "usage"}) | (set(items[0]) ^ {"b64_json"}))]
-    if answer.image() is None:
-        differences.append("no picture in data[0].b64_json")
-    if str(items[0].get("b64_json")).startswith("data:"):
-        differences.append("b64_json is a data URI")
-    if "usage" in payload and payload["usage"] != _ZERO_USAGE:
-        differences.append(f"usage is {json.dumps(payload['usage'])}")
-    return "; ".join(one for one in differences if one)
+    usage = payload.get("usage", _ZERO_USAGE)
+    return _joined(
+        _listed("other fields:", (set(payload) ^ {"data", "usage"}) | (set(items[0]) ^ {"b64_json"})),
+        "no picture in data[0].b64_json" if answer.image() is None else "",
+        "b64_json is a data URI" if str(items[0].get("b64_json")).startswith("data:") else "",
+        f"usage is {json.dumps(usage)}" if usage != _ZERO_USAGE else "",
+    )
 
 
 def judge_picture(answer: Answer, *, kind: str = "", size: tuple[int, int] | None = None) -> str:
@@ -231,14 +227,9 @@ def judge_jpeg(answer: Answer) -> str:
     return "" if found == _JPEG else found
 
 
-def judge_refusal(answer: Answer, *, status: int = 400) -> str:
-    """Look for a status."""
-    return "" if answer.status == status else answer.describe()
-
-
-def judge_unknown_model(answer: Answer) -> str:
-    """Look for a 400 with an empty body."""
-    return "" if answer.status == 400 and not answer.body else answer.describe()
+def judge_refusal(answer: Answer, *, status: int = 400, empty: bool = False) -> str:
+    """Look for a status, and for an empty body where it is to be `empty`."""
+    return "" if answer.status == status and not (empty and answer.body) else answer.describe()
 
 
 def judge_shape(answer: Answer) -> str:
@@ -250,7 +241,7 @@ def judge_shape(answer: Answer) -> str:
         and set(payload) == {"httpStatus", "messages"}
         and payload["httpStatus"] == answer.status
         and messages
-        and all(set(one) == {"errorCode", "message"} for one in messages)
+        and all(set(message) == {"errorCode", "message"} for message in messages)
     )
     return "" if fits else answer.describe()
 
@@ -289,15 +280,8 @@ def judge_embeddings(answer: Answer) -> str:
     """Look for lists of floats."""
     entries = _entries(answer.fields().get("data"))
     vector = entries[0].get("embedding") if entries else None
-    fits = isinstance(vector, list) and vector and all(isinstance(one, int | float) for one in vector)
+    fits = isinstance(vector, list) and vector and all(isinstance(number, int | float) for number in vector)
     return "" if answer.status == 200 and fits else answer.describe()
-
-
-def judge_backend_failure(answer: Answer) -> str:
-    """Compare with the recorded 500."""
-    recorded = server_error()
-    same = answer.status == recorded.status and answer.json() == json.loads(recorded.body)
-    return "" if same else answer.describe()
 
 
 def judge_rate_limit(burst: Burst) -> str:
@@ -319,46 +303,47 @@ def judge_burst(burst: Burst, *, capacity: int, per_minute: float) -> str:
 
 
 def _image_answer(asking: Asking) -> str:
-    first = judge_image_answer(asking.picture(DEFAULT_IMAGE_MODEL))
-    second = judge_image_answer(asking.image(DEFAULT_IMAGE_MODEL, size=DEFAULT_SIZE, response_format="url"))
+    first = judge_image_answer(asking.picture(_FLUX1))
+    second = judge_image_answer(asking.image(_FLUX1, size=DEFAULT_SIZE, response_format="url"))
     return first if first == second else _joined(first, f"with response_format=url: {second or 'none of that'}")
 
 
 def _required(asking: Asking) -> str:
-    without_prompt = judge_refusal(asking.image(DEFAULT_IMAGE_MODEL, prompt=None))
-    without_model = judge_refusal(asking.image(None))
     return _joined(
-        without_prompt and f"without prompt: {without_prompt}", without_model and f"without model: {without_model}"
+        _labelled("without prompt", judge_refusal(asking.image(_FLUX1, prompt=None))),
+        _labelled("without model", judge_refusal(asking.image(None))),
     )
 
 
 def _size(asking: Asking) -> str:
-    other = judge_refusal(asking.image(DEFAULT_IMAGE_MODEL, size="512x512"))
-    left_out = judge_picture(asking.image(DEFAULT_IMAGE_MODEL), size=(1024, 1024))
-    return _joined(other and f"512x512: {other}", left_out and f"left out: {left_out}")
+    return _joined(
+        _labelled("512x512", judge_refusal(asking.image(_FLUX1, size="512x512"))),
+        _labelled("left out", judge_picture(asking.image(_FLUX1), size=(1024, 1024))),
+    )
 
 
 def _ignored_parameters(asking: Asking) -> str:
-    base = asking.picture(DEFAULT_EDIT_MODEL).image()
+    base = asking.picture(_FLUX2).image()
     if base is None:
         raise NotAsked("there is no picture without them to compare with")
     wanted = "jpeg" if base.format == "PNG" else "png"
     parameters = {"seed": 1, "quality": "hd", "output_format": wanted, "user": "ionos-openai-verify"}
-    answer = asking.image(DEFAULT_EDIT_MODEL, size=_BASE_SIZES[DEFAULT_EDIT_MODEL], **parameters)
+    answer = asking.image(_FLUX2, size=_BASE_SIZES[_FLUX2], **parameters)
     return judge_picture(answer, kind=base.format, size=(base.width, base.height))
 
 
 def _error_shape(asking: Asking) -> str:
     answer = asking.post(_CHAT, {})
     # What an unknown model is answered is a row of its own, and has no body.
-    refusals = [one for one in asking.refusals if one.body] or [answer]
+    refusals = [refusal for refusal in asking.refusals if refusal.body] or [answer]
     return next((difference for difference in map(judge_shape, refusals) if difference), "")
 
 
 def _unknown_path(asking: Asking) -> str:
-    nowhere = judge_refusal(asking.asker.get(_NOWHERE), status=404)
-    wrong = judge_refusal(asking.asker.get(_EMBEDDINGS), status=405)
-    return _joined(nowhere and f"unknown path: {nowhere}", wrong and f"wrong method: {wrong}")
+    return _joined(
+        _labelled("unknown path", judge_refusal(asking.asker.get(_NOWHERE), status=404)),
+        _labelled("wrong method", judge_refusal(asking.asker.get(_EMBEDDINGS), status=405)),
+    )
 
 
 def _chat(asking: Asking) -> str:
@@ -373,21 +358,16 @@ def _embedding(asking: Asking, encoding: str) -> Answer:
 
 
 def _image_limit(asking: Asking) -> str:
-    rate = DOCUMENTED.images
-    assert rate is not None  # noqa: S101  # a constant
+    rate = IMAGE_RATE
     asking.asker.sleep(min(asking.asker.asked, rate.burst) * 60 / rate.per_minute)
-    body = {"model": asking.require(DEFAULT_IMAGE_MODEL), "prompt": _PROMPT, "size": DEFAULT_SIZE}
+    body = {"model": asking.require(_FLUX1), "prompt": _PROMPT, "size": DEFAULT_SIZE}
     burst = asking.asker.burst(_IMAGES, body, count=_MANY_IMAGES, pictures=1, spacing=_IMAGE_SPACING)
     return judge_burst(burst, capacity=rate.burst, per_minute=rate.per_minute)
 
 
 def _request_limit(asking: Asking) -> str:
-    rate = DOCUMENTED.requests
-    assert rate is not None  # noqa: S101  # a constant
-    return judge_burst(asking.burst(), capacity=rate.burst, per_minute=rate.per_minute)
+    return judge_burst(asking.burst(), capacity=REQUEST_RATE.burst, per_minute=REQUEST_RATE.per_minute)
 
-
-_FLUX1, _FLUX2 = DEFAULT_IMAGE_MODEL, DEFAULT_EDIT_MODEL
 
 PROBES: dict[str, Probe] = {
     "unauthorized": Probe(ask=lambda asking: judge_unauthorized(asking.asker.get("/models", token=False))),
@@ -404,7 +384,7 @@ PROBES: dict[str, Probe] = {
     ),
     "size-limit": Probe(ask=lambda asking: judge_refusal(asking.image(_FLUX2, size="4112x64")), pictures=1),
     "unknown-model": Probe(
-        ask=lambda asking: judge_unknown_model(asking.image("nobody/nothing", size=DEFAULT_SIZE)), pictures=1
+        ask=lambda asking: judge_refusal(asking.image("nobody/nothing", size=DEFAULT_SIZE), empty=True), pictures=1
     ),
     "ignored-parameters": Probe(ask=_ignored_parameters, pictures=1, shared=(_FLUX2,)),
     "edits": Probe(ask=lambda asking: judge_picture(asking.edit(_FLUX2), size=(128, 96)), pictures=1),
@@ -417,7 +397,7 @@ PROBES: dict[str, Probe] = {
     "request-limit": Probe(ask=_request_limit, limits=True),
     "chat": Probe(ask=_chat, tokens=True),
     "embeddings": Probe(ask=lambda asking: judge_embeddings(_embedding(asking, "float")), tokens=True),
-    "embeddings-base64": Probe(ask=lambda asking: judge_backend_failure(_embedding(asking, "base64")), tokens=True),
+    "embeddings-base64": Probe(ask=lambda asking: _differs(_embedding(asking, "base64"), server_error()), tokens=True),
 }
 """How each row is asked, by its name."""
 
@@ -430,12 +410,8 @@ NEVER_ASKED: dict[str, str] = {
 """Why a row is not asked, by its name."""
 
 
-def _time_to_fill(burst: int, per_minute: float) -> float:
-    return burst * 60 / per_minute
-
-
 def _entries(value: object) -> list[dict[str, object]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _object(text: str) -> dict[str, object]:
@@ -453,7 +429,16 @@ def _listed(what: str, names: Iterable[str]) -> str:
 
 
 def _joined(*differences: str) -> str:
-    return "; ".join(one for one in differences if one)
+    return "; ".join(filter(None, differences))
+
+
+def _labelled(label: str, difference: str) -> str:
+    return difference and f"{label}: {difference}"
+
+
+def _differs(answer: Answer, recorded: SandboxResponse) -> str:
+    is_same = answer.status == recorded.status and answer.json() == json.loads(recorded.body)
+    return "" if is_same else answer.describe()
 
 
 def _png(width: int, height: int) -> bytes:

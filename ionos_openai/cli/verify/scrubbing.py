@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pybase64
 
-from ionos_openai.errors.masking import mask_secrets
+from ionos_openai.errors.masking import TOKEN, Secrets, each_leaf
 from ionos_openai.files.formats import FormatError, recognise
 from ionos_openai.hub.credentials import read_token
 
@@ -18,48 +18,41 @@ if TYPE_CHECKING:
 
 _HEADERS = frozenset({"content-type", "retry-after", "allow", "x-trace-id"})
 _RATE_HEADERS = ("x-ratelimit-", "ratelimit-")  # none is known: one that comes is worth telling
-_SHORTEST_SECRET = 12  # characters; a token such as "sandbox" is none, and stands in many a text
 _SHORTEST_CONTRACT = 5  # characters; less would be found in any number
 _SHORTEST_PICTURE = 100  # characters of base64
-_TOKEN = "<token>"  # noqa: S105  # what is written in its place
 _LONGEST_TEXT = 2000  # characters
 _MOST_ENTRIES = 200
 _SHOWN_NUMBERS = 4
 _DEEPEST = 12
 
 
-class Scrubber:
+class Keeper:
     """Turns answers into what may be kept. What is to be hidden is learned from what was sent and what came."""
 
     def __init__(self) -> None:
         """Know of no secret yet."""
-        self._secrets: dict[str, str] = {}
+        self._secrets = Secrets()
 
     def learn(self, token: str) -> None:
         """Hide a token, the parts of a JWT, and the number of the contract in it."""
-        hidden = {part: _TOKEN for part in (token, *token.split(".")) if len(part) >= _SHORTEST_SECRET}
-        contract = read_token(token).contract or ""
-        if len(contract) >= _SHORTEST_CONTRACT:
-            hidden[contract] = "<contract>"
-        self._hide(hidden)
+        self._secrets.learn_token(token)
+        self._secrets.learn(read_token(token).contract or "", "<contract>", shortest=_SHORTEST_CONTRACT)
 
     def learn_trace(self, trace: str) -> None:
         """Hide a trace id, which leads whoever runs the service to a user."""
-        if len(trace) >= _SHORTEST_SECRET and not trace.startswith("<"):
-            self._hide({trace: "<trace id>"})
+        if not trace.startswith("<"):
+            self._secrets.learn(trace, "<trace id>")
 
     def without_tokens(self, body: bytes) -> bytes:
         """Return a body without the tokens; what else is hidden could be part of a picture by chance."""
-        for secret, name in self._longest_first():
-            if name == _TOKEN:
+        for secret, name in self._secrets.names.items():
+            if name == TOKEN:
                 body = body.replace(secret.encode(), name.encode())
         return body
 
     def text(self, text: str, *, longest: int = _LONGEST_TEXT) -> str:
         """Mask a text, and only then cut it: half a token would not be known for one."""
-        for secret, name in self._longest_first():
-            text = text.replace(secret, name)
-        text = mask_secrets(text)
+        text = self._secrets.mask(text)
         return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
@@ -76,7 +69,7 @@ class Scrubber:
     def body(self, body: bytes) -> object:
         """Return a body as JSON can hold it; a picture becomes its format, size and digest."""
         try:
-            return self._value(json.loads(body), _DEEPEST)
+            return self.value(json.loads(body))
         except (ValueError, RecursionError):
             pass
         try:
@@ -86,35 +79,20 @@ class Scrubber:
 
     def value(self, value: object) -> object:
         """Return a parsed JSON value as it may be kept."""
-        return self._value(value, _DEEPEST)
+        return each_leaf(value, self._leaf, depth=_DEEPEST, deeper="…", most=_MOST_ENTRIES, shorten=_shortened)
 
-    def _hide(self, hidden: Mapping[str, str]) -> None:
-        self._secrets = {**self._secrets, **hidden}  # anew: other threads may be reading the old one
+    def _leaf(self, leaf: object) -> object:
+        if isinstance(leaf, str):
+            return _picture_facts(leaf) or self.text(leaf)
+        if isinstance(leaf, float) and not math.isfinite(leaf):
+            return str(leaf)  # JSON has no word for it
+        return self._secrets.names.get(str(leaf), leaf) if isinstance(leaf, int) else leaf
 
-    def _longest_first(self) -> list[tuple[str, str]]:
-        return sorted(self._secrets.items(), key=lambda pair: len(pair[0]), reverse=True)
 
-    def _value(self, value: object, depth: int) -> object:
-        if isinstance(value, str):
-            return _picture_facts(value) or self.text(value)
-        if isinstance(value, float) and not math.isfinite(value):
-            return str(value)  # JSON has no word for it
-        if isinstance(value, int) and str(value) in self._secrets:
-            return self._secrets[str(value)]
-        if not isinstance(value, dict | list):
-            return value
-        if depth == 0:
-            return "…"
-        if isinstance(value, list):
-            return self._list(value, depth)
-        return {self.text(str(key)): self._value(one, depth - 1) for key, one in list(value.items())[:_MOST_ENTRIES]}
-
-    def _list(self, value: list[object], depth: int) -> list[object]:
-        most = _MOST_ENTRIES
-        if all(isinstance(one, int | float) for one in value):
-            most = _SHOWN_NUMBERS  # an embedding
-        more = [f"… {len(value)} in all"] if len(value) > most else []
-        return [*(self._value(one, depth - 1) for one in value[:most]), *more]
+def _shortened(entries: list[object]) -> list[object]:
+    is_embedding = all(isinstance(entry, int | float) for entry in entries)
+    most = _SHOWN_NUMBERS if is_embedding else _MOST_ENTRIES
+    return [*entries[:most], f"… {len(entries)} in all"] if len(entries) > most else entries
 
 
 def _picture_facts(text: str) -> dict[str, object] | None:
