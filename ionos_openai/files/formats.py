@@ -1,9 +1,9 @@
 """What the bytes of a picture say: its format and size, whether it is whole, and the same picture in another format.
 
-A picture is a row of blocks: segments in a JPEG, chunks in a PNG or WebP, boxes in an AVIF. Each format has one iterator
-over them, for whoever reads or writes such a picture: it goes forward once, takes time in proportion to the number of
-blocks, copies none, and believes a length only as far as there are bytes. Only `open_picture` and `convert` load Pillow.
-Sizes are in pixels.
+A picture is a row of blocks: segments in a JPEG, chunks in a PNG or WebP, boxes in an AVIF. Each format has one
+iterator over them, for whoever reads or writes such a picture: it goes forward once, takes time in proportion to the
+number of blocks, copies none, and believes a length only as far as there are bytes. Only `open_picture` and `convert`
+load Pillow. Sizes are in pixels.
 """
 
 from __future__ import annotations
@@ -218,19 +218,21 @@ def webp_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _read_jpeg(data: bytes) -> tuple[int, int]:
-    size, frame, components, segments = None, 0, 0, jpeg_segments(data)
+    size, frame, components, scan, behind = None, 0, 0, 0, 0
+    segments = jpeg_segments(data)
     for marker, start, end in segments:
         if marker in _JPEG_FRAMES:
             height, width, components = struct.unpack_from(">HHB", data, start + 1)
             size, frame = (width, height), marker
         if marker == 0xDA:
+            scan, behind = start, end
             break
     if size is None:
         raise FormatError("the JPEG is damaged")
     # Data of a single scan cannot hold FFD9 but as the end. Between several scans stand tables, which can: walk those.
-    if frame not in _JPEG_ONE_PASS or data[start] != components:
+    if frame not in _JPEG_ONE_PASS or data[scan] != components:
         collections.deque(segments, maxlen=0)
-    elif data.rfind(b"\xff\xd9", end) < 0:
+    elif data.rfind(b"\xff\xd9", behind) < 0:
         raise _cut_off("JPEG")
     return size
 

@@ -1,11 +1,19 @@
-"""Where a picture comes from, written beside its pixels and read back: XMP in JPEG, PNG and WebP, or in a sidecar.
+"""The mark: where a picture comes from, written beside its pixels as XMP or into a sidecar, and read back.
 
 The encoded picture stays bit for bit what it was. What is written is a statement, not a proof: anybody can change or
 remove it. All sizes are in bytes unless said otherwise.
+
+- `record`: what is said about a picture;
+- `packet`: the XMP that says it, merged into what others wrote;
+- `rdf`: the XML of XMP, read as hostile;
+- `carriers`: JPEG, PNG and WebP with a packet in them;
+- `sidecars`: the file beside a picture that takes none;
+- `marking`: the mark of a picture that is about to be written.
 """
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,11 +112,10 @@ def read_provenance(source: bytes | str | os.PathLike[str]) -> Provenance | None
 
 def has_c2pa(data: bytes) -> bool:
     """Tell whether a JPEG, PNG or WebP carries a C2PA manifest. Its signature is not verified."""
-    try:
+    with contextlib.suppress(ProvenanceError):
         layout = scan(data)
         return layout is not None and layout.signed
-    except ProvenanceError:
-        return False
+    return False
 
 
 def to_xmp(provenance: Provenance, existing: bytes = b"", *, extension: str = "") -> bytes:
