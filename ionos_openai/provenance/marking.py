@@ -17,7 +17,7 @@ from ionos_openai.provenance import Provenance, sidecar_path, to_xmp, write_prov
 from ionos_openai.provenance.sidecars import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from ionos_openai.files.formats import ImageFormat
@@ -81,9 +81,9 @@ def finish(marked: Marked, path: Path, *, overwrite: bool) -> str | None:
     return problem and f"{path.name} was saved as it was sent, without a mark of where it comes from: {problem}."
 
 
-def warn_unmarked(problems: list[str]) -> None:
+def warn_unmarked(problems: Iterable[str | None]) -> None:
     """Warn of pictures without a mark; call it when all of them are safe, as warnings may be errors."""
-    for problem in problems:
+    for problem in filter(None, problems):
         warn_user(problem, IonosWarning)
 
 
