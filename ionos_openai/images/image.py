@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pybase64
 from openai.types import ImagesResponse
 
+from ionos_openai.client import settings
 from ionos_openai.client.remembered import recall
 from ionos_openai.errors import ImageSaveError, IonosError, partial_results
 from ionos_openai.files.formats import (
@@ -30,7 +31,7 @@ from ionos_openai.files.formats import (
     open_picture,
     recognise,
 )
-from ionos_openai.files.names import choose_format, clean_name, parse_format, prompt_name, shorten
+from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format, prompt_name, shorten
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.images.display import ImageList, picture_bundle
 from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_text, item_bytes, read_field
@@ -121,7 +122,7 @@ class GeneratedImage:
 
     @property
     def sandbox(self) -> bool:
-        """Whether it is a placeholder of the stand-in, by the mark in its bytes."""
+        """Whether it is a placeholder of the sandbox, by the mark in its bytes."""
         return is_marked_sandbox(self.data)
 
     def to_pil(self) -> Image.Image:
@@ -152,13 +153,10 @@ class GeneratedImage:
             ImageSaveError: It cannot be converted.
         """
         wanted = _wanted(format)
-        saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata, named=True)
+        saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata)
         marked = _marked(self, None if wanted == self.format else wanted, saving)
-        problem = marked.problem
-        if marked.beside is not None:
-            problem = "its mark needs a file beside it, which save() writes"
-        if problem:
-            warn_unmarked([f"The picture has no mark of where it comes from: {problem}."])
+        problem = "its mark needs a file beside it, which save() writes" if marked.beside else marked.problem
+        warn_unmarked([problem and f"The picture has no mark of where it comes from: {problem}."])
         return marked.data
 
     def save(
@@ -206,11 +204,9 @@ class GeneratedImage:
             )[0]
         name = clean_name(target.name) if os.name == "nt" else target.name
         name, wanted = choose_format(name, self.format, _wanted(format))
-        saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata, named=True)
-        marked = _marked(self, wanted, saving)
+        marked = _marked(self, wanted, _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata))
         written = write_new(target.parent, name, marked.data, overwrite=overwrite)
-        problem = finish(marked, written, overwrite=overwrite)
-        warn_unmarked([problem] if problem else [])
+        warn_unmarked([finish(marked, written, overwrite=overwrite)])
         return written
 
     def _repr_mimebundle_(
@@ -262,11 +258,11 @@ def decode_images(
         ImageDecodeError: The response has no items, or one of them is no whole picture. The good ones are its
             `images`.
     """
-    known = _without_data(response, prompt=prompt, model=model, size=size, seed=seed, edited=edited)
-    images, problem = _read_items(response, known)
+    images, problem = _read_items(response, prompt=prompt, model=model, size=size, seed=seed, edited=edited or None)
     # Raised outside of any handler: the exceptions of decoders hold what they could not decode.
     if problem is not None:
-        raise ImageDecodeError(problem.message, index=problem.index, images=images)
+        problem.images = images
+        raise problem
     return ImageList(images)
 
 
@@ -310,22 +306,21 @@ def save_images(
         ImageSaveError: A picture cannot be written or converted. What was written before is its `paths`.
     """
     images = [_with_prompt(image, prompt) for image in _as_images(response_or_images, prompt)]
-    saving = _saving(
-        file_names=file_names, provenance=provenance, prompt_in_metadata=prompt_in_metadata, named=name is not None
-    )
-    plans = _plan(images, name, _wanted(format), saving.file_names)
+    names = "prompt" if name is not None else file_names  # where a name is given, nothing else is asked for
+    saving = _saving(file_names=names, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
+    places = _choose_places(images, name, _wanted(format), saving.file_names)
     folder = make_directory(directory)
     paths: list[Path] = []
     problems: list[str | None] = []
     try:
-        for image, plan in zip(images, plans, strict=True):
-            marked = _marked(image, plan.target, saving)
-            paths.append(write_new(folder, plan.name, marked.data, overwrite=overwrite, number=plan.number))
+        for image, (full, target, number) in zip(images, places, strict=True):
+            marked = _marked(image, target, saving)
+            paths.append(write_new(folder, full, marked.data, overwrite=overwrite, number=number))
             problems.append(finish(marked, paths[-1], overwrite=overwrite))
     except ImageSaveError as error:
         error.paths = paths
         raise
-    warn_unmarked([problem for problem in problems if problem])
+    warn_unmarked(problems)
     return paths
 
 
@@ -341,88 +336,40 @@ def partial_images(error: BaseException) -> list[GeneratedImage]:
     """
     images = list(error.images) if isinstance(error, ImageDecodeError) else []
     for result in partial_results(error):
-        images += [result] if isinstance(result, GeneratedImage) else _read_items(result, _without_data(result))[0]
+        images += [result] if isinstance(result, GeneratedImage) else _read_items(result)[0]
     return images
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Problem:
-    message: str
-    index: int | None = None
+def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], ImageDecodeError | None]:
+    """Return the good pictures of a response, and what is wrong with its first bad item.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    name: str
-    target: WritableFormat | None
-    number: int
-
-
-def _without_data(
-    response: object,
-    *,
-    prompt: str | None = None,
-    model: str | None = None,
-    size: str | None = None,
-    seed: int | None = None,
-    edited: bool = False,
-) -> GeneratedImage:
-    """Return what the pictures of a response have in common: what was asked, and when."""
-    asked = recall(response)
-    if asked is not None:
-        prompt = asked.prompt if prompt is None else prompt
-        model = asked.model if model is None else model
-        size = asked.size if size is None else size
-        seed = asked.seed if seed is None else seed
-        edited = asked.edited or edited
-    created = _date(read_field(response, "created")) or (asked.created if asked is not None else None)
-    return GeneratedImage(
-        data=b"",
-        format="JPEG",
-        width=0,
-        height=0,
-        prompt=prompt,
-        model=model,
-        size=size,
-        seed=seed,
-        edited=edited,
-        created=created,
-    )
-
-
-def _read_items(response: object, known: GeneratedImage) -> tuple[list[GeneratedImage], _Problem | None]:
-    """Return the good pictures of a response, and what is wrong with its first bad item."""
+    Args:
+        response: A response, its dict, or anything else.
+        given: What is said of its pictures; what is None or left out, the response remembers.
+    """
     if not isinstance(response, Mapping) and not hasattr(response, "data"):
-        return [], _Problem(
-            message=f"This is no images response but {type(response).__name__}. "
+        return [], ImageDecodeError(
+            f"This is no images response but {type(response).__name__}. "
             "Pass what client.images.generate() or client.images.edit() returned. If that is what it returned: "
             f"{_CHECK_ADDRESS[0].lower()}{_CHECK_ADDRESS[1:]}"
         )
     items = read_field(response, "data")
     if not isinstance(items, list | tuple) or not items:
-        message = f"The response has no pictures: its `data` is missing or empty. {_CHECK_ADDRESS}"
-        return [], _Problem(message=message)
+        return [], ImageDecodeError(f"The response has no pictures: its `data` is missing or empty. {_CHECK_ADDRESS}")
+    remembered = recall(response)
+    known: dict[str, Any] = {} if remembered is None else asdict(remembered)
+    known |= {name: value for name, value in given.items() if value is not None}
+    known["created"] = _date(read_field(response, "created")) or known.get("created")
     images, problem = [], None
     for index, item in enumerate(items):
         try:
-            images.append(_read_item(item, known))
+            data = item_bytes(item)
+            revised = as_text(read_field(item, "revised_prompt")) or None
+            images.append(GeneratedImage(data=data, **asdict(recognise(data)), **known, revised_prompt=revised))
         except (ItemError, FormatError) as error:
             why = str(error) if isinstance(error, ItemError) else _not_whole(error)
-            problem = problem or _Problem(message=f"Item {index + 1} of {len(items)} {why}", index=index)
+            problem = problem or ImageDecodeError(f"Item {index + 1} of {len(items)} {why}", index=index)
     return images, problem
-
-
-def _read_item(item: object, known: GeneratedImage) -> GeneratedImage:
-    data = item_bytes(item)
-    found = recognise(data)
-    return replace(
-        known,
-        data=data,
-        format=found.format,
-        width=found.width,
-        height=found.height,
-        revised_prompt=as_text(read_field(item, "revised_prompt")) or None,
-    )
 
 
 def _not_whole(error: FormatError) -> str:
@@ -454,35 +401,29 @@ def _with_prompt(image: GeneratedImage, prompt: str | None) -> GeneratedImage:
 
 
 def _saving(
-    *, file_names: FileNames | None = None, provenance: bool | None, prompt_in_metadata: bool | None, named: bool
+    *, file_names: FileNames | None = "prompt", provenance: bool | None, prompt_in_metadata: bool | None
 ) -> SavingSettings:
-    """Return the arguments, and for what they leave open the settings, which are read only then."""
-    from ionos_openai.client.settings import saving_settings
-    from ionos_openai.files.names import SavingSettings
-
-    undecided = (not named and file_names is None) or provenance is None
-    undecided = undecided or (provenance is True and prompt_in_metadata is None)
-    settings = saving_settings() if undecided else SavingSettings()
-    return SavingSettings(
-        file_names=settings.file_names if file_names is None else file_names,
-        provenance=settings.provenance if provenance is None else provenance,
-        prompt_in_metadata=settings.prompt_in_metadata if prompt_in_metadata is None else prompt_in_metadata,
+    return choose_saving(
+        settings.saving_settings,
+        file_names=file_names,
+        provenance=provenance,
+        prompt_in_metadata=prompt_in_metadata,
     )
 
 
-def _plan(
+def _choose_places(
     images: list[GeneratedImage], name: str | None, wanted: WritableFormat | None, file_names: FileNames
-) -> list[_Plan]:
-    """Decide name, format and number of every picture before any is written."""
+) -> list[tuple[str, WritableFormat | None, int]]:
+    """Decide name, format to convert to and number of every picture before any is written."""
     if name is not None:
         name = clean_name(name)
-    plans, seen = [], Counter[str]()
+    places, seen = [], Counter[str]()
     for image in images:
         stem = name if name is not None else prompt_name(image.prompt, file_names)
         full, target = choose_format(stem, image.format, wanted)
         seen[stem] += 1
-        plans.append(_Plan(name=shorten(full), target=target, number=seen[stem]))
-    return plans
+        places.append((shorten(full), target, seen[stem]))
+    return places
 
 
 def _wanted(name: str | None) -> WritableFormat | None:
@@ -493,19 +434,19 @@ def _marked(image: GeneratedImage, target: WritableFormat | None, saving: Saving
     data = _encoded(image, target)
     if not saving.provenance:
         return Marked(data=data)
-    return mark(data, target or image.format, lambda: _record(image, with_prompt=saving.prompt_in_metadata))
 
+    def say() -> Provenance:
+        return describe(
+            model=image.model,
+            size=image.size,
+            seed=image.seed,
+            created=image.created,
+            prompt=image.prompt if saving.prompt_in_metadata else None,
+            edited=image.edited,
+            placeholder=image.sandbox,
+        )
 
-def _record(image: GeneratedImage, *, with_prompt: bool) -> Provenance:
-    return describe(
-        model=image.model,
-        size=image.size,
-        seed=image.seed,
-        created=image.created,
-        prompt=image.prompt if with_prompt else None,
-        edited=image.edited,
-        placeholder=image.sandbox,
-    )
+    return mark(data, target or image.format, say)
 
 
 def _encoded(image: GeneratedImage, target: WritableFormat | None) -> bytes:
