@@ -206,8 +206,8 @@ def _show(part: Path, final: Path) -> bool:
 
 
 def _show_by_renaming(part: Path, final: Path) -> bool:
-    # Elsewhere than on Windows, renaming would replace a file in silence. Whoever makes the claim owns the name until it
-    # is removed.
+    # Only Windows refuses a taken name by itself. Elsewhere renaming would replace a file in silence: whoever makes the
+    # claim owns the name until it is removed.
     claim = final.with_name(_claim_name(final.name))
     try:
         if os.name == "nt":

@@ -102,7 +102,7 @@ def generate_images(
     Source: `POST /v1/images/generations`, IONOS documentation and recorded requests, 2026-11.
     """
     refuse_async(client, "agenerate_images")
-    save = _check_place(client, directory, name, format, provenance, prompt_in_metadata, overwrite=overwrite)
+    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
     sent, known = _check_request(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
     return _finish(known, save, *send_all(lambda: client.images.generate(**sent, timeout=timeout), n))
 
@@ -126,7 +126,7 @@ async def agenerate_images(
 ) -> list[GeneratedImage]:
     """Do what `generate_images` does, with an `openai.AsyncOpenAI`."""
     refuse_sync(client, "generate_images")
-    save = _check_place(client, directory, name, format, provenance, prompt_in_metadata, overwrite=overwrite)
+    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
     sent, known = _check_request(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
     return await _afinish(known, save, *await asend_all(lambda: client.images.generate(**sent, timeout=timeout), n))
 
@@ -181,10 +181,9 @@ def edit_images(
     Source: editing with FLUX.2-klein-4B, IONOS documentation, 2026-11; the path and form are what the SDK sends.
     """
     refuse_async(client, "aedit_images")
-    save = _check_place(client, directory, name, format, provenance, prompt_in_metadata, overwrite=overwrite)
-    inputs = _inputs(image)
+    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
     sent, known = _check_request(
-        client, prompt, inputs, mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
+        client, prompt, _inputs(image), mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
     )
     return _finish(known, save, *send_all(lambda: client.images.edit(**sent, timeout=timeout), n))
 
@@ -210,10 +209,9 @@ async def aedit_images(
 ) -> list[GeneratedImage]:
     """Do what `edit_images` does, with an `openai.AsyncOpenAI`."""
     refuse_sync(client, "edit_images")
-    save = _check_place(client, directory, name, format, provenance, prompt_in_metadata, overwrite=overwrite)
-    inputs = _inputs(image)
+    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
     sent, known = _check_request(
-        client, prompt, inputs, mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
+        client, prompt, _inputs(image), mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
     )
     return await _afinish(known, save, *await asend_all(lambda: client.images.edit(**sent, timeout=timeout), n))
 
@@ -263,12 +261,12 @@ def _check_place(
     directory: str | os.PathLike[str] | None,
     name: str | None,
     format: str | None,
-    provenance: bool | None,
-    prompt_in_metadata: bool | None,
+    marking: tuple[bool | None, bool | None],
     *,
     overwrite: bool,
 ) -> Save | None:
     """Check where and how to save; return what saves pictures, None where no directory is given."""
+    provenance, prompt_in_metadata = marking
     wanted = None if format is None else parse_format(format)
     if name is not None:
         choose_format(clean_name(name), "JPEG", wanted)
