@@ -14,7 +14,7 @@ import re
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,14 +27,7 @@ ImageFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP", "GIF", "AVIF"]
 WritableFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP"]
 """A format that pictures are converted to."""
 
-MEDIA_TYPES: dict[ImageFormat, str] = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "WEBP": "image/webp",
-    "GIF": "image/gif",
-    "AVIF": "image/avif",
-}
-
+MEDIA_TYPES: dict[ImageFormat, str] = {name: f"image/{name.lower()}" for name in get_args(ImageFormat)}
 EXTENSIONS: dict[ImageFormat, str] = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "AVIF": ".avif"}
 
 # Stands in the bytes of every picture of the sandbox, so that it is known for a placeholder wherever it goes.

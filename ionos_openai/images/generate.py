@@ -131,7 +131,7 @@ async def agenerate_images(
     return await _afinish(known, save, *await asend_all(lambda: client.images.generate(**sent, timeout=timeout), n))
 
 
-def edit_images(
+def edit_images(  # noqa: D417 - the other arguments are those of `generate_images`
     client: OpenAI,
     image: ImageInput | Sequence[ImageInput],
     prompt: str,
@@ -162,15 +162,6 @@ def edit_images(
         model: None means the client's `image_edit_model` setting.
         n: How many pictures, 1 to 100.
         size: None leaves it to the service.
-        seed: As for `generate_images`.
-        extra_body: As for `generate_images`.
-        timeout: As for `generate_images`.
-        directory: As for `generate_images`.
-        name: As for `generate_images`.
-        format: As for `generate_images`.
-        overwrite: As for `generate_images`.
-        provenance: As for `generate_images`.
-        prompt_in_metadata: As for `generate_images`.
 
     Returns:
         One `GeneratedImage` a picture, each with `edited` set.

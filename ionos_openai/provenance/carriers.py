@@ -11,19 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ionos_openai.errors import ProvenanceError
-from ionos_openai.files.formats import (
-    FormatError,
-    ImageFormat,
-    jpeg_segment,
-    jpeg_segments,
-    png_chunk,
-    png_chunks,
-    recognise,
-    sniff,
-    webp_chunk,
-    webp_chunks,
-    webp_end,
-)
+from ionos_openai.files import formats
+from ionos_openai.files.formats import FormatError, ImageFormat, recognise
 from ionos_openai.provenance.rdf import LONGEST_PACKET
 
 if TYPE_CHECKING:
@@ -78,7 +67,7 @@ def scan(data: bytes) -> Layout | None:
     Raises:
         ProvenanceError: It is damaged or ends too early.
     """
-    found = sniff(data)
+    found = formats.sniff(data)
     walk = _SCANNERS.get(found) if found else None
     try:
         return walk(data) if walk else None
@@ -115,11 +104,11 @@ def embed(data: bytes, layout: Layout, packet: bytes) -> bytes:
         ProvenanceError: A WebP would become too large.
     """
     if layout.format == "JPEG":
-        block = jpeg_segment(0xE1, _JPEG_XMP + packet)
+        block = formats.jpeg_segment(0xE1, _JPEG_XMP + packet)
     elif layout.format == "PNG":
-        block = png_chunk(b"iTXt", _PNG_KEYWORD + b"\0\0\0\0" + packet)
+        block = formats.png_chunk(b"iTXt", _PNG_KEYWORD + b"\0\0\0\0" + packet)
     else:
-        block = layout.pad + webp_chunk(b"XMP ", packet)
+        block = layout.pad + formats.webp_chunk(b"XMP ", packet)
     edits = [(layout.place, layout.place, block), *((start, end, b"") for start, end in layout.spans)]
     if layout.format == "WEBP":
         edits += _webp_header(data, edits)
@@ -133,7 +122,7 @@ def embed(data: bytes, layout: Layout, packet: bytes) -> bytes:
 
 def _scan_jpeg(data: bytes) -> Layout:
     layout, leading = Layout("JPEG", place=2), True
-    for marker, start, end in jpeg_segments(data):
+    for marker, start, end in formats.jpeg_segments(data):
         if marker == 0xE1 and data.startswith(_JPEG_XMP, start, end):
             layout.add(data[start + len(_JPEG_XMP) : end], start - 4, end)
         elif marker == 0xEB and data.startswith(b"JP", start, end):
@@ -151,7 +140,7 @@ def _scan_png(data: bytes) -> Layout:
     # A packet goes in front of the pixels, where readers need not skip them; behind all else, so that a mark in front
     # stays in front.
     layout, room = Layout("PNG"), LONGEST_PACKET + 1  # one byte more than all packets may have
-    for kind, start, end in png_chunks(data):
+    for kind, start, end in formats.png_chunks(data):
         if kind == b"iTXt" and data.startswith(_PNG_KEYWORD, start, end):
             packet = _png_text(data[start + len(_PNG_KEYWORD) : end], max(1, room))
             layout.add(packet, start - 8, end + 4)
@@ -184,8 +173,8 @@ def _png_text(content: bytes, longest: int) -> bytes:
 
 
 def _scan_webp(data: bytes) -> Layout:
-    layout, last = Layout("WEBP"), webp_end(data)
-    for kind, start, end in webp_chunks(data):
+    layout, last = Layout("WEBP"), formats.webp_end(data)
+    for kind, start, end in formats.webp_chunks(data):
         if kind == b"VP8X" and (start != 20 or end - start < 10):
             raise FormatError("the WEBP is damaged")
         # The pad byte of the last chunk is missing in some files.
@@ -206,8 +195,8 @@ def _webp_header(data: bytes, edits: list[tuple[int, int, bytes]]) -> list[tuple
         lossless = data[12:16] == b"VP8L"
         alpha = _WEBP_ALPHA_FLAG if lossless and struct.unpack_from("<I", data, 21)[0] >> 28 & 1 else 0
         canvas = (found.width - 1).to_bytes(3, "little") + (found.height - 1).to_bytes(3, "little")
-        header = 12, 12, webp_chunk(b"VP8X", struct.pack("<B3x", _WEBP_XMP_FLAG | alpha) + canvas)
-    size = webp_end(data) - 8 + sum(len(new) - (end - start) for start, end, new in [header, *edits])
+        header = 12, 12, formats.webp_chunk(b"VP8X", struct.pack("<B3x", _WEBP_XMP_FLAG | alpha) + canvas)
+    size = formats.webp_end(data) - 8 + sum(len(new) - (end - start) for start, end, new in [header, *edits])
     if size > _WEBP_LARGEST:
         raise ProvenanceError("The WEBP would pass 4 GiB, the most that the format holds. Write the sidecar instead.")
     return [(4, 8, struct.pack("<I", size)), header]
