@@ -67,6 +67,7 @@ SaveFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP"] | str
 """A format to write; any case, and "jpg" too."""
 
 _LONGEST_SHOWN = 40  # characters of a prompt in a repr
+_SEPARATORS = tuple(separator for separator in (os.sep, os.altsep) if separator)
 # Unix seconds of 2000 and of 2100: a service's `created` outside of them is no date.
 _EARLIEST, _LATEST = 946_684_800, 4_102_444_800
 
@@ -180,7 +181,7 @@ class GeneratedImage:
                 (fox-2.jpg), since a picture that was paid for shall neither be lost nor replace another one.
             provenance: Say in the metadata that a model made the picture, and which; the pixels stay as they are.
                 The default is `IONOS_PROVENANCE`, else True. GIF, AVIF and pictures with a C2PA manifest get a
-                sidecar (fox.xmp) instead.
+                sidecar (fox.xmp) instead. One that cannot be marked is written as it was sent, with an `IonosWarning`.
             prompt_in_metadata: Have the prompt in it too, which may be confidential. The default is
                 `IONOS_PROMPT_IN_METADATA`, else False.
 
@@ -220,14 +221,9 @@ class GeneratedImage:
         if self.prompt is not None:
             cut = len(self.prompt) > _LONGEST_SHOWN
             parts.append(f"prompt={self.prompt[: _LONGEST_SHOWN - 1].rstrip() + '…' if cut else self.prompt!r}")
-        if self.model is not None:
-            parts.append(f"model={self.model!r}")
-        if self.sandbox:
-            parts.append("sandbox=True")
+        parts += [] if self.model is None else [f"model={self.model!r}"]
+        parts += ["sandbox=True"] if self.sandbox else []
         return f"GeneratedImage({', '.join(parts)})"
-
-
-_SEPARATORS = tuple(separator for separator in (os.sep, os.altsep) if separator)
 
 
 def decode_images(
@@ -286,16 +282,12 @@ def save_images(
         name: The file's name, with or without extension; .jpg, .jpeg, .png and .webp ask for that format. The
             default is a name made from the prompt.
         prompt: What the pictures were made from, where neither they nor the response know it.
-        format: "JPEG", "PNG" or "WEBP". The default is what `name` says, else the bytes as sent. A conversion writes
-            JPEG with quality 95 on white, PNG without loss, WebP with quality 90.
+        format: As for `GeneratedImage.save`; the default is what `name` says, else the bytes as sent.
         overwrite: Replace files of the same name in one step. The default takes the next free name (fox-2.jpg).
         file_names: "prompt" for the prompt's words, "digest" for a name that does not tell the prompt. The default is
             `IONOS_FILE_NAMES`, else "prompt".
-        provenance: Say in the metadata that a model made the picture, and which; the pixels stay as they are. The
-            default is `IONOS_PROVENANCE`, else True. GIF, AVIF and pictures with a C2PA manifest get a sidecar
-            (fox.xmp) instead. One that cannot be marked is written as it was sent, with an `IonosWarning`.
-        prompt_in_metadata: Have the prompt in it too, which may be confidential. The default is
-            `IONOS_PROMPT_IN_METADATA`, else False.
+        provenance: As for `GeneratedImage.save`.
+        prompt_in_metadata: As for `GeneratedImage.save`.
 
     Returns:
         The written file of each picture, in order: fox.jpg, fox-2.jpg, ...
@@ -305,7 +297,7 @@ def save_images(
         InvalidRequestError: A name, format or extension cannot work; nothing was written.
         ImageSaveError: A picture cannot be written or converted. What was written before is its `paths`.
     """
-    images = [_with_prompt(image, prompt) for image in _as_images(response_or_images, prompt)]
+    images = _as_images(response_or_images, prompt)
     names = "prompt" if name is not None else file_names  # where a name is given, nothing else is asked for
     saving = _saving(file_names=names, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
     places = _choose_places(images, name, _wanted(format), saving.file_names)
@@ -387,17 +379,12 @@ def _as_images(
     source: ImagesResponse | Mapping[str, object] | GeneratedImage | Iterable[GeneratedImage],
     prompt: str | None,
 ) -> list[GeneratedImage]:
-    if isinstance(source, GeneratedImage):
-        return [source]
     # The SDK's models can be iterated over too: over their fields.
     if isinstance(source, ImagesResponse | Mapping):
         # Pyright also thinks of a mapping whose keys are pictures, which nobody hands over.
         return decode_images(source, prompt=prompt)  # pyright: ignore[reportArgumentType]
-    return list(source)
-
-
-def _with_prompt(image: GeneratedImage, prompt: str | None) -> GeneratedImage:
-    return replace(image, prompt=prompt) if image.prompt is None and prompt is not None else image
+    images = [source] if isinstance(source, GeneratedImage) else source
+    return [image if prompt is None or image.prompt is not None else replace(image, prompt=prompt) for image in images]
 
 
 def _saving(
