@@ -110,9 +110,7 @@ def write_new(
     """
     folder = make_directory(directory)
     try:
-        names = _list_names(folder)
-        _sweep(folder, names)
-        return _write(folder, name, data, names, overwrite=overwrite, number=number)
+        return _write(folder, name, data, _sweep(folder), overwrite=overwrite, number=number)
     except (OSError, ValueError) as error:
         raise _save_error(f"Cannot save {numbered(name, number)} in {folder}", error, _IN_MEMORY) from error
 
@@ -235,20 +233,17 @@ def _free_names(name: str, number: int, names: Sequence[str]) -> Iterator[str]:
     yield from (numbered(name, later) for later in itertools.count(number + 1) if later not in taken)
 
 
-def _list_names(folder: Path) -> list[str]:
-    # A directory may take files and still not be listed.
-    with contextlib.suppress(PermissionError):
-        return os.listdir(folder)  # noqa: PTH208  Names are enough, and a Path for each costs ten times as much.
-    return []
-
-
-def _sweep(folder: Path, names: Sequence[str]) -> None:
-    """Remove the hidden files that processes left which died more than an hour ago."""
+def _sweep(folder: Path) -> Sequence[str]:
+    """Remove the hidden files that processes left which died more than an hour ago; return the names in a directory."""
+    names: list[str] = []
+    with contextlib.suppress(PermissionError):  # a directory may take files and still not be listed
+        names = os.listdir(folder)  # noqa: PTH208  Names are enough, and a Path for each costs ten times as much.
     for path in [folder / name for name in names if name[0] == "." and _LEFTOVER.fullmatch(name)]:
         with contextlib.suppress(OSError):
             found = path.lstat()
             if stat.S_ISREG(found.st_mode) and found.st_mtime < time.time() - _LEFTOVER_AGE:
                 path.unlink()
+    return names
 
 
 def _part_name(name: str) -> str:

@@ -124,7 +124,7 @@ def _preview_uri(image: ShownImage) -> str:
 
 
 def _encode(image: ShownImage, longest: int | None) -> tuple[str, bytes]:
-    """Encode a picture for showing it: as a small JPEG where it has no transparency, else as PNG; nothing on failure."""
+    """Encode a picture for showing it: as a small JPEG where it is opaque, else as PNG; without bytes on failure."""
     buffer = io.BytesIO()
     try:
         picture = image.to_pil()

@@ -6,6 +6,7 @@ encodes a picture anew, and only then is Pillow loaded. Sizes are in pixels.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
     from ionos_openai.files.names import FileNames, SavingSettings
     from ionos_openai.images.display import Bundle
-    from ionos_openai.provenance import Provenance
 
 
 class ImageDecodeError(IonosError, ValueError):
@@ -391,10 +391,7 @@ def _saving(
     *, file_names: FileNames | None = "prompt", provenance: bool | None, prompt_in_metadata: bool | None
 ) -> SavingSettings:
     return choose_saving(
-        settings.saving_settings,
-        file_names=file_names,
-        provenance=provenance,
-        prompt_in_metadata=prompt_in_metadata,
+        settings.saving_settings, file_names=file_names, provenance=provenance, prompt_in_metadata=prompt_in_metadata
     )
 
 
@@ -421,18 +418,16 @@ def _marked(image: GeneratedImage, target: WritableFormat | None, saving: Saving
     data = _encoded(image, target)
     if not saving.provenance:
         return Marked(data=data)
-
-    def say() -> Provenance:
-        return describe(
-            model=image.model,
-            size=image.size,
-            seed=image.seed,
-            created=image.created,
-            prompt=image.prompt if saving.prompt_in_metadata else None,
-            edited=image.edited,
-            placeholder=image.sandbox,
-        )
-
+    say = functools.partial(
+        describe,
+        model=image.model,
+        size=image.size,
+        seed=image.seed,
+        created=image.created,
+        prompt=image.prompt if saving.prompt_in_metadata else None,
+        edited=image.edited,
+        placeholder=image.sandbox,
+    )
     return mark(data, target or image.format, say)
 
 
