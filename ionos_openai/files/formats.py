@@ -136,7 +136,7 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             continue
         if marker == 0xD9 and scanned:
             return
-        if marker in {0xD8, 0xD9} and not scanned:
+        if not scanned and marker in {0xD8, 0xD9}:
             raise FormatError("the JPEG is damaged")
         (length,) = struct.unpack_from(">H", data, position + 2)
         end = position + 2 + max(length, 2)

@@ -131,7 +131,9 @@ def _scan_jpeg(data: bytes) -> Layout:
             break
         # Readers look for JFIF and EXIF in front. Comments too, as the mark of the sandbox is one, and has to stay near
         # the beginning. Nothing else: offsets in a multi-picture segment count from itself, so nothing may come behind.
-        leading &= marker in {0xE0, 0xFE} or (marker == 0xE1 and data.startswith((_JPEG_EXIF, _JPEG_XMP), start))
+        leading = leading and (
+            marker in {0xE0, 0xFE} or (marker == 0xE1 and data.startswith((_JPEG_EXIF, _JPEG_XMP), start))
+        )
         layout.place = end if leading else layout.place
     return layout
 
@@ -141,13 +143,14 @@ def _scan_png(data: bytes) -> Layout:
     # stays in front.
     layout, room = Layout("PNG"), LONGEST_PACKET + 1  # one byte more than all packets may have
     for kind, start, end in formats.png_chunks(data):
-        if kind == b"iTXt" and data.startswith(_PNG_KEYWORD, start, end):
+        if kind == b"IDAT":
+            layout.place = layout.place or start - 8
+        elif kind == b"iTXt" and data.startswith(_PNG_KEYWORD, start, end):
             packet = _png_text(data[start + len(_PNG_KEYWORD) : end], max(1, room))
             layout.add(packet, start - 8, end + 4)
             room -= len(packet)
-        elif kind == b"IDAT":
-            layout.place = layout.place or start - 8
-        layout.signed |= kind == b"caBX"
+        elif kind == b"caBX":
+            layout.signed = True
     if not layout.place:
         raise FormatError("the PNG is damaged")
     return layout

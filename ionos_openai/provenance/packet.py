@@ -50,27 +50,28 @@ _NUMBER = re.compile(r"[+-]?\d{1,40}")
 
 
 class _Property(NamedTuple):
-    """Where a field of `Provenance` stands, as `{namespace}name`: a text, a list ("seq"), or a text per language."""
+    """Where a field of `Provenance` stands, as `{namespace}name`: a text, a list ("seq"), or a text per language.
+
+    What says how the picture was made is one statement, replaced as a whole; other properties stay where a new record
+    leaves them out.
+    """
 
     field: str
     tag: str
     form: Literal["text", "seq", "alt"] = "text"
+    is_statement: bool = False
 
 
-# How the picture was made. It is replaced as a whole; other properties stay where a new record leaves them out.
-_STATEMENT = (
-    _Property("digital_source_type", f"{{{_EXT}}}DigitalSourceType"),
-    _Property("ai_system", f"{{{_EXT}}}AISystemUsed"),
-    _Property("ai_system_version", f"{{{_EXT}}}AISystemVersionUsed"),
-    _Property("prompt", f"{{{_EXT}}}AIPromptInformation"),
-    _Property("prompt_writer", f"{{{_EXT}}}AIPromptWriterName"),
-    _Property("model", f"{{{_OURS}}}Model"),
-    _Property("size", f"{{{_OURS}}}Size"),
-    _Property("seed", f"{{{_OURS}}}Seed"),
-    _Property("placeholder", f"{{{_OURS}}}Placeholder"),
-)
 _PROPERTIES = (
-    *_STATEMENT,
+    _Property("digital_source_type", f"{{{_EXT}}}DigitalSourceType", is_statement=True),
+    _Property("ai_system", f"{{{_EXT}}}AISystemUsed", is_statement=True),
+    _Property("ai_system_version", f"{{{_EXT}}}AISystemVersionUsed", is_statement=True),
+    _Property("prompt", f"{{{_EXT}}}AIPromptInformation", is_statement=True),
+    _Property("prompt_writer", f"{{{_EXT}}}AIPromptWriterName", is_statement=True),
+    _Property("model", f"{{{_OURS}}}Model", is_statement=True),
+    _Property("size", f"{{{_OURS}}}Size", is_statement=True),
+    _Property("seed", f"{{{_OURS}}}Seed", is_statement=True),
+    _Property("placeholder", f"{{{_OURS}}}Placeholder", is_statement=True),
     _Property("creator_tool", f"{{{_XMP}}}CreatorTool"),
     _Property("created", f"{{{_XMP}}}CreateDate"),
     _Property("creator", f"{{{_DC}}}creator", "seq"),
@@ -158,11 +159,12 @@ def _merge(provenance: Provenance, existing: Sequence[bytes], *, marked: bool, e
 def _put(graph: Graph, own: Element, entry: _Property, value: object) -> None:
     """Replace a property by `value` in `own`; what says the same already is moved there as it stands."""
     absent = value is None or value is False
-    if absent and entry not in _STATEMENT:
+    if absent and not entry.is_statement:
         return
     present = _find(graph, entry.tag)
     same = present[0] if present and value and _convert(entry, present[0]) == value else None
-    _remove(graph, entry.tag)
+    if present:
+        _remove(graph, entry.tag)
     if absent:
         return
     if not isinstance(same, Element):
