@@ -1,17 +1,20 @@
 """What the bytes of a picture say: its format and size, whether it is whole, and the same picture in another format.
 
-The readers look at the structure alone and never at a pixel: they need no Pillow, and take time in proportion to the
-number of blocks. Only `open_picture` and `convert` load Pillow. Sizes are in pixels.
+A picture is a row of blocks: segments in a JPEG, chunks in a PNG or WebP, boxes in an AVIF. Each format has one
+iterator over them, for whoever reads or writes such a picture: it goes forward once, takes time in proportion to the
+number of blocks, copies none, and believes a length only as far as there are bytes. Only `open_picture` and `convert`
+load Pillow. Sizes are in pixels.
 """
 
 from __future__ import annotations
 
+import collections
 import io
 import re
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,23 +27,10 @@ ImageFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP", "GIF", "AVIF"]
 WritableFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP"]
 """A format that pictures are converted to."""
 
-MEDIA_TYPES: dict[ImageFormat, str] = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "WEBP": "image/webp",
-    "GIF": "image/gif",
-    "AVIF": "image/avif",
-}
+MEDIA_TYPES: dict[ImageFormat, str] = {name: f"image/{name.lower()}" for name in get_args(ImageFormat)}
+EXTENSIONS: dict[ImageFormat, str] = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "AVIF": ".avif"}
 
-EXTENSIONS: dict[ImageFormat, str] = {
-    "JPEG": ".jpg",
-    "PNG": ".png",
-    "WEBP": ".webp",
-    "GIF": ".gif",
-    "AVIF": ".avif",
-}
-
-# Stands in the bytes of every picture of the stand-in, so that it is known for a placeholder wherever it goes.
+# Stands in the bytes of every picture of the sandbox, so that it is known for a placeholder wherever it goes.
 SANDBOX_MARK = b"ionos-openai sandbox placeholder"
 _MARK_REACH = 2048
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -77,7 +67,9 @@ def recognise(data: bytes) -> Recognised:
     Raises:
         FormatError: It is none of the known formats, ends too early, has a wrong checksum (PNG), or no size.
     """
-    found = _sniff(data)
+    found = sniff(data)
+    if found is None:
+        raise FormatError(_describe_foreign(data[:512]))
     try:
         width, height = _READERS[found](data)
     except (struct.error, IndexError):
@@ -88,11 +80,12 @@ def recognise(data: bytes) -> Recognised:
 
 
 def is_marked_sandbox(data: bytes) -> bool:
-    """Tell whether a picture carries the mark of the stand-in, near its beginning or its end."""
+    """Tell whether a picture carries the mark of the sandbox, near its beginning or its end."""
     return SANDBOX_MARK in data[:_MARK_REACH] or SANDBOX_MARK in data[-_MARK_REACH:]
 
 
-def _sniff(data: bytes) -> ImageFormat:
+def sniff(data: bytes) -> ImageFormat | None:
+    """Tell by its first bytes which format a picture is of; None where it is none of these."""
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if data.startswith(_PNG_SIGNATURE):
@@ -101,9 +94,7 @@ def _sniff(data: bytes) -> ImageFormat:
         return "WEBP"
     if data.startswith((b"GIF87a", b"GIF89a")):
         return "GIF"
-    if data[4:8] == b"ftyp" and _AVIF_BRANDS & _brands(data):
-        return "AVIF"
-    raise FormatError(_describe_foreign(data[:512]))
+    return "AVIF" if data[4:8] == b"ftyp" and _AVIF_BRANDS & _brands(data) else None
 
 
 def _describe_foreign(head: bytes) -> str:
@@ -123,78 +114,140 @@ def _cut_off(found: str) -> FormatError:
     return FormatError(f"the {found} ends too early")
 
 
-def _read_jpeg(data: bytes) -> tuple[int, int]:
-    size, frame, components, position = None, 0, 0, 2
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield the marker of each segment up to the end marker, and where its content begins and ends.
+
+    Until a scan (0xDA) has come, segment follows upon segment; behind it the next one is searched for.
+
+    Raises:
+        FormatError: The JPEG is damaged, or ends before its end marker.
+        IndexError, struct.error: It ends within the head of a segment.
+    """
+    position, scanned = 2, False
     while True:
+        if scanned:
+            match = _JPEG_NEXT_SEGMENT.search(data, position)
+            position = match.start() if match else len(data)
         if data[position] != 0xFF:
             raise FormatError("the JPEG is damaged")
         marker = data[position + 1]
         if marker == 0xFF or marker in _JPEG_BARE_MARKERS:
             position += 1 if marker == 0xFF else 2
             continue
-        if marker in {0xD8, 0xD9}:
+        if marker == 0xD9 and scanned:
+            return
+        if not scanned and marker in {0xD8, 0xD9}:
             raise FormatError("the JPEG is damaged")
         (length,) = struct.unpack_from(">H", data, position + 2)
+        end = position + 2 + max(length, 2)
+        if end > len(data):
+            raise _cut_off("JPEG")
+        yield marker, position + 4, end
+        position, scanned = end, scanned or marker == 0xDA
+
+
+def png_chunks(data: bytes, *, verify: bool = False) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the kind of each chunk up to the last one, and where its content begins and ends.
+
+    Args:
+        data: The encoded PNG.
+        verify: Whether to check the checksums; those of a large picture cost more than all the rest.
+
+    Raises:
+        FormatError: It is damaged or ends too early.
+        struct.error: It ends within the head of a chunk.
+    """
+    view, kind, position = memoryview(data), b"", 8
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", data, position)
+        start, end = position + 8, position + 8 + length
+        if end + 4 > len(data):
+            raise _cut_off("PNG")
+        if verify and zlib.crc32(view[start - 4 : end]) != struct.unpack_from(">I", data, end)[0]:
+            raise FormatError("the PNG has a wrong checksum")
+        if (kind == b"IHDR") != (position == 8):
+            raise FormatError("the PNG is damaged")
+        yield kind, start, end
+        position = end + 4
+
+
+def webp_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the kind of each chunk, and where its content begins and ends; one of odd length has a pad byte behind it.
+
+    Raises:
+        FormatError: The WebP is damaged or ends too early.
+        struct.error: It has no length.
+    """
+    end, position = webp_end(data), 12
+    if end > len(data):
+        raise _cut_off("WEBP")
+    while position + 8 <= end:
+        kind, length = struct.unpack_from("<4sI", data, position)
+        start, position = position + 8, position + 8 + length
+        if position > end:
+            raise FormatError("the WEBP is damaged")
+        yield kind, start, position
+        position += length % 2
+
+
+def webp_end(data: bytes) -> int:
+    """Return where a WebP says that it ends."""
+    return 8 + int(struct.unpack_from("<I", data, 4)[0])
+
+
+def jpeg_segment(marker: int, content: bytes) -> bytes:
+    """Return a segment of a JPEG with this content, of at most 65,533 bytes."""
+    return struct.pack(">BBH", 0xFF, marker, 2 + len(content)) + content
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    """Return a chunk of a PNG with this content."""
+    return struct.pack(">I4s", len(content), kind) + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))
+
+
+def webp_chunk(kind: bytes, content: bytes) -> bytes:
+    """Return a chunk of a WebP with this content, and its pad byte where it needs one."""
+    return struct.pack("<4sI", kind, len(content)) + content + b"\0" * (len(content) % 2)
+
+
+def _read_jpeg(data: bytes) -> tuple[int, int]:
+    size, frame, components, scan, behind = None, 0, 0, 0, 0
+    segments = jpeg_segments(data)
+    for marker, start, end in segments:
         if marker in _JPEG_FRAMES:
-            height, width, components = struct.unpack_from(">HHB", data, position + 5)
+            height, width, components = struct.unpack_from(">HHB", data, start + 1)
             size, frame = (width, height), marker
-        position += 2 + max(length, 2)
         if marker == 0xDA:
+            scan, behind = start, end
             break
     if size is None:
         raise FormatError("the JPEG is damaged")
-    one_pass = frame in _JPEG_ONE_PASS and data[position - length + 2] == components
-    _check_jpeg_end(data, position, one_pass=one_pass)
+    # Data of a single scan cannot hold FFD9 but as the end. Between several scans stand tables, which can: walk those.
+    if frame not in _JPEG_ONE_PASS or data[scan] != components:
+        collections.deque(segments, maxlen=0)
+    elif data.rfind(b"\xff\xd9", behind) < 0:
+        raise _cut_off("JPEG")
     return size
 
 
-def _check_jpeg_end(data: bytes, position: int, *, one_pass: bool) -> None:
-    # Data of a single scan cannot hold FFD9 but as the end. Between several scans stand tables, which can: skip those.
-    if one_pass:
-        if data.rfind(b"\xff\xd9", position) < 0:
-            raise _cut_off("JPEG")
-        return
-    while match := _JPEG_NEXT_SEGMENT.search(data, position):
-        if match[1] == b"\xd9":
-            return
-        (length,) = struct.unpack_from(">H", data, match.end())
-        position = match.end() + max(length, 2)
-    raise _cut_off("JPEG")
-
-
 def _read_png(data: bytes) -> tuple[int, int]:
-    view = memoryview(data)
-    size, pixels, kind, position = (0, 0), False, b"", 8
-    while kind != b"IEND":
-        length, kind = struct.unpack_from(">I4s", data, position)
-        end = position + 12 + length
-        if end > len(data):
-            raise _cut_off("PNG")
-        if zlib.crc32(view[position + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
-            raise FormatError("the PNG has a wrong checksum")
-        if (kind == b"IHDR") != (position == 8) or (kind == b"IHDR" and length != 13):
-            raise FormatError("the PNG is damaged")
+    size, pixels = (0, 0), False
+    for kind, start, end in png_chunks(data, verify=True):
         if kind == b"IHDR":
-            size = struct.unpack_from(">II", data, position + 8)
+            if end - start != 13:
+                raise FormatError("the PNG is damaged")
+            size = struct.unpack_from(">II", data, start)
         pixels = pixels or kind == b"IDAT"
-        position = end
     if not pixels:
         raise FormatError("the PNG has no pixels")
     return size
 
 
 def _read_webp(data: bytes) -> tuple[int, int]:
-    end = 8 + struct.unpack_from("<I", data, 4)[0]
-    if end > len(data):
-        raise _cut_off("WEBP")
-    size, pixels, position = None, False, 12
-    while position + 8 <= end:
-        kind, length = struct.unpack_from("<4sI", data, position)
-        if position + 8 + length > end:
-            raise FormatError("the WEBP is damaged")
-        size = size or _webp_size(data, kind, position + 8)
+    size, pixels = None, False
+    for kind, start, _ in webp_chunks(data):
+        size = size or _webp_size(data, kind, start)
         pixels = pixels or kind in {b"VP8 ", b"VP8L", b"ANMF"}
-        position += 8 + length + length % 2
     if size is None or not pixels:
         raise FormatError("the WEBP is damaged")
     return size
@@ -286,7 +339,7 @@ def convert(data: bytes, target: WritableFormat) -> bytes:
 
     JPEG is written with quality 95, transparent parts on white; PNG without loss; WebP with quality 90. A rotation in
     the EXIF data is applied; of an animation, the first frame is taken. The colour profile stays where the colours
-    do, and so does the mark of the stand-in; other metadata may be lost.
+    do, and so does the mark of the sandbox; other metadata may be lost.
 
     Args:
         data: The encoded picture.
@@ -344,10 +397,7 @@ def _insert_mark(data: bytes, target: WritableFormat) -> bytes:
     if target == "JPEG":
         # The JFIF header has to stay first.
         start = 4 + int.from_bytes(data[4:6], "big") if data[2:4] == b"\xff\xe0" else 2
-        comment = b"\xff\xfe" + struct.pack(">H", 2 + len(SANDBOX_MARK)) + SANDBOX_MARK
-        return data[:start] + comment + data[start:]
+        return data[:start] + jpeg_segment(0xFE, SANDBOX_MARK) + data[start:]
     if target == "PNG":
-        content = b"tEXtComment\0" + SANDBOX_MARK
-        chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
-        return data[:33] + chunk + data[33:]
+        return data[:33] + png_chunk(b"tEXt", b"Comment\0" + SANDBOX_MARK) + data[33:]
     return data

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.files.formats import EXTENSIONS, ImageFormat, WritableFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FileNames: TypeAlias = Literal["prompt", "digest"]
 """What a file is named after: the prompt's words, or a digest of it that tells nothing."""
@@ -35,24 +39,35 @@ class SavingSettings:
     prompt_in_metadata: bool = False
 
 
-def choose_saving(settings: _Saves, *, provenance: bool | None, prompt_in_metadata: bool | None) -> SavingSettings:
-    """Return how a client with these settings saves pictures, where an argument that is not None wins."""
-    return SavingSettings(
-        file_names=settings.file_names,
-        provenance=settings.provenance if provenance is None else provenance,
-        prompt_in_metadata=settings.prompt_in_metadata if prompt_in_metadata is None else prompt_in_metadata,
-    )
+def choose_saving(
+    settings: _Saves | Callable[[], _Saves],
+    *,
+    file_names: FileNames | None = None,
+    provenance: bool | None,
+    prompt_in_metadata: bool | None,
+) -> SavingSettings:
+    """Decide how pictures are saved: an argument that is not None wins, and the settings say the rest.
+
+    Args:
+        settings: The settings, or a function that returns them, which is called only where something is left open.
+        file_names: What files are named after.
+        provenance: Whether the metadata says how a picture was made. Where it does not, it has no prompt either.
+        prompt_in_metadata: Whether the metadata has the prompt too.
+    """
+    if provenance is False:
+        prompt_in_metadata = False
+    given = {"file_names": file_names, "provenance": provenance, "prompt_in_metadata": prompt_in_metadata}
+    if None in given.values():
+        found = settings() if callable(settings) else settings
+        given = {name: getattr(found, name) if value is None else value for name, value in given.items()}
+    return SavingSettings(**given)  # type: ignore[arg-type]  # each field has its own type
 
 
 _LONGEST_SLUG = 80  # characters
-_LONGEST_NAME = 200  # bytes of UTF-8, so that a number and the marks of a hidden file still fit into 255
-_WRITABLE = "JPEG, PNG or WEBP"
-
-
+LONGEST_NAME = 200  # bytes of UTF-8, so that a number and the marks of a hidden file still fit into 255
 _SUFFIXES: dict[str, WritableFormat] = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-
-
 _OTHER_PICTURES = frozenset({".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".svg", ".ico"})
+_VARIATIONS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # how a character is to look, such as in colour
 _WINDOWS_RESERVED = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$"}
     | {device + digit for device in ("com", "lpt") for digit in "0123456789¹²³"}
@@ -71,7 +86,7 @@ def slug(prompt: str) -> str:
     """
     text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", prompt).lower())
     words = unicodedata.normalize("NFC", "-".join(_keep_letters(text).split()))
-    name = _cut(words, _LONGEST_SLUG, _LONGEST_NAME).rstrip("-") or "image"
+    name = cut(words, characters=_LONGEST_SLUG).rstrip("-") or "image"
     return f"image-{name}" if _is_reserved(name) else name
 
 
@@ -121,7 +136,7 @@ def parse_format(name: str) -> WritableFormat:
     """
     found = _SUFFIXES.get("." + name.strip().lower().removeprefix("."))
     if found is None:
-        raise InvalidRequestError(f"format={shown(name)} cannot be written: choose {_WRITABLE}.")
+        raise InvalidRequestError(f"format={shown(name)} cannot be written: choose JPEG, PNG or WEBP.")
     return found
 
 
@@ -144,7 +159,7 @@ def choose_format(
     """
     if name.lower() in _SUFFIXES or name.lower() in _OTHER_PICTURES:
         raise InvalidRequestError(f"{shown(name)} is an extension without a name: write one, such as {'fox' + name!r}.")
-    suffix = _split(name)[1].lower()
+    suffix = split_extension(name)[1].lower()
     asked = _SUFFIXES.get(suffix)
     if suffix in _OTHER_PICTURES:
         if wanted is None and suffix == EXTENSIONS[source]:
@@ -159,48 +174,38 @@ def choose_format(
 
 def shorten(name: str) -> str:
     """Cut a full file name to 200 bytes of UTF-8, its extension kept."""
-    stem, suffix = _split(name)
-    room = _LONGEST_NAME - len(_utf8(suffix))
-    return name if len(_utf8(stem)) <= room else _cut(stem, len(stem), room).rstrip(". ") + suffix
+    stem, suffix = split_extension(name)
+    short = cut(stem, LONGEST_NAME - len(_utf8(suffix)))
+    return name if short == stem else short.rstrip(". ") + suffix
 
 
 def numbered(name: str, number: int) -> str:
     """Return the name of the picture with this number: fox.jpg is number 1, fox-2.jpg number 2."""
-    if number == 1:
-        return name
-    stem, suffix = _split(name)
-    return f"{stem}-{number}{suffix}"
+    stem, suffix = split_extension(name)
+    return name if number == 1 else f"{stem}-{number}{suffix}"
 
 
 def _keep_letters(text: str) -> str:
-    kept: list[str] = []
-    for character in text:
+    kept = " "
+    for character in _VARIATIONS.sub("", text):
         kind = unicodedata.category(character)[0]
-        if kind in "LN":
-            kept.append(character)
-        elif kind != "M":
-            kept.append(" ")
-        elif kept and kept[-1] != " " and not _selects_variation(character):
-            kept.append(character)
-    return "".join(kept)
+        if kind != "M" or kept[-1] != " ":
+            kept += character if kind in "LNM" else " "
+    return kept
 
 
-def _selects_variation(character: str) -> bool:
-    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
-
-
-def _cut(text: str, characters: int, size: int) -> str:
-    """Cut `text` to so many characters and bytes of UTF-8, and between letters rather than before an accent."""
-    end = len(_utf8(text[:characters])[:size].decode("utf-8", "ignore"))
+def cut(text: str, size: int = LONGEST_NAME, *, characters: int | None = None) -> str:
+    """Cut `text` to so many bytes of UTF-8 and characters, and between letters rather than before an accent."""
     if len(text[:characters]) == len(text) and len(_utf8(text)) <= size:
         return text
-    start = end
+    start = end = len(_utf8(text[:characters])[:size].decode("utf-8", "ignore"))
     while start and unicodedata.category(text[start])[0] == "M":
         start -= 1
     return text[: start or end]
 
 
-def _split(name: str) -> tuple[str, str]:
+def split_extension(name: str) -> tuple[str, str]:
+    """Return the name without its extension, and the extension with its dot; "" where it has none."""
     return os.path.splitext(name)  # noqa: PTH122  A Path would read separators and drives out of a name.
 
 

@@ -1,14 +1,15 @@
-"""File names for pictures, and writing them so that none is ever torn, lost or overwritten.
+"""Writing files so that none is ever torn, lost or overwritten.
 
 A picture is written under a hidden name, synced, and only then shown under its real one, which is never taken from
 another file. Nothing here needs a lock, so any number of processes and hosts may save into one directory. What a
-process that dies leaves behind is hidden, and a later save removes it. Names are pure functions of their arguments.
+process that dies leaves behind is hidden, and a later save removes it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import re
 import secrets
@@ -19,17 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ionos_openai.errors import ImageSaveError
-from ionos_openai.files.names import (
-    _LONGEST_NAME,
-    _cut,
-    _split,
-    _utf8,
-    digest,
-    numbered,
-)
+from ionos_openai.files.names import cut, digest, numbered, split_extension
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 
 def _numbers_of(*names: str) -> frozenset[int]:
@@ -116,9 +110,7 @@ def write_new(
     """
     folder = make_directory(directory)
     try:
-        names = _list_names(folder)
-        _sweep(folder, names)
-        return _write(folder, name, data, names, overwrite=overwrite, number=number)
+        return _write(folder, name, data, _sweep(folder), overwrite=overwrite, number=number)
     except (OSError, ValueError) as error:
         raise _save_error(f"Cannot save {numbered(name, number)} in {folder}", error, _IN_MEMORY) from error
 
@@ -156,11 +148,18 @@ def _write_synced(path: Path, data: bytes) -> None:
     with path.open("xb") as file:
         file.write(data)
         file.flush()
-        try:
+        with _letting_refuse():
             sync_file(file.fileno())
-        except OSError as error:
-            if error.errno not in _SYNC_REFUSED:
-                raise
+
+
+@contextlib.contextmanager
+def _letting_refuse() -> Iterator[None]:
+    """Pass over the answer of a file system that cannot sync."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _SYNC_REFUSED:
+            raise
 
 
 def sync_file(handle: int) -> None:
@@ -182,15 +181,12 @@ def _sync_directory(folder: Path) -> None:
     """Make the names in a directory last, where the system can do so."""
     if os.name == "nt":
         return
-    try:
+    with _letting_refuse():
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
-    except OSError as error:
-        if error.errno not in _SYNC_REFUSED:
-            raise
 
 
 def _show(part: Path, final: Path) -> bool:
@@ -208,15 +204,13 @@ def _show(part: Path, final: Path) -> bool:
 
 
 def _show_by_renaming(part: Path, final: Path) -> bool:
-    if os.name == "nt":
-        try:
-            part.rename(final)  # Windows refuses a taken name by itself.
-        except FileExistsError:
-            return False
-        return True
-    # Elsewhere renaming would replace a file in silence. Whoever makes the claim owns the name until it is removed.
+    # Only Windows refuses a taken name by itself. Elsewhere renaming would replace a file in silence: whoever makes the
+    # claim owns the name until it is removed.
     claim = final.with_name(_claim_name(final.name))
     try:
+        if os.name == "nt":
+            part.rename(final)
+            return True
         claim.open("xb").close()
     except FileExistsError:
         return False
@@ -232,45 +226,30 @@ def _show_by_renaming(part: Path, final: Path) -> bool:
 def _free_names(name: str, number: int, names: Sequence[str]) -> Iterator[str]:
     """Yield names to try, from `number` upwards; only the first of them may be among `names`."""
     yield numbered(name, number)
-    taken = _taken_numbers(name, names)
-    while True:
-        number += 1
-        if number not in taken:
-            yield numbered(name, number)
+    stem, suffix = split_extension(name)
+    alike = (other for other in names if other.startswith(f"{stem}-") and other.endswith(suffix))
+    middles = (other[len(stem) + 1 : len(other) - len(suffix)] for other in alike)
+    taken = {int(middle) for middle in middles if middle.isascii() and middle.isdecimal() and len(middle) < 19}
+    yield from (numbered(name, later) for later in itertools.count(number + 1) if later not in taken)
 
 
-def _taken_numbers(name: str, names: Sequence[str]) -> Container[int]:
-    stem, suffix = _split(name)
-    stem += "-"
-    alike = (other for other in names if other.startswith(stem) and other.endswith(suffix))
-    middles = (other[len(stem) : len(other) - len(suffix)] for other in alike)
-    return {int(middle) for middle in middles if middle.isascii() and middle.isdecimal() and len(middle) < 19}
-
-
-def _list_names(folder: Path) -> list[str]:
-    # A directory may take files and still not be listed.
-    with contextlib.suppress(PermissionError):
-        return os.listdir(folder)  # noqa: PTH208  Names are enough, and a Path for each costs ten times as much.
-    return []
-
-
-def _sweep(folder: Path, names: Sequence[str]) -> None:
-    """Remove the hidden files that processes left which died more than an hour ago."""
-    for name in [name for name in names if name[0] == "."]:
-        if not _LEFTOVER.fullmatch(name):
-            continue
-        path = folder / name
+def _sweep(folder: Path) -> Sequence[str]:
+    """Remove the hidden files that processes left which died more than an hour ago; return the names in a directory."""
+    names: list[str] = []
+    with contextlib.suppress(PermissionError):  # a directory may take files and still not be listed
+        names = os.listdir(folder)  # noqa: PTH208  Names are enough, and a Path for each costs ten times as much.
+    for path in [folder / name for name in names if name[0] == "." and _LEFTOVER.fullmatch(name)]:
         with contextlib.suppress(OSError):
             found = path.lstat()
             if stat.S_ISREG(found.st_mode) and found.st_mtime < time.time() - _LEFTOVER_AGE:
                 path.unlink()
+    return names
 
 
 def _part_name(name: str) -> str:
-    return f".{_cut(name, len(name), _LONGEST_NAME)}.{secrets.token_hex(8)}.part"
+    return f".{cut(name)}.{secrets.token_hex(8)}.part"
 
 
 def _claim_name(name: str) -> str:
     # A name that leaves no room is claimed by a digest, the same for all spellings that may be one file.
-    fits = len(_utf8(name)) <= 240
-    return f".{name if fits else digest(name.casefold())}.ionos.claim"
+    return f".{name if cut(name, 240) == name else digest(name.casefold())}.ionos.claim"

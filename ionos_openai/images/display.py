@@ -78,13 +78,12 @@ def picture_bundle(
         The content by media type, and the metadata of the picture: its alternative text and its size in px.
     """
     plain = {"text/plain": repr(image)}
-    data, kind = image.data, _SHOWN_AS_THEY_ARE.get(image.format, "image/png")
+    kind, data = _SHOWN_AS_THEY_ARE.get(image.format, "image/png"), image.data
     if not _is_wanted(kind, include, exclude):
         return plain, {}
     if image.format not in _SHOWN_AS_THEY_ARE:
-        try:
-            data = _encode(image, None)[1]
-        except Exception:  # noqa: BLE001 - Pillow's decoders raise exceptions of every kind
+        kind, data = _encode(image, None)
+        if not data:
             return plain, {}
     facts: dict[str, object] = {"alt": alt_text(image), "width": image.width, "height": image.height}
     return {kind: pybase64.b64encode_as_string(data), **plain}, {kind: facts}
@@ -118,24 +117,24 @@ def _figure(image: ShownImage, source: str) -> str:
 
 
 def _preview_uri(image: ShownImage) -> str:
-    if max(image.width, image.height) <= _PREVIEW_SIDE:
-        return image.data_uri
-    try:
-        kind, data = _encode(image, _PREVIEW_SIDE)
-    except Exception:  # noqa: BLE001 - what Pillow cannot read, the browser may
-        return image.data_uri
-    return f"data:{kind};base64,{pybase64.b64encode_as_string(data)}"
+    large = max(image.width, image.height) > _PREVIEW_SIDE
+    kind, data = _encode(image, _PREVIEW_SIDE) if large else ("", b"")
+    # What Pillow cannot read, the browser may.
+    return f"data:{kind};base64,{pybase64.b64encode_as_string(data)}" if data else image.data_uri
 
 
 def _encode(image: ShownImage, longest: int | None) -> tuple[str, bytes]:
-    """Encode a picture for showing it: as a small JPEG where it has no transparency, else as PNG."""
-    picture = image.to_pil()
-    if longest is not None:
-        picture.thumbnail((longest, longest))
-    transparent = "A" in picture.mode or "transparency" in picture.info
-    kind = "PNG" if transparent or longest is None else "JPEG"
+    """Encode a picture for showing it: as a small JPEG where it is opaque, else as PNG; without bytes on failure."""
     buffer = io.BytesIO()
-    picture.convert("RGBA" if transparent else "RGB").save(buffer, kind, quality=85)
+    try:
+        picture = image.to_pil()
+        if longest is not None:
+            picture.thumbnail((longest, longest))
+        transparent = "A" in picture.mode or "transparency" in picture.info
+        kind = "PNG" if transparent or longest is None else "JPEG"
+        picture.convert("RGBA" if transparent else "RGB").save(buffer, kind, quality=85)
+    except Exception:  # noqa: BLE001 - Pillow's decoders raise exceptions of every kind
+        return "", b""
     return _SHOWN_AS_THEY_ARE[kind], buffer.getvalue()
 
 

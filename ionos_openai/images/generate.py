@@ -6,17 +6,18 @@ side. Whatever is decided is decided in functions that send nothing; the sync an
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import warnings
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import openai
 
 from ionos_openai.client.fanout import asend_all, send_all
-from ionos_openai.client.settings import IonosSettings
+from ionos_openai.client.settings import IonosSettings, saving_settings
 from ionos_openai.errors import InvalidRequestError, IonosWarning, keep_partial_results
 from ionos_openai.errors.notices import warn_once
 from ionos_openai.files.formats import EXTENSIONS, MEDIA_TYPES, FormatError, fit_mode, recognise
@@ -29,7 +30,7 @@ from ionos_openai.images.display import ImageList
 from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, save_images
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from openai import AsyncOpenAI, OpenAI
     from openai.types import ImagesResponse
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 ImageInput: TypeAlias = "str | os.PathLike[str] | bytes | GeneratedImage | Image"
 """A picture to edit: a path, its encoded bytes, a result of an earlier call, or a Pillow image."""
+
+Save: TypeAlias = "Callable[[Sequence[GeneratedImage]], list[Path]]"
+"""What writes pictures to where they shall go."""
 
 _CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English
 _FIRST_SDK_WITH_SEVERAL_INPUTS = (1, 76)
@@ -98,12 +102,9 @@ def generate_images(
     Source: `POST /v1/images/generations`, IONOS documentation and recorded requests, 2026-11.
     """
     refuse_async(client, "agenerate_images")
-    saving = _saving(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
-    target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
-    request = _Request.check(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
-    _warn(request)
-    responses, failures = send_all(lambda: client.images.generate(**request.arguments, timeout=timeout), n)
-    return _finish(request, target, responses, failures)
+    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
+    sent, known = _check_request(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
+    return _finish(known, save, *send_all(lambda: client.images.generate(**sent, timeout=timeout), n))
 
 
 async def agenerate_images(
@@ -125,15 +126,12 @@ async def agenerate_images(
 ) -> list[GeneratedImage]:
     """Do what `generate_images` does, with an `openai.AsyncOpenAI`."""
     refuse_sync(client, "generate_images")
-    saving = _saving(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
-    target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
-    request = _Request.check(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
-    _warn(request)
-    responses, failures = await asend_all(lambda: client.images.generate(**request.arguments, timeout=timeout), n)
-    return await _afinish(request, target, responses, failures)
+    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
+    sent, known = _check_request(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
+    return await _afinish(known, save, *await asend_all(lambda: client.images.generate(**sent, timeout=timeout), n))
 
 
-def edit_images(
+def edit_images(  # noqa: D417 - the other arguments are those of `generate_images`
     client: OpenAI,
     image: ImageInput | Sequence[ImageInput],
     prompt: str,
@@ -164,15 +162,6 @@ def edit_images(
         model: None means the client's `image_edit_model` setting.
         n: How many pictures, 1 to 100.
         size: None leaves it to the service.
-        seed: As for `generate_images`.
-        extra_body: As for `generate_images`.
-        timeout: As for `generate_images`.
-        directory: As for `generate_images`.
-        name: As for `generate_images`.
-        format: As for `generate_images`.
-        overwrite: As for `generate_images`.
-        provenance: As for `generate_images`.
-        prompt_in_metadata: As for `generate_images`.
 
     Returns:
         One `GeneratedImage` a picture, each with `edited` set.
@@ -183,14 +172,11 @@ def edit_images(
     Source: editing with FLUX.2-klein-4B, IONOS documentation, 2026-11; the path and form are what the SDK sends.
     """
     refuse_async(client, "aedit_images")
-    saving = _saving(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
-    target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
-    request = _Request.check(
-        client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body, inputs=_inputs(image), mask=mask
+    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
+    sent, known = _check_request(
+        client, prompt, _inputs(image), mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
     )
-    _warn(request)
-    responses, failures = send_all(lambda: client.images.edit(**request.arguments, timeout=timeout), n)
-    return _finish(request, target, responses, failures)
+    return _finish(known, save, *send_all(lambda: client.images.edit(**sent, timeout=timeout), n))
 
 
 async def aedit_images(
@@ -214,127 +200,73 @@ async def aedit_images(
 ) -> list[GeneratedImage]:
     """Do what `edit_images` does, with an `openai.AsyncOpenAI`."""
     refuse_sync(client, "edit_images")
-    saving = _saving(client, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
-    target = _Target.check(directory, name=name, format=format, overwrite=overwrite, saving=saving)
-    request = _Request.check(
-        client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body, inputs=_inputs(image), mask=mask
+    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
+    sent, known = _check_request(
+        client, prompt, _inputs(image), mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
     )
-    _warn(request)
-    responses, failures = await asend_all(lambda: client.images.edit(**request.arguments, timeout=timeout), n)
-    return await _afinish(request, target, responses, failures)
+    return await _afinish(known, save, *await asend_all(lambda: client.images.edit(**sent, timeout=timeout), n))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
-    """A checked request: the arguments for the SDK's method, and what to warn about before it is sent."""
+def _check_request(
+    client: OpenAI | AsyncOpenAI,
+    prompt: str,
+    inputs: Sequence[ImageInput] = (),
+    mask: ImageInput | None = None,
+    *,
+    model: str | None,
+    n: int,
+    size: str | None,
+    seed: int | None,
+    extra_body: Mapping[str, object] | None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Check a request, and warn the caller's caller of what is doubtful.
 
-    prompt: str
-    model: str
-    size: str | None
-    seed: int | None
-    edited: bool
-    arguments: Mapping[str, Any] = field(repr=False)
-    doubt_about_size: str | None = None
-    doubt_about_length: str | None = None
-
-    @classmethod
-    def check(
-        cls,
-        client: OpenAI | AsyncOpenAI,
-        prompt: str,
-        *,
-        model: str | None,
-        n: int,
-        size: str | None,
-        seed: int | None,
-        extra_body: Mapping[str, object] | None,
-        inputs: Sequence[ImageInput] = (),
-        mask: ImageInput | None = None,
-    ) -> _Request:
-        check_prompt(prompt)
-        check_number(n)
-        chosen = resolve_model(model) if model is not None else _default_model(client, edits=bool(inputs))
-        arguments: dict[str, Any] = {"model": chosen, "prompt": prompt}
-        if size is not None:
-            width, height = parse_size(size)
-            size = arguments["size"] = f"{width}x{height}"
-        extra = {**({} if seed is None else {"seed": seed}), **(extra_body or {})}
-        if extra:
-            arguments["extra_body"] = extra
-        if inputs:
-            arguments |= _files(inputs, mask, chosen)
-        return cls(
-            prompt=prompt,
-            model=chosen,
-            size=size,
-            seed=_whole_number(extra.get("seed")),
-            edited=bool(inputs),
-            arguments=arguments,
-            doubt_about_size=check_size(size, chosen) if size is not None else None,
-            doubt_about_length=_doubt_about_length(prompt, chosen),
-        )
+    Returns:
+        The arguments of the SDK's method, and what `decode_images` is to know of the pictures.
+    """
+    check_prompt(prompt)
+    check_number(n)
+    chosen = resolve_model(model) if model is not None else _default_model(client, edits=bool(inputs))
+    sent: dict[str, Any] = {"model": chosen, "prompt": prompt}
+    if size is not None:
+        width, height = parse_size(size)
+        size = sent["size"] = f"{width}x{height}"
+    extra = {**({} if seed is None else {"seed": seed}), **(extra_body or {})}
+    if extra:
+        sent["extra_body"] = extra
+    if inputs:
+        sent |= _files(inputs, mask, chosen)
+    doubt = check_size(size, chosen) if size is not None else None
+    if doubt:
+        # By the kind of the client's own warning, which then is not given again for this call.
+        warn_once(SIZE_DOUBT, doubt, IonosWarning)
+    if doubt := _doubt_about_length(prompt, chosen):
+        warnings.warn(doubt, IonosWarning, stacklevel=3)
+    number = extra.get("seed")
+    seed = number if isinstance(number, int) and not isinstance(number, bool) else None
+    return sent, {"prompt": prompt, "model": chosen, "size": size, "seed": seed, "edited": bool(inputs)}
 
 
-def _saving(
-    client: OpenAI | AsyncOpenAI, *, provenance: bool | None, prompt_in_metadata: bool | None
-) -> dict[str, Any]:
-    """Return the arguments for `save_images`; a client without settings leaves the rest to the environment."""
-    settings: IonosSettings | None = getattr(client, "ionos_settings", None)
-    if settings is None:
-        return {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata}
-    return asdict(choose_saving(settings, provenance=provenance, prompt_in_metadata=prompt_in_metadata))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Target:
-    """Where and how to save, checked before anything is sent; without a directory nothing is saved."""
-
-    directory: Path | None
-    name: str | None
-    format: str | None
-    overwrite: bool
-    saving: Mapping[str, Any]
-
-    @classmethod
-    def check(
-        cls,
-        directory: str | os.PathLike[str] | None,
-        *,
-        name: str | None,
-        format: str | None,
-        overwrite: bool,
-        saving: Mapping[str, Any],
-    ) -> _Target:
-        _check_name(name, format)
-        checked = None if directory is None else check_directory(directory)
-        return cls(directory=checked, name=name, format=format, overwrite=overwrite, saving=saving)
-
-    def save(self, images: list[GeneratedImage]) -> list[GeneratedImage]:
-        if self.directory is None or not images:
-            return images
-        try:
-            paths = save_images(
-                images,
-                self.directory,
-                name=self.name,
-                format=self.format,
-                overwrite=self.overwrite,
-                **self.saving,
-            )
-        except BaseException as error:
-            keep_partial_results(error, images)
-            raise
-        return ImageList(replace(image, path=path) for image, path in zip(images, paths, strict=True))
-
-
-def _whole_number(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _check_name(name: str | None, format: str | None) -> None:
+def _check_place(
+    client: OpenAI | AsyncOpenAI,
+    directory: str | os.PathLike[str] | None,
+    name: str | None,
+    format: str | None,
+    marking: tuple[bool | None, bool | None],
+    *,
+    overwrite: bool,
+) -> Save | None:
+    """Check where and how to save; return what saves pictures, None where no directory is given."""
+    provenance, prompt_in_metadata = marking
     wanted = None if format is None else parse_format(format)
     if name is not None:
         choose_format(clean_name(name), "JPEG", wanted)
+    if directory is None:
+        return None
+    settings = getattr(client, "ionos_settings", None) or saving_settings
+    saving = asdict(choose_saving(settings, provenance=provenance, prompt_in_metadata=prompt_in_metadata))
+    place = check_directory(directory)
+    return functools.partial(save_images, directory=place, name=name, format=format, overwrite=overwrite, **saving)
 
 
 def _default_model(client: OpenAI | AsyncOpenAI, *, edits: bool) -> str:
@@ -352,14 +284,6 @@ def _doubt_about_length(prompt: str, model: str) -> str | None:
     )
 
 
-def _warn(request: _Request) -> None:
-    if request.doubt_about_size:
-        # By the kind of the client's own warning, which then is not given again for this call.
-        warn_once(SIZE_DOUBT, request.doubt_about_size, IonosWarning)
-    if request.doubt_about_length:
-        warnings.warn(request.doubt_about_length, IonosWarning, stacklevel=3)  # the line that called generate_images
-
-
 def _inputs(image: ImageInput | Sequence[ImageInput]) -> Sequence[ImageInput]:
     images: list[ImageInput] = list(image) if isinstance(image, (list, tuple)) else [cast("ImageInput", image)]
     if not images:
@@ -374,7 +298,7 @@ def _files(inputs: Sequence[ImageInput], mask: ImageInput | None, model: str) ->
     installed = tuple(int(part) for part in openai.__version__.split(".")[:2])
     if len(inputs) > 1 and installed < _FIRST_SDK_WITH_SEVERAL_INPUTS:
         raise InvalidRequestError(f"openai {openai.__version__} sends one picture at a time: upgrade to send several.")
-    files = [_as_file(one, number) for number, one in enumerate(inputs, 1)]
+    files = [_as_file(image, number) for number, image in enumerate(inputs, 1)]
     arguments: dict[str, object] = {"image": files if len(files) > 1 else files[0]}
     if mask is not None:
         arguments["mask"] = _as_file(mask, 0)
@@ -433,47 +357,41 @@ def _encode(image: Image) -> bytes:
 
 
 def _finish(
-    request: _Request, target: _Target, responses: Sequence[ImagesResponse], failures: Sequence[BaseException]
+    known: Mapping[str, Any], save: Save | None, responses: Sequence[ImagesResponse], failures: Sequence[BaseException]
 ) -> list[GeneratedImage]:
     """Decode what came, save it, and only then raise what failed, with the pictures on the error."""
-    images: list[GeneratedImage] = ImageList()
+    images: ImageList[GeneratedImage] = ImageList()
     problems = list(failures)
     for response in responses:
         try:
-            images += decode_images(
-                response,
-                prompt=request.prompt,
-                model=request.model,
-                size=request.size,
-                seed=request.seed,
-                edited=request.edited,
-            )
+            images += decode_images(response, **known)
         except ImageDecodeError as error:
             images += error.images
             problems.append(error)
-    images = target.save(images)
-    if problems:
-        _attach(problems[0], images)
-        raise problems[0]
-    return images
-
-
-def _attach(error: BaseException, images: list[GeneratedImage]) -> None:
-    """Put the pictures where `partial_images` finds them."""
-    if isinstance(error, ImageDecodeError):
-        error.images = images
+    if save is not None and images:
+        try:
+            paths = save(images)
+        except BaseException as error:
+            keep_partial_results(error, images)
+            raise
+        images = ImageList(replace(image, path=path) for image, path in zip(images, paths, strict=True))
+    if not problems:
+        return images
+    if isinstance(problems[0], ImageDecodeError):
+        problems[0].images = images
     else:
-        keep_partial_results(error, images)
+        keep_partial_results(problems[0], images)
+    raise problems[0]
 
 
 async def _afinish(
-    request: _Request, target: _Target, responses: Sequence[ImagesResponse], failures: Sequence[BaseException]
+    known: Mapping[str, Any], save: Save | None, responses: Sequence[ImagesResponse], failures: Sequence[BaseException]
 ) -> list[GeneratedImage]:
-    if target.directory is None:
-        return _finish(request, target, responses, failures)
+    if save is None:
+        return _finish(known, save, responses, failures)
     import anyio.to_thread
 
     # Writing waits for the disk, so it leaves the event loop alone; once begun it is not given up.
     with anyio.CancelScope(shield=True):
-        images = await anyio.to_thread.run_sync(_finish, request, target, responses, failures)
+        images = await anyio.to_thread.run_sync(_finish, known, save, responses, failures)
     return images  # noqa: RET504 - a type checker cannot know that the scope swallows nothing

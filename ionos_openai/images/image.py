@@ -6,17 +6,19 @@ encodes a picture anew, and only then is Pillow loaded. Sizes are in pixels.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pybase64
 from openai.types import ImagesResponse
 
+from ionos_openai.client import settings
 from ionos_openai.client.remembered import recall
 from ionos_openai.errors import ImageSaveError, IonosError, partial_results
 from ionos_openai.files.formats import (
@@ -30,7 +32,7 @@ from ionos_openai.files.formats import (
     open_picture,
     recognise,
 )
-from ionos_openai.files.names import choose_format, clean_name, parse_format, prompt_name, shorten
+from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format, prompt_name, shorten
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.images.display import ImageList, picture_bundle
 from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_text, item_bytes, read_field
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
 
     from ionos_openai.files.names import FileNames, SavingSettings
     from ionos_openai.images.display import Bundle
-    from ionos_openai.provenance import Provenance
 
 
 class ImageDecodeError(IonosError, ValueError):
@@ -66,6 +67,7 @@ SaveFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP"] | str
 """A format to write; any case, and "jpg" too."""
 
 _LONGEST_SHOWN = 40  # characters of a prompt in a repr
+_SEPARATORS = tuple(separator for separator in (os.sep, os.altsep) if separator)
 # Unix seconds of 2000 and of 2100: a service's `created` outside of them is no date.
 _EARLIEST, _LATEST = 946_684_800, 4_102_444_800
 
@@ -121,7 +123,7 @@ class GeneratedImage:
 
     @property
     def sandbox(self) -> bool:
-        """Whether it is a placeholder of the stand-in, by the mark in its bytes."""
+        """Whether it is a placeholder of the sandbox, by the mark in its bytes."""
         return is_marked_sandbox(self.data)
 
     def to_pil(self) -> Image.Image:
@@ -152,13 +154,10 @@ class GeneratedImage:
             ImageSaveError: It cannot be converted.
         """
         wanted = _wanted(format)
-        saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata, named=True)
+        saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata)
         marked = _marked(self, None if wanted == self.format else wanted, saving)
-        problem = marked.problem
-        if marked.beside is not None:
-            problem = "its mark needs a file beside it, which save() writes"
-        if problem:
-            warn_unmarked([f"The picture has no mark of where it comes from: {problem}."])
+        problem = "its mark needs a file beside it, which save() writes" if marked.beside else marked.problem
+        warn_unmarked([problem and f"The picture has no mark of where it comes from: {problem}."])
         return marked.data
 
     def save(
@@ -182,7 +181,7 @@ class GeneratedImage:
                 (fox-2.jpg), since a picture that was paid for shall neither be lost nor replace another one.
             provenance: Say in the metadata that a model made the picture, and which; the pixels stay as they are.
                 The default is `IONOS_PROVENANCE`, else True. GIF, AVIF and pictures with a C2PA manifest get a
-                sidecar (fox.xmp) instead.
+                sidecar (fox.xmp) instead. One that cannot be marked is written as it was sent, with an `IonosWarning`.
             prompt_in_metadata: Have the prompt in it too, which may be confidential. The default is
                 `IONOS_PROMPT_IN_METADATA`, else False.
 
@@ -206,11 +205,9 @@ class GeneratedImage:
             )[0]
         name = clean_name(target.name) if os.name == "nt" else target.name
         name, wanted = choose_format(name, self.format, _wanted(format))
-        saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata, named=True)
-        marked = _marked(self, wanted, saving)
+        marked = _marked(self, wanted, _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata))
         written = write_new(target.parent, name, marked.data, overwrite=overwrite)
-        problem = finish(marked, written, overwrite=overwrite)
-        warn_unmarked([problem] if problem else [])
+        warn_unmarked([finish(marked, written, overwrite=overwrite)])
         return written
 
     def _repr_mimebundle_(
@@ -224,14 +221,9 @@ class GeneratedImage:
         if self.prompt is not None:
             cut = len(self.prompt) > _LONGEST_SHOWN
             parts.append(f"prompt={self.prompt[: _LONGEST_SHOWN - 1].rstrip() + '…' if cut else self.prompt!r}")
-        if self.model is not None:
-            parts.append(f"model={self.model!r}")
-        if self.sandbox:
-            parts.append("sandbox=True")
+        parts += [] if self.model is None else [f"model={self.model!r}"]
+        parts += ["sandbox=True"] if self.sandbox else []
         return f"GeneratedImage({', '.join(parts)})"
-
-
-_SEPARATORS = tuple(separator for separator in (os.sep, os.altsep) if separator)
 
 
 def decode_images(
@@ -262,11 +254,11 @@ def decode_images(
         ImageDecodeError: The response has no items, or one of them is no whole picture. The good ones are its
             `images`.
     """
-    known = _without_data(response, prompt=prompt, model=model, size=size, seed=seed, edited=edited)
-    images, problem = _read_items(response, known)
+    images, problem = _read_items(response, prompt=prompt, model=model, size=size, seed=seed, edited=edited or None)
     # Raised outside of any handler: the exceptions of decoders hold what they could not decode.
     if problem is not None:
-        raise ImageDecodeError(problem.message, index=problem.index, images=images)
+        problem.images = images
+        raise problem
     return ImageList(images)
 
 
@@ -290,16 +282,12 @@ def save_images(
         name: The file's name, with or without extension; .jpg, .jpeg, .png and .webp ask for that format. The
             default is a name made from the prompt.
         prompt: What the pictures were made from, where neither they nor the response know it.
-        format: "JPEG", "PNG" or "WEBP". The default is what `name` says, else the bytes as sent. A conversion writes
-            JPEG with quality 95 on white, PNG without loss, WebP with quality 90.
+        format: As for `GeneratedImage.save`; the default is what `name` says, else the bytes as sent.
         overwrite: Replace files of the same name in one step. The default takes the next free name (fox-2.jpg).
         file_names: "prompt" for the prompt's words, "digest" for a name that does not tell the prompt. The default is
             `IONOS_FILE_NAMES`, else "prompt".
-        provenance: Say in the metadata that a model made the picture, and which; the pixels stay as they are. The
-            default is `IONOS_PROVENANCE`, else True. GIF, AVIF and pictures with a C2PA manifest get a sidecar
-            (fox.xmp) instead. One that cannot be marked is written as it was sent, with an `IonosWarning`.
-        prompt_in_metadata: Have the prompt in it too, which may be confidential. The default is
-            `IONOS_PROMPT_IN_METADATA`, else False.
+        provenance: As for `GeneratedImage.save`.
+        prompt_in_metadata: As for `GeneratedImage.save`.
 
     Returns:
         The written file of each picture, in order: fox.jpg, fox-2.jpg, ...
@@ -309,23 +297,22 @@ def save_images(
         InvalidRequestError: A name, format or extension cannot work; nothing was written.
         ImageSaveError: A picture cannot be written or converted. What was written before is its `paths`.
     """
-    images = [_with_prompt(image, prompt) for image in _as_images(response_or_images, prompt)]
-    saving = _saving(
-        file_names=file_names, provenance=provenance, prompt_in_metadata=prompt_in_metadata, named=name is not None
-    )
-    plans = _plan(images, name, _wanted(format), saving.file_names)
+    images = _as_images(response_or_images, prompt)
+    names = "prompt" if name is not None else file_names  # where a name is given, nothing else is asked for
+    saving = _saving(file_names=names, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
+    places = _choose_places(images, name, _wanted(format), saving.file_names)
     folder = make_directory(directory)
     paths: list[Path] = []
     problems: list[str | None] = []
     try:
-        for image, plan in zip(images, plans, strict=True):
-            marked = _marked(image, plan.target, saving)
-            paths.append(write_new(folder, plan.name, marked.data, overwrite=overwrite, number=plan.number))
+        for image, (full, target, number) in zip(images, places, strict=True):
+            marked = _marked(image, target, saving)
+            paths.append(write_new(folder, full, marked.data, overwrite=overwrite, number=number))
             problems.append(finish(marked, paths[-1], overwrite=overwrite))
     except ImageSaveError as error:
         error.paths = paths
         raise
-    warn_unmarked([problem for problem in problems if problem])
+    warn_unmarked(problems)
     return paths
 
 
@@ -341,88 +328,40 @@ def partial_images(error: BaseException) -> list[GeneratedImage]:
     """
     images = list(error.images) if isinstance(error, ImageDecodeError) else []
     for result in partial_results(error):
-        images += [result] if isinstance(result, GeneratedImage) else _read_items(result, _without_data(result))[0]
+        images += [result] if isinstance(result, GeneratedImage) else _read_items(result)[0]
     return images
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Problem:
-    message: str
-    index: int | None = None
+def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], ImageDecodeError | None]:
+    """Return the good pictures of a response, and what is wrong with its first bad item.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    name: str
-    target: WritableFormat | None
-    number: int
-
-
-def _without_data(
-    response: object,
-    *,
-    prompt: str | None = None,
-    model: str | None = None,
-    size: str | None = None,
-    seed: int | None = None,
-    edited: bool = False,
-) -> GeneratedImage:
-    """Return what the pictures of a response have in common: what was asked, and when."""
-    asked = recall(response)
-    if asked is not None:
-        prompt = asked.prompt if prompt is None else prompt
-        model = asked.model if model is None else model
-        size = asked.size if size is None else size
-        seed = asked.seed if seed is None else seed
-        edited = asked.edited or edited
-    created = _date(read_field(response, "created")) or (asked.created if asked is not None else None)
-    return GeneratedImage(
-        data=b"",
-        format="JPEG",
-        width=0,
-        height=0,
-        prompt=prompt,
-        model=model,
-        size=size,
-        seed=seed,
-        edited=edited,
-        created=created,
-    )
-
-
-def _read_items(response: object, known: GeneratedImage) -> tuple[list[GeneratedImage], _Problem | None]:
-    """Return the good pictures of a response, and what is wrong with its first bad item."""
+    Args:
+        response: A response, its dict, or anything else.
+        given: What is said of its pictures; what is None or left out, the response remembers.
+    """
     if not isinstance(response, Mapping) and not hasattr(response, "data"):
-        return [], _Problem(
-            message=f"This is no images response but {type(response).__name__}. "
+        return [], ImageDecodeError(
+            f"This is no images response but {type(response).__name__}. "
             "Pass what client.images.generate() or client.images.edit() returned. If that is what it returned: "
             f"{_CHECK_ADDRESS[0].lower()}{_CHECK_ADDRESS[1:]}"
         )
     items = read_field(response, "data")
     if not isinstance(items, list | tuple) or not items:
-        message = f"The response has no pictures: its `data` is missing or empty. {_CHECK_ADDRESS}"
-        return [], _Problem(message=message)
+        return [], ImageDecodeError(f"The response has no pictures: its `data` is missing or empty. {_CHECK_ADDRESS}")
+    remembered = recall(response)
+    known: dict[str, Any] = {} if remembered is None else asdict(remembered)
+    known |= {name: value for name, value in given.items() if value is not None}
+    known["created"] = _date(read_field(response, "created")) or known.get("created")
     images, problem = [], None
     for index, item in enumerate(items):
         try:
-            images.append(_read_item(item, known))
+            data = item_bytes(item)
+            revised = as_text(read_field(item, "revised_prompt")) or None
+            images.append(GeneratedImage(data=data, **asdict(recognise(data)), **known, revised_prompt=revised))
         except (ItemError, FormatError) as error:
             why = str(error) if isinstance(error, ItemError) else _not_whole(error)
-            problem = problem or _Problem(message=f"Item {index + 1} of {len(items)} {why}", index=index)
+            problem = problem or ImageDecodeError(f"Item {index + 1} of {len(items)} {why}", index=index)
     return images, problem
-
-
-def _read_item(item: object, known: GeneratedImage) -> GeneratedImage:
-    data = item_bytes(item)
-    found = recognise(data)
-    return replace(
-        known,
-        data=data,
-        format=found.format,
-        width=found.width,
-        height=found.height,
-        revised_prompt=as_text(read_field(item, "revised_prompt")) or None,
-    )
 
 
 def _not_whole(error: FormatError) -> str:
@@ -440,49 +379,35 @@ def _as_images(
     source: ImagesResponse | Mapping[str, object] | GeneratedImage | Iterable[GeneratedImage],
     prompt: str | None,
 ) -> list[GeneratedImage]:
-    if isinstance(source, GeneratedImage):
-        return [source]
     # The SDK's models can be iterated over too: over their fields.
     if isinstance(source, ImagesResponse | Mapping):
         # Pyright also thinks of a mapping whose keys are pictures, which nobody hands over.
         return decode_images(source, prompt=prompt)  # pyright: ignore[reportArgumentType]
-    return list(source)
-
-
-def _with_prompt(image: GeneratedImage, prompt: str | None) -> GeneratedImage:
-    return replace(image, prompt=prompt) if image.prompt is None and prompt is not None else image
+    images = [source] if isinstance(source, GeneratedImage) else source
+    return [image if prompt is None or image.prompt is not None else replace(image, prompt=prompt) for image in images]
 
 
 def _saving(
-    *, file_names: FileNames | None = None, provenance: bool | None, prompt_in_metadata: bool | None, named: bool
+    *, file_names: FileNames | None = "prompt", provenance: bool | None, prompt_in_metadata: bool | None
 ) -> SavingSettings:
-    """Return the arguments, and for what they leave open the settings, which are read only then."""
-    from ionos_openai.client.settings import saving_settings
-    from ionos_openai.files.names import SavingSettings
-
-    undecided = (not named and file_names is None) or provenance is None
-    undecided = undecided or (provenance is True and prompt_in_metadata is None)
-    settings = saving_settings() if undecided else SavingSettings()
-    return SavingSettings(
-        file_names=settings.file_names if file_names is None else file_names,
-        provenance=settings.provenance if provenance is None else provenance,
-        prompt_in_metadata=settings.prompt_in_metadata if prompt_in_metadata is None else prompt_in_metadata,
+    return choose_saving(
+        settings.saving_settings, file_names=file_names, provenance=provenance, prompt_in_metadata=prompt_in_metadata
     )
 
 
-def _plan(
+def _choose_places(
     images: list[GeneratedImage], name: str | None, wanted: WritableFormat | None, file_names: FileNames
-) -> list[_Plan]:
-    """Decide name, format and number of every picture before any is written."""
+) -> list[tuple[str, WritableFormat | None, int]]:
+    """Decide name, format to convert to and number of every picture before any is written."""
     if name is not None:
         name = clean_name(name)
-    plans, seen = [], Counter[str]()
+    places, seen = [], Counter[str]()
     for image in images:
         stem = name if name is not None else prompt_name(image.prompt, file_names)
         full, target = choose_format(stem, image.format, wanted)
         seen[stem] += 1
-        plans.append(_Plan(name=shorten(full), target=target, number=seen[stem]))
-    return plans
+        places.append((shorten(full), target, seen[stem]))
+    return places
 
 
 def _wanted(name: str | None) -> WritableFormat | None:
@@ -493,19 +418,17 @@ def _marked(image: GeneratedImage, target: WritableFormat | None, saving: Saving
     data = _encoded(image, target)
     if not saving.provenance:
         return Marked(data=data)
-    return mark(data, target or image.format, lambda: _record(image, with_prompt=saving.prompt_in_metadata))
-
-
-def _record(image: GeneratedImage, *, with_prompt: bool) -> Provenance:
-    return describe(
+    say = functools.partial(
+        describe,
         model=image.model,
         size=image.size,
         seed=image.seed,
         created=image.created,
-        prompt=image.prompt if with_prompt else None,
+        prompt=image.prompt if saving.prompt_in_metadata else None,
         edited=image.edited,
         placeholder=image.sandbox,
     )
+    return mark(data, target or image.format, say)
 
 
 def _encoded(image: GeneratedImage, target: WritableFormat | None) -> bytes:

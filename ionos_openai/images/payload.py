@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from ionos_openai.errors.masking import mask_secrets
 
 _URL_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 ASK_AGAIN = "Ask for it again."
-_ASK_BASE64 = "Ask with response_format='b64_json'."
+_ASK_BASE64 = "Ask with response_format='b64_json'"
 
 
 class ItemError(Exception):
@@ -27,41 +28,24 @@ def item_bytes(item: object) -> bytes:
     text, url = as_text(read_field(item, "b64_json")), as_text(read_field(item, "url"))
     if not text.strip() and url[:5].lower() == "data:":
         text = url
+    if not text.strip() and not url.strip():
+        raise ItemError(f"has no picture: `b64_json` and `url` are both missing or empty. {_ASK_BASE64}.")
     if not text.strip():
-        raise ItemError(_without_base64(url))
-    data = _decode(text)
-    if data is None:
-        raise ItemError(f"is not base64. {ASK_AGAIN}")
-    return data
+        raise ItemError(f"is only a URL{_address(url)}. {_ASK_BASE64}, or download the URL yourself.")
+    # Most are in the form that the service sends.
+    for encoded in (lambda: text, lambda: _normalise(text)):
+        with contextlib.suppress(ValueError):
+            return pybase64.b64decode(encoded(), validate=True)
+    raise ItemError(f"is not base64. {ASK_AGAIN}")
 
 
-def _without_base64(url: str) -> str:
-    if not url.strip():
-        return f"has no picture: `b64_json` and `url` are both missing or empty. {_ASK_BASE64}"
-    address = _without_query(url)
-    return f"is only a URL{address}. {_ASK_BASE64[:-1]}, or download the URL yourself."
-
-
-def _without_query(url: str) -> str:
+def _address(url: str) -> str:
     # Behind the question mark of such URLs stands a signature, which is a secret.
-    try:
+    with contextlib.suppress(ValueError):
         parts = urlsplit(url)
-        address = f"{parts.scheme}://{parts.hostname}{parts.path}"
-    except ValueError:
-        return ""
-    return f" ({mask_secrets(address[:200])})" if parts.hostname else ""
-
-
-def _decode(text: str) -> bytes | None:
-    """Decode base64, in the form that the service sends or any other usual one; None where it is not base64."""
-    try:
-        return pybase64.b64decode(text, validate=True)
-    except ValueError:
-        pass
-    try:
-        return pybase64.b64decode(_normalise(text), validate=True)
-    except ValueError:
-        return None
+        if parts.hostname:
+            return f" ({mask_secrets(f'{parts.scheme}://{parts.hostname}{parts.path}'[:200])})"
+    return ""
 
 
 def _normalise(text: str) -> bytes:

@@ -1,17 +1,25 @@
-"""Where a picture comes from, written beside its pixels and read back: XMP in JPEG, PNG and WebP, or in a sidecar.
+"""The mark: where a picture comes from, written beside its pixels as XMP or into a sidecar, and read back.
 
 The encoded picture stays bit for bit what it was. What is written is a statement, not a proof: anybody can change or
 remove it. All sizes are in bytes unless said otherwise.
+
+- `record`: what is said about a picture;
+- `packet`: the XMP that says it, merged into what others wrote;
+- `rdf`: the XML of XMP, read as hostile;
+- `carriers`: JPEG, PNG and WebP with a packet in them;
+- `sidecars`: the file beside a picture that takes none;
+- `marking`: the mark of a picture that is about to be written.
 """
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ionos_openai.errors import ProvenanceError, SignedPictureError
-from ionos_openai.files.formats import SANDBOX_MARK, is_marked_sandbox
-from ionos_openai.provenance.carriers import LONGEST, check_whole, embed, scan, sniff
+from ionos_openai.files.formats import SANDBOX_MARK, is_marked_sandbox, sniff
+from ionos_openai.provenance.carriers import check_whole, embed, scan
 from ionos_openai.provenance.packet import build_packet, read_packets
 from ionos_openai.provenance.record import ALGORITHMIC, COMPOSITE, TRAINED, Provenance, describe, merge
 from ionos_openai.provenance.sidecars import load, read_sidecar, sidecar_path
@@ -52,7 +60,7 @@ def write_provenance(data: bytes, provenance: Provenance) -> bytes:
             and WebP, the prompt is cut to what fits and ends in "…".
 
     Returns:
-        The marked picture. A picture of the stand-in still carries its mark near the beginning or the end.
+        The marked picture. A picture of the sandbox still carries its mark near the beginning or the end.
 
     Raises:
         SignedPictureError: The picture has a C2PA manifest: write `to_xmp(provenance)` to `sidecar_path(path)`.
@@ -61,18 +69,17 @@ def write_provenance(data: bytes, provenance: Provenance) -> bytes:
 
     Source: XMP Specification Part 3; PNG Specification, Third Edition; WebP Container Specification; read 2026-11.
     """
-    carrier = sniff(data)
-    if carrier is None:
+    layout = scan(data)
+    if layout is None:
         raise ProvenanceError(_NO_CARRIER)
-    layout = scan(data, carrier)
     if layout.signed:
         raise SignedPictureError(
             "The picture has a C2PA manifest, whose signature an insertion would break. Write the sidecar instead."
         )
-    check_whole(data, carrier)
+    check_whole(data, layout)
     marked = is_marked_sandbox(data) or any(SANDBOX_MARK in packet for packet in layout.packets)
-    packet = build_packet(provenance, layout.packets, longest=LONGEST[carrier], marked=marked)
-    return embed(data, carrier, layout, packet)
+    packet = build_packet(provenance, layout.packets, longest=layout.longest, marked=marked)
+    return embed(data, layout, packet)
 
 
 def read_provenance(source: bytes | str | os.PathLike[str]) -> Provenance | None:
@@ -105,11 +112,10 @@ def read_provenance(source: bytes | str | os.PathLike[str]) -> Provenance | None
 
 def has_c2pa(data: bytes) -> bool:
     """Tell whether a JPEG, PNG or WebP carries a C2PA manifest. Its signature is not verified."""
-    carrier = sniff(data)
-    try:
-        return carrier is not None and scan(data, carrier).signed
-    except ProvenanceError:
-        return False
+    with contextlib.suppress(ProvenanceError):
+        layout = scan(data)
+        return layout is not None and layout.signed
+    return False
 
 
 def to_xmp(provenance: Provenance, existing: bytes = b"", *, extension: str = "") -> bytes:
@@ -129,11 +135,11 @@ def to_xmp(provenance: Provenance, existing: bytes = b"", *, extension: str = ""
 
 
 def _read(data: bytes) -> Provenance | None:
-    carrier = sniff(data)
-    if carrier is not None:
-        return read_packets(scan(data, carrier).packets)
+    layout = scan(data)
+    if layout is not None:
+        return read_packets(layout.packets)
     if data[:64].lstrip(b" \t\r\n").startswith(_TEXT_STARTS):
         return read_packets([data])
-    if data.startswith((b"GIF87a", b"GIF89a")) or data[4:8] == b"ftyp":
+    if sniff(data) == "GIF" or data[4:8] == b"ftyp":
         return None
     raise ProvenanceError("The bytes are neither a picture nor XMP. Take the file as it was saved.")

@@ -17,7 +17,7 @@ from ionos_openai.provenance import Provenance, sidecar_path, to_xmp, write_prov
 from ionos_openai.provenance.sidecars import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from ionos_openai.files.formats import ImageFormat
@@ -76,14 +76,17 @@ def finish(marked: Marked, path: Path, *, overwrite: bool) -> str | None:
     if marked.beside is not None:
         try:
             write_sidecar(path, marked.beside, overwrite=overwrite)
+        except ProvenanceError as error:
+            problem = str(error).rstrip(".")
         except Exception as error:  # noqa: BLE001 - the picture is there, which counts more
-            problem = str(error).rstrip(".") if isinstance(error, ProvenanceError) else _reason(error)
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            problem = f"its sidecar cannot be written ({reason})"
     return problem and f"{path.name} was saved as it was sent, without a mark of where it comes from: {problem}."
 
 
-def warn_unmarked(problems: list[str]) -> None:
+def warn_unmarked(problems: Iterable[str | None]) -> None:
     """Warn of pictures without a mark; call it when all of them are safe, as warnings may be errors."""
-    for problem in problems:
+    for problem in filter(None, problems):
         warn_user(problem, IonosWarning)
 
 
@@ -109,7 +112,3 @@ def write_sidecar(path: Path, record: Provenance, *, overwrite: bool) -> Path:
         existing = load(place)
     packet = to_xmp(record, existing, extension=path.suffix[1:])
     return write_new(place.parent, place.name, packet, overwrite=True)
-
-
-def _reason(error: Exception) -> str:
-    return f"its sidecar cannot be written ({getattr(error, 'strerror', None) or type(error).__name__})"

@@ -6,10 +6,12 @@ XMP Specification Part 1 (ISO 16684-1) and Part 2 for the others.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from xml.etree.ElementTree import Element, SubElement
 from xml.sax.saxutils import escape
 
@@ -29,14 +31,8 @@ _CORE = "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"
 _DC = "http://purl.org/dc/elements/1.1/"
 _XMP = "http://ns.adobe.com/xap/1.0/"
 _PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
-_PREFIXES = {
-    _EXT: "Iptc4xmpExt",
-    _CORE: "Iptc4xmpCore",
-    _DC: "dc",
-    _XMP: "xmp",
-    _PHOTOSHOP: "photoshop",
-    _OURS: "ionosopenai",
-}
+_PREFIXES = {_EXT: "Iptc4xmpExt", _CORE: "Iptc4xmpCore", _DC: "dc", _XMP: "xmp", _PHOTOSHOP: "photoshop"}
+_PREFIXES[_OURS] = "ionosopenai"
 
 _CONTAINERS = {f"{{{RDF}}}{kind}" for kind in ("Alt", "Bag", "Seq")}
 _ITEM = f"{{{RDF}}}li"
@@ -53,34 +49,29 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\
 _NUMBER = re.compile(r"[+-]?\d{1,40}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Property:
-    """Where a field stands.
+class _Property(NamedTuple):
+    """Where a field of `Provenance` stands, as `{namespace}name`: a text, a list ("seq"), or a text per language.
 
-    Attributes:
-        field: The attribute of `Provenance`.
-        tag: The property as `{namespace}name`.
-        form: "text"; "seq", a list; "alt", a text per language.
-        states: Whether it says how the picture was made. Such properties are one statement, which is replaced as a
-            whole; the others stay as they are where a new record leaves them out.
+    What says how the picture was made is one statement, replaced as a whole; other properties stay where a new record
+    leaves them out.
     """
 
     field: str
     tag: str
     form: Literal["text", "seq", "alt"] = "text"
-    states: bool = False
+    is_statement: bool = False
 
 
 _PROPERTIES = (
-    _Property("digital_source_type", f"{{{_EXT}}}DigitalSourceType", states=True),
-    _Property("ai_system", f"{{{_EXT}}}AISystemUsed", states=True),
-    _Property("ai_system_version", f"{{{_EXT}}}AISystemVersionUsed", states=True),
-    _Property("prompt", f"{{{_EXT}}}AIPromptInformation", states=True),
-    _Property("prompt_writer", f"{{{_EXT}}}AIPromptWriterName", states=True),
-    _Property("model", f"{{{_OURS}}}Model", states=True),
-    _Property("size", f"{{{_OURS}}}Size", states=True),
-    _Property("seed", f"{{{_OURS}}}Seed", states=True),
-    _Property("placeholder", f"{{{_OURS}}}Placeholder", states=True),
+    _Property("digital_source_type", f"{{{_EXT}}}DigitalSourceType", is_statement=True),
+    _Property("ai_system", f"{{{_EXT}}}AISystemUsed", is_statement=True),
+    _Property("ai_system_version", f"{{{_EXT}}}AISystemVersionUsed", is_statement=True),
+    _Property("prompt", f"{{{_EXT}}}AIPromptInformation", is_statement=True),
+    _Property("prompt_writer", f"{{{_EXT}}}AIPromptWriterName", is_statement=True),
+    _Property("model", f"{{{_OURS}}}Model", is_statement=True),
+    _Property("size", f"{{{_OURS}}}Size", is_statement=True),
+    _Property("seed", f"{{{_OURS}}}Seed", is_statement=True),
+    _Property("placeholder", f"{{{_OURS}}}Placeholder", is_statement=True),
     _Property("creator_tool", f"{{{_XMP}}}CreatorTool"),
     _Property("created", f"{{{_XMP}}}CreateDate"),
     _Property("creator", f"{{{_DC}}}creator", "seq"),
@@ -128,17 +119,17 @@ def build_packet(
         provenance: What to say.
         existing: The packets to merge into.
         longest: In bytes. Where the packet would be longer, the prompt is cut and ends in an ellipsis.
-        marked: Whether to write the mark of the stand-in at both ends of the packet.
+        marked: Whether to write the mark of the sandbox at both ends of the packet.
         extension: Of a sidecar: that of the picture it is about; empty leaves out or keeps what is there.
 
     Raises:
         ProvenanceError: An existing packet is damaged or hostile, or the packet is too long without the prompt.
     """
-    packet = _merge(provenance, existing, marked=marked, extension=extension)
+    merge = functools.partial(_merge, existing=existing, marked=marked, extension=extension)
+    packet = merge(provenance)
     excess = len(packet) - longest
     if excess > 0 and provenance.prompt:
-        shorter = _shorten(provenance.prompt, excess)
-        packet = _merge(replace(provenance, prompt=shorter), existing, marked=marked, extension=extension)
+        packet = merge(replace(provenance, prompt=_shorten(provenance.prompt, excess)))
     if len(packet) > longest:
         raise ProvenanceError(
             f"The XMP packet would be {len(packet):,} bytes, and {longest:,} fit: "
@@ -154,7 +145,7 @@ def _merge(provenance: Provenance, existing: Sequence[bytes], *, marked: bool, e
     for entry in _PROPERTIES:
         _put(graph, own, entry, getattr(provenance, entry.field))
     _put(graph, own, _EXTENSION, extension or None)
-    kept = [one for one in graph.descriptions if len(one) or set(one.keys()) - {ABOUT}]
+    kept = [description for description in graph.descriptions if len(description) or {*description.keys()} - {ABOUT}]
     if len(own):
         own.text, own[-1].tail = "\n  ", "\n "
     for description in (*kept, own):
@@ -167,12 +158,14 @@ def _merge(provenance: Provenance, existing: Sequence[bytes], *, marked: bool, e
 
 def _put(graph: Graph, own: Element, entry: _Property, value: object) -> None:
     """Replace a property by `value` in `own`; what says the same already is moved there as it stands."""
-    if (value is None or value is False) and not entry.states:
+    absent = value is None or value is False
+    if absent and not entry.is_statement:
         return
     present = _find(graph, entry.tag)
     same = present[0] if present and value and _convert(entry, present[0]) == value else None
-    _remove(graph, entry.tag)
-    if value is None or value is False:
+    if present:
+        _remove(graph, entry.tag)
+    if absent:
         return
     if not isinstance(same, Element):
         same = _make(entry, _to_text(value))
@@ -224,15 +217,16 @@ def _read(graph: Graph, entry: _Property) -> object:
 def _convert(entry: _Property, present: Element | str) -> object:
     """Return the value as its field has it; None where it cannot be one."""
     text = present if isinstance(present, str) else _text(present, many=entry.form == "seq")
+    plain = text.strip()
     if entry.field == "created":
-        return _to_date(text.strip())
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(plain) if _DATE.fullmatch(plain) else None
+        return None
     if entry.field == "seed":
-        return int(text) if _NUMBER.fullmatch(text.strip()) else None
+        return int(plain) if _NUMBER.fullmatch(plain) else None
     if entry.field == "placeholder":
-        return text.strip().lower() == "true" or None
-    if entry.field == "digital_source_type":
-        text = text.strip()
-    return clean_text(text)
+        return plain.lower() == "true" or None
+    return clean_text(plain if entry.field == "digital_source_type" else text)
 
 
 def _text(element: Element, *, many: bool) -> str:
@@ -241,19 +235,10 @@ def _text(element: Element, *, many: bool) -> str:
         return resource
     items = [item for child in element if child.tag in _CONTAINERS for item in child.findall(_ITEM)]
     if items:
-        chosen = items if many else [next((one for one in items if one.get(_LANGUAGE) == "x-default"), items[0])]
+        chosen = items if many else [next((item for item in items if item.get(_LANGUAGE) == "x-default"), items[0])]
         return _BETWEEN.join(text for text in (_text(item, many=False) for item in chosen) if text.strip())
     qualified = element.find(_VALUE) if element.find(_VALUE) is not None else element.find(f"{DESCRIPTION}/{_VALUE}")
     return (element if qualified is None else qualified).text or ""
-
-
-def _to_date(text: str) -> datetime | None:
-    if not _DATE.fullmatch(text):
-        return None
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def _shorten(prompt: str, excess: int) -> str | None:

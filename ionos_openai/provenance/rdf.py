@@ -46,14 +46,13 @@ def parse(packets: Iterable[bytes]) -> Graph:
     Raises:
         ProvenanceError: A packet is too large, damaged, has a document type, or is no RDF.
     """
-    graph, length, elements = Graph(), 0, 0
+    graph, length = Graph(), 0
+    reader = _Reader(graph.prefixes)
     for packet in packets:
         length += len(packet)
         if length > LONGEST_PACKET:
             _refuse("is larger than 1 MiB")
-        reader = _Reader(graph.prefixes, most=_MOST_ELEMENTS - elements)
         root = reader.read(packet)
-        elements += reader.elements
         if root is None:
             continue
         rdf = next(root.iter(f"{{{RDF}}}RDF"), None)
@@ -64,13 +63,12 @@ def parse(packets: Iterable[bytes]) -> Graph:
 
 
 class _Reader:
-    """Builds the tree of one packet, of at most so many elements."""
+    """Builds the trees of packets, and counts the elements of all of them together."""
 
-    def __init__(self, prefixes: dict[str, str], *, most: int) -> None:
+    def __init__(self, prefixes: dict[str, str]) -> None:
         self._prefixes = prefixes
-        self._most = most
         self._builder = TreeBuilder()
-        self._depth = self.elements = 0
+        self._depth = self._elements = 0
 
     def read(self, packet: bytes) -> Element | None:
         """Return the root; None where there is no element, as in a packet that holds just a comment."""
@@ -78,20 +76,7 @@ class _Reader:
         text = packet if packet.startswith(_UTF16_MARKS) else packet.strip(b"\0 \t\r\n")
         if not text:
             return None
-        parser = self._parser()
-        try:
-            parser.Parse(text, True)  # noqa: FBT003 - expat takes it by position alone.
-        except expat.ExpatError as error:
-            if error.code == expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS] and not self.elements:
-                return None
-            _refuse("is damaged")
-        except (LookupError, ValueError) as error:
-            if isinstance(error, ProvenanceError):
-                raise
-            _refuse("has an unknown encoding")
-        return self._builder.close()
-
-    def _parser(self) -> expat.XMLParserType:
+        self._builder, self._depth, before = TreeBuilder(), 0, self._elements
         parser = expat.ParserCreate(namespace_separator="}")
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = self._refuse_doctype
@@ -99,7 +84,17 @@ class _Reader:
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._builder.data
-        return parser
+        try:
+            parser.Parse(text, True)  # noqa: FBT003 - expat takes it by position alone.
+        except expat.ExpatError as error:
+            if error.code == expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS] and self._elements == before:
+                return None
+            _refuse("is damaged")
+        except ProvenanceError:
+            raise
+        except (LookupError, ValueError):
+            _refuse("has an unknown encoding")
+        return self._builder.close()
 
     def _refuse_doctype(self, *_: object) -> None:
         _refuse("has a document type, which XMP never needs and attacks do")
@@ -110,8 +105,8 @@ class _Reader:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
-        self.elements += 1
-        if self._depth > _DEEPEST or self.elements > self._most:
+        self._elements += 1
+        if self._depth > _DEEPEST or self._elements > _MOST_ELEMENTS:
             _refuse("is nested too deep" if self._depth > _DEEPEST else "has too many elements")
         self._builder.start(_qualify(name), {_qualify(key): value for key, value in attributes.items()})
 
@@ -136,11 +131,8 @@ def serialise(graph: Graph, *, toolkit: str) -> str:
         parts.append(" ")
         _write(description, names, parts)
     spaces = "".join(f'\n  xmlns:{prefix}="{_attribute(uri)}"' for uri, prefix in names.used.items())
-    body = "".join(parts)
-    return (
-        f'<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="{_attribute(toolkit)}">\n'
-        f"<rdf:RDF{spaces}>\n{body}</rdf:RDF>\n</x:xmpmeta>"
-    )
+    head = f'<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="{_attribute(toolkit)}">\n<rdf:RDF{spaces}>\n'
+    return f"{head}{''.join(parts)}</rdf:RDF>\n</x:xmpmeta>"
 
 
 class _Names:

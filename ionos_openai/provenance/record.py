@@ -13,7 +13,7 @@ COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrained
 """IPTC's term for a picture that a trained model edited. Source: IPTC NewsCodes, digitalsourcetype, 2024-10."""
 
 ALGORITHMIC = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia"
-"""IPTC's term for a picture drawn by an algorithm without training data, as the stand-in's placeholders are.
+"""IPTC's term for a picture drawn by an algorithm without training data, as the sandbox's placeholders are.
 
 Source: IPTC NewsCodes, digitalsourcetype, 2024-10.
 """
@@ -41,7 +41,7 @@ class Provenance:
         model: The id of the model.
         size: "WIDTHxHEIGHT" in px as it was asked for.
         seed: The number that the picture was drawn from, where one was sent.
-        placeholder: Whether the picture is a placeholder of the stand-in, which no model made.
+        placeholder: Whether the picture is a placeholder of the sandbox, which no model made.
         creator_tool: The program that asked for the picture.
         created: When the picture was made. Without a time zone, the zone is unknown.
         creator: The names of the makers, separated by "; ".
@@ -95,7 +95,7 @@ def describe(
         created: When the picture was made.
         prompt: The prompt, where it is to be in the metadata; the default leaves it out.
         edited: Whether the picture was made out of other pictures.
-        placeholder: Whether the stand-in drew it. Then no AI system is named, since none made it.
+        placeholder: Whether the sandbox drew it. Then no AI system is named, since none made it.
     """
     drawn = COMPOSITE if edited else TRAINED
     return Provenance(

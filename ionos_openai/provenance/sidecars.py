@@ -6,6 +6,7 @@ about, it says itself in `photoshop:SidecarForExtension`, as Adobe's programs do
 
 from __future__ import annotations
 
+import contextlib
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,10 +45,9 @@ def read_sidecar(path: Path) -> Provenance | None:
         OSError: It cannot be read.
     """
     place = sidecar_path(path)
-    try:
+    with contextlib.suppress(FileNotFoundError):
         return None if place == path else read_packets([load(place)])
-    except FileNotFoundError:
-        return None
+    return None
 
 
 def load(path: Path) -> bytes:
@@ -67,10 +67,7 @@ def load(path: Path) -> bytes:
 
 
 def _is_about_another(sidecar: Path, picture: Path) -> bool:
-    if sidecar == picture:
-        return False
-    try:
-        extension = read_extension(load(sidecar))
-    except (OSError, ProvenanceError):
-        return False  # reading or writing it says what is wrong
+    extension = None
+    with contextlib.suppress(OSError, ProvenanceError):  # reading or writing it says what is wrong
+        extension = None if sidecar == picture else read_extension(load(sidecar))
     return extension is not None and extension.lower() != picture.suffix[1:].lower()

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from ionos_openai.client import settings as settings_module
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.files import writing as files
-from ionos_openai.files.names import SavingSettings, choose_format, clean_name, shorten, slug
+from ionos_openai.files.names import SavingSettings, choose_format, choose_saving, clean_name, shorten, slug
 from ionos_openai.files.writing import check_directory, write_new
 from ionos_openai.images.image import GeneratedImage, save_images
 
@@ -295,6 +295,23 @@ def test_the_setting_decides_where_the_call_does_not(tmp_path, monkeypatch) -> N
 
     assert (first.stem, second.stem) == (files.digest("Fox"), files.digest("Hen"))
     assert asked == [1]
+
+
+def test_settings_are_read_only_for_what_the_arguments_leave_open() -> None:
+    """An argument wins; without the mark, whether it has the prompt is no question."""
+    settings = SavingSettings(file_names="digest", provenance=False, prompt_in_metadata=True)
+
+    def refuse() -> SavingSettings:
+        raise AssertionError
+
+    assert choose_saving(settings, provenance=None, prompt_in_metadata=None) == settings
+    assert choose_saving(lambda: settings, provenance=True, prompt_in_metadata=None) == SavingSettings(
+        file_names="digest", provenance=True, prompt_in_metadata=True
+    )
+    for provenance, prompt in ((False, None), (True, False)):
+        assert choose_saving(
+            refuse, file_names="prompt", provenance=provenance, prompt_in_metadata=prompt
+        ) == SavingSettings(provenance=provenance)
 
 
 def test_the_prompt_of_a_response_names_its_files(tmp_path) -> None:
