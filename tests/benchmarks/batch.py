@@ -140,10 +140,10 @@ def resume(recorded: int = 100_000) -> None:
         batch.close()
         tracemalloc.start()
         with generate_batch(client, prompts, folder):
-            kept, peak = tracemalloc.get_traced_memory()
+            _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         print(f"resume over {recorded} lines: first request after {seconds:.2f} s, {cpu_seconds:.2f} s of CPU")
-        print(f"memory for each: {kept / recorded:.0f} bytes, at most {peak / recorded:.0f} while it is read")
+        print(f"memory for each: {peak / recorded:.0f} bytes at most")
 
 
 def line(prompt: str, file: dict[str, Any]) -> dict[str, Any]:
