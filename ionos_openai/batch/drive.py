@@ -18,7 +18,7 @@ from ionos_openai.batch.lock import DirectoryLock
 from ionos_openai.batch.manifest import Manifest
 from ionos_openai.batch.progress_bar import ProgressBar
 from ionos_openai.batch.schedule import Schedule, Unit
-from ionos_openai.client.pacing import WithdrawnError, while_wanted
+from ionos_openai.client.pacing import while_wanted
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.notices import in_notebook
 from ionos_openai.images.generate import agenerate_images, generate_images
@@ -26,7 +26,6 @@ from ionos_openai.images.generate import agenerate_images, generate_images
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from pathlib import Path
-    from types import TracebackType
 
     import openai
 
@@ -96,6 +95,7 @@ class _Run(Generic[Client]):
             held.callback(manifest.close)
             self._schedule = Schedule(requests, plan, manifest, self._clock)
             self._held = held.pop_all()
+        self._concurrency = plan.bounds.concurrency
         self._timeout = timeout
         self._on_event = on_event
         self._bar = ProgressBar() if on_event is None and in_notebook() else None
@@ -151,6 +151,9 @@ class _Run(Generic[Client]):
             progress = self.progress
             self._bar.show(str(progress), progress.done + progress.failed + progress.skipped, progress.total)
 
+    def _is_wanted(self) -> bool:
+        return not self._schedule.ending
+
     def _next_told(self) -> BatchResult | None:
         self._tell()
         return self._schedule.pop_result()
@@ -194,14 +197,14 @@ class Batch(_Run["openai.OpenAI"]):
     def stop(self) -> None:
         """Begin nothing new; iterating ends with what is in flight. May be called from a signal handler or a thread."""
         self._stopped = True
-        self._schedule.break_off()
+        self._schedule.ending = True
         self._wake.put(None)
 
     def close(self) -> None:
         """Finish and record what is in flight, and free the directory; again is harmless."""
         if self._closed:
             return
-        self._schedule.break_off()
+        self._schedule.ending = True
         try:
             while self._schedule.flying:
                 self._clock.wait(self._wake, None)
@@ -237,9 +240,7 @@ class Batch(_Run["openai.OpenAI"]):
         """Return the batch itself."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close it."""
         self.close()
 
@@ -271,25 +272,19 @@ class Batch(_Run["openai.OpenAI"]):
 
     def _launch(self) -> float | None:
         """Begin what can be begun; return the seconds until more can be, None where what is in flight decides."""
-        while self._schedule.flying < self._schedule.plan.bounds.concurrency:
+        while self._schedule.flying < self._concurrency:
             found = self._schedule.take()
             if not isinstance(found, Unit):
                 return found
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(
-                    self._schedule.plan.bounds.concurrency, thread_name_prefix="ionos-openai-batch"
-                )
+                self._pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="ionos-openai-batch")
             self._pool.submit(contextvars.copy_context().run, self._work, found)
         return None
 
     def _work(self, unit: Unit) -> None:
         try:
-            with while_wanted(self._schedule.goes_on):
+            with while_wanted(self._is_wanted):
                 made: Any = _only(generate_images(self._client, **_arguments(unit), timeout=self._timeout))
-        except WithdrawnError:
-            self._schedule.abandon(unit)
-            self._wake.put(None)
-            return
         except BaseException as error:  # noqa: BLE001 - what follows from it is decided elsewhere
             made = error
         self._schedule.settle(unit, made)
@@ -323,7 +318,7 @@ class AsyncBatch(_Run["openai.AsyncOpenAI"]):
 
     def stop(self) -> None:
         """Begin nothing new; iterating ends with what is in flight. May be called from anywhere."""
-        self._schedule.break_off()
+        self._schedule.ending = True
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(self._wake.set)
@@ -332,7 +327,7 @@ class AsyncBatch(_Run["openai.AsyncOpenAI"]):
         """Finish and record what is in flight, and free the directory; again is harmless."""
         if self._closed:
             return
-        self._schedule.break_off()
+        self._schedule.ending = True
         if self._tasks:
             await asyncio.wait(self._tasks)  # being cancelled while it waits cancels none of them
         if not self._closed:
@@ -357,9 +352,7 @@ class AsyncBatch(_Run["openai.AsyncOpenAI"]):
         """Return the batch itself."""
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         """Close it."""
         await self.aclose()
 
@@ -385,7 +378,7 @@ class AsyncBatch(_Run["openai.AsyncOpenAI"]):
 
     async def _launch(self) -> float | None:
         async with self._launching:
-            while self._schedule.flying < self._schedule.plan.bounds.concurrency:
+            while self._schedule.flying < self._concurrency:
                 found = await self._take()
                 if not isinstance(found, Unit):
                     return found
@@ -425,7 +418,7 @@ class AsyncBatch(_Run["openai.AsyncOpenAI"]):
 
     async def _work(self, unit: Unit) -> None:
         try:
-            with while_wanted(self._schedule.goes_on):
+            with while_wanted(self._is_wanted):
                 made: Any = _only(await agenerate_images(self._client, **_arguments(unit), timeout=self._timeout))
         except asyncio.CancelledError:
             self._schedule.abandon(unit)
@@ -435,10 +428,6 @@ class AsyncBatch(_Run["openai.AsyncOpenAI"]):
                 self.directory,
             )
             raise
-        except WithdrawnError:
-            self._schedule.abandon(unit)
-            self._wake.set()
-            return
         except Exception as error:  # noqa: BLE001 - what follows from it is decided elsewhere
             made = error
         # Writing waits for the disk, so it leaves the loop alone; once begun it is not given up.

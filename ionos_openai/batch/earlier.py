@@ -68,7 +68,8 @@ class Earlier:
 
     def __init__(self, plan: Plan, manifest: Manifest) -> None:
         """Have seen no request yet."""
-        self.unmatched = _redone(plan)
+        redo = plan.resume.redo
+        self.unmatched = {redo} if isinstance(redo, str) else set(redo)
         self._redo = frozenset(self.unmatched)
         self._plan = plan
         self._manifest = manifest
@@ -184,11 +185,6 @@ class Earlier:
         cost = Money(amount=amount, currency=currency) if currency is not None and len(costs) == 1 else None
         seconds = None if self._plan.limits is None else estimate_seconds(images, self._plan.limits)
         return Estimate(prompts=prompts, images=images, cost=cost, seconds=seconds)
-
-
-def _redone(plan: Plan) -> set[str]:
-    redo = plan.resume.redo
-    return {redo} if isinstance(redo, str) else set(redo)
 
 
 def _marked(raw: str | ImageRequest, plan: Plan) -> tuple[ImageRequest | None, str]:

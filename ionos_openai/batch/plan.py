@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 Missing: TypeAlias = Literal["keep", "remake"]
 
+_UNPACED = (
+    "This client is not from create_client(), so nothing keeps its requests within the contract's limits: the batch "
+    "only waits after each 429. Make the client with ionos_openai.create_client()."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pictures:
@@ -98,7 +103,7 @@ def make_plan(
     settings = getattr(client, "ionos_settings", None)
     limits: Limits | None = Limits()
     if settings is None:
-        _warn_of_plain_client()
+        warn_once("batch-unpaced", _UNPACED, IonosWarning)
         settings = IonosSettings()
     else:
         pacing = getattr(client, "ionos_pacing", None)  # none for a client that is not paced, such as the sandbox's
@@ -133,12 +138,3 @@ def _check_number(name: str, number: int, least: int, most: int | None) -> None:
     if not is_number or number < least or (most is not None and number > most):
         bound = f"from {least} to {most}" if most is not None else f"from {least}"
         raise InvalidRequestError(f"{name}={number!r} must be a whole number {bound}.")
-
-
-def _warn_of_plain_client() -> None:
-    warn_once(
-        "batch-unpaced",
-        "This client is not from create_client(), so nothing keeps its requests within the contract's limits: the "
-        "batch only waits after each 429. Make the client with ionos_openai.create_client().",
-        IonosWarning,
-    )

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from pydantic_core import from_json
 
@@ -19,9 +19,7 @@ from ionos_openai.hub.prices import read_money
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
-
-    from ionos_openai.hub.prices import Money
+    from collections.abc import Callable, Iterable, Iterator
 
 MANIFEST = "manifest.jsonl"
 
@@ -51,6 +49,20 @@ class StoredFile(NamedTuple):
     mtime: float | None
 
 
+_FACTS = StoredFile._fields[:-1]
+Said = TypeVar("Said")
+
+
+class _Said(Generic[Said]):
+    """An attribute of a record that is read when it is asked for: most are not, and there may be 100,000 lines."""
+
+    def __init__(self, read: Callable[[Mapping[str, Any]], Said]) -> None:
+        self._read = read
+
+    def __get__(self, record: Record, kind: type[Record] | None = None) -> Said:
+        return self._read(record.line)
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One line; what it does not say, or not in the right type, is None or empty.
@@ -58,101 +70,39 @@ class Record:
     Attributes:
         line: Its JSON object.
         folder: The directory whose manifest it is from.
+        id: What its prompt is known by.
+        status: "done", "failed", "modified", or a word of a later version.
+        prompt: The text that was sent.
+        model: The model's id.
+        size: "WIDTHxHEIGHT" in px as it was asked for.
+        seed: The seed that was sent.
+        has_extra: Whether further parameters were sent.
+        metadata: The user's own columns.
+        names: The names of its pictures' files.
+        files: What is said of the files; None where that is too little to compare them with what is there.
+        error: What went wrong.
+        started: When its first request was sent, in ISO 8601; it tells one run's lines from another's.
+        cost: What the pictures that the run made cost together.
+        sandbox: Whether the sandbox was asked.
     """
 
     line: Mapping[str, Any]
     folder: str = ""
 
-    @property
-    def id(self) -> str:
-        """What its prompt is known by."""
-        return str(self.line["id"])
-
-    @property
-    def status(self) -> str:
-        """One of "done", "failed", "modified", or a word of a later version."""
-        return _text(self.line.get("status")) or ""
-
-    @property
-    def prompt(self) -> str | None:
-        """The text that was sent."""
-        return _text(self._request.get("prompt"))
-
-    @property
-    def model(self) -> str | None:
-        """The model's id."""
-        return _text(self._request.get("model"))
-
-    @property
-    def size(self) -> str | None:
-        """The size that was asked for, "WIDTHxHEIGHT" in px."""
-        return _text(self._request.get("size"))
-
-    @property
-    def seed(self) -> int | None:
-        """The seed that was sent."""
-        seed = self._request.get("seed")
-        return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
-
-    @property
-    def has_extra(self) -> bool:
-        """Whether further parameters were sent."""
-        return bool(_mapping(self._request.get("extra")))
-
-    @property
-    def metadata(self) -> Mapping[str, object]:
-        """The user's own columns."""
-        return _mapping(self.line.get("metadata"))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of its pictures' files."""
-        found = (_text(_mapping(fact).get("name", fact)) for fact in self.line.get("files") or ())
-        return tuple(name for name in found if name is not None)
-
-    @property
-    def files(self) -> tuple[StoredFile, ...] | None:
-        """What is said of the files; None where that is too little to compare them with what is there."""
-        try:
-            return tuple(
-                StoredFile(
-                    fact["name"],
-                    fact["sha256"],
-                    fact["bytes"],
-                    fact["format"],
-                    fact["width"],
-                    fact["height"],
-                    fact.get("mtime"),
-                )
-                for fact in self.line["files"] or ()
-            )
-        except (KeyError, TypeError, AttributeError):
-            return None
-
-    @property
-    def error(self) -> str | None:
-        """What went wrong."""
-        error = self.line.get("error")
-        return _text(_mapping(error).get("message")) or _text(_mapping(error).get("type")) or _text(error)
-
-    @property
-    def started(self) -> str | None:
-        """When its first request was sent, in ISO 8601; it tells one run's lines from another's."""
-        return _text(self.line.get("started"))
-
-    @property
-    def cost(self) -> Money | None:
-        """What the pictures that the run made cost together."""
-        return read_money(self.line.get("cost"))
-
-    @property
-    def sandbox(self) -> bool:
-        """Whether the sandbox was asked."""
-        return self.line.get("sandbox") is True
-
-    @property
-    def _request(self) -> Mapping[str, object]:
-        return _mapping(self.line.get("request"))
+    id = _Said(lambda line: str(line["id"]))
+    status = _Said(lambda line: _text(line.get("status")) or "")
+    prompt = _Said(lambda line: _text(_mapping(line.get("request")).get("prompt")))
+    model = _Said(lambda line: _text(_mapping(line.get("request")).get("model")))
+    size = _Said(lambda line: _text(_mapping(line.get("request")).get("size")))
+    seed = _Said(lambda line: _whole(_mapping(line.get("request")).get("seed")))
+    has_extra = _Said(lambda line: bool(_mapping(_mapping(line.get("request")).get("extra"))))
+    metadata = _Said(lambda line: _mapping(line.get("metadata")))
+    names = _Said(lambda line: tuple(_names(line.get("files") or ())))
+    files = _Said(lambda line: _files(line))
+    error = _Said(lambda line: _message(line.get("error")))
+    started = _Said(lambda line: _text(line.get("started")))
+    cost = _Said(lambda line: read_money(line.get("cost")))
+    sandbox = _Said(lambda line: line.get("sandbox") is True)
 
 
 def read_line(line: bytes, folder: str = "") -> Record | None:
@@ -227,3 +177,27 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value.strip() else None
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _message(error: object) -> str | None:
+    return _text(_mapping(error).get("message")) or _text(_mapping(error).get("type")) or _text(error)
+
+
+def _names(files: Iterable[object]) -> Iterator[str]:
+    for fact in files:
+        name = _text(_mapping(fact).get("name", fact))
+        if name is not None:
+            yield name
+
+
+def _files(line: Mapping[str, Any]) -> tuple[StoredFile, ...] | None:
+    try:
+        return tuple(
+            StoredFile._make((*(fact[name] for name in _FACTS), fact.get("mtime"))) for fact in line["files"] or ()
+        )
+    except (KeyError, TypeError, AttributeError):
+        return None

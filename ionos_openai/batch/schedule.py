@@ -102,7 +102,7 @@ class Schedule:
     Attributes:
         plan: How it is carried out.
         estimate: What it will take, as it was at the beginning.
-        ending: Whether nothing new is begun any more.
+        ending: Whether nothing new is begun any more; may be set by anybody, a signal handler too.
         over: Whether at the last `take` nothing was left to be asked for, nor on its way.
         fatal: What ended it; None where nothing did.
     """
@@ -334,7 +334,7 @@ class Schedule:
                 self._wait(unit, error)
             elif what == "retry" and unit.tries + 1 < self.plan.bounds.max_attempts:
                 self._retry(unit, error)
-            else:
+            elif what != "left":
                 self._give_up(unit, error)
 
     def _wait(self, unit: Unit, error: BaseException) -> None:
@@ -422,14 +422,6 @@ class Schedule:
                 self.fatal = error
             elif self.fatal is not error:
                 keep_partial_results(self.fatal, [*partial_results(self.fatal), *partial_results(error)])
-
-    def break_off(self) -> None:
-        """Begin nothing new. May be called from a signal handler."""
-        self.ending = True
-
-    def goes_on(self) -> bool:
-        """Tell whether anything is to be begun any more."""
-        return not self.ending
 
     def pop_result(self) -> BatchResult | None:
         """Return the next finished result, or None."""

@@ -6,6 +6,7 @@ one. A damaged picture or line is told and passed over; it never ends the work o
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from dataclasses import dataclass
@@ -125,10 +126,8 @@ def _sweep(thumbnails: Path, wanted: set[str]) -> None:
     """Remove the thumbnails of pictures that are gone; what cannot be removed does no harm."""
     for path in thumbnails.iterdir():
         if _THUMBNAIL.fullmatch(path.name) and path.name not in wanted:
-            try:
+            with contextlib.suppress(OSError):
                 path.unlink()
-            except OSError:
-                continue
 
 
 def _write(folder: Path, page: bytes) -> Path:

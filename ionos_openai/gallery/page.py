@@ -9,13 +9,14 @@ import base64
 import hashlib
 import os
 from datetime import UTC, datetime
-from decimal import Decimal
 from importlib.resources import files
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
+
+from ionos_openai.batch.costs import Sum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -156,12 +157,9 @@ def _cost(entry: Entry) -> str | None:
 
 def _spent(records: Iterable[Record]) -> str:
     """Return what the requests cost together; pictures of unknown price are counted, never taken for free."""
-    totals: dict[str, Decimal] = {}
-    unknown = 0
+    whole = Sum()
     for record in records:
-        if record.cost is not None:
-            totals[record.cost.currency] = totals.get(record.cost.currency, Decimal()) + record.cost.amount
-        elif not record.sandbox:
-            unknown += len(record.names)
-    known = ", ".join(_clean(f"{amount:f} {currency}") for currency, amount in sorted(totals.items()))
-    return ", ".join(part for part in (known and f"{known} in all", unknown and f"{unknown} of unknown price") if part)
+        whole.add(len(record.names), record)
+    known = ", ".join(_clean(f"{amount:f} {currency}") for currency, amount in sorted(whole.amounts.items()))
+    unknown = whole.unknown_price and f"{whole.unknown_price} of unknown price"
+    return ", ".join(part for part in (known and f"{known} in all", unknown) if part)
