@@ -69,7 +69,7 @@ def _for_batch(client: Client) -> Client:
     return copied
 
 
-class _Run(Generic[Client]):
+class _BatchRun(Generic[Client]):
     """Carries out what a schedule says, and holds the directory meanwhile; the two kinds of batch say with what."""
 
     _how_to_begin = ""
@@ -168,7 +168,7 @@ class _Run(Generic[Client]):
             raise self._schedule.fatal
 
 
-class Batch(_Run["openai.OpenAI"]):
+class Batch(_BatchRun["openai.OpenAI"]):
     """A batch in a directory, made by `generate_batch`; nothing is sent before the first result is asked for.
 
     Iterate over it for a `BatchResult` a prompt, in the order in which they finish, or call `run()`. Leaving a loop
@@ -296,7 +296,7 @@ class Batch(_Run["openai.OpenAI"]):
         self._tell_end()
 
 
-class AsyncBatch(_Run["openai.AsyncOpenAI"]):
+class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
     """The async twin of `Batch`: iterate with `async for`, or await `run()`. Needs asyncio.
 
     Being cancelled finishes and records what is in flight first. A loop that is left early does so in the

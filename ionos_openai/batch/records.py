@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -49,7 +50,7 @@ class StoredFile(NamedTuple):
     mtime: float | None
 
 
-_FACTS = StoredFile._fields[:-1]
+_facts = itemgetter(*StoredFile._fields[:-1])
 Said = TypeVar("Said")
 
 
@@ -196,8 +197,6 @@ def _names(files: Iterable[object]) -> Iterator[str]:
 
 def _files(line: Mapping[str, Any]) -> tuple[StoredFile, ...] | None:
     try:
-        return tuple(
-            StoredFile._make((*(fact[name] for name in _FACTS), fact.get("mtime"))) for fact in line["files"] or ()
-        )
+        return tuple(StoredFile._make((*_facts(fact), fact.get("mtime"))) for fact in line["files"] or ())
     except (KeyError, TypeError, AttributeError):
         return None
