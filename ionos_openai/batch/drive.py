@@ -1,4 +1,4 @@
-"""What carries a batch out: threads for a sync client, tasks for an async one. What to do, `run` decides."""
+"""What carries a batch out: threads for a sync client, tasks for an async one. What to do, `schedule` decides."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ import functools
 import logging
 import os
 import queue
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from ionos_openai.batch.lock import DirectoryLock
+from ionos_openai.batch.manifest import Manifest
 from ionos_openai.batch.progress_bar import ProgressBar
-from ionos_openai.batch.run import Run, Unit
-from ionos_openai.client.pacing import WithdrawnError, while_wanted
+from ionos_openai.batch.schedule import Schedule, Unit
+from ionos_openai.client.pacing import while_wanted
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.notices import in_notebook
 from ionos_openai.images.generate import agenerate_images, generate_images
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from pathlib import Path
-    from types import TracebackType
 
     import openai
 
-    from ionos_openai.batch.lock import DirectoryLock
-    from ionos_openai.batch.manifest import Manifest
+    from ionos_openai.batch.plan import Plan
+    from ionos_openai.batch.request import ImageRequest
     from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress
     from ionos_openai.client.pacing.rates import Limits
 
@@ -43,12 +45,19 @@ _LONGEST_WAIT = 0.5 if os.name == "nt" else None
 _CLOSED = "This batch was closed. Call generate_batch() again: it goes on where this one ended."
 
 
-def _wait(wake: queue.SimpleQueue[None], seconds: float | None) -> None:
-    """Wait until a unit is settled, at most so many seconds."""
-    if _LONGEST_WAIT is not None:
-        seconds = _LONGEST_WAIT if seconds is None else min(seconds, _LONGEST_WAIT)
-    with contextlib.suppress(queue.Empty):
-        wake.get(timeout=seconds)
+class Clock:
+    """The time that a batch goes by, in seconds that only ever go on; another one may be handed in."""
+
+    def __call__(self) -> float:
+        """Return what it is."""
+        return time.monotonic()
+
+    def wait(self, wake: queue.SimpleQueue[None], seconds: float | None) -> None:
+        """Wait until a unit is settled, at most so many seconds."""
+        if _LONGEST_WAIT is not None:
+            seconds = _LONGEST_WAIT if seconds is None else min(seconds, _LONGEST_WAIT)
+        with contextlib.suppress(queue.Empty):
+            wake.get(timeout=seconds)
 
 
 def _for_batch(client: Client) -> Client:
@@ -60,45 +69,61 @@ def _for_batch(client: Client) -> Client:
     return copied
 
 
-class _Course:
-    """What both kinds of batch have in common."""
+class _BatchRun(Generic[Client]):
+    """Carries out what a schedule says, and holds the directory meanwhile; the two kinds of batch say with what."""
+
+    _how_to_begin = ""
 
     def __init__(
         self,
-        run: Run,
-        manifest: Manifest,
-        lock: DirectoryLock,
+        client: Client,
+        requests: Iterable[str | ImageRequest],
+        plan: Plan,
         *,
-        concurrency: int,
+        timeout: float | openai.Timeout | openai.NotGiven | None,
         on_event: Callable[[BatchEvent], object] | None,
+        clock: Clock | None = None,
     ) -> None:
-        self._run = run
-        self._manifest = manifest
-        self._lock = lock
-        self._concurrency = concurrency
+        """Made by `generate_batch` and `agenerate_batch`; holds the directory from now on."""
+        if isinstance(requests, str):
+            raise InvalidRequestError("The requests are one text: pass a list of prompts, such as [prompt].")
+        self._client: Client = _for_batch(client)
+        self._clock = clock or Clock()
+        with contextlib.ExitStack() as held:
+            held.callback(DirectoryLock(plan.directory).release)
+            manifest = Manifest(plan.directory)
+            held.callback(manifest.close)
+            self._schedule = Schedule(requests, plan, manifest, self._clock)
+            self._held = held.pop_all()
+        self._concurrency = plan.bounds.concurrency
+        self._timeout = timeout
         self._on_event = on_event
         self._bar = ProgressBar() if on_event is None and in_notebook() else None
         self._began = self._over = self._closed = False
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make what it waits with."""
 
     @property
     def progress(self) -> Progress:
         """How far it has come."""
-        return self._run.progress
+        return self._schedule.progress
 
     @property
     def estimate(self) -> Estimate:
         """What it will take, as it was when it was made."""
-        return self._run.estimate
+        return self._schedule.estimate
 
     @property
     def limits(self) -> Limits | None:
         """The limits that the client keeps to by itself; None where it does not."""
-        return self._run.plan.limits
+        return self._schedule.plan.limits
 
     @property
     def directory(self) -> Path:
         """Where the pictures go."""
-        return self._run.plan.directory
+        return self._schedule.plan.directory
 
     def __repr__(self) -> str:
         """Tell what it is doing, and at the beginning what is to be done with it."""
@@ -110,31 +135,40 @@ class _Course:
         left = "" if progress.left is None else f", {progress.left} left"
         return f"{type(self).__name__}({progress.done} done, {progress.failed} failed{left})"
 
-    _how_to_begin = ""
-
     def _begin(self) -> None:
         if self._closed and not self._over:
             raise InvalidRequestError(_CLOSED)
         if not self._began:
             self._began = True
-            self._run.note_estimate()
+            self._schedule.note_estimate()
             self._tell()
 
     def _tell(self) -> None:
-        for event in self._run.pop_events():
+        for event in self._schedule.pop_events():
             if self._on_event is not None:
                 self._on_event(event)
         if self._bar is not None:
             progress = self.progress
             self._bar.show(str(progress), progress.done + progress.failed + progress.skipped, progress.total)
 
+    def _is_wanted(self) -> bool:
+        return not self._schedule.ending
+
+    def _next_told(self) -> BatchResult | None:
+        self._tell()
+        return self._schedule.pop_result()
+
     def _free(self) -> None:
         self._closed = True
-        self._manifest.close()
-        self._lock.release()
+        self._held.close()
+
+    def _tell_end(self) -> None:
+        self._tell()
+        if self._schedule.fatal is not None:
+            raise self._schedule.fatal
 
 
-class Batch(_Course):
+class Batch(_BatchRun["openai.OpenAI"]):
     """A batch in a directory, made by `generate_batch`; nothing is sent before the first result is asked for.
 
     Iterate over it for a `BatchResult` a prompt, in the order in which they finish, or call `run()`. Leaving a loop
@@ -143,21 +177,7 @@ class Batch(_Course):
 
     _how_to_begin = "iterate or call .run()"
 
-    def __init__(
-        self,
-        client: openai.OpenAI,
-        run: Run,
-        manifest: Manifest,
-        lock: DirectoryLock,
-        *,
-        concurrency: int,
-        timeout: float | openai.Timeout | openai.NotGiven | None,
-        on_event: Callable[[BatchEvent], object] | None,
-    ) -> None:
-        """Made by `generate_batch`."""
-        super().__init__(run, manifest, lock, concurrency=concurrency, on_event=on_event)
-        self._client = _for_batch(client)
-        self._timeout = timeout
+    def _prepare(self) -> None:
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._pool: ThreadPoolExecutor | None = None
         self._stopped = False
@@ -177,17 +197,17 @@ class Batch(_Course):
     def stop(self) -> None:
         """Begin nothing new; iterating ends with what is in flight. May be called from a signal handler or a thread."""
         self._stopped = True
-        self._run.break_off()
+        self._schedule.ending = True
         self._wake.put(None)
 
     def close(self) -> None:
         """Finish and record what is in flight, and free the directory; again is harmless."""
         if self._closed:
             return
-        self._run.break_off()
+        self._schedule.ending = True
         try:
-            while self._run.flying:
-                _wait(self._wake, None)
+            while self._schedule.flying:
+                self._clock.wait(self._wake, None)
         except BaseException:
             self._abandon()
             raise
@@ -220,9 +240,7 @@ class Batch(_Course):
         """Return the batch itself."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close it."""
         self.close()
 
@@ -233,15 +251,14 @@ class Batch(_Course):
         try:
             while True:
                 pause = self._launch()
-                self._tell()
-                result = self._run.pop_result()
+                result = self._next_told()
                 if result is not None:
                     return result
-                if pause is None and not self._run.flying:
+                if self._schedule.over:
                     self._end()
                     return None
                 if pause != 0.0:
-                    _wait(self._wake, pause)
+                    self._clock.wait(self._wake, pause)
         except KeyboardInterrupt:
             # After `stop()` it is the second wish to leave.
             if self._stopped:
@@ -255,8 +272,8 @@ class Batch(_Course):
 
     def _launch(self) -> float | None:
         """Begin what can be begun; return the seconds until more can be, None where what is in flight decides."""
-        while self._run.flying < self._concurrency:
-            found = self._run.take()
+        while self._schedule.flying < self._concurrency:
+            found = self._schedule.take()
             if not isinstance(found, Unit):
                 return found
             if self._pool is None:
@@ -266,26 +283,20 @@ class Batch(_Course):
 
     def _work(self, unit: Unit) -> None:
         try:
-            with while_wanted(self._run.goes_on):
+            with while_wanted(self._is_wanted):
                 made: Any = _only(generate_images(self._client, **_arguments(unit), timeout=self._timeout))
-        except WithdrawnError:
-            self._run.abandon(unit)
-            self._wake.put(None)
-            return
         except BaseException as error:  # noqa: BLE001 - what follows from it is decided elsewhere
             made = error
-        self._run.settle(unit, made)
+        self._schedule.settle(unit, made)
         self._wake.put(None)
 
     def _end(self) -> None:
         self._over = True
         self.close()
-        self._tell()
-        if self._run.fatal is not None:
-            raise self._run.fatal
+        self._tell_end()
 
 
-class AsyncBatch(_Course):
+class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
     """The async twin of `Batch`: iterate with `async for`, or await `run()`. Needs asyncio.
 
     Being cancelled finishes and records what is in flight first. A loop that is left early does so in the
@@ -295,21 +306,7 @@ class AsyncBatch(_Course):
 
     _how_to_begin = "iterate with async for, or await .run()"
 
-    def __init__(
-        self,
-        client: openai.AsyncOpenAI,
-        run: Run,
-        manifest: Manifest,
-        lock: DirectoryLock,
-        *,
-        concurrency: int,
-        timeout: float | openai.Timeout | openai.NotGiven | None,
-        on_event: Callable[[BatchEvent], object] | None,
-    ) -> None:
-        """Made by `agenerate_batch`."""
-        super().__init__(run, manifest, lock, concurrency=concurrency, on_event=on_event)
-        self._client = _for_batch(client)
-        self._timeout = timeout
+    def _prepare(self) -> None:
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Future[Any]] = set()
@@ -321,7 +318,7 @@ class AsyncBatch(_Course):
 
     def stop(self) -> None:
         """Begin nothing new; iterating ends with what is in flight. May be called from anywhere."""
-        self._run.break_off()
+        self._schedule.ending = True
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(self._wake.set)
@@ -330,7 +327,7 @@ class AsyncBatch(_Course):
         """Finish and record what is in flight, and free the directory; again is harmless."""
         if self._closed:
             return
-        self._run.break_off()
+        self._schedule.ending = True
         if self._tasks:
             await asyncio.wait(self._tasks)  # being cancelled while it waits cancels none of them
         if not self._closed:
@@ -355,9 +352,7 @@ class AsyncBatch(_Course):
         """Return the batch itself."""
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         """Close it."""
         await self.aclose()
 
@@ -370,11 +365,10 @@ class AsyncBatch(_Course):
             while True:
                 self._wake.clear()
                 pause = await self._launch()
-                self._tell()
-                result = self._run.pop_result()
+                result = self._next_told()
                 if result is not None:
                     return result
-                if pause is None and not self._run.flying:
+                if self._schedule.over:
                     await self._end()
                     return None
                 await self._pause(pause)
@@ -384,7 +378,7 @@ class AsyncBatch(_Course):
 
     async def _launch(self) -> float | None:
         async with self._launching:
-            while self._run.flying < self._concurrency:
+            while self._schedule.flying < self._concurrency:
                 found = await self._take()
                 if not isinstance(found, Unit):
                     return found
@@ -393,7 +387,7 @@ class AsyncBatch(_Course):
 
     async def _take(self) -> Unit | float | None:
         """Ask in a thread, since it reads files and the user's iterable; cancelled, leave the unit to the next run."""
-        taking = self._in_thread(self._run.take)
+        taking = self._in_thread(self._schedule.take)
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
@@ -403,7 +397,7 @@ class AsyncBatch(_Course):
     def _give_up(self, taking: asyncio.Future[Unit | float | None]) -> None:
         found = None if taking.exception() else taking.result()
         if isinstance(found, Unit):
-            self._run.abandon(found)
+            self._schedule.abandon(found)
 
     def _in_thread(self, function: Callable[..., Made], *arguments: Any) -> asyncio.Future[Made]:
         """Do what `asyncio.to_thread` does, but as no task: the end of a loop cancels all tasks."""
@@ -424,32 +418,26 @@ class AsyncBatch(_Course):
 
     async def _work(self, unit: Unit) -> None:
         try:
-            with while_wanted(self._run.goes_on):
+            with while_wanted(self._is_wanted):
                 made: Any = _only(await agenerate_images(self._client, **_arguments(unit), timeout=self._timeout))
         except asyncio.CancelledError:
-            self._run.abandon(unit)
+            self._schedule.abandon(unit)
             log.warning(
                 "A request of the batch into %s was cancelled on its way; its picture may be paid for and is lost. "
                 "Leave such a loop within `async with agenerate_batch(...) as batch:`, which waits.",
                 self.directory,
             )
             raise
-        except WithdrawnError:
-            self._run.abandon(unit)
-            self._wake.set()
-            return
         except Exception as error:  # noqa: BLE001 - what follows from it is decided elsewhere
             made = error
         # Writing waits for the disk, so it leaves the loop alone; once begun it is not given up.
-        await asyncio.shield(self._in_thread(self._run.settle, unit, made))
+        await asyncio.shield(self._in_thread(self._schedule.settle, unit, made))
         self._wake.set()
 
     async def _end(self) -> None:
         self._over = True
         await self.aclose()
-        self._tell()
-        if self._run.fatal is not None:
-            raise self._run.fatal
+        self._tell_end()
 
 
 def _arguments(unit: Unit) -> dict[str, Any]:

@@ -7,12 +7,13 @@ from typing import Literal, TypeAlias
 
 import openai
 
+from ionos_openai.client.pacing import WithdrawnError
 from ionos_openai.client.pacing.turns import read_retry_after
 from ionos_openai.errors import ConfigurationError, ImageSaveError, IonosWarning
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.images.image import ImageDecodeError
 
-Meaning: TypeAlias = Literal["end", "wait", "retry", "refused"]
+Meaning: TypeAlias = Literal["end", "wait", "retry", "refused", "left"]
 
 # Where a 429 names no time: images refill at one every 6 s. Source: IONOS documentation, rate limits, 2026-11.
 _REFILL = 6.0
@@ -25,8 +26,11 @@ def meaning(error: BaseException) -> Meaning:
 
     Returns:
         "end" for what the next prompt would meet too (token, privilege, settings, disk) and for what nobody expected;
-        "wait" for 429; "retry" for what may work the next time; "refused" for what is this prompt's alone.
+        "wait" for 429; "retry" for what may work the next time; "refused" for what is this prompt's alone;
+        "left" where nothing was sent, since nobody wants it any more.
     """
+    if isinstance(error, WithdrawnError):
+        return "left"
     ends = (openai.AuthenticationError, openai.PermissionDeniedError, ConfigurationError, ImageSaveError)
     if isinstance(error, ends):
         return "end"

@@ -23,7 +23,6 @@ from ionos_openai.files.locks import try_lock
 LOCK = ".ionos-batch.lock"
 OWNER = ".ionos-batch.owner"
 
-
 _held: weakref.WeakSet[DirectoryLock] = weakref.WeakSet()
 
 
@@ -63,11 +62,6 @@ class DirectoryLock:
             os.ftruncate(self._handle, 0)
             os.write(self._handle, json.dumps(_myself()).encode())
 
-    def leave_to_parent(self) -> None:
-        """Close a forked child's copy, which would outlive the process that works here."""
-        self._owner = None
-        self._closing()
-
     def release(self) -> None:
         """Give the lock back; again is harmless."""
         if self._owner is not None:
@@ -77,13 +71,15 @@ class DirectoryLock:
         self._closing()
 
 
-def _leave_all_to_parent() -> None:
+def _leave_to_parent() -> None:
+    """Close a forked child's copies, which would outlive the process that works here."""
     for lock in list(_held):
-        lock.leave_to_parent()
+        lock._owner = None
+        lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_all_to_parent)
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _myself() -> dict[str, Any]:

@@ -14,8 +14,6 @@ from ionos_openai.files.names import choose_format, clean_name
 from ionos_openai.hub.compat import check_number
 from ionos_openai.hub.models import check_size, resolve_model
 
-_STEP = 0x9E3779B97F4A7C15  # odd, so that no two occurrences of one request share a key
-_MASK = (1 << 64) - 1
 # Made once: `json.dumps` would make it anew for each of 100,000 requests.
 _encode = json.JSONEncoder(sort_keys=True, default=repr).encode
 
@@ -148,10 +146,3 @@ def _digest(*asked: object) -> str:
 def identify(digest: str, occurrence: int) -> str:
     """Return the id of the first, second, ... of equal requests."""
     return digest if occurrence == 1 else f"{digest}-{occurrence}"
-
-
-def key_of(digest: str | bytes, occurrence: int) -> int:
-    """Return the number, 1 to 2^64 - 1, under which the index keeps an id."""
-    if occurrence == 1:
-        return int(digest[:16], 16) or 1
-    return (int(digest[:16], 16) + (occurrence - 1) * _STEP) & _MASK or 1

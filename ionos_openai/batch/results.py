@@ -28,7 +28,7 @@ class BatchResult:
         attempts: How many requests it took in this run, those answered with 429 not counted.
         seconds: From its first request to its last picture on disk.
         cost: What this run's pictures cost; None where the price is not known, and for placeholders.
-        sandbox: Whether a picture is a placeholder of the stand-in.
+        sandbox: Whether a picture is a placeholder of the sandbox.
         id: What it is known by in the manifest.
     """
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from openai import OpenAIError
 
 from ionos_openai.batch import Batch, BatchEvent, BatchResult, Progress, generate_batch
-from ionos_openai.batch.manifest import MANIFEST
+from ionos_openai.batch.records import MANIFEST
 from ionos_openai.batch.results import clock_time
 from ionos_openai.cli.batch_files import parse_labels, read_requests
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ionos_openai.errors import ConfigurationError
 
 try:
-    from ionos_openai.gallery import write_gallery
+    from ionos_openai.gallery import make_gallery
 except ModuleNotFoundError as error:
     if error.name not in ("jinja2", "markupsafe"):
         raise
@@ -33,7 +33,7 @@ def run(directory: str, terminal: Terminal, *, opens: bool) -> int:
         ImageSaveError: The page or the directory of thumbnails cannot be written.
     """
     with terminal.waiting(f"Looking at the pictures in {directory}"):
-        gallery = write_gallery(directory)
+        gallery = make_gallery(directory)
     if terminal.json:
         terminal.document(_document(gallery))
     elif terminal.pretty:

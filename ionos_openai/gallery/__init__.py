@@ -6,6 +6,8 @@ one. A damaged picture or line is told and passed over; it never ends the work o
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +17,18 @@ from ionos_openai.batch.records import Problem, read_records
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.gallery.entries import make_entries
-from ionos_openai.gallery.listing import Listing, list_pictures
+from ionos_openai.gallery.listing import list_pictures
 from ionos_openai.gallery.page import MARK, render
 from ionos_openai.gallery.reading import read_pictures
 
 if TYPE_CHECKING:
     import os
 
-__all__ = ["Gallery", "Problem", "write_gallery"]
+    from ionos_openai.gallery.listing import Stamp
+
+__all__ = ["Gallery", "Problem", "make_gallery", "write_gallery"]
+
+log = logging.getLogger("ionos_openai")
 
 PAGE = "index.html"
 THUMBNAILS = ".thumbnails"
@@ -49,42 +55,52 @@ class Gallery:
     problems: tuple[Problem, ...]
 
 
-def write_gallery(directory: str | os.PathLike[str]) -> Gallery:
+def write_gallery(directory: str | os.PathLike[str]) -> Path:
     """Write `index.html` into a directory: a page of all pictures in it, but not of those in its subdirectories.
 
     The thumbnails go into `.thumbnails` beside it, at most 384 px wide and high, as JPEG. Those that are there already
-    are kept as long as their pictures stay as they are.
+    are kept as long as their pictures stay as they are. What could not be read or is gone is logged as a WARNING of
+    `ionos_openai`; `make_gallery` returns it instead.
 
     Args:
         directory: Where the pictures are; `manifest.jsonl` in it tells more about them.
 
     Returns:
-        The page, and what could not be shown. It is made of what could be read, however little that is.
+        The page. It is made of what could be read, however little that is. A notebook shows it in a new tab with
+        `webbrowser.open(path.resolve().as_uri())`.
 
     Raises:
         InvalidRequestError: `directory` is no directory, cannot be read, or has an `index.html` of another maker.
         ImageSaveError: The page or the directory of thumbnails cannot be written.
     """
+    gallery = make_gallery(directory)
+    for problem in gallery.problems:
+        log.warning("%s: %s.", problem.name, problem.message)
+    return gallery.path
+
+
+def make_gallery(directory: str | os.PathLike[str]) -> Gallery:
+    """Do what `write_gallery` does, and return what came of it; nothing is logged."""
     folder = Path(directory)
-    listing = _list(folder)
+    stamps, unlisted = _list(folder)
     _check_page(folder / PAGE)
     thumbnails = make_directory(folder / THUMBNAILS)
-    reading = read_pictures(folder, thumbnails, listing)
-    _sweep(thumbnails, {f"{facts.thumbnail}.jpg" for facts in reading.facts.values() if facts.thumbnail})
+    files, made = read_pictures(folder, thumbnails, stamps)
+    _sweep(thumbnails, {f"{entry.thumbnail}.jpg" for entry in files if entry.thumbnail})
     manifest = read_records(folder)
-    entries, gone = make_entries(reading.facts, listing.stamps, manifest.records)
+    entries, gone = make_entries(files, manifest.records)
     path = _write(folder, render(folder.resolve().name or "Gallery", entries, manifest.records).encode())
-    problems = sorted((*listing.problems, *reading.problems, *gone), key=lambda problem: problem.name)
+    unread = [Problem(name=entry.name, message=entry.problem) for entry in files if entry.name and entry.problem]
     return Gallery(
         path=path,
         pictures=sum(entry.is_picture for entry in entries),
         failed=sum(entry.state == "failed" for entry in entries),
-        thumbnails=reading.thumbnails_made,
-        problems=(*problems, *manifest.problems),
+        thumbnails=made,
+        problems=(*sorted((*unlisted, *unread, *gone), key=lambda problem: problem.name), *manifest.problems),
     )
 
 
-def _list(folder: Path) -> Listing:
+def _list(folder: Path) -> tuple[dict[str, Stamp], list[Problem]]:
     if not is_directory(folder):
         raise InvalidRequestError(f"{folder} is not a directory: name the one with the pictures.")
     try:
@@ -110,10 +126,8 @@ def _sweep(thumbnails: Path, wanted: set[str]) -> None:
     """Remove the thumbnails of pictures that are gone; what cannot be removed does no harm."""
     for path in thumbnails.iterdir():
         if _THUMBNAIL.fullmatch(path.name) and path.name not in wanted:
-            try:
+            with contextlib.suppress(OSError):
                 path.unlink()
-            except OSError:
-                continue
 
 
 def _write(folder: Path, page: bytes) -> Path:

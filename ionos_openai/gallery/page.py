@@ -8,15 +8,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from importlib.resources import files
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
+
+from ionos_openai.batch.costs import Sum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,20 +28,6 @@ MARK = '<meta name="generator" content="ionos-openai gallery">'
 """Stands near the beginning of every page, so that a page of another maker is not replaced."""
 
 _BADGES = {"failed": "failed", "gone": "gone", "broken": "unreadable", "modified": "changed since"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Card:
-    """What the template shows of one entry."""
-
-    href: str | None
-    source: str | None
-    caption: str
-    is_prompt: bool
-    badge: str | None
-    note: str | None
-    facts: tuple[str, ...]
-    moment: str | None
 
 
 class _Table:
@@ -84,21 +70,20 @@ def _read(name: str) -> str:
     return (files(__package__) / "templates" / name).read_text("utf-8").replace("\r\n", "\n")
 
 
-def _card(entry: Entry) -> _Card:
+def _card(entry: Entry) -> dict[str, object]:
+    """Return what the template shows of an entry."""
     href = quote(os.fsencode(entry.name), safe="") if entry.name and entry.state != "gone" else None
-    source = f".thumbnails/{entry.thumbnail}.jpg" if entry.thumbnail else href if entry.shows_itself else None
-    caption = entry.prompt or entry.name or "Prompt not recorded"
+    stands_in = href if entry.width and not entry.too_large else None
     facts = (_short(entry.model), _pixels(entry), _cost(entry))
-    return _Card(
-        href=href,
-        source=source,
-        caption=_clean(caption),
-        is_prompt=entry.prompt is not None,
-        badge=_BADGES.get(entry.state) or ("placeholder" if entry.sandbox else None),
-        note=_clean(entry.note[0].upper() + entry.note[1:]) if entry.note else None,
-        facts=tuple(fact for fact in facts if fact),
-        moment=_moment(entry.date),
-    )
+    return {
+        "href": href,
+        "source": f".thumbnails/{entry.thumbnail}.jpg" if entry.thumbnail else stands_in,
+        "caption": _clean(entry.prompt or entry.name or "Prompt not recorded"),
+        "badge": _BADGES.get(entry.state) or ("placeholder" if entry.sandbox else None),
+        "note": _clean(entry.problem[0].upper() + entry.problem[1:]) if entry.problem else None,
+        "facts": [fact for fact in facts if fact],
+        "moment": _moment(entry.date),
+    }
 
 
 def _data(entries: Sequence[Entry]) -> dict[str, object]:
@@ -107,22 +92,22 @@ def _data(entries: Sequence[Entry]) -> dict[str, object]:
     items = []
     for entry in entries:
         item = {
-            "m": models.number(_or_none(entry.model)),
-            "z": pixels.number(_pixels(entry)),
-            "s": sizes.number(_or_none(entry.size)),
-            "c": costs.number(_cost(entry)),
-            "f": None if _is_in_link(entry) else _or_none(entry.name),
-            "t": None if entry.state == "made" else entry.state,
-            "k": {_clean(key): _clean(value) for key, value in entry.metadata.items()} or None,
+            "model": models.number(_or_none(entry.model)),
+            "pixels": pixels.number(_pixels(entry)),
+            "size": sizes.number(_or_none(entry.size)),
+            "cost": costs.number(_cost(entry)),
+            "file": None if _is_in_link(entry) else _or_none(entry.name),
+            "state": None if entry.state == "made" else entry.state,
+            "metadata": {_clean(key): _clean(value) for key, value in entry.metadata.items()} or None,
             "seed": None if entry.seed is None else str(entry.seed),  # a script's numbers end at 2**53
-            "n": _or_none(entry.note),
-            "a": _or_none(entry.alt),
-            "r": _or_none(entry.credit),
-            "x": int(entry.has_extra) or None,
-            "e": int(entry.edited) or None,
-            "b": int(entry.sandbox) or None,
-            "d": int(entry.date_is_of_file) or None,
-            "p": None if entry.prompt else 0,
+            "note": _or_none(entry.problem),
+            "alt": _or_none(entry.alt),
+            "credit": _or_none(entry.credit),
+            "extra": int(entry.has_extra) or None,
+            "edited": int(entry.edited) or None,
+            "placeholder": int(entry.sandbox) or None,
+            "saved": int(entry.changed is not None and entry.made is None) or None,
+            "promptless": None if entry.prompt else 1,
         }
         items.append({key: value for key, value in item.items() if value is not None})
     tables = {"models": models, "pixels": pixels, "sizes": sizes, "costs": costs}
@@ -148,7 +133,7 @@ def _short(model: str | None) -> str | None:
 
 
 def _pixels(entry: Entry) -> str | None:
-    return None if entry.pixels is None else f"{entry.pixels[0]}×{entry.pixels[1]}"  # noqa: RUF001  It is meant.
+    return f"{entry.width}×{entry.height}" if entry.width else None  # noqa: RUF001  It is meant.
 
 
 def _moment(date: datetime | None) -> str | None:
@@ -172,12 +157,9 @@ def _cost(entry: Entry) -> str | None:
 
 def _spent(records: Iterable[Record]) -> str:
     """Return what the requests cost together; pictures of unknown price are counted, never taken for free."""
-    totals: dict[str, Decimal] = {}
-    unknown = 0
+    whole = Sum()
     for record in records:
-        if record.cost is not None:
-            totals[record.cost.currency] = totals.get(record.cost.currency, Decimal()) + record.cost.amount
-        elif not record.sandbox:
-            unknown += len(record.files)
-    known = ", ".join(_clean(f"{amount:f} {currency}") for currency, amount in sorted(totals.items()))
-    return ", ".join(part for part in (known and f"{known} in all", unknown and f"{unknown} of unknown price") if part)
+        whole.add(len(record.names), record)
+    known = ", ".join(_clean(f"{amount:f} {currency}") for currency, amount in sorted(whole.amounts.items()))
+    unknown = whole.unknown_price and f"{whole.unknown_price} of unknown price"
+    return ", ".join(part for part in (known and f"{known} in all", unknown) if part)

@@ -5,83 +5,87 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from ionos_openai.batch.records import Problem
-from ionos_openai.gallery.facts import Facts, read_facts, thumbnail_name
+from ionos_openai.files.formats import FormatError, is_marked_sandbox, recognise
+from ionos_openai.files.names import digest
+from ionos_openai.gallery.entries import Entry
+from ionos_openai.gallery.thumbnails import ThumbnailError, is_too_large, write_thumbnail
+from ionos_openai.provenance import COMPOSITE, Provenance, ProvenanceError, read_provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from ionos_openai.gallery.listing import Listing, Stamp
+    from ionos_openai.gallery.listing import Stamp
 
 _MEMORY = "facts.json"
 _VERSION = 1  # of what is remembered; another one is not believed
 _MOST_THREADS = 4
-_TYPES = {field.name: type(field.default) for field in fields(Facts)}
+_LARGEST_FILE = 1 << 28  # bytes, as for provenance
+_NOT_OF_FILE = {"name", "changed", "state", "has_extra", "cost", "shares_cost", "metadata"}
+_DEFAULTS = {field.name: field.default for field in fields(Entry) if field.name not in _NOT_OF_FILE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What the pictures of a directory say.
+class _Seen:
+    """A picture as it was read: whether its thumbnail was made for that, and whether it is worth remembering."""
 
-    Attributes:
-        facts: By name, in the order of the listing.
-        problems: The files that are no whole pictures, or of which something cannot be read.
-        thumbnails_made: How many thumbnails were missing or older than their pictures.
-    """
-
-    facts: Mapping[str, Facts]
-    problems: tuple[Problem, ...]
-    thumbnails_made: int
+    entry: Entry
+    made: bool = False
+    lasts: bool = True
 
 
-def read_pictures(folder: Path, thumbnails: Path, listing: Listing) -> Reading:
+def read_pictures(folder: Path, thumbnails: Path, stamps: Mapping[str, Stamp]) -> tuple[list[Entry], int]:
     """Read the pictures that are new or changed, and make the thumbnails that are missing or older.
 
     Args:
         folder: Where the pictures are.
         thumbnails: Where the thumbnails are, and what is remembered of the last time.
-        listing: The pictures.
+        stamps: The pictures.
+
+    Returns:
+        What the files say, in the order of the stamps, and how many thumbnails were made.
     """
     remembered = _recall(thumbnails / _MEMORY)
     ages = _thumbnail_ages(thumbnails)
-    known = {
-        name: remembered[name][1]
-        for name, stamp in listing.stamps.items()
+
+    found = {
+        name: _Seen(entry=remembered[name][1])
+        for name, stamp in stamps.items()
         if name in remembered and remembered[name][0] == stamp and _is_settled(remembered[name][1], ages)
     }
 
-    def read(name: str) -> tuple[Facts, bool, bool]:
-        keep = _keeps_thumbnail(ages.get(thumbnail_name(name)), listing.stamps[name], remembered.get(name))
+    def read(name: str) -> _Seen:
+        keep = _keeps_thumbnail(ages.get(digest(name)), stamps[name], remembered.get(name))
         try:
-            return *read_facts(folder / name, thumbnails, keep_thumbnail=keep), True
+            return _read(folder / name, thumbnails, keep_thumbnail=keep)
         except OSError as error:
-            return Facts(problem=f"it cannot be read: {error.strerror}"), False, False
+            return _Seen(entry=Entry(problem=f"it cannot be read: {error.strerror}"), lasts=False)
 
-    unread = [name for name in listing.stamps if name not in known]
-    found = dict(zip(unread, _in_threads(read, unread), strict=True))
-    facts = {name: known[name] if name in known else found[name][0] for name in listing.stamps}
-    lasting = {name: (listing.stamps[name], facts[name]) for name in facts if name in known or found[name][2]}
+    unread = [name for name in stamps if name not in found]
+    # Pillow lets other threads run while it decodes and encodes.
+    pool = ThreadPoolExecutor(max_workers=min(_MOST_THREADS, os.cpu_count() or 1))
+    try:
+        found |= zip(unread, pool.map(read, unread), strict=True)
+    finally:
+        pool.shutdown(cancel_futures=True)  # At Ctrl-C only what has begun is waited for.
+    lasting = {name: (stamps[name], seen.entry) for name, seen in found.items() if seen.lasts}
     if lasting != remembered:
         _remember(thumbnails / _MEMORY, lasting)
-    return Reading(
-        facts=facts,
-        problems=tuple(Problem(name=name, message=one.problem) for name, one in facts.items() if one.problem),
-        thumbnails_made=sum(made for _, made, _ in found.values()),
-    )
+    entries = [replace(found[name].entry, name=name, changed=stamp[1]) for name, stamp in stamps.items()]
+    return entries, sum(seen.made for seen in found.values())
 
 
-def _is_settled(facts: Facts, ages: Mapping[str, int]) -> bool:
+def _is_settled(entry: Entry, ages: Mapping[str, int]) -> bool:
     """Tell whether nothing is gained by reading a file again that has not changed."""
-    if not facts.width:
+    if not entry.width:
         return True  # It is no picture, and will not become one.
-    return facts.problem is None and facts.thumbnail in ages
+    return entry.problem is None and entry.thumbnail in ages
 
 
-def _keeps_thumbnail(age: int | None, stamp: Stamp, remembered: tuple[Stamp, Facts] | None) -> bool:
+def _keeps_thumbnail(age: int | None, stamp: Stamp, remembered: tuple[Stamp, Entry] | None) -> bool:
     """Tell whether a thumbnail is there and of the picture as it is; a sidecar may have changed."""
     if age is None:
         return False
@@ -92,47 +96,75 @@ def _keeps_thumbnail(age: int | None, stamp: Stamp, remembered: tuple[Stamp, Fac
 def _thumbnail_ages(thumbnails: Path) -> dict[str, int]:
     """Return when each thumbnail was made, in ns; empty files are what a crash leaves."""
     with os.scandir(thumbnails) as found:
-        about = {entry.name: entry.stat() for entry in found if entry.name.endswith(".jpg")}
-    return {name.removesuffix(".jpg"): one.st_mtime_ns for name, one in about.items() if one.st_size}
+        facts = {entry.name: entry.stat() for entry in found if entry.name.endswith(".jpg")}
+    return {name.removesuffix(".jpg"): fact.st_mtime_ns for name, fact in facts.items() if fact.st_size}
 
 
-def _in_threads(
-    read: Callable[[str], tuple[Facts, bool, bool]], names: Iterable[str]
-) -> list[tuple[Facts, bool, bool]]:
-    # Pillow lets other threads run while it decodes and encodes.
-    pool = ThreadPoolExecutor(max_workers=min(_MOST_THREADS, os.cpu_count() or 1))
+def _read(path: Path, thumbnails: Path, *, keep_thumbnail: bool) -> _Seen:
+    """Read a picture, and make its thumbnail unless there is one already that is good."""
+    if path.stat().st_size > _LARGEST_FILE:
+        return _Seen(entry=Entry(problem="it is larger than 256 MiB"))
+    data = path.read_bytes()
     try:
-        return list(pool.map(read, names))
-    finally:
-        pool.shutdown(cancel_futures=True)  # At Ctrl-C only what has begun is waited for.
+        found = recognise(data)
+    except FormatError as error:
+        return _Seen(entry=Entry(problem=str(error)))
+    entry = _from_provenance(path, data, Entry(width=found.width, height=found.height))
+    if is_too_large(found.width, found.height):
+        return _Seen(entry=replace(entry, too_large=True, problem="it has too many pixels for a thumbnail"))
+    name = digest(path.name)  # short, and valid whatever the picture is called
+    try:
+        if not keep_thumbnail:
+            write_thumbnail(data, thumbnails / f"{name}.jpg")
+    except ThumbnailError as error:
+        return _Seen(entry=replace(entry, problem=str(error)))
+    return _Seen(entry=replace(entry, thumbnail=name), made=not keep_thumbnail)
 
 
-def _recall(path: Path) -> dict[str, tuple[Stamp, Facts]]:
+def _from_provenance(path: Path, data: bytes, entry: Entry) -> Entry:
+    try:
+        found = read_provenance(path) or Provenance()
+    except (ProvenanceError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        return replace(entry, problem=f"its provenance cannot be read: {why}", sandbox=is_marked_sandbox(data))
+    return replace(
+        entry,
+        model=found.model,
+        size=found.size,
+        seed=found.seed,
+        prompt=found.prompt,
+        alt=found.alt,
+        created=found.created.isoformat() if found.created else None,
+        credit=" · ".join(part for part in (found.creator, found.credit, found.copyright) if part) or None,
+        edited=found.digital_source_type == COMPOSITE,
+        sandbox=found.placeholder or is_marked_sandbox(data),
+    )
+
+
+def _recall(path: Path) -> dict[str, tuple[Stamp, Entry]]:
     """Return what is remembered; nothing where it is missing, damaged or of another version."""
     try:
         found = json.loads(path.read_bytes())
         if found["version"] != _VERSION:
             return {}
-        return {name: (tuple(stamp), _facts(given)) for name, (stamp, given) in found["files"].items()}
+        return {name: (tuple(stamp), _entry(given)) for name, (stamp, given) in found["files"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
 
 
-def _facts(given: Mapping[str, object]) -> Facts:
+def _entry(given: Mapping[str, object]) -> Entry:
     for name, value in given.items():
-        expected = _TYPES[name]
-        if expected is not type(None) and type(value) is not expected:
+        default = _DEFAULTS[name]
+        expected = (int if name == "seed" else str) if default is None else type(default)
+        if not isinstance(value, expected) or (isinstance(value, bool) and default is not False):
             raise TypeError(name)
-        if expected is type(None) and not isinstance(value, int if name == "seed" else str):
-            raise TypeError(name)
-    return Facts(**given)  # type: ignore[arg-type]  # their types were just checked
+    return Entry(**given)  # type: ignore[arg-type]  # their types were just checked
 
 
-def _remember(path: Path, facts: Mapping[str, tuple[Stamp, Facts]]) -> None:
-    empty = asdict(Facts())
+def _remember(path: Path, entries: Mapping[str, tuple[Stamp, Entry]]) -> None:
     files = {
-        name: (stamp, {key: value for key, value in asdict(one).items() if value != empty[key]})
-        for name, (stamp, one) in facts.items()
+        name: (stamp, {key: value for key in _DEFAULTS if (value := getattr(entry, key)) != _DEFAULTS[key]})
+        for name, (stamp, entry) in entries.items()
     }
     part = path.with_name(f".{path.name}.part")
     try:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps
 
+from ionos_openai.files.formats import fit_mode
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -47,29 +49,16 @@ def write_thumbnail(data: bytes, path: Path) -> None:
 
 
 def _shrink(data: bytes) -> bytes:
-    with Image.open(io.BytesIO(data)) as picture:
+    with Image.open(io.BytesIO(data)) as opened:
+        picture: Image.Image = opened
         # A JPEG is decoded at a fraction of its size right away, which takes a third of the time.
         picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
-        small = _in_full_colours(picture)
+        if picture.mode.startswith("I"):  # 16 bits, which Pillow would cut off
+            picture = picture.convert("I").point(lambda level: level * (1 / 256)).convert("L")
+        small = fit_mode(picture, "PNG")  # in which colours can be mixed
         # Halving comes first, as it costs next to nothing; what is left is resampled well.
         small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), reducing_gap=1.1)
-        upright = _on_white(ImageOps.exif_transpose(small))
+        upright = fit_mode(ImageOps.exif_transpose(small), "JPEG")
     written = io.BytesIO()
     upright.save(written, "JPEG", quality=_QUALITY)
     return written.getvalue()
-
-
-def _in_full_colours(picture: Image.Image) -> Image.Image:
-    """Return the first frame in a mode whose colours can be mixed."""
-    if picture.mode.startswith("I"):  # 16 bits, which Pillow would cut off
-        return picture.convert("I").point(lambda level: level * (1 / 256)).convert("L")
-    if "transparency" in picture.info or picture.mode in {"P", "PA", "1"}:
-        return picture.convert("RGBA")
-    return picture
-
-
-def _on_white(picture: Image.Image) -> Image.Image:
-    if picture.mode in {"RGBA", "LA"}:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return picture if picture.mode in {"RGB", "L"} else picture.convert("RGB")

@@ -9,6 +9,7 @@ import contextvars
 import errno
 import gc
 import hashlib
+import inspect
 import io
 import itertools
 import json
@@ -18,7 +19,9 @@ import queue
 import shutil
 import socket
 import threading
+import tracemalloc
 import warnings
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,16 +41,16 @@ from ionos_openai import (
     IonosSettings,
     IonosWarning,
     agenerate_batch,
-    batch,
     create_async_client,
     create_client,
     generate_batch,
     partial_images,
     read_provenance,
 )
-from ionos_openai.batch import drive, lock
-from ionos_openai.batch.index import Index
+from ionos_openai.batch import lock
+from ionos_openai.batch.drive import Clock
 from ionos_openai.batch.manifest import Manifest
+from ionos_openai.batch.plan import Bounds, Pictures, Resume, make_plan
 from ionos_openai.batch.request import digest, digest_prompt
 from ionos_openai.errors import ConfigurationError
 from ionos_openai.errors.http import http_library
@@ -84,12 +87,21 @@ class VirtualClock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
+def clock() -> VirtualClock:
     """A clock that no test waits for."""
-    virtual = VirtualClock()
-    monkeypatch.setattr(batch, "system_clock", virtual)
-    monkeypatch.setattr(drive, "_wait", virtual.wait)
-    return virtual
+    return VirtualClock()
+
+
+def batch_by(clock: Any, client: openai.OpenAI, requests: Any, directory: Path, **options: Any) -> Batch:
+    """Return what `generate_batch` returns, by a clock that is handed in."""
+    parameters = inspect.signature(generate_batch).parameters.values()
+    given = {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY} | options
+
+    def part(kind: Any) -> Any:
+        return kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+
+    plan = make_plan(client, directory, part(Pictures), part(Bounds), part(Resume))
+    return Batch(client, requests, plan, clock=clock, **given)
 
 
 @pytest.fixture
@@ -597,7 +609,7 @@ def test_what_may_work_later_is_tried_again(
 ) -> None:
     """5xx, cut connections and broken answers go back to the queue, after 1 and 2 seconds."""
     service.fault = failing("500", "truncated", None)
-    [result] = generate_batch(client, ["a"], tmp_path).run()
+    [result] = batch_by(clock, client, ["a"], tmp_path).run()
     assert (result.attempts, result.status, clock.waits) == (3, "done", [1.0, 2.0])
 
 
@@ -607,7 +619,7 @@ def test_attempts_are_counted_and_end(
 ) -> None:
     """After `max_attempts` it is that prompt's failure, and not one request more was sent."""
     service.fault = lambda number, prompt: fault
-    [result] = generate_batch(client, ["a"], tmp_path, max_attempts=2).run()
+    [result] = batch_by(clock, client, ["a"], tmp_path, max_attempts=2).run()
     assert (result.attempts, result.status, service.requests) == (2, "failed", 2)
     assert record(tmp_path)[0]["attempts"] == 2
 
@@ -617,7 +629,7 @@ def test_429_waits_as_long_as_the_service_says_and_does_not_count(
 ) -> None:
     """However often it comes, and at least 0.2 s; one pause holds for all."""
     service.fault = failing(*["429"] * 7)
-    results = generate_batch(client, ["a", "b"], tmp_path, concurrency=1, max_attempts=1).run()
+    results = batch_by(clock, client, ["a", "b"], tmp_path, concurrency=1, max_attempts=1).run()
     assert [result.attempts for result in results] == [1, 1]
     assert clock.waits == [pytest.approx(0.2)] * 7
 
@@ -822,21 +834,20 @@ def test_an_exception_finishes_what_is_in_flight(
 
 
 def test_ctrl_c_while_waiting_finishes_what_is_in_flight(
-    client: openai.OpenAI, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: openai.OpenAI, service: Service, tmp_path: Path
 ) -> None:
     """It comes where the batch itself waits."""
     waits = iter([KeyboardInterrupt])
-    real = drive._wait
 
-    def interrupted(wake: queue.SimpleQueue[None], seconds: float | None) -> None:
-        for error in waits:
-            raise error
-        real(wake, seconds)
+    class Interrupted(Clock):
+        def wait(self, wake: queue.SimpleQueue[None], seconds: float | None) -> None:
+            for error in waits:
+                raise error
+            super().wait(wake, seconds)
 
-    monkeypatch.setattr(drive, "_wait", interrupted)
     service.delay = 0.2
     with pytest.raises(KeyboardInterrupt):
-        generate_batch(client, ["a", "b", "c"], tmp_path, concurrency=2).run()
+        batch_by(Interrupted(), client, ["a", "b", "c"], tmp_path, concurrency=2).run()
     assert (len(record(tmp_path)), service.requests) == (2, 2)
 
 
@@ -900,7 +911,7 @@ def test_events_tell_what_happens(client: openai.OpenAI, service: Service, tmp_p
     """In order: the estimate, what is waited for, and each result."""
     service.fault = failing("429", "500", None, "400")
     events: list[BatchEvent] = []
-    generate_batch(client, ["a", "b"], tmp_path, concurrency=1, max_images=9, on_event=events.append).run()
+    batch_by(clock, client, ["a", "b"], tmp_path, concurrency=1, max_images=9, on_event=events.append).run()
     kinds = [event.kind for event in events]
     assert sorted(kinds) == ["done", "estimate", "failed", "retrying", "waiting"]
     assert kinds[:2] == ["estimate", "waiting"]
@@ -1047,19 +1058,20 @@ async def test_a_refused_token_ends_an_async_run(
 # What it takes.
 
 
-def test_the_index_takes_at_most_100_bytes_an_entry() -> None:
-    """Also in the moment when it grows, where the old table is still there."""
-    index = Index()
-    worst, before = 0.0, 0
-    for number in range(1, 200_001):
-        index.set_place(number * 0x9E3779B97F4A7C15 & (1 << 64) - 1, number)
-        slots = len(index._keys)
-        if slots != before:
-            worst = max(worst, 20 * (slots + before) / number if before else 0.0)
-            before = slots
-    assert worst <= 100
-    assert len(index) == 200_000
-    assert all(index.place(number * 0x9E3779B97F4A7C15 & (1 << 64) - 1) == number for number in range(1, 200_001, 997))
+def test_what_is_remembered_takes_at_most_270_bytes_a_prompt(client: openai.OpenAI, tmp_path: Path) -> None:
+    """Some 200 as a rule; more in the moment when a table grows, since the old one is still there."""
+    prompts = [f"prompt {number}" for number in range(88_000)]  # tables grow at 87,381
+    head = '{{"id": "{}", "status": "done", "files": []}}\n'
+    lines = (head.format(digest_prompt(prompt, model=FLUX, size="1024x1024")) for prompt in prompts)
+    (tmp_path / "manifest.jsonl").write_text("".join(lines))
+    tracemalloc.start()
+    try:
+        with generate_batch(client, prompts, tmp_path) as waiting:
+            _, worst = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert waiting.estimate.images == 0
+    assert worst / len(prompts) <= 270
 
 
 @pytest.mark.parametrize("prompt", ["a fox", 'a "quoted"\\ fox', "ein Bär 🦊\n", "\ud800"])

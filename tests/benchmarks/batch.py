@@ -7,7 +7,7 @@
   ideal is what the bucket itself takes.
 - memory: the peak of a process that makes 100 pictures, and of one that makes 10,000 (Linux).
 - CPU: of the batch's own work on a 200 kB JPEG, in ms: naming, marking and saving it, digest, manifest, all synced.
-- resume: seconds until the first request after 100,000 recorded prompts.
+- resume: seconds until the first request after 100,000 recorded prompts, and the bytes of memory for each.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ionos_openai import GeneratedImage, IonosSettings, create_client, generate_batch
 from ionos_openai.batch.request import complete, digest
-from ionos_openai.batch.run import Unit
+from ionos_openai.batch.schedule import Unit
 from tests.torture.service import Service
 
 if TYPE_CHECKING:
@@ -113,8 +114,8 @@ def cpu(pictures: int = 300) -> None:
     with tempfile.TemporaryDirectory() as folder, create_client(sandbox=True) as client:
         batch = generate_batch(client, [f"prompt {number}" for number in range(pictures)], folder)
         began = time.process_time()
-        while isinstance(unit := batch._run.take(), Unit):
-            batch._run.settle(unit, image)
+        while isinstance(unit := batch._schedule.take(), Unit):
+            batch._schedule.settle(unit, image)
         spent = time.process_time() - began
         batch.close()
     print(f"CPU of a picture of {len(image.data) // 1000} kB, saved and recorded: {1000 * spent / pictures:.2f} ms")
@@ -132,10 +133,17 @@ def resume(recorded: int = 100_000) -> None:
                 manifest.write(json.dumps(line(prompt, {**file, "mtime": picture.stat().st_mtime})) + "\n")
         began, spent = time.perf_counter(), time.process_time()
         batch = generate_batch(client, [*prompts, "a new one"], folder)
-        while not isinstance(batch._run.take(), Unit):
+        while not isinstance(unit := batch._schedule.take(), Unit):
             pass
         seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - spent
+        batch._schedule.abandon(unit)
+        batch.close()
+        tracemalloc.start()
+        with generate_batch(client, prompts, folder):
+            _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
         print(f"resume over {recorded} lines: first request after {seconds:.2f} s, {cpu_seconds:.2f} s of CPU")
+        print(f"memory for each: {peak / recorded:.0f} bytes at most")
 
 
 def line(prompt: str, file: dict[str, Any]) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ionos_openai.batch import ImageRequest, Progress
+from ionos_openai.batch.costs import summarise
+from ionos_openai.batch.records import Record
 from ionos_openai.cli.batch import Ticker, progress_line
 from ionos_openai.cli.batch_files import read_requests
-from ionos_openai.cli.costs import summarise
 from ionos_openai.client.pacing.rates import Limits
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.hub.prices import Money
@@ -255,11 +256,11 @@ def test_a_line_every_ten_seconds() -> None:
 # Costs.
 
 
-def entry(identifier: str, files: list[str], **others: Any) -> dict[str, Any]:
+def entry(identifier: str, files: list[str], **others: Any) -> Record:
     """Return a line of a record."""
     cost = {"amount": str(Decimal("0.032") * len(files)), "currency": "USD"}
     line = {"id": identifier, "status": "done", "started": "1", "cost": cost, "metadata": {"sku": identifier}}
-    return {**line, "files": [{"name": name} for name in files], **others}
+    return Record({**line, "files": [{"name": name} for name in files], **others})
 
 
 def test_costs_count_each_picture_once() -> None:

@@ -29,7 +29,7 @@ pytest.importorskip("jinja2", reason="the gallery needs jinja2")
 from ionos_openai import InvalidRequestError, create_client, generate_images
 from ionos_openai.batch.records import read_records
 from ionos_openai.cli.app import run
-from ionos_openai.gallery import write_gallery
+from ionos_openai.gallery import make_gallery, write_gallery
 from ionos_openai.provenance import Provenance, describe, to_xmp, write_provenance
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def items(folder: Path) -> list[dict[str, Any]]:
 
 def told(folder: Path) -> dict[str, str]:
     """Write the gallery, and return what is told about which file."""
-    return {problem.name: problem.message for problem in write_gallery(folder).problems}
+    return {problem.name: problem.message for problem in make_gallery(folder).problems}
 
 
 def thumbnails(folder: Path) -> dict[str, int]:
@@ -116,7 +116,7 @@ def test_shows_the_pictures_of_a_directory(tmp_path: Path) -> None:
     (tmp_path / ".d.jpg.0123456789abcdef.part").write_bytes(b"")
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "e.jpg").write_bytes(picture())
-    gallery = write_gallery(tmp_path)
+    gallery = make_gallery(tmp_path)
     assert gallery.path == tmp_path / "index.html"
     assert (gallery.pictures, gallery.failed, gallery.thumbnails, gallery.problems) == (3, 0, 3, ())
     assert re.findall(r'href="([^"]+)"', page(tmp_path)) == ["B.PNG", "a.jpg", "c.webp"]
@@ -156,7 +156,7 @@ def test_makes_thumbnails_of_every_mode(
 ) -> None:
     """Pictures with transparency, palettes, 16 bits or inks get a thumbnail too; transparent parts become white."""
     (tmp_path / "a.png").write_bytes(picture(400, 400, mode=mode, color=color, **{"format": "PNG", **options}))
-    assert write_gallery(tmp_path).problems == ()
+    assert make_gallery(tmp_path).problems == ()
     (name,) = thumbnails(tmp_path)
     with Image.open(tmp_path / ".thumbnails" / name) as small:
         assert small.convert("L").getpixel((5, 5)) == pytest.approx(shown, abs=2)
@@ -166,18 +166,18 @@ def test_makes_thumbnails_only_when_missing_or_older(tmp_path: Path) -> None:
     """A second run makes none; one that is missing, empty or older than its picture is made again, and no other."""
     for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg"):
         (tmp_path / name).write_bytes(picture())
-    assert write_gallery(tmp_path).thumbnails == 4
+    assert make_gallery(tmp_path).thumbnails == 4
     before, text = thumbnails(tmp_path), page(tmp_path)
-    assert write_gallery(tmp_path).thumbnails == 0
+    assert make_gallery(tmp_path).thumbnails == 0
     assert (thumbnails(tmp_path), page(tmp_path)) == (before, text)
     missing, empty, *_ = sorted(before)
     (tmp_path / ".thumbnails" / missing).unlink()
     (tmp_path / ".thumbnails" / empty).write_bytes(b"")
-    assert write_gallery(tmp_path).thumbnails == 2
+    assert make_gallery(tmp_path).thumbnails == 2
     (tmp_path / "d.jpg").write_bytes(picture(30, 30))
     os.utime(tmp_path / "d.jpg", (time.time() + 60, time.time() + 60))
-    assert write_gallery(tmp_path).thumbnails == 1
-    assert write_gallery(tmp_path).thumbnails == 0
+    assert make_gallery(tmp_path).thumbnails == 1
+    assert make_gallery(tmp_path).thumbnails == 0
 
 
 def test_makes_the_thumbnail_of_an_older_picture_that_takes_the_place(tmp_path: Path) -> None:
@@ -186,9 +186,9 @@ def test_makes_the_thumbnail_of_an_older_picture_that_takes_the_place(tmp_path: 
     write_gallery(tmp_path)
     (tmp_path / "a.jpg").write_bytes(picture(30, 30))
     os.utime(tmp_path / "a.jpg", (1_600_000_000, 1_600_000_000))
-    assert write_gallery(tmp_path).thumbnails == 1
+    assert make_gallery(tmp_path).thumbnails == 1
     (tmp_path / "a.xmp").write_bytes(to_xmp(Provenance(creator="Ada")))
-    assert write_gallery(tmp_path).thumbnails == 0
+    assert make_gallery(tmp_path).thumbnails == 0
 
 
 def test_tries_again_what_failed_for_want_of_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +202,7 @@ def test_tries_again_what_failed_for_want_of_room(tmp_path: Path, monkeypatch: p
         patch.setattr(Path, "write_bytes", refuse)
         assert told(tmp_path) == {"a.jpg": "its thumbnail cannot be written: No space left on device"}
     assert '<img loading=lazy src="a.jpg" alt>' in page(tmp_path)
-    assert write_gallery(tmp_path).thumbnails == 1
+    assert make_gallery(tmp_path).thumbnails == 1
 
 
 def test_removes_thumbnails_of_pictures_that_are_gone(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_does_not_believe_a_damaged_memory(tmp_path: Path, memory: bytes) -> Non
     if b"%d" in memory:
         memory %= (path.stat().st_size, path.stat().st_mtime_ns)
     (tmp_path / ".thumbnails" / "facts.json").write_bytes(memory)
-    assert write_gallery(tmp_path).problems == ()
+    assert make_gallery(tmp_path).problems == ()
     assert page(tmp_path) == text
 
 
@@ -250,7 +250,7 @@ def test_takes_what_the_provenance_says(tmp_path: Path) -> None:
     write_gallery(tmp_path)
     assert ">a fox</span>" in page(tmp_path)
     assert "<i>FLUX.2-klein-4B</i> <i>64×48</i>" in page(tmp_path)  # noqa: RUF001  It is meant.
-    assert items(tmp_path) == [{"c": -1, "seed": "7", "d": 1}]
+    assert items(tmp_path) == [{"cost": -1, "seed": "7", "saved": 1}]
 
 
 def test_notices_a_changed_sidecar(tmp_path: Path) -> None:
@@ -260,14 +260,14 @@ def test_notices_a_changed_sidecar(tmp_path: Path) -> None:
     assert "Ada" not in page(tmp_path)
     (tmp_path / "a.xmp").write_bytes(to_xmp(Provenance(creator="Ada")))
     write_gallery(tmp_path)
-    assert [item["r"] for item in items(tmp_path)] == ["Ada"]
+    assert [item["credit"] for item in items(tmp_path)] == ["Ada"]
 
 
 def test_shows_damaged_provenance_without_it(tmp_path: Path) -> None:
     """A picture whose provenance is damaged is shown, and the damage is told."""
     marked = write_provenance(picture(), describe(model=SCHNELL))
     (tmp_path / "a.jpg").write_bytes(marked.replace(b"</rdf:RDF>", b"</rdf:XXX>"))
-    gallery = write_gallery(tmp_path)
+    gallery = make_gallery(tmp_path)
     assert gallery.pictures == 1
     assert [problem.message[:34] for problem in gallery.problems] == ["its provenance cannot be read: The"]
 
@@ -293,16 +293,16 @@ def test_takes_what_the_manifest_says(tmp_path: Path) -> None:
         end='{"id": "torn", "request": {"pro',
     )
     (tmp_path / "c.jpg").write_bytes(picture())
-    gallery = write_gallery(tmp_path)
+    gallery = make_gallery(tmp_path)
     assert (gallery.pictures, gallery.failed, gallery.problems) == (3, 1, ())
     text = page(tmp_path)
     assert "an old prompt" not in text
     assert text.count(">a fox</span>") == 2
     assert text.count("<i>0.064 USD for 2</i>") == 2
     assert "0.096 USD in all" in text
-    assert [item.get("t") for item in items(tmp_path)] == ["modified", "failed", None, None]
-    assert items(tmp_path)[2]["k"] == {"sku": "7", "tags": '["x"]'}
-    assert items(tmp_path)[1]["n"] == "No."
+    assert [item.get("state") for item in items(tmp_path)] == ["modified", "failed", None, None]
+    assert items(tmp_path)[2]["metadata"] == {"sku": "7", "tags": '["x"]'}
+    assert items(tmp_path)[1]["note"] == "No."
 
 
 def test_an_unknown_price_is_not_counted_as_nothing(tmp_path: Path) -> None:
@@ -331,6 +331,16 @@ def test_tells_what_is_damaged_in_the_manifest(tmp_path: Path) -> None:
     assert "../up.jpg" not in re.findall(r'(?:href|src)="([^"]*)"', page(tmp_path))
 
 
+def test_returns_the_page_and_logs_what_is_wrong(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """For notebooks: a path to open, and a warning for each file that is no picture."""
+    (tmp_path / "a.jpg").write_bytes(picture())
+    (tmp_path / "b.jpg").write_bytes(b"")
+    path = write_gallery(tmp_path)
+    assert path == tmp_path / "index.html"
+    assert "a.jpg" in path.read_text(encoding="utf-8")
+    assert [(line.levelname, line.getMessage()) for line in caplog.records] == [("WARNING", "b.jpg: it is empty.")]
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -349,7 +359,7 @@ def test_survives_any_manifest(tmp_path_factory: pytest.TempPathFactory, lines: 
     folder = tmp_path_factory.mktemp("any")
     text = "".join(json.dumps(one) + "\n" for one in lines)
     (folder / "manifest.jsonl").write_bytes(text.encode() + tail)
-    assert write_gallery(folder).pictures == 0
+    assert make_gallery(folder).pictures == 0
     read_records(folder)
 
 
@@ -371,7 +381,7 @@ def test_tells_of_each_bad_file_and_goes_on(tmp_path: Path) -> None:
         "page.png": "it is an HTML page",
         "text.webp": "its bytes are not JPEG, PNG, WebP, GIF or AVIF",
     }
-    assert [item.get("t") for item in items(tmp_path)].count("broken") == 4
+    assert [item.get("state") for item in items(tmp_path)].count("broken") == 4
     assert told(tmp_path).keys() == {*problems, "pixels.png"}  # also when they are remembered
 
 
@@ -428,7 +438,7 @@ def test_any_file_name_becomes_a_link(tmp_path: Path) -> None:
     made = [name for name in names if os.name != "nt" or not set(name) & set('<>:"|?*')]
     for name in made:
         (tmp_path / name).write_bytes(picture())
-    assert write_gallery(tmp_path).pictures == len(made)
+    assert make_gallery(tmp_path).pictures == len(made)
     links = re.findall(r'<a href="([^"]+)"><img', page(tmp_path))
     assert len(links) == len(made)
     assert all(re.fullmatch(r"[\w.~%-]+", link) for link in links)
@@ -457,7 +467,7 @@ def test_refuses_what_is_no_directory(tmp_path: Path) -> None:
 
 def test_an_empty_directory_has_a_page(tmp_path: Path) -> None:
     """A directory without pictures gets a page that says so."""
-    assert write_gallery(tmp_path).pictures == 0
+    assert make_gallery(tmp_path).pictures == 0
     assert "There are no pictures in this directory yet." in page(tmp_path)
 
 
@@ -488,9 +498,9 @@ def test_two_thousand_pictures(tmp_path: Path) -> None:
         *(line(1, f"{prompt}{name[-8:-4]}", name, id=name, metadata={"sku": name[-8:-4]}) for name in names),
     )
     started = time.perf_counter()
-    assert write_gallery(tmp_path).thumbnails == 2000
+    assert make_gallery(tmp_path).thumbnails == 2000
     first = time.perf_counter() - started
-    assert write_gallery(tmp_path).thumbnails == 0
+    assert make_gallery(tmp_path).thumbnails == 0
     assert first < 60
     assert time.perf_counter() - started - first < 2
     assert (tmp_path / "index.html").stat().st_size < 1_500_000

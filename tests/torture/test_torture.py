@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ionos_openai import batch, create_client, generate_batch
-from ionos_openai.batch import drive
-from tests.batch.test_batch import VirtualClock
+from ionos_openai import create_client
+from tests.batch.test_batch import VirtualClock, batch_by
 from tests.tokens import make_token
 from tests.torture.kill import torment
 from tests.torture.service import FAULTS, Service
@@ -29,18 +28,16 @@ def test_killing_it_loses_and_tears_nothing() -> None:
     assert (tally.rounds, tally.problems) == (2, [])
 
 
-def test_every_prompt_ends_as_a_picture_or_a_recorded_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_prompt_ends_as_a_picture_or_a_recorded_error(tmp_path: Path) -> None:
     """With 429 storms, 5xx, cut connections, stalls and broken answers in every second answer."""
-    chance, virtual = random.Random(1), VirtualClock()
-    monkeypatch.setattr(batch, "system_clock", virtual)
-    monkeypatch.setattr(drive, "_wait", virtual.wait)
+    chance, clock = random.Random(1), VirtualClock()
     prompts = [f"prompt {number}" for number in range(40)]
     with Service() as service, create_client(api_key=make_token(), base_url=service.url, timeout=0.25) as client:
         service.fault = lambda number, prompt: chance.choice(FAULTS) if chance.random() < 0.5 else None
-        results = generate_batch(client, prompts, tmp_path, concurrency=8).run()
+        results = batch_by(clock, client, prompts, tmp_path, concurrency=8).run()
         assert sorted(result.request.prompt for result in results) == sorted(prompts)
         service.fault = lambda number, prompt: None
-        again = generate_batch(client, prompts, tmp_path, concurrency=8).run()
+        again = batch_by(clock, client, prompts, tmp_path, concurrency=8).run()
     assert len(again) == sum(result.error is not None for result in results)
     newest = {line["id"]: line for line in map(json.loads, (tmp_path / "manifest.jsonl").read_text().splitlines())}
     assert [line["status"] for line in newest.values()] == ["done"] * 40

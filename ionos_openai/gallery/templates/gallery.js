@@ -11,18 +11,18 @@
     const item = data.items[index];
     const opener = card.firstElementChild;
     const caption = opener.lastElementChild.textContent;
-    const name = item.f ?? decodeURIComponent(opener.getAttribute("href") || "");
+    const name = item.file ?? decodeURIComponent(opener.getAttribute("href") || "");
     const time = card.querySelector("time");
     return {
       ...item, card, index, opener, name, caption,
-      prompt: "p" in item ? null : caption,
-      state: item.t || "made",
-      model: shared(data.models, item.m) || "",
+      prompt: "promptless" in item ? null : caption,
+      state: item.state || "made",
+      model: shared(data.models, item.model) || "",
       date: time ? new Date(time.dateTime) : null,
       words: plain(`${caption}\n${name}`),
-      pixels: shared(data.pixels, item.z),
-      size: shared(data.sizes, item.s),
-      cost: shared(data.costs, item.c),
+      pixels: shared(data.pixels, item.pixels),
+      size: shared(data.sizes, item.size),
+      cost: shared(data.costs, item.cost),
     };
   });
   let shown = entries;
@@ -39,8 +39,8 @@
   offer($("model"), models.length > 1 ? models : [], (model) => model.split("/").pop());
   const present = Object.keys(states).filter((state) => entries.some((entry) => entry.state === state));
   offer($("state"), present.length > 1 ? present : [], (state) => states[state]);
-  offer($("column"), distinct(entries.flatMap((entry) => Object.keys(entry.k || {}))));
-  const valueOf = (entry, column) => (entry.k && Object.hasOwn(entry.k, column) ? entry.k[column] : undefined);
+  offer($("column"), distinct(entries.flatMap((entry) => Object.keys(entry.metadata || {}))));
+  const valueOf = (entry, column) => (entry.metadata && Object.hasOwn(entry.metadata, column) ? entry.metadata[column] : undefined);
   const offerValues = () => {
     const column = $("column").value;
     const values = entries.map((entry) => valueOf(entry, column)).filter((value) => value !== undefined);
@@ -111,30 +111,30 @@
   const apostrophe = /^Win/.test(navigator.platform) ? "''" : `'"'"'`;
   const quoted = (text) => (/^[\w./:=+-]+$/.test(text) ? text : `'${text.replaceAll("'", apostrophe)}'`);
   const command = (entry) => {
-    if (entry.prompt === null || entry.e) return null;
+    if (entry.prompt === null || entry.edited) return null;
     const parts = ["ionos-openai", "generate"];
     if (entry.model) parts.push("--model", quoted(entry.model));
     if (entry.size) parts.push("--size", quoted(entry.size));
     if ("seed" in entry) parts.push("--seed", entry.seed);
-    if (entry.b) parts.push("--sandbox");
+    if (entry.placeholder) parts.push("--sandbox");
     if (entry.prompt.startsWith("-")) parts.push("--");
     parts.push(quoted(entry.prompt));
     return parts.join(" ");
   };
   const remark = (entry) => {
     if (entry.prompt === null) return "The prompt was not recorded, neither in the picture nor in a manifest.";
-    if (entry.e) return "It was made out of other pictures, which are not recorded.";
-    if (entry.x) return "It was asked for with further parameters, which the command has no options for.";
+    if (entry.edited) return "It was made out of other pictures, which are not recorded.";
+    if (entry.extra) return "It was asked for with further parameters, which the command has no options for.";
     if (entry.state === "failed") return "";
-    return entry.b ? "A placeholder of the stand-in: the command draws the same one." : "A model seldom draws the same picture twice.";
+    return entry.placeholder ? "A placeholder of the stand-in: the command draws the same one." : "A model seldom draws the same picture twice.";
   };
 
   const rows = (entry) => {
     const date = entry.date && !Number.isNaN(+entry.date) ? entry.date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : null;
     return [
       ["State", entry.state === "made" ? null : states[entry.state]], ["Model", entry.model], ["Size", entry.pixels && `${entry.pixels} px`],
-      [entry.state === "failed" ? "Asked for" : entry.d ? "Saved" : "Made", date], ["Cost", entry.b && !entry.cost ? "none, a placeholder" : entry.cost],
-      ["File", entry.name], ["Seed", entry.seed], ["Credit", entry.r], ...Object.entries(entry.k || {}),
+      [entry.state === "failed" ? "Asked for" : entry.saved ? "Saved" : "Made", date], ["Cost", entry.placeholder && !entry.cost ? "none, a placeholder" : entry.cost],
+      ["File", entry.name], ["Seed", entry.seed], ["Credit", entry.credit], ...Object.entries(entry.metadata || {}),
     ].filter(([, value]) => value !== undefined && value !== null && value !== "");
   };
   const showFacts = (entry) => {
@@ -159,15 +159,15 @@
     const isPicture = href !== null && entry.state !== "broken";
     document.querySelector(".stage").classList.remove("full");
     image.hidden = !isPicture;
-    image.alt = entry.a || entry.caption;
+    image.alt = entry.alt || entry.caption;
     if (isPicture) image.src = href;
     else image.removeAttribute("src");
     $("viewer-none").hidden = isPicture;
-    $("viewer-none").textContent = isPicture ? "" : `No picture: ${entry.n || "unknown"}`;
+    $("viewer-none").textContent = isPicture ? "" : `No picture: ${entry.note || "unknown"}`;
     $("file").hidden = href === null;
     if (href !== null) $("file").href = href;
-    $("viewer-note").hidden = !(isPicture && entry.n);
-    $("viewer-note").textContent = entry.n || "";
+    $("viewer-note").hidden = !(isPicture && entry.note);
+    $("viewer-note").textContent = entry.note || "";
   };
   const show = (entry) => {
     current = entry;
@@ -207,7 +207,7 @@
 
   $("grid").addEventListener("click", (event) => {
     const card = event.target.closest("li");
-    const entry = entries.find((one) => one.card === card);
+    const entry = entries.find((entry) => entry.card === card);
     if (!entry || !event.target.closest("a, button") || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     open(entry);
@@ -274,7 +274,7 @@
   else update();
   try {
     const wanted = decodeURIComponent(location.hash.slice(1));
-    const entry = wanted && entries.find((one) => one.name === wanted);
+    const entry = wanted && entries.find((entry) => entry.name === wanted);
     if (entry) open(entry);
   } catch { /* no picture's name */ }
 })();

@@ -1,0 +1,203 @@
+"""What an earlier run has done of what is asked for now: decided here, for the estimate and for the run alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from ionos_openai.batch.request import ImageRequest, check, complete, digest, digest_prompt, identify
+from ionos_openai.batch.results import Estimate
+from ionos_openai.batch.spending import Spending
+from ionos_openai.batch.stored import FileState, describe, look
+from ionos_openai.client.pacing.rates import estimate_seconds
+from ionos_openai.errors import InvalidRequestError
+from ionos_openai.hub.prices import Money
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ionos_openai.batch.manifest import Manifest
+    from ionos_openai.batch.plan import Plan
+    from ionos_openai.batch.records import Record, StoredFile
+
+PromptState: TypeAlias = Literal["new", "failed", "chosen", FileState]
+"""Never tried; tried in vain, or recorded unreadably; to be made once more; or what became of its files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a prompt stands.
+
+    Attributes:
+        request: What is asked.
+        id: What it is known by.
+        state: What has become of it.
+        record: Its newest line; None where it has none.
+        is_left: Whether pictures are to be made.
+        kept: Those of its pictures that then need not be made again.
+    """
+
+    request: ImageRequest
+    id: str
+    state: PromptState
+    record: Record | None
+    is_left: bool
+    kept: tuple[StoredFile, ...] = ()
+
+    @property
+    def is_modified(self) -> bool:
+        """Whether somebody has changed a picture of it, now or before."""
+        return self.state == "modified" or (self.record is not None and self.record.status == "modified")
+
+    @property
+    def names(self) -> str:
+        """What a person knows its pictures by, without those that are kept; without any, its prompt."""
+        kept = {file.name for file in self.kept}
+        names = [name for name in (self.record.names if self.record else ()) if name not in kept]
+        return ", ".join(names) or repr(self.request.prompt[:60])
+
+
+class Earlier:
+    """The requests of this run, held against the manifest and the files.
+
+    Attributes:
+        unmatched: Names to be made once more that no request had so far.
+    """
+
+    def __init__(self, plan: Plan, manifest: Manifest) -> None:
+        """Have seen no request yet."""
+        redo = plan.resume.redo
+        self.unmatched = {redo} if isinstance(redo, str) else set(redo)
+        self._redo = frozenset(self.unmatched)
+        self._plan = plan
+        self._manifest = manifest
+        self._folder = str(plan.directory)
+        self._seen: dict[int, int] = {}  # numbers, which take half the memory of their texts
+
+    def occurrence(self, digest: str) -> int:
+        """Count a request; return whether it is the first, second, ... of equal ones."""
+        key = int(digest, 16)
+        self._seen[key] = number = self._seen.get(key, 0) + 1
+        return number
+
+    def judge(self, raw: str | ImageRequest, *, closely: bool) -> Standing | None:
+        """Count the next request, and tell how it stands.
+
+        Args:
+            raw: The request.
+            closely: Whether to look at its files, and at their bytes where the plan says so. The estimate takes
+                their word for it, unless missing ones are to be made again.
+
+        Returns:
+            None where nothing is to be made of it nor told.
+
+        Raises:
+            InvalidRequestError: It is to be made, and cannot work.
+        """
+        plan, resume = self._plan, self._plan.resume
+        request, mark = _marked(raw, plan)
+        occurrence = self.occurrence(mark)
+        place = self._manifest.place(mark, occurrence)
+        looks = closely or resume.missing == "remake"
+        if place is not None and place & 1 and not looks and not self._redo:
+            return None
+        record = None if place is None else self._manifest.read(place, mark, occurrence)
+        if record is None and resume.only_failed:
+            return None
+        state = self._state(record, looks=looks, verify=closely and resume.verify)
+        if state == "same" and not self._redo and record is not None and record.status != "modified":
+            return None
+        request = request or complete(raw, model=plan.model, size=plan.size)
+        return self._standing(request, identify(mark, occurrence), record, state)
+
+    def _state(self, record: Record | None, *, looks: bool, verify: bool) -> PromptState:
+        if record is None:
+            return "new"
+        files = record.files
+        if files is None or record.status == "failed":
+            return "failed"
+        return look(self._folder, files, verify=verify) if looks else "same"
+
+    def _standing(self, request: ImageRequest, id: str, record: Record | None, state: PromptState) -> Standing | None:
+        chosen = _chosen(request, record, self._redo)
+        if chosen:
+            self.unmatched -= chosen
+            state = "chosen"
+        is_left = state in ("new", "failed", "chosen", "damaged") or (
+            state == "missing" and self._plan.resume.missing == "remake"
+        )
+        kept: tuple[StoredFile, ...] = ()
+        if is_left:
+            check(request)
+            kept = () if state == "chosen" else self._there(record)[: request.n - 1]
+        return Standing(request=request, id=id, state=state, record=record, is_left=is_left, kept=kept)
+
+    def _there(self, record: Record | None) -> tuple[StoredFile, ...]:
+        """Return those of the recorded pictures that are neither missing nor damaged."""
+        verify = self._plan.resume.verify
+        files = (record.files if record is not None else None) or ()
+        return tuple(file for file in files if look(self._folder, [file], verify=verify) not in ("missing", "damaged"))
+
+    def renewed(self, standing: Standing, record: Record) -> dict[str, Any]:
+        """Return a line that says of a prompt's recorded pictures what they are now.
+
+        Raises:
+            ImageSaveError: One cannot be read.
+        """
+        files = [
+            describe(
+                self._plan.directory / file.name, format=file.format, width=file.width, height=file.height
+            )._asdict()
+            for file in record.files or ()
+        ]
+        status = "modified" if standing.is_modified else record.status
+        first = {"id": standing.id, "status": status, "files": files}
+        return first | {name: value for name, value in record.line.items() if name not in first}
+
+    def estimate(self, requests: Iterable[str | ImageRequest]) -> Estimate:
+        """Return what a list of requests will take; check those that are to be made.
+
+        Raises:
+            InvalidRequestError: A request of the list cannot work, or a price that is needed is not known.
+        """
+        spending = Spending(self._plan)
+        if not isinstance(requests, Sequence):
+            spending.check(ImageRequest(prompt="", model=self._plan.model))
+            return Estimate()
+        prompts, images, costs = 0, 0, dict[str | None, Decimal]()
+        for number, raw in enumerate(requests, 1):
+            try:
+                standing = self.judge(raw, closely=False)
+                if standing is None or not standing.is_left:
+                    continue
+                spending.check(standing.request)
+            except InvalidRequestError as error:
+                raise InvalidRequestError(f"Request {number} cannot work: {error}") from None
+            left = standing.request.n - len(standing.kept)
+            price = self._plan.price_of(standing.request)
+            currency = price.currency if price else None
+            costs[currency] = costs.get(currency, Decimal(0)) + (price.amount * left if price else 0)
+            prompts, images = prompts + 1, images + left
+        self._seen.clear()
+        currency, amount = next(iter(costs.items()), (None, Decimal(0)))
+        cost = Money(amount=amount, currency=currency) if currency is not None and len(costs) == 1 else None
+        seconds = None if self._plan.limits is None else estimate_seconds(images, self._plan.limits)
+        return Estimate(prompts=prompts, images=images, cost=cost, seconds=seconds)
+
+
+def _marked(raw: str | ImageRequest, plan: Plan) -> tuple[ImageRequest | None, str]:
+    """Return a request with its digest; None in place of the request for a bare prompt, which may need none."""
+    if isinstance(raw, str):
+        return None, digest_prompt(raw, model=plan.model, size=plan.size)
+    request = complete(raw, model=plan.model, size=plan.size)
+    return request, digest(request)
+
+
+def _chosen(request: ImageRequest, record: Record | None, redo: frozenset[str]) -> frozenset[str]:
+    """Return those of the names that mean this prompt: by its own name or its files', with or without extension."""
+    if record is None or not redo:
+        return frozenset()
+    names = {name for name in (request.name, *record.names) if name}
+    return redo & (names | {name.rpartition(".")[0] or name for name in names})

@@ -1,0 +1,140 @@
+"""How a batch is to be carried out: what the caller says, checked and put together with the client's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from ionos_openai.client.pacing.rates import Limits
+from ionos_openai.client.settings import IonosSettings
+from ionos_openai.errors import InvalidRequestError, IonosWarning
+from ionos_openai.errors.notices import warn_once
+from ionos_openai.files.names import choose_saving
+from ionos_openai.files.writing import check_directory
+from ionos_openai.hub.models import parse_size, resolve_model
+from ionos_openai.hub.prices import parse_ceiling, parse_prices, price_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection, Mapping
+    from decimal import Decimal
+
+    import openai
+
+    from ionos_openai.batch.request import ImageRequest
+    from ionos_openai.files.names import SavingSettings
+    from ionos_openai.hub.prices import Ceiling, Money
+
+Missing: TypeAlias = Literal["keep", "remake"]
+
+_UNPACED = (
+    "This client is not from create_client(), so nothing keeps its requests within the contract's limits: the batch "
+    "only waits after each 429. Make the client with ionos_openai.create_client()."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """What the caller says of the pictures; see `generate_batch` for the meaning, here as in the next two."""
+
+    model: str | None
+    size: str | None
+    prices: Mapping[str, str] | None
+    provenance: bool | None
+    prompt_in_metadata: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What the caller says of how much and how fast."""
+
+    concurrency: int
+    max_attempts: int
+    max_cost: Decimal | float | str | None
+    max_images: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """What the caller says of what an earlier run has done."""
+
+    missing: Missing
+    verify: bool
+    redo: Collection[str]
+    only_failed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How a batch is to be carried out: all that the caller says, with what it leaves to the settings filled in."""
+
+    directory: Path
+    saving: SavingSettings
+    model: str
+    size: str | None
+    bounds: Bounds
+    resume: Resume
+    ceiling: Ceiling | None = None
+    prices: Mapping[str, Money] = field(default_factory=dict)
+    limits: Limits | None = None
+
+    def price_of(self, request: ImageRequest) -> Money | None:
+        """Return what one picture of a request costs; None where that is not known."""
+        return price_of(request.model or "", self.prices)
+
+
+def make_plan(
+    client: openai.OpenAI | openai.AsyncOpenAI,
+    directory: str | os.PathLike[str],
+    pictures: Pictures,
+    bounds: Bounds,
+    resume: Resume,
+) -> Plan:
+    """Check the arguments, and last of all the directory, so that a call that cannot work leaves none behind.
+
+    Raises:
+        InvalidRequestError: An argument cannot work.
+        ImageSaveError: The directory cannot be written to.
+    """
+    _check(bounds, resume)
+    if pictures.size is not None:
+        parse_size(pictures.size)
+    settings = getattr(client, "ionos_settings", None)
+    limits: Limits | None = Limits()
+    if settings is None:
+        warn_once("batch-unpaced", _UNPACED, IonosWarning)
+        settings = IonosSettings()
+    else:
+        pacing = getattr(client, "ionos_pacing", None)  # none for a client that is not paced, such as the sandbox's
+        limits = None if pacing is None else pacing.limits
+    marks = {"provenance": pictures.provenance, "prompt_in_metadata": pictures.prompt_in_metadata}
+    plan = Plan(
+        directory=Path(directory),
+        saving=choose_saving(settings, **marks),
+        model=settings.image_model if pictures.model is None else resolve_model(pictures.model),
+        size=pictures.size,
+        bounds=bounds,
+        resume=resume,
+        ceiling=None if bounds.max_cost is None else parse_ceiling(bounds.max_cost),
+        prices=parse_prices(settings.prices if pictures.prices is None else pictures.prices),
+        limits=limits,
+    )
+    check_directory(directory)
+    return plan
+
+
+def _check(bounds: Bounds, resume: Resume) -> None:
+    _check_number("concurrency", bounds.concurrency, 1, 100)
+    _check_number("max_attempts", bounds.max_attempts, 1, 100)
+    if bounds.max_images is not None:
+        _check_number("max_images", bounds.max_images, 0, None)
+    if resume.missing not in get_args(Missing):
+        raise InvalidRequestError(f"missing={resume.missing!r} is not known: choose {' or '.join(get_args(Missing))}.")
+
+
+def _check_number(name: str, number: int, least: int, most: int | None) -> None:
+    is_number = isinstance(number, int) and not isinstance(number, bool)
+    if not is_number or number < least or (most is not None and number > most):
+        bound = f"from {least} to {most}" if most is not None else f"from {least}"
+        raise InvalidRequestError(f"{name}={number!r} must be a whole number {bound}.")

@@ -1,0 +1,454 @@
+"""The course of a batch: what is asked for next, and what follows from each answer.
+
+Nothing here sends anything or waits. `take` is called by one thread, `settle` by any; both are told the time by a
+clock, which is handed in. Times are in seconds.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from ionos_openai.batch import stored
+from ionos_openai.batch.earlier import Earlier
+from ionos_openai.batch.failure import describe_error, may_be_billed, meaning, pause_after_limit, pause_before_attempt
+from ionos_openai.batch.request import ImageRequest, describe_request, digest, identify, is_recordable
+from ionos_openai.batch.results import BatchEvent, BatchResult, EventKind, Progress
+from ionos_openai.batch.spending import Spending
+from ionos_openai.errors import ImageSaveError, InvalidRequestError, keep_partial_results, partial_results
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ionos_openai.batch.earlier import Standing
+    from ionos_openai.batch.manifest import Manifest
+    from ionos_openai.batch.plan import Plan
+    from ionos_openai.batch.records import StoredFile
+    from ionos_openai.hub.prices import Money
+    from ionos_openai.images.image import GeneratedImage
+
+log = logging.getLogger("ionos_openai")
+
+UnitState: TypeAlias = Literal["flying", "resting", "settled", "left"]
+"""On its way; to be asked for again; recorded, as a picture or a failure; not recorded, so the next run makes it."""
+
+_SKIPS_AT_ONCE = 500  # then whoever drives the run may look after other things
+_NO_MORE = object()
+_UNFINISHED = {
+    "type": "Unfinished",
+    "message": "The other pictures of this prompt are in work.",
+    "code": None,
+    "status": None,
+}
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Prompt:
+    """A prompt in work.
+
+    Attributes:
+        request: What is asked.
+        id: What it is known by.
+        began: When, by the batch's clock.
+        started: The same as a date, in ISO 8601.
+        fresh: How many of its pictures have not been asked for yet.
+        units: Those that have.
+        files: What the manifest says of its pictures, those of an earlier run first.
+        kept: How many of them are from an earlier run.
+    """
+
+    request: ImageRequest
+    id: str
+    began: float
+    started: str
+    fresh: int = 0
+    units: list[Unit] = field(default_factory=list)
+    files: list[StoredFile] = field(default_factory=list)
+    kept: int = 0
+    attempts: int = 0
+    error: Exception | None = None
+    sandbox: bool = False
+
+    def is_last(self, unit: Unit) -> bool:
+        """Tell whether the prompt is finished when this unit is settled."""
+        return not self.fresh and all(other is unit or other.state == "settled" for other in self.units)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Unit:
+    """One picture of a prompt: one request, how often it has failed, and where it is; only the schedule moves it."""
+
+    prompt: Prompt
+    tries: int = 0
+    state: UnitState = "left"
+
+    @property
+    def request(self) -> ImageRequest:
+        """What is asked."""
+        return self.prompt.request
+
+
+class Schedule:
+    """What is to be done in a batch, and what has been.
+
+    Attributes:
+        plan: How it is carried out.
+        estimate: What it will take, as it was at the beginning.
+        ending: Whether nothing new is begun any more; may be set by anybody, a signal handler too.
+        over: Whether at the last `take` nothing was left to be asked for, nor on its way.
+        fatal: What ended it; None where nothing did.
+    """
+
+    def __init__(
+        self,
+        requests: Iterable[str | ImageRequest],
+        plan: Plan,
+        manifest: Manifest,
+        clock: Callable[[], float],
+    ) -> None:
+        """Check what can be checked and counted: the requests where they are a list.
+
+        Raises:
+            InvalidRequestError: A request of a list cannot work, or its price is needed and not known.
+        """
+        self.plan = plan
+        self.ending = self.over = False
+        self.fatal: BaseException | None = None
+        self._manifest = manifest
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._total = len(requests) if isinstance(requests, Sequence) else None
+        self._earlier = Earlier(plan, manifest)
+        self.estimate = self._earlier.estimate(requests)
+        self._source = iter(requests)
+        self._current: Prompt | None = None
+        self._flying: set[Unit] = set()
+        self._resting: list[tuple[float, int, Unit]] = []
+        self._order = itertools.count()
+        self._paused_until = 0.0
+        self._spending = Spending(plan)
+        self._done: deque[BatchResult] = deque()
+        self._events: deque[BatchEvent] = deque()
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def flying(self) -> int:
+        """How many units were taken and are not settled."""
+        return len(self._flying)
+
+    def _move(self, unit: Unit, state: UnitState) -> None:
+        """Give a unit another state; nothing else does. What is told of it must be there before."""
+        with self._lock:
+            unit.state = state
+            if state == "flying":
+                self._spending.reserve(unit.request)
+                self._flying.add(unit)
+            else:
+                self._flying.discard(unit)
+
+    def take(self) -> Unit | float | None:
+        """Return what to ask for now, the seconds until there is something, or None.
+
+        None means: ask again when a unit is settled, unless it is `over`.
+        """
+        is_idle = not self.flying
+        found = self._find(self._clock())
+        self.over = is_idle and found is None
+        return found
+
+    def _find(self, now: float) -> Unit | float | None:
+        with self._lock:
+            if self.ending:
+                return None
+            if self._resting and (now < self._paused_until or self._resting[0][0] <= now):
+                return self._take_again(now)
+        # Outside of the lock: the requests may come from anywhere, and take their time.
+        if self._current is None:
+            found = self._next_prompt(now)
+            if isinstance(found, float):
+                return found
+            self._current = found
+        with self._lock:
+            return self._take_fresh(now)
+
+    def _take_again(self, now: float) -> Unit | float | None:
+        if now < self._paused_until:
+            return self._paused_until - now
+        if not self._afford_or_end(self._resting[0][2].request):
+            return None
+        unit = heapq.heappop(self._resting)[2]
+        self._move(unit, "flying")
+        return unit
+
+    def _take_fresh(self, now: float) -> Unit | float | None:
+        prompt = self._current
+        if prompt is None:
+            return max(0.0, self._resting[0][0] - now) if self._resting else None
+        if not self._afford_or_end(prompt.request):
+            return None
+        unit = Unit(prompt=prompt)
+        prompt.units.append(unit)
+        prompt.fresh -= 1
+        if not prompt.fresh:
+            self._current = None
+        self._move(unit, "flying")
+        return unit
+
+    def _afford_or_end(self, request: ImageRequest) -> bool:
+        """End where one more picture is beyond the limits and nothing can change that; return whether it is within."""
+        reached = self._spending.reached(request)
+        if reached is not None and not self.flying:
+            self.ending = True
+            why = f"{reached} is reached; what is left is made by the next run."
+            self._note("end", why)
+            log.warning("%s", why)
+        return reached is None
+
+    def _next_prompt(self, now: float) -> Prompt | float | None:
+        """Return the next prompt that is to be made, 0.0 where none was found yet, None where there is none."""
+        for _ in range(_SKIPS_AT_ONCE):
+            raw: Any = next(self._source, _NO_MORE)
+            if raw is _NO_MORE:
+                self._tell_unmatched()
+                return None
+            try:
+                standing = self._earlier.judge(raw, closely=True)
+                if standing is not None and standing.is_left:
+                    self._spending.check(standing.request)
+                    return self._begin(standing, now)
+            except InvalidRequestError as error:
+                self._refuse(raw, error)
+                continue
+            self._counts["skipped"] += 1
+            if standing is not None:
+                self._tell_kept(standing)
+        return 0.0
+
+    def _begin(self, standing: Standing, now: float) -> Prompt:
+        if standing.state in ("damaged", "missing"):
+            self._tell(standing.state, f"{standing.names} is {standing.state}: it is made again.", standing.request)
+        kept = list(standing.kept)
+        left = standing.request.n - len(kept)
+        return Prompt(
+            request=standing.request,
+            id=standing.id,
+            began=now,
+            started=_date(),
+            fresh=left,
+            files=kept,
+            kept=len(kept),
+        )
+
+    def _tell_kept(self, standing: Standing) -> None:
+        """Record and tell what became of the pictures of a prompt that is done."""
+        if standing.record is not None and standing.state in ("modified", "touched"):
+            line = self._earlier.renewed(standing, standing.record)
+            with self._lock:
+                self._manifest.append(line, sync=False)
+        if standing.state == "missing":
+            self._counts["missing"] += 1
+            self._tell("missing", f"{standing.names} is not there any more: not made again.", standing.request)
+        elif standing.is_modified:
+            self._counts["modified"] += 1
+            self._tell("modified", f"{standing.names} was changed by somebody: kept.", standing.request)
+
+    def _tell_unmatched(self) -> None:
+        unmatched = self._earlier.unmatched
+        if unmatched:
+            names = ", ".join(sorted(unmatched))
+            unmatched.clear()
+            log.warning("Nothing to make again is called %s. Use the names of the files or the requests.", names)
+
+    def _refuse(self, raw: object, error: InvalidRequestError) -> None:
+        """Record a request that cannot work; nothing was sent for it."""
+        request = raw if isinstance(raw, ImageRequest) else ImageRequest(prompt=str(raw)[:200])
+        if not is_recordable(request):
+            request = ImageRequest(prompt=str(request.prompt))
+        mark = digest(request)
+        identifier = identify(mark, self._earlier.occurrence(mark))
+        with self._lock:
+            self._finish(Prompt(request=request, id=identifier, began=self._clock(), started=_date(), error=error))
+
+    def settle(self, unit: Unit, made: GeneratedImage | BaseException) -> None:
+        """Take what came of a unit: save and record the picture, or decide what follows from the error."""
+        try:
+            if isinstance(made, BaseException):
+                self._fail(unit, made)
+            else:
+                self._succeed(unit, made)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run and is raised there
+            self._die(error)
+        finally:
+            if unit.state == "flying":
+                self._move(unit, "left")
+
+    def abandon(self, unit: Unit) -> None:
+        """Note that a unit was given up; the next run makes it."""
+        with self._lock:
+            self._spending.release(unit.request)
+            self._move(unit, "left")
+
+    def _succeed(self, unit: Unit, image: GeneratedImage) -> None:
+        prompt = unit.prompt
+        try:
+            file = stored.save(image, self.plan.directory, name=prompt.request.name, saving=self.plan.saving)
+        except Exception as error:
+            keep_partial_results(error, [image])
+            raise
+        with self._lock:
+            self._count_attempt(prompt)
+            self._counts["images"] += 1
+            if not image.sandbox:
+                self._spending.add(prompt.request)
+            prompt.files.append(file)
+            prompt.sandbox = prompt.sandbox or image.sandbox
+            try:
+                self._record(unit)
+            except ImageSaveError as error:
+                error.paths = self._paths(prompt)
+                raise
+
+    def _record(self, unit: Unit) -> None:
+        if unit.prompt.is_last(unit):
+            self._finish(unit.prompt)
+        else:
+            self._manifest.append(self._line(unit.prompt, "failed", _UNFINISHED))
+        self._move(unit, "settled")
+
+    def _fail(self, unit: Unit, error: BaseException) -> None:
+        what = meaning(error)
+        with self._lock:
+            if not may_be_billed(error):
+                self._spending.release(unit.request)
+            if what == "end":
+                self._die(error)
+            elif what == "wait":
+                self._wait(unit, error)
+            elif what == "retry" and unit.tries + 1 < self.plan.bounds.max_attempts:
+                self._retry(unit, error)
+            elif what != "left":
+                self._give_up(unit, error)
+
+    def _wait(self, unit: Unit, error: BaseException) -> None:
+        pause = pause_after_limit(error)
+        due = self._clock() + pause
+        self._counts["limited"] += 1
+        if due > self._paused_until:
+            self._paused_until = due
+            self._note("waiting", f"The service's limit is reached: waiting {pause:.0f} s, as it asks.")
+        self._put_back(unit, due)
+
+    def _retry(self, unit: Unit, error: BaseException) -> None:
+        unit.tries += 1
+        self._count_attempt(unit.prompt)
+        pause = pause_before_attempt(error, unit.tries)
+        why = describe_error(error)["message"]
+        self._note("retrying", f"Attempt {unit.tries} failed, the next one is in {pause:.0f} s: {why}", unit.request)
+        self._put_back(unit, self._clock() + pause)
+
+    def _put_back(self, unit: Unit, due: float) -> None:
+        heapq.heappush(self._resting, (due, next(self._order), unit))
+        self._move(unit, "resting")
+
+    def _give_up(self, unit: Unit, error: BaseException) -> None:
+        prompt = unit.prompt
+        self._count_attempt(prompt)
+        prompt.error = prompt.error or (error if isinstance(error, Exception) else None)
+        prompt.fresh = 0
+        if self._current is prompt:
+            self._current = None
+        if prompt.is_last(unit):
+            self._finish(prompt)
+        self._move(unit, "settled")
+
+    def _finish(self, prompt: Prompt) -> None:
+        status: Literal["done", "failed"] = "done" if prompt.error is None else "failed"
+        error = None if prompt.error is None else describe_error(prompt.error)
+        self._manifest.append(self._line(prompt, status, error))
+        self._counts[status] += 1
+        result = BatchResult(
+            request=prompt.request,
+            paths=tuple(self._paths(prompt)),
+            error=prompt.error,
+            attempts=prompt.attempts,
+            seconds=self._clock() - prompt.began,
+            cost=self._cost_of(prompt),
+            sandbox=prompt.sandbox,
+            id=prompt.id,
+        )
+        self._done.append(result)
+        message = str(error["message"]) if error else ", ".join(file.name for file in prompt.files)
+        self._events.append(BatchEvent(kind=status, message=message, request=prompt.request, result=result))
+
+    def _line(self, prompt: Prompt, status: str, error: Mapping[str, object] | None) -> dict[str, Any]:
+        cost = self._cost_of(prompt)
+        return {
+            "id": prompt.id,
+            "status": status,
+            "files": [file._asdict() for file in prompt.files],
+            "request": describe_request(prompt.request),
+            "metadata": dict(prompt.request.metadata),
+            "error": error,
+            "attempts": prompt.attempts,
+            "started": prompt.started,
+            "seconds": round(self._clock() - prompt.began, 3),
+            "cost": None if cost is None else {"amount": f"{cost.amount:f}", "currency": cost.currency},
+            "sandbox": prompt.sandbox,
+        }
+
+    def _paths(self, prompt: Prompt) -> list[Path]:
+        return [self.plan.directory / file.name for file in prompt.files]
+
+    def _cost_of(self, prompt: Prompt) -> Money | None:
+        price = None if prompt.sandbox else self.plan.price_of(prompt.request)
+        return None if price is None else price.times(len(prompt.files) - prompt.kept)
+
+    def _count_attempt(self, prompt: Prompt) -> None:
+        prompt.attempts += 1
+        self._counts["attempts"] += 1
+
+    def _die(self, error: BaseException) -> None:
+        with self._lock:
+            self.ending = True
+            if self.fatal is None:
+                self.fatal = error
+            elif self.fatal is not error:
+                keep_partial_results(self.fatal, [*partial_results(self.fatal), *partial_results(error)])
+
+    def pop_result(self) -> BatchResult | None:
+        """Return the next finished result, or None."""
+        return self._done.popleft() if self._done else None
+
+    def pop_events(self) -> list[BatchEvent]:
+        """Return what happened since the last call, oldest first."""
+        return [self._events.popleft() for _ in range(len(self._events))]
+
+    def note_estimate(self) -> None:
+        """Log the estimate, before anything is sent."""
+        log.info("Batch into %s: %s.", self.plan.directory, self.estimate)
+        self._note("estimate", f"{self.estimate}.")
+
+    def _tell(self, kind: EventKind, message: str, request: ImageRequest) -> None:
+        log.info("%s", message)
+        self._note(kind, message, request)
+
+    def _note(self, kind: EventKind, message: str, request: ImageRequest | None = None) -> None:
+        self._events.append(BatchEvent(kind=kind, message=message, request=request))
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come."""
+        numbers = {"in_flight": self.flying, "retrying": len(self._resting), **self._counts}
+        return Progress(total=self._total, cost=self._spending.cost, **numbers)
+
+
+def _date() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

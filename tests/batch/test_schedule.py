@@ -1,0 +1,114 @@
+"""The course of a batch without a client: what a unit's state says, when a run is over, and what a line says."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import openai
+import pytest
+from PIL import Image
+
+from ionos_openai.batch.manifest import Manifest
+from ionos_openai.batch.plan import Bounds, Plan, Resume
+from ionos_openai.batch.records import Record, read_line
+from ionos_openai.batch.request import ImageRequest
+from ionos_openai.batch.schedule import Schedule, Unit
+from ionos_openai.files.names import SavingSettings
+from ionos_openai.images import GeneratedImage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MODEL = "black-forest-labs/FLUX.1-schnell"
+
+
+def image() -> GeneratedImage:
+    """Return a picture."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG")
+    return GeneratedImage(data=buffer.getvalue(), format="JPEG", width=8, height=8, prompt="a")
+
+
+@pytest.fixture
+def now() -> list[float]:
+    """The time, which only the test changes."""
+    return [100.0]
+
+
+@pytest.fixture
+def schedule(tmp_path: Path, now: list[float]) -> Iterator[Schedule]:
+    """The schedule of a prompt with two pictures."""
+    plan = Plan(
+        directory=tmp_path,
+        saving=SavingSettings(file_names="prompt", provenance=False, prompt_in_metadata=False),
+        model=MODEL,
+        size=None,
+        bounds=Bounds(concurrency=2, max_attempts=2, max_cost=None, max_images=None),
+        resume=Resume(missing="keep", verify=False, redo=(), only_failed=False),
+    )
+    manifest = Manifest(tmp_path)
+    yield Schedule([ImageRequest(prompt="a", n=2)], plan, manifest, lambda: now[0])
+    manifest.close()
+
+
+def take(schedule: Schedule) -> Unit:
+    """Take a unit, which must be there."""
+    unit = schedule.take()
+    assert isinstance(unit, Unit)
+    return unit
+
+
+def test_it_is_over_only_after_all_that_was_taken_is_settled(schedule: Schedule) -> None:
+    """What comes back between the last question and the answer is neither lost nor left."""
+    first, second = take(schedule), take(schedule)
+    assert (schedule.take(), schedule.over, schedule.flying) == (None, False, 2)
+    schedule.settle(first, image())
+    schedule.settle(second, image())
+    assert not schedule.over
+    assert (schedule.take(), schedule.over, schedule.flying) == (None, True, 0)
+    result = schedule.pop_result()
+    assert result is not None
+    assert [path.name for path in result.paths] == ["a.jpg", "a-2.jpg"]
+
+
+def test_a_unit_says_what_became_of_it(schedule: Schedule, now: list[float]) -> None:
+    """On its way, resting until its time has come, settled; and left where the run ends or nobody wants it."""
+    first, second = take(schedule), take(schedule)
+    assert (first.state, second.state) == ("flying", "flying")
+    schedule.settle(first, openai.APIConnectionError(request=None))  # type: ignore[arg-type]
+    assert (first.state, schedule.progress.retrying, schedule.take()) == ("resting", 1, 1.0)
+    now[0] += 1
+    assert take(schedule) is first
+    schedule.settle(first, image())
+    schedule.abandon(second)
+    assert (first.state, second.state, schedule.progress.in_flight) == ("settled", "left", 0)
+    assert schedule.pop_result() is None
+
+
+@pytest.mark.parametrize("broken", [None, 5, "x", [1], {"amount": "much"}])
+@pytest.mark.parametrize("field", ["request", "metadata", "error", "started", "cost", "sandbox", "status"])
+def test_a_line_with_a_broken_field_is_read_without_it(field: str, broken: Any) -> None:
+    """Nothing raises, and what is said has the type that is promised."""
+    record = Record({"id": "a", "files": [{"name": "a.jpg"}], field: broken})
+    assert record.names == ("a.jpg",)
+    assert record.files is None
+    assert (record.prompt, record.model, record.size, record.seed, record.cost) == (None,) * 5
+    assert (record.has_extra, record.sandbox) == (False, False)
+    assert isinstance(record.status, str)
+    assert record.error is None or isinstance(record.error, str)
+    assert isinstance(record.metadata, dict)
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b"[]", b'{"id": 1}', b'{"id": "a", "files": 5}', b"\xff", b"[" * 9000])
+def test_a_damaged_line_says_nothing(line: bytes) -> None:
+    """It is none of ours."""
+    assert read_line(line) is None
+
+
+def test_half_a_surrogate_pair_is_read() -> None:
+    """As such a line is written."""
+    record = read_line(b'{"id": "a", "request": {"prompt": "\\ud800"}}')
+    assert record is not None
+    assert record.prompt == "\ud800"
