@@ -207,7 +207,7 @@ def _model_hint(model: str | None, *, unexplained: bool) -> str:
     known = find_model(model) if model else None
     if known is not None and not (unexplained or known.retired):
         return ""
-    offered = [one.id for one in CATALOGUE if not one.retired]
+    offered = [offer.id for offer in CATALOGUE if not offer.retired]
     meant = suggest_model(model) if model and known is None else None
     return (
         f" The service may not offer the model {mask_secrets(model)!r}." if model else ""

@@ -1,7 +1,7 @@
 """Who is next: the queue of this process before one bucket, first come, first served.
 
 Only the first in the queue has a unit of the shared bucket: processes take turns, and one that is killed has spent a
-single unit. Nothing in here waits; the threads' and the event loops' ways to wait are in `pacing`.
+single unit. Nothing in here waits; the threads' and the event loops' ways to wait are in `turns`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ionos_openai")
 
-_WORTH_TELLING = 5.0
+_WORTH_TELLING = 5.0  # Seconds
 _told = False
+
+
+def reset() -> None:
+    """Have the next long wait be the first of this process again."""
+    global _told  # noqa: PLW0603 - once a process is what the warning promises
+    _told = False
 
 
 class Signal(Protocol):
@@ -35,11 +41,11 @@ class Signal(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """One attempt's place in a lane.
+    """One attempt's place in a queue.
 
     Attributes:
         ticket: When its call came: the smaller, the earlier.
-        give_up: Until when it may wait, on the lane's clock.
+        give_up: Until when it may wait, on the queue's clock.
         max_wait: What the user set as the bound, for messages; None where there is none.
         signal: Set once it is the first.
         told: Whether its wait was logged.
@@ -52,7 +58,7 @@ class Turn:
     told: bool = False
 
 
-class Lane:
+class Queue:
     """The queue before one bucket; safe to use from several threads."""
 
     def __init__(self, bucket: Bucket, ledger: Ledger, clock: Callable[[], float]) -> None:
@@ -74,7 +80,7 @@ class Lane:
         """
         with self._lock:
             if self._turns:
-                place = bisect.bisect_right(self._turns, turn.ticket, lo=1, key=lambda one: one.ticket)
+                place = bisect.bisect_right(self._turns, turn.ticket, lo=1, key=lambda waiting: waiting.ticket)
                 self._check(turn, self._expected(place))
                 self._turns.insert(place, turn)
             else:
