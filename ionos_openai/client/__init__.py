@@ -60,11 +60,11 @@ def create_client(
             know, with a `CompatibilityWarning`; "strict" refuses it; "off" sends what the SDK sends.
         pace: Whether each attempt waits for its turn in the contract's limits, and after a 429 for another one; by
             default where the service's host is one of ionos.com. So a server on this machine or elsewhere, and the
-            stand-in, are not paced unless True is given (for the stand-in: here; else also in the settings). False
+            sandbox, are not paced unless True is given (for the sandbox: here; else also in the settings). False
             gives the plain SDK's behaviour.
         max_wait: Seconds that a call may spend waiting for the limits and between its attempts; by default as long
             as needed. Where it would be longer, `BudgetExceededError` is raised at once.
-        sandbox: True, or a `Sandbox`: the in-process stand-in answers. No token, no socket; the pictures are
+        sandbox: True, or a `Sandbox`, a stand-in for the service: it answers. No token, no socket; the pictures are
             placeholders that say so.
 
     Returns:

@@ -58,20 +58,20 @@ def construct(
     settings = _with(settings or IonosSettings(), max_retries=max_retries, compat=compat, pace=pace, max_wait=max_wait)
     if ca_bundle and http_client is not None:
         raise ConfigurationError("ca_bundle= and http_client= exclude each other: give your own client verify=.")
-    stand_in = _choose_sandbox(settings, wanted=sandbox, api_key=api_key)
+    chosen = _choose_sandbox(settings, wanted=sandbox, api_key=api_key)
     url = _find_address(settings, base_url)
-    if stand_in is None:
+    if chosen is None:
         token = find_token(settings, api_key)
         _check_trusted(settings, url, token, named_in_code=base_url is not None)
     elif http_client is not None:
         raise ConfigurationError("sandbox= and http_client= exclude each other: the stand-in is asked in process.")
     else:
         token = SANDBOX_TOKEN if api_key is None else as_text(api_key)
-    pacing = _pacing(settings, url, wanted=pace, in_process=stand_in is not None)
+    pacing = _pacing(settings, url, wanted=pace, in_process=chosen is not None)
     timeout = settings.timeout if isinstance(timeout, openai.NotGiven) and settings.timeout else timeout
 
     def make() -> IonosClient:
-        own = http_client or _own_http_client(stand_in, ca_bundle or settings.ca_bundle, kind)
+        own = http_client or _own_http_client(chosen, ca_bundle or settings.ca_bundle, kind)
         return kind(
             api_key=token,
             base_url=url,
@@ -88,12 +88,12 @@ def construct(
 
 
 def _own_http_client(
-    stand_in: Sandbox | None, ca_bundle: str | os.PathLike[str] | None, kind: type[openai.OpenAI | openai.AsyncOpenAI]
+    sandbox: Sandbox | None, ca_bundle: str | os.PathLike[str] | None, kind: type[openai.OpenAI | openai.AsyncOpenAI]
 ) -> httpx.Client | httpx.AsyncClient | None:
-    """Return an HTTP client that asks the stand-in or trusts the bundle; None where the SDK's own will do."""
+    """Return an HTTP client that asks the sandbox or trusts the bundle; None where the SDK's own will do."""
     in_loop = issubclass(kind, openai.AsyncOpenAI)
-    if stand_in is not None:
-        return (answering_async_client if in_loop else answering_client)(asking(stand_in))
+    if sandbox is not None:
+        return (answering_async_client if in_loop else answering_client)(asking(sandbox))
     if ca_bundle is None:
         return None
     return (openai.DefaultAsyncHttpxClient if in_loop else openai.DefaultHttpxClient)(
@@ -134,8 +134,13 @@ def _blame(error: Exception) -> str:
 def _find_address(settings: IonosSettings, base_url: str | httpx.URL | None) -> str:
     origin = "base_url=" if base_url is not None else str(settings.origin("base_url") or "base_url")
     url = normalise_base_url(str(settings.base_url if base_url is None else base_url), origin=origin)
-    _check_readable(url, origin)
-    return url
+    try:
+        http_library().URL(url)  # which cannot read, for one, a host that is no valid international name
+    except (http_library().InvalidURL, ValueError):
+        problem = f"{origin} is not a URL that the HTTP library can read: check the host's name."
+    else:
+        return url
+    raise ConfigurationError(problem)
 
 
 def _check_trusted(
@@ -202,17 +207,6 @@ def _choose_sandbox(settings: IonosSettings, *, wanted: bool | Sandbox | None, a
     from ionos_openai.sandbox import Sandbox
 
     return Sandbox() if wanted is True else wanted
-
-
-def _check_readable(url: str, origin: str) -> None:
-    """Refuse a URL that the HTTP library itself cannot read, such as one whose host is no valid international name."""
-    try:
-        http_library().URL(url)
-    except (http_library().InvalidURL, ValueError):
-        problem = f"{origin} is not a URL that the HTTP library can read: check the host's name."
-    else:
-        return
-    raise ConfigurationError(problem)
 
 
 def trust_also(bundle: Path) -> ssl.SSLContext:

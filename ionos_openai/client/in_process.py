@@ -33,7 +33,7 @@ def answering_async_client(answer: Callable[[httpx.Request], httpx.Response]) ->
 
 
 def _travel(reply: SandboxResponse, request: httpx.Request) -> None:
-    """Let an answer of the in-process stand-in come as slowly as it is to, or break as it would on a connection.
+    """Let an answer of the sandbox in this process come as slowly as it is to, or break as it would on a connection.
 
     What would end in the client's timeout ends so at once.
 

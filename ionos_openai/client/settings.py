@@ -155,7 +155,7 @@ class IonosSettings(BaseSettings):
         max_retries: How often the SDK tries again after 408, 409, 5xx and broken connections. A picture whose
             answer was lost may have been billed.
         ca_bundle: A PEM file with a private CA's certificates, trusted beside the usual ones.
-        sandbox: Whether the in-process stand-in answers instead of the service.
+        sandbox: Whether the sandbox, in this process, answers instead of the service.
         file_names: Whether file names are made of the "prompt" or of its "digest".
         provenance: Whether the metadata of saved pictures says how they were made.
         prompt_in_metadata: Whether it has the prompt too, which may be confidential.
@@ -205,17 +205,12 @@ class IonosSettings(BaseSettings):
     _refused: tuple[str, ...] = PrivateAttr(default=())
     _env_path: Path | None = PrivateAttr(default=None)
 
-    def __init__(
-        self,
-        *,
-        env_file: str | os.PathLike[str] | None = ".env",
-        **values: Unpack[SettingValues],
-    ) -> None:
+    def __init__(self, *, env_file: str | os.PathLike[str] | None = ".env", **values: Unpack[SettingValues]) -> None:
         """Take `values` first, then the environment, then `env_file` (None: no file)."""
         given: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
         env_path = None if env_file is None else _absolute(Path(env_file))
         found, origins, refused = _look_around(env_path)
-        if {"api_key", "api_key_file"} & given.keys():
+        if _TOKEN_SETTINGS & given.keys():
             found = {name: value for name, value in found.items() if name not in _TOKEN_SETTINGS}
         merged = found | given
         origins |= {name: Origin(place="code", variable=name) for name in given}
@@ -284,20 +279,15 @@ class TokenFile:
         except (OSError, UnicodeDecodeError) as error:
             problem = getattr(error, "strerror", None) or "not UTF-8 text"
         # Explained out here, so that the file's bytes in a UnicodeDecodeError do not travel along as its context.
-        if problem:
-            self._explain(problem)
+        if problem and not self._token:
+            raise ConfigurationError(
+                f"The token file {self.path} cannot be read ({problem}). Mend IONOS_API_TOKEN_FILE or api_key_file=."
+            )
+        if problem:  # While a secret is being swapped, the file may be gone for a moment: the one from before holds.
+            log.warning("The token file %s cannot be read (%s): the token read before is used.", self.path, problem)
         if not self._token:
             raise ConfigurationError(f"The token file {self.path} is empty: write the IONOS token into it.")
         return self._token
-
-    def _explain(self, reason: str) -> None:
-        # While a secret is being swapped, the file may be gone for a moment: the token from before still holds.
-        if self._token:
-            log.warning("The token file %s cannot be read (%s): the token read before is used.", self.path, reason)
-            return
-        raise ConfigurationError(
-            f"The token file {self.path} cannot be read ({reason}). Mend IONOS_API_TOKEN_FILE or api_key_file=."
-        )
 
     def __repr__(self) -> str:
         """Return the path, never the token."""

@@ -34,6 +34,7 @@ from ionos_openai.hub.credentials import read_token
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    import anyio
     import httpx2 as httpx
     from pydantic import SecretStr
 
@@ -165,17 +166,21 @@ class WithdrawnError(Exception):
 
 
 @contextlib.contextmanager
-def while_wanted(is_wanted: Callable[[], bool]) -> Iterator[None]:
+def _holding(variable: contextvars.ContextVar[Answer], value: Answer) -> Iterator[None]:
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
+def while_wanted(is_wanted: Callable[[], bool]) -> contextlib.AbstractContextManager[None]:
     """Let calls in the block give up waiting for their turn soon after `is_wanted` says no.
 
     Raises:
         WithdrawnError: A call gave up.
     """
-    token = _wanted.set(is_wanted)
-    try:
-        yield
-    finally:
-        _wanted.reset(token)
+    return _holding(_wanted, is_wanted)
 
 
 class PacedCall:
@@ -210,8 +215,9 @@ class PacedCall:
         """
         with self._giving_back() as passed:
             for queue in self.contract.queues(images=self.images, in_loop=False):
-                with self._turn(queue, threading.Event()) as turn:
-                    if not _wait_for(turn.signal, self.left + _PATIENCE):  # type: ignore[arg-type]  # made above
+                signal = threading.Event()
+                with self._turn(queue, signal) as turn:
+                    if not _wait_for(signal, self.left + _PATIENCE):
                         raise queue.too_late(turn)
                     while True:
                         if seconds := self._still_wanted(queue.pause(turn)):
@@ -260,9 +266,9 @@ class PacedCall:
             raise
 
     @contextlib.contextmanager
-    def _turn(self, queue: Queue, signal: object) -> Iterator[Turn]:
+    def _turn(self, queue: Queue, signal: threading.Event | anyio.Event) -> Iterator[Turn]:
         began = self.contract.clock()
-        turn = Turn(ticket=self.ticket, give_up=began + self.left, max_wait=self._max_wait, signal=signal)  # type: ignore[arg-type]  # both kinds have set()
+        turn = Turn(ticket=self.ticket, give_up=began + self.left, max_wait=self._max_wait, signal=signal)
         queue.enter(turn)
         try:
             yield turn
@@ -279,11 +285,7 @@ class PacedCall:
             BudgetExceededError: It is longer than what is left of `max_wait`.
         """
         if seconds > self.left:
-            raise BudgetExceededError(
-                f"The attempt failed, and the next would be in {seconds:.1f} s, later than max_wait={self._max_wait:g} "
-                "s allows. Try again then, or raise max_wait= or IONOS_MAX_WAIT.",
-                retry_after=seconds,
-            )
+            raise self._exceeded(f"The attempt failed, and the next would be in {seconds:.1f} s, later", seconds)
         self.left -= seconds
 
     def set_back(self, error: openai.RateLimitError) -> float:
@@ -307,11 +309,13 @@ class PacedCall:
         if self._max_retries == 0:
             raise error
         if seconds > self.left:
-            raise BudgetExceededError(
-                f"The service answered 429 and asks to wait {seconds:.1f} s, longer than max_wait={self._max_wait:g} s "
-                "allows. Try again then, or raise max_wait= or IONOS_MAX_WAIT.",
-                retry_after=seconds,
+            raise self._exceeded(
+                f"The service answered 429 and asks to wait {seconds:.1f} s, longer", seconds
             ) from error
+
+    def _exceeded(self, what: str, seconds: float) -> BudgetExceededError:
+        remedy = "Try again then, or raise max_wait= or IONOS_MAX_WAIT."
+        return BudgetExceededError(f"{what} than max_wait={self._max_wait:g} s allows. {remedy}", retry_after=seconds)
 
     async def without_blocking(self, question: Callable[[], Answer]) -> Answer:
         """Return what `question`, which asks the ledger, returns; from a thread where that may take long."""
@@ -337,8 +341,8 @@ def current_call() -> PacedCall | None:
 
 
 def repeat(call: PacedCall | None, attempt: Callable[[], Answer]) -> Answer:
-    """Make `attempt` until no 429 comes; without a call just once."""
-    with _as_current(call):
+    """Make `attempt` until no 429 comes; without a call just once, hidden from a client that waits for its answer."""
+    with _holding(_current, call):
         while True:
             try:
                 return attempt()
@@ -350,7 +354,7 @@ def repeat(call: PacedCall | None, attempt: Callable[[], Answer]) -> Answer:
 
 async def arepeat(call: PacedCall | None, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
     """Do what `repeat` does, in an event loop."""
-    with _as_current(call):
+    with _holding(_current, call):
         while True:
             try:
                 return await attempt()
@@ -358,16 +362,6 @@ async def arepeat(call: PacedCall | None, attempt: Callable[[], Awaitable[Answer
                 if call is None or isinstance(error, BudgetExceededError):
                     raise
                 call.check_again(error, await call.without_blocking(functools.partial(call.set_back, error)))
-
-
-@contextlib.contextmanager
-def _as_current(call: PacedCall | None) -> Iterator[None]:
-    """Have `current_call` return `call`; None hides that of a client which is waiting for what is made in here."""
-    token = _current.set(call)
-    try:
-        yield
-    finally:
-        _current.reset(token)
 
 
 def find_cause(retry_after: float | None, limits: Limits, *, images: bool, turn: int) -> tuple[Bucket, float]:
