@@ -347,6 +347,16 @@ def test_after_a_fork_the_parents_budgets_are_dropped(monkeypatch: pytest.Monkey
     assert list(pacing._contracts.values()) == budgets[2:]
 
 
+def test_after_a_reset_contracts_and_their_files_are_new(tmp_path: Path) -> None:
+    """As in a process that begins, with its levels where it was told."""
+    before = Pacing().contract("one")
+    pacing.reset(state_directory=tmp_path)
+    after = Pacing().contract("one")
+    assert after is not before
+    assert isinstance(after.ledger, FileLedger)
+    assert after.ledger.path.parent == tmp_path
+
+
 # What a 429 says.
 
 
