@@ -15,8 +15,8 @@ from pytest_recording import network
 
 from ionos_openai import create_async_client, create_client
 from ionos_openai.client import tokens
-from ionos_openai.client.pacing import queues as lanes
-from ionos_openai.client.pacing import turns as pacing
+from ionos_openai.client.pacing import queues, turns
+from ionos_openai.errors import notices
 from ionos_openai.sandbox import Sandbox
 from ionos_openai.testing import cassettes as recording
 from tests import REPOSITORY
@@ -92,10 +92,9 @@ def _clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytes
     monkeypatch.setenv("IONOS_PACE", "off")
     state = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("XDG_STATE_HOME", str(state))
-    monkeypatch.setattr(pacing, "state_directory", lambda: state / "ionos-openai")
-    monkeypatch.setattr(pacing, "_budgets", {})
-    monkeypatch.setattr(lanes, "_told", False)
-    monkeypatch.setattr(tokens, "_warned_of_expiry", False)
+    turns.reset(state_directory=state / "ionos-openai")
+    for module in (queues, tokens, notices):
+        module.reset()
 
 
 @pytest.fixture

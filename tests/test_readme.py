@@ -230,9 +230,9 @@ def test_the_map_has_every_room_in_the_order_of_the_layers() -> None:
 
 def test_every_setting_stands_in_the_table() -> None:
     """No field and no variable is missing."""
-    from ionos_openai.client.settings import _VARIABLES
+    from ionos_openai.client.settings import setting_variables
 
-    for variable, _ in _VARIABLES:
+    for variable, _ in setting_variables():
         assert f"`{variable}`" in TEXT, variable
     for name in IonosSettings.model_fields:
         assert re.search(rf"\b{name}\b", TEXT), name

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import openai
 
-from ionos_openai.client.construction import explaining_environment, make_plan
+from ionos_openai.client.construction import construct
 from ionos_openai.client.hooks import AsyncIonosOpenAI, IonosOpenAI
-from ionos_openai.client.in_process import answering_async_client, answering_client
 
 if TYPE_CHECKING:
     import os
@@ -61,11 +60,11 @@ def create_client(
             know, with a `CompatibilityWarning`; "strict" refuses it; "off" sends what the SDK sends.
         pace: Whether each attempt waits for its turn in the contract's limits, and after a 429 for another one; by
             default where the service's host is one of ionos.com. So a server on this machine or elsewhere, and the
-            stand-in, are not paced unless True is given (for the stand-in: here; else also in the settings). False
+            sandbox, are not paced unless True is given (for the sandbox: here; else also in the settings). False
             gives the plain SDK's behaviour.
         max_wait: Seconds that a call may spend waiting for the limits and between its attempts; by default as long
             as needed. Where it would be longer, `BudgetExceededError` is raised at once.
-        sandbox: True, or a `Sandbox`: the in-process stand-in answers. No token, no socket; the pictures are
+        sandbox: True, or a `Sandbox`, a stand-in for the service: it answers. No token, no socket; the pictures are
             placeholders that say so.
 
     Returns:
@@ -78,38 +77,22 @@ def create_client(
         ConfigurationError: Another setting cannot work.
         BudgetUnavailableError: The Redis of `IONOS_BUDGET_URL` is not there.
     """
-    plan = make_plan(
+    return construct(
+        IonosOpenAI,
         settings,
         api_key=api_key,
         base_url=base_url,
+        timeout=timeout,
         max_retries=max_retries,
+        default_headers=default_headers,
+        default_query=default_query,
+        http_client=http_client,
         ca_bundle=ca_bundle,
         compat=compat,
         pace=pace,
         max_wait=max_wait,
         sandbox=sandbox,
-        http_client=http_client,
     )
-
-    def make() -> IonosOpenAI:
-        own = http_client
-        if plan.answer is not None:
-            own = answering_client(plan.answer)
-        elif plan.certificates is not None:
-            own = openai.DefaultHttpxClient(verify=plan.certificates)
-        return IonosOpenAI(
-            api_key=cast("str | TokenSource", plan.api_key),
-            base_url=plan.base_url,
-            timeout=_timeout(timeout, plan.settings),
-            max_retries=plan.settings.max_retries,
-            default_headers=default_headers,
-            default_query=default_query,
-            http_client=own,
-        )
-
-    client = explaining_environment(make)
-    client.ionos_settings, client.ionos_pacing = plan.settings, plan.pacing
-    return client
 
 
 def create_async_client(
@@ -132,43 +115,19 @@ def create_async_client(
 
     `api_key` may also be a callable that returns an awaitable, and `http_client` is an async one.
     """
-    plan = make_plan(
+    return construct(
+        AsyncIonosOpenAI,
         settings,
         api_key=api_key,
         base_url=base_url,
+        timeout=timeout,
         max_retries=max_retries,
+        default_headers=default_headers,
+        default_query=default_query,
+        http_client=http_client,
         ca_bundle=ca_bundle,
         compat=compat,
         pace=pace,
         max_wait=max_wait,
         sandbox=sandbox,
-        http_client=http_client,
     )
-
-    def make() -> AsyncIonosOpenAI:
-        own = http_client
-        if plan.answer is not None:
-            own = answering_async_client(plan.answer)
-        elif plan.certificates is not None:
-            own = openai.DefaultAsyncHttpxClient(verify=plan.certificates)
-        return AsyncIonosOpenAI(
-            api_key=cast("str | AsyncTokenSource", plan.api_key),
-            base_url=plan.base_url,
-            timeout=_timeout(timeout, plan.settings),
-            max_retries=plan.settings.max_retries,
-            default_headers=default_headers,
-            default_query=default_query,
-            http_client=own,
-        )
-
-    client = explaining_environment(make)
-    client.ionos_settings, client.ionos_pacing = plan.settings, plan.pacing
-    return client
-
-
-def _timeout(
-    given: float | openai.Timeout | openai.NotGiven | None, settings: IonosSettings
-) -> float | openai.Timeout | openai.NotGiven | None:
-    if isinstance(given, openai.NotGiven) and settings.timeout is not None:
-        return settings.timeout
-    return given

@@ -1,4 +1,4 @@
-"""One call of the SDK's, made into what goes to IONOS: adapted, as `n` requests, its answer remembering what was asked.
+"""One call of the SDK's, made into what goes to IONOS: adapted, as `n` requests, its answer remembering what was sent.
 
 Here the SDK's request options are read and changed; what is changed into what is decided in `compat.py`.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from openai.types import ImagesResponse
 
-from ionos_openai.client.remembered import Asked, remember
+from ionos_openai.client.remembered import Remembered, remember
 from ionos_openai.errors import CompatibilityWarning, InvalidRequestError, keep_partial_results
 from ionos_openai.errors.notices import warn_once
 from ionos_openai.hub.compat import Adapted, adapt_image_request, merge_answers, shape_answer
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ionos_openai.client.settings import IonosSettings
 
-_ASKED_FIELDS = ("prompt", "model", "size")
+_TEXTS = ("prompt", "model", "size")
 _EMBEDDINGS = "/embeddings"
 _RAW_RESPONSE = "x-stainless-raw-response"
 IMAGE_PATHS = {"/images/generations": False, "/images/edits": True}
@@ -33,10 +33,10 @@ IMAGE_PATHS = {"/images/generations": False, "/images/edits": True}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """How one call of the SDK's goes to IONOS: as `n` requests; `asked` is None where it is not for images."""
+    """How one call of the SDK's goes to IONOS: as `n` requests; `remembered` is None where it is not for images."""
 
     n: int = 1
-    asked: Asked | None = None
+    remembered: Remembered | None = None
 
 
 def adapt_call(options: FinalRequestOptions, settings: IonosSettings) -> Call:
@@ -59,9 +59,9 @@ def adapt_call(options: FinalRequestOptions, settings: IonosSettings) -> Call:
             warn_once(change.kind, change.message, CompatibilityWarning)
         options.json_data = adapted.fields
         options.files = with_bytes(options.files)
-    asked = _asked(options, edited=edits)
-    _parse_with(options, asked, adapted)
-    return Call(n=adapted.n if adapted else 1, asked=asked)
+    remembered = _remembered(options, edited=edits)
+    _parse_with(options, remembered, adapted)
+    return Call(n=adapted.n if adapted else 1, remembered=remembered)
 
 
 def _ask_for_floats(options: FinalRequestOptions, settings: IonosSettings) -> None:
@@ -109,11 +109,11 @@ def _content(file: Any) -> Any:
     return file.read()
 
 
-def _asked(options: FinalRequestOptions, *, edited: bool) -> Asked:
+def _remembered(options: FinalRequestOptions, *, edited: bool) -> Remembered:
     fields = {**_mapping(options.json_data), **_mapping(options.extra_json)}
-    prompt, model, size = (value if isinstance(value := fields.get(name), str) else None for name in _ASKED_FIELDS)
+    prompt, model, size = (value if isinstance(value := fields.get(name), str) else None for name in _TEXTS)
     seed = fields.get("seed")
-    return Asked(
+    return Remembered(
         prompt=prompt,
         model=model,
         size=size,
@@ -123,7 +123,7 @@ def _asked(options: FinalRequestOptions, *, edited: bool) -> Asked:
     )
 
 
-def _parse_with(options: FinalRequestOptions, asked: Asked, adapted: Adapted | None) -> None:
+def _parse_with(options: FinalRequestOptions, remembered: Remembered, adapted: Adapted | None) -> None:
     """Have the SDK's parser, also that of raw responses, shape the answer and remember what was asked."""
     earlier = options.post_parser
 
@@ -132,7 +132,7 @@ def _parse_with(options: FinalRequestOptions, asked: Asked, adapted: Adapted | N
         if isinstance(response, ImagesResponse):
             if adapted is not None:
                 shape_answer(response, wants_url=adapted.wants_url)
-            remember(response, asked)
+            remember(response, remembered)
         return response
 
     options.post_parser = parse
@@ -143,10 +143,10 @@ def merge_call(call: Call, responses: list[Any], failures: list[BaseException]) 
     if failures:
         keep_partial_results(failures[0], responses)
         raise failures[0]
-    if len(responses) == 1 or call.asked is None:
+    if len(responses) == 1 or call.remembered is None:
         return responses[0]
     merged = merge_answers(responses)
-    remember(merged, call.asked)
+    remember(merged, call.remembered)
     merged._request_id = responses[0]._request_id
     return merged
 

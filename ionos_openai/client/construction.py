@@ -1,15 +1,18 @@
-"""What a client is to be made of: arguments, settings and the environment together, checked before anything is sent."""
+"""A client made of arguments, settings and the environment together, all of it checked before anything is sent."""
 
 from __future__ import annotations
 
 import logging
 import ssl
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast, get_args
 from urllib.parse import urlsplit
 
-from ionos_openai.client.in_process import asking
+import openai
+
+from ionos_openai.client.hooks import AsyncIonosOpenAI, IonosOpenAI
+from ionos_openai.client.in_process import answering_async_client, answering_client, asking
 from ionos_openai.client.pacing import Limits, Pacing
 from ionos_openai.client.settings import IonosSettings, foreign_variables
 from ionos_openai.client.tokens import AsyncTokenSource, TokenSource, as_text, find_token
@@ -21,7 +24,7 @@ from ionos_openai.hub.credentials import SANDBOX_TOKEN, check_base_url, is_ionos
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import httpx2 as httpx
     from pydantic import SecretStr
@@ -31,67 +34,70 @@ if TYPE_CHECKING:
 log = logging.getLogger("ionos_openai")
 
 Made = TypeVar("Made")
+IonosClient = TypeVar("IonosClient", IonosOpenAI, AsyncIonosOpenAI)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a client is to be made of, sync or async.
-
-    Attributes:
-        settings: The settings, with the arguments that stand for some of them.
-        api_key: The token, checked, or what is asked for it.
-        base_url: The service's address, checked.
-        pacing: How the client is paced; None where it is not.
-        answer: The stand-in, where it answers instead of the network.
-        certificates: What is trusted, where a CA bundle was named.
-    """
-
-    settings: IonosSettings
-    api_key: str | TokenSource | AsyncTokenSource = field(repr=False)
-    base_url: str
-    pacing: Pacing | None
-    answer: Callable[[httpx.Request], httpx.Response] | None
-    certificates: ssl.SSLContext | None
-
-
-def make_plan(
+def construct(
+    kind: type[IonosClient],
     settings: IonosSettings | None,
     *,
     api_key: str | SecretStr | TokenSource | AsyncTokenSource | None,
     base_url: str | httpx.URL | None,
+    timeout: float | openai.Timeout | openai.NotGiven | None,
     max_retries: int | None,
+    default_headers: Mapping[str, str] | None,
+    default_query: Mapping[str, object] | None,
+    http_client: httpx.Client | httpx.AsyncClient | None,
     ca_bundle: str | os.PathLike[str] | None,
     compat: CompatMode | None,
     pace: bool | None,
     max_wait: float | None,
     sandbox: bool | Sandbox | None,
-    http_client: object,
-) -> Plan:
-    """Decide on all of it; arguments win over settings. Raises what `create_client` raises."""
+) -> IonosClient:
+    """Make a client of one of the two kinds; arguments win over settings. Raises what `create_client` raises."""
     settings = _with(settings or IonosSettings(), max_retries=max_retries, compat=compat, pace=pace, max_wait=max_wait)
     if ca_bundle and http_client is not None:
         raise ConfigurationError("ca_bundle= and http_client= exclude each other: give your own client verify=.")
-    stand_in = _choose_sandbox(settings, wanted=sandbox, api_key=api_key)
+    chosen = _choose_sandbox(settings, wanted=sandbox, api_key=api_key)
     url = _find_address(settings, base_url)
-    token: str | TokenSource | AsyncTokenSource = SANDBOX_TOKEN
-    answer = certificates = None
-    if stand_in is None:
+    if chosen is None:
         token = find_token(settings, api_key)
         _check_trusted(settings, url, token, named_in_code=base_url is not None)
-        bundle = Path(ca_bundle) if ca_bundle else settings.ca_bundle
-        certificates = trust_also(bundle) if bundle and http_client is None else None
     elif http_client is not None:
         raise ConfigurationError("sandbox= and http_client= exclude each other: the stand-in is asked in process.")
     else:
-        answer = asking(stand_in)
-        token = token if api_key is None else as_text(api_key)
-    return Plan(
-        settings=settings,
-        api_key=token,
-        base_url=url,
-        pacing=_pacing(settings, url, wanted=pace, in_process=answer is not None),
-        answer=answer,
-        certificates=certificates,
+        token = SANDBOX_TOKEN if api_key is None else as_text(api_key)
+    pacing = _pacing(settings, url, wanted=pace, in_process=chosen is not None)
+    timeout = settings.timeout if isinstance(timeout, openai.NotGiven) and settings.timeout else timeout
+
+    def make() -> IonosClient:
+        own = http_client or _own_http_client(chosen, ca_bundle or settings.ca_bundle, kind)
+        return kind(
+            api_key=token,
+            base_url=url,
+            timeout=timeout,
+            max_retries=settings.max_retries,
+            default_headers=default_headers,
+            default_query=default_query,
+            http_client=own,
+        )
+
+    client = explaining_environment(make)
+    client.ionos_settings, client.ionos_pacing = settings, pacing
+    return client
+
+
+def _own_http_client(
+    sandbox: Sandbox | None, ca_bundle: str | os.PathLike[str] | None, kind: type[openai.OpenAI | openai.AsyncOpenAI]
+) -> httpx.Client | httpx.AsyncClient | None:
+    """Return an HTTP client that asks the sandbox or trusts the bundle; None where the SDK's own will do."""
+    in_loop = issubclass(kind, openai.AsyncOpenAI)
+    if sandbox is not None:
+        return (answering_async_client if in_loop else answering_client)(asking(sandbox))
+    if ca_bundle is None:
+        return None
+    return (openai.DefaultAsyncHttpxClient if in_loop else openai.DefaultHttpxClient)(
+        verify=trust_also(Path(ca_bundle))
     )
 
 
@@ -128,8 +134,13 @@ def _blame(error: Exception) -> str:
 def _find_address(settings: IonosSettings, base_url: str | httpx.URL | None) -> str:
     origin = "base_url=" if base_url is not None else str(settings.origin("base_url") or "base_url")
     url = normalise_base_url(str(settings.base_url if base_url is None else base_url), origin=origin)
-    _check_readable(url, origin)
-    return url
+    try:
+        http_library().URL(url)  # which cannot read, for one, a host that is no valid international name
+    except (http_library().InvalidURL, ValueError):
+        problem = f"{origin} is not a URL that the HTTP library can read: check the host's name."
+    else:
+        return url
+    raise ConfigurationError(problem)
 
 
 def _check_trusted(
@@ -173,7 +184,7 @@ def _pacing(settings: IonosSettings, base_url: str, *, wanted: bool | None, in_p
         paces = is_ionos_host(urlsplit(base_url).hostname or "")
     if not paces:
         return None
-    limits = Limits(**{one.name: getattr(settings, one.name) for one in fields(Limits)})
+    limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
     pacing = Pacing(limits=limits, max_wait=settings.max_wait, redis_url=settings.budget_url)
     pacing.check()
     return pacing
@@ -196,17 +207,6 @@ def _choose_sandbox(settings: IonosSettings, *, wanted: bool | Sandbox | None, a
     from ionos_openai.sandbox import Sandbox
 
     return Sandbox() if wanted is True else wanted
-
-
-def _check_readable(url: str, origin: str) -> None:
-    """Refuse a URL that the HTTP library itself cannot read, such as one whose host is no valid international name."""
-    try:
-        http_library().URL(url)
-    except (http_library().InvalidURL, ValueError):
-        problem = f"{origin} is not a URL that the HTTP library can read: check the host's name."
-    else:
-        return
-    raise ConfigurationError(problem)
 
 
 def trust_also(bundle: Path) -> ssl.SSLContext:

@@ -30,6 +30,11 @@ _LONGEST_NAME = 100
 UNREADABLE = (ValueError, AttributeError, RecursionError)
 NOTHING = object()
 _OPENAI_MODEL = re.compile(r"(?:gpt|chatgpt|o\d|text-embedding|text-moderation|davinci|babbage|whisper|tts)\b.*")
+_HINTS = {
+    401: f" The likely cause: the token is wrong, was deleted or has expired. {TOKEN_ADVICE}",
+    403: " The likely cause: the token's user has no access to the AI Model Hub, or not to this model.",
+    429: " A limit of the contract is reached: wait for the time in the Retry-After header, then try again.",
+}
 
 
 def describe_answer(response: httpx.Response, body: object) -> str:
@@ -181,16 +186,10 @@ def _is_certificate_failure(error: BaseException) -> bool:
 
 def _hint(response: httpx.Response, said: str | None) -> str:
     status = response.status_code
-    if status == 401:
-        return f" The likely cause: the token is wrong, was deleted or has expired. {TOKEN_ADVICE}"
-    if status == 403:
-        return " The likely cause: the token's user has no access to the AI Model Hub, or not to this model."
-    if status == 429:
-        return " A limit of the contract is reached: wait for the time in the Retry-After header, then try again."
     if status not in (400, 404):
-        return ""
+        return _HINTS.get(status, "")
     model = _model_sent(response)
-    if _is_about_images(response):
+    if response.request.url.path.endswith(tuple(IMAGE_PATHS)):
         return _model_hint(model, unexplained=said is None or status == 404)
     if model and _OPENAI_MODEL.fullmatch(model):
         name = mask_secrets(model)
@@ -198,16 +197,12 @@ def _hint(response: httpx.Response, said: str | None) -> str:
     return ""
 
 
-def _is_about_images(response: httpx.Response) -> bool:
-    return response.request.url.path.endswith(tuple(IMAGE_PATHS))
-
-
 def _model_hint(model: str | None, *, unexplained: bool) -> str:
     """Return what to say of the model; a model that the catalogue has is suspected only without another reason."""
     known = find_model(model) if model else None
     if known is not None and not (unexplained or known.retired):
         return ""
-    offered = [one.id for one in CATALOGUE if not one.retired]
+    offered = [offer.id for offer in CATALOGUE if not offer.retired]
     meant = suggest_model(model) if model and known is None else None
     return (
         f" The service may not offer the model {mask_secrets(model)!r}." if model else ""

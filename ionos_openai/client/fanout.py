@@ -29,7 +29,7 @@ def send_all(send: Callable[[], Answer], times: int) -> tuple[list[Answer], list
     failed = threading.Event()
     failures: list[BaseException] = []
 
-    def one() -> list[Answer]:
+    def send_unless_failed() -> list[Answer]:
         if failed.is_set():
             return []
         try:
@@ -42,7 +42,7 @@ def send_all(send: Callable[[], Answer], times: int) -> tuple[list[Answer], list
             raise
 
     with ThreadPoolExecutor(min(times, _SIDE_BY_SIDE), thread_name_prefix="ionos-openai") as pool:
-        futures = [pool.submit(contextvars.copy_context().run, one) for _ in range(times)]
+        futures = [pool.submit(contextvars.copy_context().run, send_unless_failed) for _ in range(times)]
         try:
             while wait(futures, _LONGEST_WAIT).not_done:
                 pass
@@ -63,7 +63,7 @@ async def asend_all(send: Callable[[], Awaitable[Answer]], times: int) -> tuple[
     failures: list[BaseException] = []
     turns = anyio.Semaphore(_SIDE_BY_SIDE)
 
-    async def one(place: int) -> None:
+    async def send_in_turn(place: int) -> None:
         async with turns:
             if failures:
                 return
@@ -77,5 +77,5 @@ async def asend_all(send: Callable[[], Awaitable[Answer]], times: int) -> tuple[
 
     async with anyio.create_task_group() as group:
         for place in range(times):
-            group.start_soon(one, place)
+            group.start_soon(send_in_turn, place)
     return [answers[place] for place in sorted(answers)], failures

@@ -33,7 +33,7 @@ def answering_async_client(answer: Callable[[httpx.Request], httpx.Response]) ->
 
 
 def _travel(reply: SandboxResponse, request: httpx.Request) -> None:
-    """Let an answer of the in-process stand-in come as slowly as it is to, or break as it would on a connection.
+    """Let an answer of the sandbox in this process come as slowly as it is to, or break as it would on a connection.
 
     What would end in the client's timeout ends so at once.
 
@@ -64,10 +64,10 @@ def asking(sandbox: Sandbox) -> Callable[[httpx.Request], httpx.Response]:
     response_class = http_library().Response
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked = SandboxRequest(
-            method=request.method, path=request.url.path, headers=dict(request.headers), body=request.read()
+        headers = dict(request.headers)
+        reply = sandbox.respond(
+            SandboxRequest(method=request.method, path=request.url.path, headers=headers, body=request.read())
         )
-        reply = sandbox.respond(asked)
         _travel(reply, request)
         return cast("httpx.Response", response_class(reply.status, headers=dict(reply.headers), content=reply.body))
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """One request for images.
+class Remembered:
+    """One request for images, as it was sent.
 
     Attributes:
         prompt: The text that was sent; None where the request had none.
@@ -34,12 +34,12 @@ class Asked:
     seed: int | None = None
 
 
-def remember(response: object, asked: Asked) -> None:
-    """Attach `asked` to a response of the SDK."""
+def remember(response: object, remembered: Remembered) -> None:
+    """Attach `remembered` to a response of the SDK."""
     # Past pydantic's __setattr__, as the SDK itself does for `_request_id`: not a field, so never dumped.
-    object.__setattr__(response, "_ionos_asked", asked)
+    object.__setattr__(response, "_ionos_remembered", remembered)
 
 
-def recall(response: object) -> Asked | None:
+def recall(response: object) -> Remembered | None:
     """Return what `remember` attached to `response`, or None."""
-    return getattr(response, "_ionos_asked", None)
+    return getattr(response, "_ionos_remembered", None)

@@ -1,33 +1,11 @@
 """Every setting, and where its value comes from. The only reader of the environment.
 
-| setting | variables | default |
-| --- | --- | --- |
-| `api_key` | `IONOS_API_TOKEN`, `IONOS_API_KEY`, `IONOS_TOKEN` | none: an error |
-| `api_key_file` | `IONOS_API_TOKEN_FILE` | none |
-| `base_url` | `IONOS_BASE_URL` | IONOS' server in Berlin |
-| `allowed_hosts` | `IONOS_ALLOWED_HOSTS` (never from `.env`) | none |
-| `image_model` | `IONOS_IMAGE_MODEL` | FLUX.1-schnell |
-| `image_edit_model` | `IONOS_IMAGE_EDIT_MODEL` | FLUX.2-klein-4B |
-| `timeout` | `IONOS_TIMEOUT`, seconds | the SDK's, 600 |
-| `max_retries` | `IONOS_MAX_RETRIES` | 2 |
-| `ca_bundle` | `IONOS_CA_BUNDLE` | the SDK's certificates |
-| `sandbox` | `IONOS_SANDBOX` | off |
-| `file_names` | `IONOS_FILE_NAMES`: prompt or digest | prompt |
-| `provenance` | `IONOS_PROVENANCE` | on |
-| `prompt_in_metadata` | `IONOS_PROMPT_IN_METADATA` | off |
-| `compat` | `IONOS_COMPAT`: adapt, strict or off | adapt |
-| `pace` | `IONOS_PACE`: on or off | on for hosts of ionos.com |
-| `max_wait` | `IONOS_MAX_WAIT`, seconds | as long as needed |
-| `images_per_minute` | `IONOS_IMAGES_PER_MINUTE` | 10 |
-| `image_burst` | `IONOS_IMAGE_BURST` | 20 |
-| `requests_per_second` | `IONOS_REQUESTS_PER_SECOND` | 5 |
-| `request_burst` | `IONOS_REQUEST_BURST` | 10 |
-| `budget_url` | `IONOS_BUDGET_URL`: redis://... | a file on this host |
-| `prices` | `IONOS_PRICES`: FLUX.1-schnell=0.03 EUR, ... | the catalogue's |
-
 A value is taken from the argument, else the environment, else the `.env` file of the working directory, else the
 default. Within one place the token's variables go in the order `IONOS_API_TOKEN`, `IONOS_API_TOKEN_FILE`,
 `IONOS_API_KEY`, `IONOS_TOKEN`. Blank counts as unset; outer blanks are stripped.
+
+A setting is a field of `IonosSettings`, a line of its docstring, and an argument in `SettingValues`; its variable is
+`IONOS_` and its name. What stands below, of each its variables and its default, is made of the fields.
 """
 
 from __future__ import annotations
@@ -35,14 +13,14 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, fields
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Annotated, Any, Literal, TypedDict, Unpack
 
 from dotenv import dotenv_values
-from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ionos_openai.client.pacing.rates import Limits
@@ -60,39 +38,18 @@ log = logging.getLogger("ionos_openai")
 _LIMITS = Limits()
 
 TOKEN_VARIABLES = ("IONOS_API_TOKEN", "IONOS_API_KEY", "IONOS_TOKEN")
-
-# In the order in which they are looked up; the first that has a value decides its setting.
-_VARIABLES: tuple[tuple[str, str], ...] = (
+# In the order in which they are looked up; every other setting has the one variable that is called like it.
+_TOKEN_ORDER = (
     ("IONOS_API_TOKEN", "api_key"),
     ("IONOS_API_TOKEN_FILE", "api_key_file"),
     ("IONOS_API_KEY", "api_key"),
     ("IONOS_TOKEN", "api_key"),
-    ("IONOS_BASE_URL", "base_url"),
-    ("IONOS_ALLOWED_HOSTS", "allowed_hosts"),
-    ("IONOS_IMAGE_MODEL", "image_model"),
-    ("IONOS_IMAGE_EDIT_MODEL", "image_edit_model"),
-    ("IONOS_TIMEOUT", "timeout"),
-    ("IONOS_MAX_RETRIES", "max_retries"),
-    ("IONOS_CA_BUNDLE", "ca_bundle"),
-    ("IONOS_SANDBOX", "sandbox"),
-    ("IONOS_FILE_NAMES", "file_names"),
-    ("IONOS_PROVENANCE", "provenance"),
-    ("IONOS_PROMPT_IN_METADATA", "prompt_in_metadata"),
-    ("IONOS_COMPAT", "compat"),
-    ("IONOS_PACE", "pace"),
-    ("IONOS_MAX_WAIT", "max_wait"),
-    ("IONOS_IMAGES_PER_MINUTE", "images_per_minute"),
-    ("IONOS_IMAGE_BURST", "image_burst"),
-    ("IONOS_REQUESTS_PER_SECOND", "requests_per_second"),
-    ("IONOS_REQUEST_BURST", "request_burst"),
-    ("IONOS_BUDGET_URL", "budget_url"),
-    ("IONOS_PRICES", "prices"),
 )
-_SAVING_VARIABLES = frozenset({"IONOS_FILE_NAMES", "IONOS_PROVENANCE", "IONOS_PROMPT_IN_METADATA"})
+_TOKEN_SETTINGS = frozenset({"api_key", "api_key_file"})  # The first that has a value decides both.
+_SAVING_SETTINGS = frozenset(field.name for field in fields(SavingSettings))
+_ONLY_REAL_ENVIRONMENT = frozenset({"allowed_hosts"})
 # The words that pydantic takes for a switch.
 _ON, _OFF = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off")
-_ONLY_REAL_ENVIRONMENT = frozenset({"IONOS_ALLOWED_HOSTS"})
-_ONE_OF = {"api_key": "token", "api_key_file": "token"}
 
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXY_VARIABLES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
@@ -119,8 +76,46 @@ class Origin:
         return f"{self.variable} in {self.path or 'the environment'}"
 
 
+def _plain_token(value: object) -> object:
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    return clean_token(value) or None if isinstance(value, str) else value
+
+
+def _refuse_token(value: Path) -> Path:
+    if looks_like_token(str(value)):
+        raise ValueError("it holds a token or key: name a file, and put the token into IONOS_API_TOKEN")
+    return value
+
+
+def _split_hosts(value: object) -> object:
+    if isinstance(value, str):
+        value = value.replace(",", " ").split()
+    return tuple(value) if isinstance(value, Iterable) else value
+
+
+def _checked(check: Callable[[str], object]) -> AfterValidator:
+    """Have a text be what `check` makes of it, the text itself where that is no text; its error is the setting's."""
+
+    def validate(value: str) -> str:
+        try:
+            result = check(value)
+        except IonosError as error:
+            raise ValueError(str(error)) from None
+        return result if isinstance(result, str) else value
+
+    return AfterValidator(validate)
+
+
+_Url = Annotated[str, _checked(lambda url: normalise_base_url(url, origin="the URL"))]
+_Model = Annotated[str, _checked(resolve_model)]
+_File = Annotated[Path, AfterValidator(_refuse_token)]
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Burst = Annotated[int, Field(ge=1)]
+
+
 class SettingValues(TypedDict, total=False):
-    """The arguments of `IonosSettings`, all optional."""
+    """The arguments of `IonosSettings`, all optional; for type checkers, which cannot derive them from its fields."""
 
     api_key: str | SecretStr | None
     api_key_file: str | os.PathLike[str] | None
@@ -150,17 +145,17 @@ class IonosSettings(BaseSettings):
     """The settings of a client: arguments first, then the environment, then `.env`, then the defaults.
 
     Attributes:
-        api_key: The IONOS token; never shown in a repr.
+        api_key: The IONOS token, without which no client can be made; never shown in a repr.
         api_key_file: A file that holds the token, read again when it changes.
-        base_url: The service's address.
-        allowed_hosts: Hosts outside ionos.com to which `IONOS_BASE_URL` may point.
+        base_url: The service's address; by default IONOS' server in Berlin.
+        allowed_hosts: Hosts outside ionos.com to which `IONOS_BASE_URL` may point; never taken from `.env`.
         image_model: The model for images where none is named: an id or a short name.
         image_edit_model: The model for edits where none is named.
         timeout: Seconds before a request is given up; None means the SDK's 600.
         max_retries: How often the SDK tries again after 408, 409, 5xx and broken connections. A picture whose
             answer was lost may have been billed.
         ca_bundle: A PEM file with a private CA's certificates, trusted beside the usual ones.
-        sandbox: Whether the in-process stand-in answers instead of the service.
+        sandbox: Whether the sandbox, in this process, answers instead of the service.
         file_names: Whether file names are made of the "prompt" or of its "digest".
         provenance: Whether the metadata of saved pictures says how they were made.
         prompt_in_metadata: Whether it has the prompt too, which may be confidential.
@@ -172,7 +167,8 @@ class IonosSettings(BaseSettings):
         image_burst: How many images the contract allows at once after a rest.
         requests_per_second: How many requests the contract allows in a second in the long run.
         request_burst: How many requests the contract allows at once after a rest.
-        budget_url: The Redis through which hosts share the limits; never shown in a repr, as it may hold a password.
+        budget_url: The Redis (redis://...) through which hosts share the limits; None means a file on this host. Never
+            shown in a repr, as it may hold a password.
         prices: What a picture costs by the contract, such as "FLUX.1-schnell=0.03 EUR, klein=0.02 EUR"; before the
             catalogue's prices.
 
@@ -182,45 +178,40 @@ class IonosSettings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    api_key: SecretStr | None = None
-    api_key_file: Path | None = None
-    base_url: str = BASE_URL
-    allowed_hosts: tuple[str, ...] = ()
-    image_model: str = DEFAULT_IMAGE_MODEL
-    image_edit_model: str = DEFAULT_EDIT_MODEL
-    timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    max_retries: int = Field(default=2, ge=0, le=100)
-    ca_bundle: Path | None = None
+    api_key: Annotated[SecretStr | None, BeforeValidator(_plain_token)] = None
+    api_key_file: _File | None = None
+    base_url: _Url = BASE_URL
+    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_split_hosts)] = ()
+    image_model: _Model = DEFAULT_IMAGE_MODEL
+    image_edit_model: _Model = DEFAULT_EDIT_MODEL
+    timeout: _Positive | None = None
+    max_retries: Annotated[int, Field(ge=0, le=100)] = 2
+    ca_bundle: _File | None = None
     sandbox: bool = False
     file_names: FileNames = "prompt"
     provenance: bool = True
     prompt_in_metadata: bool = False
     compat: CompatMode = "adapt"
     pace: bool | None = None
-    max_wait: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    images_per_minute: float = Field(default=_LIMITS.images_per_minute, gt=0, allow_inf_nan=False)
-    image_burst: int = Field(default=_LIMITS.image_burst, ge=1)
-    requests_per_second: float = Field(default=_LIMITS.requests_per_second, gt=0, allow_inf_nan=False)
-    request_burst: int = Field(default=_LIMITS.request_burst, ge=1)
+    max_wait: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    images_per_minute: _Positive = _LIMITS.images_per_minute
+    image_burst: _Burst = _LIMITS.image_burst
+    requests_per_second: _Positive = _LIMITS.requests_per_second
+    request_burst: _Burst = _LIMITS.request_burst
     budget_url: SecretStr | None = None
-    prices: str = ""
+    prices: Annotated[str, _checked(parse_prices)] = ""
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
     _refused: tuple[str, ...] = PrivateAttr(default=())
     _env_path: Path | None = PrivateAttr(default=None)
 
-    def __init__(
-        self,
-        *,
-        env_file: str | os.PathLike[str] | None = ".env",
-        **values: Unpack[SettingValues],
-    ) -> None:
+    def __init__(self, *, env_file: str | os.PathLike[str] | None = ".env", **values: Unpack[SettingValues]) -> None:
         """Take `values` first, then the environment, then `env_file` (None: no file)."""
         given: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
         env_path = None if env_file is None else _absolute(Path(env_file))
         found, origins, refused = _look_around(env_path)
-        if {"api_key", "api_key_file"} & given.keys():
-            found = {name: value for name, value in found.items() if name not in _ONE_OF}
+        if _TOKEN_SETTINGS & given.keys():
+            found = {name: value for name, value in found.items() if name not in _TOKEN_SETTINGS}
         merged = found | given
         origins |= {name: Origin(place="code", variable=name) for name in given}
         problem: str | None = None
@@ -236,63 +227,9 @@ class IonosSettings(BaseSettings):
         self._env_path = env_path
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
+    def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[PydanticBaseSettingsSource, ...]:
         """Use what `__init__` gathered: pydantic's own sources cannot tell which variable a value came from."""
-        del settings_cls, env_settings, dotenv_settings, file_secret_settings
-        return (init_settings,)
-
-    @field_validator("api_key", mode="before")
-    @classmethod
-    def _clean_token(cls, value: object) -> object:
-        if isinstance(value, SecretStr):
-            value = value.get_secret_value()
-        return clean_token(value) or None if isinstance(value, str) else value
-
-    @field_validator("api_key_file", "ca_bundle")
-    @classmethod
-    def _refuse_token(cls, value: Path | None) -> Path | None:
-        if value is not None and looks_like_token(str(value)):
-            raise ValueError("it holds a token or key: name a file, and put the token into IONOS_API_TOKEN")
-        return value
-
-    @field_validator("base_url")
-    @classmethod
-    def _normalise_url(cls, value: str) -> str:
-        try:
-            return normalise_base_url(value, origin="the URL")
-        except IonosError as error:
-            raise ValueError(str(error)) from None
-
-    @field_validator("allowed_hosts", mode="before")
-    @classmethod
-    def _split_hosts(cls, value: object) -> object:
-        if isinstance(value, str):
-            value = value.replace(",", " ").split()
-        return tuple(value) if isinstance(value, Iterable) else value
-
-    @field_validator("prices")
-    @classmethod
-    def _check_prices(cls, value: str) -> str:
-        try:
-            parse_prices(value)
-        except IonosError as error:
-            raise ValueError(str(error)) from None
-        return value
-
-    @field_validator("image_model", "image_edit_model")
-    @classmethod
-    def _resolve(cls, value: str) -> str:
-        try:
-            return resolve_model(value)
-        except IonosError as error:
-            raise ValueError(str(error)) from None
+        return (sources["init_settings"],)
 
     def origin(self, name: str) -> Origin | None:
         """Return where the value of the setting `name` came from; None where it is the default."""
@@ -307,6 +244,12 @@ class IonosSettings(BaseSettings):
     def env_path(self) -> Path | None:
         """The `.env` file that was looked for, whether it exists or not; None where it is turned off."""
         return self._env_path
+
+
+def setting_variables() -> list[tuple[str, str]]:
+    """Return each variable with its setting, in the order in which they are looked up."""
+    others = (name for name in IonosSettings.model_fields if name not in _TOKEN_SETTINGS)
+    return [*_TOKEN_ORDER, *((f"IONOS_{name.upper()}", name) for name in others)]
 
 
 class TokenFile:
@@ -336,20 +279,15 @@ class TokenFile:
         except (OSError, UnicodeDecodeError) as error:
             problem = getattr(error, "strerror", None) or "not UTF-8 text"
         # Explained out here, so that the file's bytes in a UnicodeDecodeError do not travel along as its context.
-        if problem:
-            self._explain(problem)
+        if problem and not self._token:
+            raise ConfigurationError(
+                f"The token file {self.path} cannot be read ({problem}). Mend IONOS_API_TOKEN_FILE or api_key_file=."
+            )
+        if problem:  # While a secret is being swapped, the file may be gone for a moment: the one from before holds.
+            log.warning("The token file %s cannot be read (%s): the token read before is used.", self.path, problem)
         if not self._token:
             raise ConfigurationError(f"The token file {self.path} is empty: write the IONOS token into it.")
         return self._token
-
-    def _explain(self, reason: str) -> None:
-        # While a secret is being swapped, the file may be gone for a moment: the token from before still holds.
-        if self._token:
-            log.warning("The token file %s cannot be read (%s): the token read before is used.", self.path, reason)
-            return
-        raise ConfigurationError(
-            f"The token file {self.path} cannot be read ({reason}). Mend IONOS_API_TOKEN_FILE or api_key_file=."
-        )
 
     def __repr__(self) -> str:
         """Return the path, never the token."""
@@ -363,7 +301,7 @@ def saving_settings() -> SavingSettings:
     unset.
     """
     try:
-        found, _, _ = _look_around(_absolute(Path(".env")), only=_SAVING_VARIABLES)
+        found, _, _ = _look_around(_absolute(Path(".env")), only=_SAVING_SETTINGS)
     except ConfigurationError:
         found = {}
     return SavingSettings(
@@ -394,10 +332,10 @@ def _look_around(
         ("environment", None, os.environ),
         (".env", env_path, _read_env_file(env_path)),
     ):
-        for variable, name in _VARIABLES:
+        for variable, name in setting_variables():
             value = (variables.get(variable) or "").strip()
-            kind = _ONE_OF.get(name, name)
-            if not value or (only and variable not in only) or (path and variable in _ONLY_REAL_ENVIRONMENT):
+            kind = "token" if name in _TOKEN_SETTINGS else name
+            if not value or (only and name not in only) or (path and name in _ONLY_REAL_ENVIRONMENT):
                 continue
             origin = Origin(place=place, variable=variable, path=path)  # type: ignore[arg-type]  # of the pairs above
             if variable in TOKEN_VARIABLES and is_hosting_key(clean_token(value)):
@@ -411,6 +349,17 @@ def _look_around(
                 if kind == "token":
                     log.debug("The IONOS token is taken from %s.", origin)
     return found, origins, tuple(refused)
+
+
+def _table() -> str:
+    rows = ["| setting | variables | default |", "| --- | --- | --- |"]
+    for name, setting in IonosSettings.model_fields.items():
+        variables = ", ".join(f"`{variable}`" for variable, of_setting in setting_variables() if of_setting == name)
+        rows.append(f"| `{name}` | {variables} | {setting.default!r} |")
+    return "\n".join(rows)
+
+
+__doc__ = f"{__doc__}\n{_table()}\n"
 
 
 def _absolute(path: Path) -> Path:
@@ -470,4 +419,4 @@ def foreign_variables() -> dict[str, str]:
 
 
 def _printable(value: str) -> str:
-    return "".join(one if one.isprintable() else "?" for one in mask_secrets(value))[:500]
+    return "".join(letter if letter.isprintable() else "?" for letter in mask_secrets(value))[:500]

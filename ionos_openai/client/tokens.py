@@ -41,6 +41,12 @@ _WARN_WITHIN_DAYS = 7
 _warned_of_expiry = False
 
 
+def reset() -> None:
+    """Have the next token that ends within a week be warned of again, as in a new process."""
+    global _warned_of_expiry  # noqa: PLW0603 - once a process is what the warning promises
+    _warned_of_expiry = False
+
+
 def as_text(api_key: str | SecretStr | TokenSource | AsyncTokenSource) -> str | TokenSource | AsyncTokenSource:
     """Return a token without the blanks around it; a callable as it is."""
     if isinstance(api_key, SecretStr):
@@ -70,8 +76,8 @@ def find_token(
 def _missing_token(settings: IonosSettings) -> str:
     looked = f"the environment and {settings.env_path}" if settings.env_path else "the environment (.env is turned off)"
     refused = "".join(
-        f" {one} holds a key for IONOS' DNS and hosting API, which the AI Model Hub does not take."
-        for one in settings.refused_variables
+        f" {variable} holds a key for IONOS' DNS and hosting API, which the AI Model Hub does not take."
+        for variable in settings.refused_variables
     )
     prompt = (
         " In a notebook: from getpass import getpass; create_client(api_key=getpass('IONOS token: '))."
@@ -87,7 +93,7 @@ def _missing_token(settings: IonosSettings) -> str:
 
 def inspect_token(token: str, origin: str) -> None:
     """Refuse a token that cannot work; warn, once a process, of one that ends within a week."""
-    global _warned_of_expiry  # noqa: PLW0603 - once a process is what the warning promises
+    global _warned_of_expiry  # noqa: PLW0603 - as above
     now = datetime.now(UTC)
     expires = check_token(token, now=now, origin=origin).expires
     if expires is not None and not _warned_of_expiry and (expires - now).days < _WARN_WITHIN_DAYS:

@@ -42,6 +42,12 @@ def warn_once(kind: str, message: str, category: type[Warning]) -> None:
         raise
 
 
+def reset() -> None:
+    """Have every warning be given again, as in a new process."""
+    with _lock:
+        _seen.clear()
+
+
 def warn_user(message: str, category: type[Warning]) -> None:
     """Give a warning at the user's line; how often is left to Python's filters."""
     _warn(message, category, _user_frame(sys._getframe(1)))

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ionos_openai.client.pacing import Budget, Limits, PacedCall, estimate_seconds
+from ionos_openai.client.pacing import Contract, Limits, PacedCall, estimate_seconds
 from ionos_openai.client.pacing import turns as pacing
 from ionos_openai.client.pacing.ledgers import FileLedger, MemoryLedger
 from ionos_openai.client.pacing.rates import Bucket, Level, give_back, set_back, take
@@ -303,7 +303,7 @@ async def test_an_event_loop_does_not_wait_for_the_files_lock(tmp_path: Path, ca
     file = ledger._open()
     assert try_lock(file)
     assert ledger.is_slow()
-    turn = asyncio.create_task(PacedCall(Budget(Limits(), ledger), images=True).await_turn())
+    turn = asyncio.create_task(PacedCall(Contract(Limits(), ledger), images=True).await_turn())
     for _ in range(10):
         await asyncio.sleep(0)
     os.close(file)
@@ -331,20 +331,30 @@ def test_a_token_without_a_number_goes_by_its_digest(token: str) -> None:
 
 def test_clients_of_one_contract_share_a_budget() -> None:
     """Whatever their `max_wait`; other contracts and other limits have another."""
-    budget = Pacing().budget("one")
-    assert Pacing(max_wait=5).budget("one") is budget
-    assert Pacing().budget("other") is not budget
-    assert Pacing(limits=Limits(image_burst=5)).budget("one") is not budget
+    budget = Pacing().contract("one")
+    assert Pacing(max_wait=5).contract("one") is budget
+    assert Pacing().contract("other") is not budget
+    assert Pacing(limits=Limits(image_burst=5)).contract("one") is not budget
 
 
 def test_after_a_fork_the_parents_budgets_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that forks again and again keeps its own alone."""
-    budgets = [Pacing().budget("one")]
+    budgets = [Pacing().contract("one")]
     for pid in (1, 2):
         monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
-        budgets.append(Pacing().budget("one"))
+        budgets.append(Pacing().contract("one"))
     assert len(set(budgets)) == 3
-    assert list(pacing._budgets.values()) == budgets[2:]
+    assert list(pacing._contracts.values()) == budgets[2:]
+
+
+def test_after_a_reset_contracts_and_their_files_are_new(tmp_path: Path) -> None:
+    """As in a process that begins, with its levels where it was told."""
+    before = Pacing().contract("one")
+    pacing.reset(state_directory=tmp_path)
+    after = Pacing().contract("one")
+    assert after is not before
+    assert isinstance(after.ledger, FileLedger)
+    assert after.ledger.path.parent == tmp_path
 
 
 # What a 429 says.

@@ -30,7 +30,7 @@ from ionos_openai.client.pacing import Limits, PacedCall, current_call
 from ionos_openai.client.pacing import turns as pacing_module
 from ionos_openai.client.pacing.ledgers import MemoryLedger
 from ionos_openai.client.pacing.rates import Bucket, Level, take
-from ionos_openai.client.pacing.turns import Budget
+from ionos_openai.client.pacing.turns import Contract
 from ionos_openai.errors import BudgetUnavailableError, ConfigurationError, IonosError
 from ionos_openai.errors.http import http_library
 from tests import REPOSITORY
@@ -111,7 +111,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     ledgers: dict[str, MemoryLedger] = {}
     monkeypatch.setattr(time, "sleep", service.sleep)
     clock = functools.partial(getattr, service, "now")
-    monkeypatch.setattr(pacing_module, "Budget", functools.partial(Budget, clock=clock, sleep=service.sleep))
+    monkeypatch.setattr(pacing_module, "Contract", functools.partial(Contract, clock=clock, sleep=service.sleep))
     monkeypatch.setattr(
         pacing_module, "_open_ledger", lambda _, name: ledgers.setdefault(name, MemoryLedger(clock=clock))
     )
@@ -571,11 +571,11 @@ def test_an_interrupted_wait_gives_its_unit_back(service: Service, monkeypatch: 
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    budget = client.ionos_pacing.budget(make_token())  # type: ignore[attr-defined]
-    monkeypatch.setattr(budget, "sleep", interrupt)
+    contract = client.ionos_pacing.contract(make_token())  # type: ignore[attr-defined]
+    monkeypatch.setattr(contract, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
         draw(client)
-    monkeypatch.setattr(budget, "sleep", service.sleep)
+    monkeypatch.setattr(contract, "sleep", service.sleep)
     draw(client)
     assert service.now - begin == pytest.approx(6)
 
@@ -617,7 +617,7 @@ def test_the_first_long_wait_of_a_process_is_a_warning(service: Service, caplog:
 def test_a_lost_redis_stops_requests(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is sent unpaced, and nobody is left waiting in line."""
     client = client_for(service)
-    ledger = client.ionos_pacing.budget(make_token()).ledger  # type: ignore[attr-defined]
+    ledger = client.ionos_pacing.contract(make_token()).ledger  # type: ignore[attr-defined]
 
     def gone(*args: object, **options: object) -> None:
         raise BudgetUnavailableError("gone")
@@ -635,7 +635,7 @@ def test_an_async_client_asks_a_remote_ledger_in_a_thread(service: Service, monk
     """The event loop is never blocked by Redis; 40 pictures come all the same."""
     asked_in: set[int] = set()
     client = client_for(service)
-    ledger = client.ionos_pacing.budget(make_token()).ledger  # type: ignore[attr-defined]
+    ledger = client.ionos_pacing.contract(make_token()).ledger  # type: ignore[attr-defined]
     take_from, ledger.is_slow = ledger.take, lambda: True
 
     def noted(*args: Any, **options: Any) -> Any:
@@ -659,9 +659,9 @@ def test_a_fork_while_others_wait_is_safe(tmp_path: Path) -> None:
 import os, sys, threading, time
 from pathlib import Path
 from ionos_openai.client.pacing import Limits, PacedCall, Pacing, turns
-turns.state_directory = lambda: Path(sys.argv[1])
+turns.reset(state_directory=Path(sys.argv[1]))
 plan = Pacing(limits=Limits(images_per_minute=600, image_burst=2))
-def draw(): PacedCall(plan.budget("t"), images=True).wait()
+def draw(): PacedCall(plan.contract("t"), images=True).wait()
 draw()
 threads = [threading.Thread(target=draw) for _ in range(5)]
 for thread in threads: thread.start()
@@ -783,9 +783,9 @@ def test_a_client_within_a_clients_request_is_its_own(service: Service) -> None:
 
 def test_what_waits_is_kept_where_the_user_keeps_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One small file a contract, without the token."""
-    monkeypatch.setattr(pacing_module, "state_directory", lambda: tmp_path / "ionos-openai")
+    pacing_module.reset(state_directory=tmp_path / "ionos-openai")
     token = make_token()
-    PacedCall(pacing_module.Pacing().budget(token), images=True).wait()
+    PacedCall(pacing_module.Pacing().contract(token), images=True).wait()
     (path,) = (tmp_path / "ionos-openai").iterdir()
     assert path.name == "contract-31000000.json"
     assert path.stat().st_size == 512

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from openai.types import ImagesResponse
 from PIL import Image, ImageCms
 
-from ionos_openai.client.remembered import Asked, remember
+from ionos_openai.client.remembered import Remembered, remember
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, keep_partial_results
 from ionos_openai.files.formats import SANDBOX_MARK, FormatError, recognise
 from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, partial_images, save_images
@@ -154,7 +154,7 @@ def test_base64_wins_over_a_url_beside_it() -> None:
 def test_what_was_asked_comes_from_the_response() -> None:
     """A response that remembers its request gives it to each picture, and arguments win over it."""
     response = ImagesResponse.construct(**answer(picture()))
-    remember(response, Asked(prompt="a fox", model="m", size="24x16", edited=True, created=NOTED))
+    remember(response, Remembered(prompt="a fox", model="m", size="24x16", edited=True, created=NOTED))
 
     (image,) = decode_images(response)
     (argued,) = decode_images(response, prompt="", model="other", size="1x1")

@@ -4,17 +4,17 @@ Every attempt of a paced client waits for its turn in two token buckets, one for
 full they are is shared: by default in a small file by all processes of a user on a host, with `IONOS_BUDGET_URL`
 through Redis by many hosts. A 429 empties the bucket for everyone who shares it, and the attempt is made again.
 
-- `buckets`: the limits and the arithmetic; pure;
+- `rates`: the limits and the arithmetic; pure;
 - `ledgers`: where the buckets' levels are kept: in this process, in a file, or (`redis_ledger`) in Redis;
-- `lanes`: who of this process is next;
-- `pacing`: what a client calls.
+- `queues`: who of this process is next;
+- `turns`: what a client calls.
 """
 
 from __future__ import annotations
 
 from ionos_openai.client.pacing.rates import Limits, estimate_seconds
 from ionos_openai.client.pacing.turns import (
-    Budget,
+    Contract,
     PacedCall,
     Pacing,
     WithdrawnError,
@@ -25,7 +25,7 @@ from ionos_openai.client.pacing.turns import (
 )
 
 __all__ = [
-    "Budget",
+    "Contract",
     "Limits",
     "PacedCall",
     "Pacing",

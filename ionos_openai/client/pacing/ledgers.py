@@ -9,14 +9,15 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import math
 import os
 import threading
 import time
+from abc import ABC, abstractmethod
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
-from ionos_openai.client.pacing import rates as buckets
-from ionos_openai.client.pacing.rates import Bucket, Grant, Level
+from ionos_openai.client.pacing.rates import Bucket, Grant, Level, Operation, apply, join
 from ionos_openai.files.locks import try_lock
 
 if TYPE_CHECKING:
@@ -25,49 +26,36 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ionos_openai")
 
-Result = TypeVar("Result")
-
 _FILE_SIZE = 512  # Always as long, so that one write replaces all of it and nothing has to be cut off.
 _LOCK_PATIENCE = 5.0  # Seconds; a lock is held for well under a millisecond, unless its holder was stopped.
 _LONGEST_ALONE = 60.0  # Seconds until a file that could not be used is tried again.
 
 
-class Ledger(Protocol):
-    """Keeps how full buckets are."""
+class Ledger(ABC):
+    """Keeps how full buckets are; how, each kind says in `_apply`."""
 
     def is_slow(self) -> bool:
         """Tell whether a call may take so long just now that async code had better make it in a thread."""
+        return False
 
-    def take(self, bucket: Bucket, *, held: bool = False, longest: float = float("inf")) -> Grant:
-        """Take one unit (`buckets.take`)."""
+    def take(self, bucket: Bucket, *, held: bool = False, longest: float = math.inf) -> Grant:
+        """Take one unit (`rates.take`)."""
+        return self._apply("take", bucket, longest, held=held)
 
     def give_back(self, bucket: Bucket) -> None:
         """Put back one unit that was not used."""
+        self._apply("give_back", bucket)
 
     def set_back(self, bucket: Bucket, seconds: float) -> None:
         """Empty the bucket, so that the next unit may be used in `seconds`."""
+        self._apply("set_back", bucket, seconds)
+
+    @abstractmethod
+    def _apply(self, operation: Operation, bucket: Bucket, argument: float = 0.0, *, held: bool = False) -> Grant:
+        """Do what `rates.apply` does, to the level that is kept."""
 
 
-class _LocalLedger:
-    """What a ledger on this host is made of: `_change` applies a function to a bucket's level."""
-
-    def is_slow(self) -> bool:
-        return False
-
-    def take(self, bucket: Bucket, *, held: bool = False, longest: float = float("inf")) -> Grant:
-        return self._change(bucket, lambda level, now: buckets.take(level, bucket, now, held=held, longest=longest))
-
-    def give_back(self, bucket: Bucket) -> None:
-        self._change(bucket, lambda level, now: (buckets.give_back(level, bucket, now), None))
-
-    def set_back(self, bucket: Bucket, seconds: float) -> None:
-        self._change(bucket, lambda level, now: (buckets.set_back(level, bucket, now, seconds), None))
-
-    def _change(self, bucket: Bucket, change: Callable[[Level, float], tuple[Level, Result]]) -> Result:
-        raise NotImplementedError
-
-
-class MemoryLedger(_LocalLedger):
+class MemoryLedger(Ledger):
     """Levels of this process alone."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -76,11 +64,11 @@ class MemoryLedger(_LocalLedger):
         self._levels: dict[str, Level] = {}
         self._lock = threading.Lock()
 
-    def _change(self, bucket: Bucket, change: Callable[[Level, float], tuple[Level, Result]]) -> Result:
+    def _apply(self, operation: Operation, bucket: Bucket, argument: float = 0.0, *, held: bool = False) -> Grant:
         with self._lock:
-            level, result = change(self._levels.get(bucket.name, Level()), self._clock())
+            level, grant = apply(operation, self.level(bucket), bucket, self._clock(), argument, held=held)
             self._levels[bucket.name] = level
-        return result
+        return grant
 
     def level(self, bucket: Bucket) -> Level:
         """Return how full a bucket is."""
@@ -91,7 +79,7 @@ class MemoryLedger(_LocalLedger):
         self._levels.pop(bucket.name, None)
 
 
-class FileLedger(_LocalLedger):
+class FileLedger(Ledger):
     """Levels in a file, shared by every process that opens it; opened anew for each change, so that a fork is safe.
 
     Where the file cannot be made, written or locked, levels are kept in this process, after one WARNING; a minute later
@@ -124,13 +112,13 @@ class FileLedger(_LocalLedger):
         since = self._alone_since
         return since is not None and 0 <= self._clock() - since < _LONGEST_ALONE
 
-    def _change(self, bucket: Bucket, change: Callable[[Level, float], tuple[Level, Result]]) -> Result:
+    def _apply(self, operation: Operation, bucket: Bucket, argument: float = 0.0, *, held: bool = False) -> Grant:
         if not self._is_alone():
             try:
-                return self._change_file(bucket, change)
+                return self._apply_in_file(operation, bucket, argument, held=held)
             except OSError as error:
                 self._go_alone(error)
-        return self._own._change(bucket, change)
+        return self._own._apply(operation, bucket, argument, held=held)
 
     def _go_alone(self, error: OSError) -> None:
         self._alone_since = self._clock()
@@ -144,18 +132,18 @@ class FileLedger(_LocalLedger):
                 error.strerror or type(error).__name__,
             )
 
-    def _change_file(self, bucket: Bucket, change: Callable[[Level, float], tuple[Level, Result]]) -> Result:
+    def _apply_in_file(self, operation: Operation, bucket: Bucket, argument: float, *, held: bool) -> Grant:
         file = self._open()
         try:
             _lock(file)
             levels = _parse(os.read(file, _FILE_SIZE))
             now = self._clock()
-            level = buckets.join(levels.get(bucket.name, Level()), self._own.level(bucket), now)
-            level, result = change(level, now)
+            level = join(levels.get(bucket.name, Level()), self._own.level(bucket), now)
+            level, grant = apply(operation, level, bucket, now, argument, held=held)
             os.lseek(file, 0, os.SEEK_SET)
             os.write(file, _format({**levels, bucket.name: level}))
             self._own.forget(bucket)
-            return result
+            return grant
         finally:
             os.close(file)  # and with it the lock
 

@@ -1,7 +1,7 @@
 """Who is next: the queue of this process before one bucket, first come, first served.
 
 Only the first in the queue has a unit of the shared bucket: processes take turns, and one that is killed has spent a
-single unit. Nothing in here waits; the threads' and the event loops' ways to wait are in `pacing`.
+single unit. Nothing in here waits; the threads' and the event loops' ways to wait are in `turns`.
 """
 
 from __future__ import annotations
@@ -10,36 +10,37 @@ import bisect
 import logging
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ionos_openai.errors import BudgetExceededError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import anyio
+
     from ionos_openai.client.pacing.ledgers import Ledger
     from ionos_openai.client.pacing.rates import Bucket, Grant
 
 log = logging.getLogger("ionos_openai")
 
-_WORTH_TELLING = 5.0
+_WORTH_TELLING = 5.0  # Seconds
 _told = False
 
 
-class Signal(Protocol):
-    """An event of threads, or of an event loop."""
-
-    def set(self) -> object:
-        """Wake who waits for it."""
+def reset() -> None:
+    """Have the next long wait be the first of this process again."""
+    global _told  # noqa: PLW0603 - once a process is what the warning promises
+    _told = False
 
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """One attempt's place in a lane.
+    """One attempt's place in a queue.
 
     Attributes:
         ticket: When its call came: the smaller, the earlier.
-        give_up: Until when it may wait, on the lane's clock.
+        give_up: Until when it may wait, on the queue's clock.
         max_wait: What the user set as the bound, for messages; None where there is none.
         signal: Set once it is the first.
         told: Whether its wait was logged.
@@ -48,11 +49,11 @@ class Turn:
     ticket: int
     give_up: float
     max_wait: float | None
-    signal: Signal = field(repr=False)
+    signal: threading.Event | anyio.Event = field(repr=False)
     told: bool = False
 
 
-class Lane:
+class Queue:
     """The queue before one bucket; safe to use from several threads."""
 
     def __init__(self, bucket: Bucket, ledger: Ledger, clock: Callable[[], float]) -> None:
@@ -74,7 +75,7 @@ class Lane:
         """
         with self._lock:
             if self._turns:
-                place = bisect.bisect_right(self._turns, turn.ticket, lo=1, key=lambda one: one.ticket)
+                place = bisect.bisect_right(self._turns, turn.ticket, lo=1, key=lambda waiting: waiting.ticket)
                 self._check(turn, self._expected(place))
                 self._turns.insert(place, turn)
             else:
@@ -102,7 +103,7 @@ class Lane:
         now = self.clock()
         self._full_at = now + grant.backlog
         if not grant.granted:
-            raise BudgetExceededError(_too_long(self.bucket, grant.delay, turn.max_wait), retry_after=grant.delay)
+            raise self._exceeded(turn, grant.delay)
         self._holds = True
         self._due = now + grant.delay
         if grant.delay > 0:
@@ -136,15 +137,21 @@ class Lane:
         """Return the error for a turn that did not even become the first in time."""
         with self._lock:
             place = self._turns.index(turn)
-            expected = max(self._expected(place), self.bucket.interval)
-        return BudgetExceededError(_too_long(self.bucket, expected, turn.max_wait), retry_after=expected)
+            return self._exceeded(turn, max(self._expected(place), self.bucket.interval))
 
     def _check(self, turn: Turn, seconds: float) -> None:
         if seconds > 0 and self.clock() + seconds > turn.give_up:
-            raise BudgetExceededError(_too_long(self.bucket, seconds, turn.max_wait), retry_after=seconds)
+            raise self._exceeded(turn, seconds)
         if seconds > _WORTH_TELLING and not turn.told:
             turn.told = True
             _tell(self.bucket, seconds)
+
+    def _exceeded(self, turn: Turn, seconds: float) -> BudgetExceededError:
+        return BudgetExceededError(
+            f"The contract's limit of {self.bucket.name} has no turn left within max_wait={turn.max_wait or 0:g} s: "
+            f"the next is in {seconds:.1f} s. Try again then, or raise max_wait= or IONOS_MAX_WAIT.",
+            retry_after=seconds,
+        )
 
 
 def _tell(bucket: Bucket, seconds: float) -> None:
@@ -158,11 +165,4 @@ def _tell(bucket: Bucket, seconds: float) -> None:
         seconds,
         bucket.name,
         bucket.interval,
-    )
-
-
-def _too_long(bucket: Bucket, seconds: float, max_wait: float | None) -> str:
-    return (
-        f"The contract's limit of {bucket.name} has no turn left within max_wait={max_wait or 0:g} s: the next is in "
-        f"{seconds:.1f} s. Try again then, or raise max_wait= or IONOS_MAX_WAIT."
     )

@@ -6,12 +6,15 @@ Times are seconds on whichever clock a ledger has; it is handed in.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 # What of a burst stays unused. The service's clock starts when a request arrives, ours when it leaves: paced with the
 # whole burst of 20 images one 429 came in 10 of 10 runs, with 19 none (measured on a server with the same bucket,
 # 2026-11). A spare unit forgives a delay on the way as long as its interval: 6 s for images, 2 x 0.2 s for requests.
 _IMAGE_MARGIN = 1
 _REQUEST_MARGIN = 2
+
+Operation: TypeAlias = Literal["take", "give_back", "set_back"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ def estimate_seconds(images: int, limits: Limits) -> float:
 
     Without the time that the service takes, and without neighbours on the same contract.
     """
-    return max(max(0.0, (images - one.capacity) * one.interval) for one in (limits.images, limits.requests))
+    return max(max(0.0, (images - bucket.capacity) * bucket.interval) for bucket in (limits.images, limits.requests))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,11 +142,24 @@ def set_back(level: Level, bucket: Bucket, now: float, seconds: float) -> Level:
     )
 
 
+def apply(
+    operation: Operation, level: Level, bucket: Bucket, now: float, argument: float, *, held: bool
+) -> tuple[Level, Grant]:
+    """Carry out one operation by its name; `argument` is the longest wait of `take`, the seconds of `set_back`."""
+    if operation == "take":
+        return take(level, bucket, now, held=held, longest=argument)
+    is_set_back = operation == "set_back"
+    level = set_back(level, bucket, now, argument) if is_set_back else give_back(level, bucket, now)
+    return level, Grant(granted=True, delay=0.0, backlog=max(0.0, level.full_at - now))
+
+
 def join(level: Level, other: Level, now: float) -> Level:
     """Return the emptier of two levels of a bucket, as of `now`."""
-    one, two = at(level, now), at(other, now)
+    level, other = at(level, now), at(other, now)
     return Level(
-        full_at=max(one.full_at, two.full_at), blocked_until=max(one.blocked_until, two.blocked_until), seen=now
+        full_at=max(level.full_at, other.full_at),
+        blocked_until=max(level.blocked_until, other.blocked_until),
+        seen=now,
     )
 
 

@@ -8,13 +8,14 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ionos_openai.client.pacing.rates import Bucket, Grant
+from ionos_openai.client.pacing.ledgers import Ledger
+from ionos_openai.client.pacing.rates import Bucket, Grant, Operation
 from ionos_openai.errors import BudgetUnavailableError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# `buckets.take`, `give_back` and `set_back`, in one step. Numbers travel as text, since Redis cuts off fractions.
+# `rates.apply`, in one step. Numbers travel as text, since Redis cuts off fractions.
 _SCRIPT = """
 local level = redis.call('HMGET', KEYS[1], 'full_at', 'blocked_until', 'seen')
 local full_at, blocked = tonumber(level[1] or 0), tonumber(level[2] or 0)
@@ -48,7 +49,7 @@ _GONE = 2.0  # Seconds after giving up, in which whoever else waits is told at o
 _RECONNECTS = 8  # With growing pauses of at most 2 s: some 10 s, or 25 s where the host does not answer at all.
 
 
-class RedisLedger:
+class RedisLedger(Ledger):
     """Levels in Redis.
 
     Raises:
@@ -80,24 +81,12 @@ class RedisLedger:
         """Tell that async code had better ask in a thread."""
         return True
 
-    def take(self, bucket: Bucket, *, held: bool = False, longest: float = float("inf")) -> Grant:
-        """Take one unit."""
-        limit = -1 if longest == float("inf") else longest
-        granted, delay, backlog = self._run("take", bucket, limit, held=held)
+    def _apply(self, operation: Operation, bucket: Bucket, argument: float = 0.0, *, held: bool = False) -> Grant:
+        limit = -1 if argument == math.inf else argument
+        numbers = [bucket.capacity, bucket.interval, limit, int(held), self._clock() if self._clock else ""]
+        keys = [f"{self._prefix}:{bucket.name}"]
+        granted, delay, backlog = self._ask(lambda: self._script(keys=keys, args=[operation, *numbers]))
         return Grant(granted=bool(granted), delay=float(delay), backlog=float(backlog))
-
-    def give_back(self, bucket: Bucket) -> None:
-        """Put back one unit that was not used."""
-        self._run("give_back", bucket)
-
-    def set_back(self, bucket: Bucket, seconds: float) -> None:
-        """Empty the bucket, so that the next unit may be used in `seconds`."""
-        self._run("set_back", bucket, seconds)
-
-    def _run(self, operation: str, bucket: Bucket, argument: float = 0, *, held: bool = False) -> Any:
-        now = self._clock() if self._clock else ""
-        numbers = [bucket.capacity, bucket.interval, argument, int(held), now]
-        return self._ask(lambda: self._script(keys=[f"{self._prefix}:{bucket.name}"], args=[operation, *numbers]))
 
     def _ask(self, question: Callable[[], Any]) -> Any:
         import redis

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 import hashlib
 import itertools
 import logging
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, TypeVar
 import openai
 
 from ionos_openai.client.pacing.ledgers import FileLedger, Ledger
-from ionos_openai.client.pacing.queues import Lane, Turn
+from ionos_openai.client.pacing.queues import Queue, Turn
 from ionos_openai.client.pacing.rates import Bucket, Limits
 from ionos_openai.errors import BudgetExceededError
 from ionos_openai.hub.credentials import read_token
@@ -33,6 +34,7 @@ from ionos_openai.hub.credentials import read_token
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    import anyio
     import httpx2 as httpx
     from pydantic import SecretStr
 
@@ -44,7 +46,8 @@ _LONGEST_RETRY_AFTER = 86_400.0  # Seconds; after a day the service is asked aga
 _LONGEST_GUESS = 60.0  # Seconds, where a 429 does not say how long.
 _PATIENCE = 1.0  # Seconds, beyond `max_wait`, for those ahead who are just asking the ledger.
 
-_budgets: dict[tuple[object, ...], Budget] = {}
+_contracts: dict[tuple[object, ...], Contract] = {}
+_state_directory: Path | None = None  # where levels are kept; None means where this user's state is
 _counter = itertools.count()
 _current: contextvars.ContextVar[PacedCall | None] = contextvars.ContextVar("ionos_openai_call", default=None)
 _wanted: contextvars.ContextVar[Callable[[], bool] | None] = contextvars.ContextVar("ionos_openai_wanted", default=None)
@@ -75,24 +78,31 @@ class Pacing:
         if self.redis_url is not None:
             _open_ledger(self.redis_url, "")
 
-    def budget(self, token: str) -> Budget:
-        """Return the budget of the token's contract: the same for all clients of this process."""
-        contract = contract_name(token)
+    def contract(self, token: str) -> Contract:
+        """Return the token's contract: the same for all clients of this process."""
+        name = contract_name(token)
         # By process, since neither queues nor locks outlive a fork.
-        key = (os.getpid(), contract, self.redis_url and self.redis_url.get_secret_value(), self.limits)
-        if key not in _budgets:
-            for other in [one for one in list(_budgets) if one[0] != key[0]]:
-                _budgets.pop(other, None)
-            _budgets.setdefault(key, Budget(self.limits, _open_ledger(self.redis_url, contract)))
-        return _budgets[key]
+        key = (os.getpid(), name, self.redis_url and self.redis_url.get_secret_value(), self.limits)
+        if key not in _contracts:
+            for other in [other for other in list(_contracts) if other[0] != key[0]]:
+                _contracts.pop(other, None)
+            _contracts.setdefault(key, Contract(self.limits, _open_ledger(self.redis_url, name)))
+        return _contracts[key]
 
-    async def abudget(self, token: str) -> Budget:
-        """Do what `budget` does, in an event loop."""
+    async def acontract(self, token: str) -> Contract:
+        """Do what `contract` does, in an event loop."""
         if self.redis_url is None:
-            return self.budget(token)
+            return self.contract(token)
         import anyio.to_thread
 
-        return await anyio.to_thread.run_sync(self.budget, token)
+        return await anyio.to_thread.run_sync(self.contract, token)
+
+
+def reset(*, state_directory: Path | None = None) -> None:
+    """Begin as a new process does; `state_directory` is where levels are kept from now on, by default the user's."""
+    global _state_directory  # noqa: PLW0603 - of the whole process, as the contracts are
+    _contracts.clear()
+    _state_directory = state_directory
 
 
 def contract_name(token: str) -> str:
@@ -105,20 +115,16 @@ def contract_name(token: str) -> str:
 
 def _open_ledger(redis_url: SecretStr | None, contract: str) -> Ledger:
     if redis_url is None:
-        return FileLedger(state_directory() / f"{contract}.json")
+        import platformdirs
+
+        directory = _state_directory or Path(platformdirs.user_state_dir("ionos-openai", appauthor=False))
+        return FileLedger(directory / f"{contract}.json")
     from ionos_openai.client.pacing.redis_ledger import RedisLedger
 
     return RedisLedger(redis_url.get_secret_value(), contract)
 
 
-def state_directory() -> Path:
-    """Return where this user's programs on this host keep how full the buckets are."""
-    import platformdirs
-
-    return Path(platformdirs.user_state_dir("ionos-openai", appauthor=False))
-
-
-class Budget:
+class Contract:
     """The buckets of one contract, with the queues of this process before them."""
 
     def __init__(
@@ -136,23 +142,23 @@ class Budget:
         self.ledger = ledger
         self.clock = clock
         self.sleep = sleep
-        self._of_threads = self._open_lanes()
-        self._of_loop: RunVar[tuple[Lane, Lane]] = RunVar(f"ionos_openai_lanes_{next(_counter)}")
+        self._of_threads = self._open_queues()
+        self._of_loop: RunVar[tuple[Queue, ...]] = RunVar(f"ionos_openai_queues_{next(_counter)}")
 
-    def _open_lanes(self) -> tuple[Lane, Lane]:
-        images, requests = (Lane(one, self.ledger, self.clock) for one in (self.limits.images, self.limits.requests))
-        return images, requests
+    def _open_queues(self) -> tuple[Queue, ...]:
+        buckets = (self.limits.images, self.limits.requests)
+        return tuple(Queue(bucket, self.ledger, self.clock) for bucket in buckets)
 
-    def lanes(self, *, images: bool, in_loop: bool) -> tuple[Lane, ...]:
-        """Return the lanes through which a call goes, in order."""
-        lanes = self._of_threads
+    def queues(self, *, images: bool, in_loop: bool) -> tuple[Queue, ...]:
+        """Return the queues through which a call goes, in order."""
+        queues = self._of_threads
         if in_loop:
             try:
-                lanes = self._of_loop.get()
+                queues = self._of_loop.get()
             except LookupError:
-                lanes = self._open_lanes()
-                self._of_loop.set(lanes)
-        return lanes if images else lanes[1:]
+                queues = self._open_queues()
+                self._of_loop.set(queues)
+        return queues if images else queues[1:]
 
 
 class WithdrawnError(Exception):
@@ -160,17 +166,21 @@ class WithdrawnError(Exception):
 
 
 @contextlib.contextmanager
-def while_wanted(is_wanted: Callable[[], bool]) -> Iterator[None]:
+def _holding(variable: contextvars.ContextVar[Answer], value: Answer) -> Iterator[None]:
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
+def while_wanted(is_wanted: Callable[[], bool]) -> contextlib.AbstractContextManager[None]:
     """Let calls in the block give up waiting for their turn soon after `is_wanted` says no.
 
     Raises:
         WithdrawnError: A call gave up.
     """
-    token = _wanted.set(is_wanted)
-    try:
-        yield
-    finally:
-        _wanted.reset(token)
+    return _holding(_wanted, is_wanted)
 
 
 class PacedCall:
@@ -182,9 +192,11 @@ class PacedCall:
         left: Seconds that it may still wait.
     """
 
-    def __init__(self, budget: Budget, *, images: bool, max_wait: float | None = None, max_retries: int = 2) -> None:
+    def __init__(
+        self, contract: Contract, *, images: bool, max_wait: float | None = None, max_retries: int = 2
+    ) -> None:
         """Begin a call; `max_retries` of 0 makes a 429 an error at once."""
-        self.budget = budget
+        self.contract = contract
         self.images = images
         self.ticket = next(_counter)
         self.left = math.inf if max_wait is None else max_wait
@@ -201,34 +213,37 @@ class PacedCall:
             BudgetUnavailableError: Redis is gone.
             WithdrawnError: It is not wanted any more, see `while_wanted`.
         """
-        with self._lanes(in_loop=False) as lanes:
-            for lane in lanes:
-                with self._turn(lane, threading.Event()) as turn:
-                    if not _wait_for(turn.signal, self.left + _PATIENCE):  # type: ignore[arg-type]  # made above
-                        raise lane.too_late(turn)
+        with self._giving_back() as passed:
+            for queue in self.contract.queues(images=self.images, in_loop=False):
+                signal = threading.Event()
+                with self._turn(queue, signal) as turn:
+                    if not _wait_for(signal, self.left + _PATIENCE):
+                        raise queue.too_late(turn)
                     while True:
-                        if seconds := self._still_wanted(lane.pause(turn)):
-                            self.budget.sleep(seconds)
-                        elif lane.settle(turn, lane.ask(turn)):
+                        if seconds := self._still_wanted(queue.pause(turn)):
+                            self.contract.sleep(seconds)
+                        elif queue.settle(turn, queue.ask(turn)):
                             break
+                passed.append(queue)
 
     async def await_turn(self) -> None:
         """Do what `wait` does, in an event loop. It may be cancelled; a unit taken from Redis then stays spent."""
         import anyio
 
-        with self._lanes(in_loop=True) as lanes:
-            for lane in lanes:
+        with self._giving_back() as passed:
+            for queue in self.contract.queues(images=self.images, in_loop=True):
                 signal = anyio.Event()
-                with self._turn(lane, signal) as turn:
+                with self._turn(queue, signal) as turn:
                     with anyio.move_on_after(self.left + _PATIENCE):
                         await signal.wait()
                     if not signal.is_set():
-                        raise lane.too_late(turn)
+                        raise queue.too_late(turn)
                     while True:
-                        if seconds := self._still_wanted(lane.pause(turn)):
+                        if seconds := self._still_wanted(queue.pause(turn)):
                             await anyio.sleep(seconds)
-                        elif lane.settle(turn, await self._without_blocking(lambda: lane.ask(turn))):  # noqa: B023 - awaited here
+                        elif queue.settle(turn, await self.without_blocking(functools.partial(queue.ask, turn))):
                             break
+                passed.append(queue)
 
     def _still_wanted(self, seconds: float) -> float:
         """Return for how long to sleep before the next look; give up where the call is not wanted any more."""
@@ -239,35 +254,29 @@ class PacedCall:
         return min(seconds, _LOOK_EVERY)
 
     @contextlib.contextmanager
-    def _lanes(self, *, in_loop: bool) -> Iterator[Iterator[Lane]]:
-        """Give the lanes to go through; should a later one fail, what the earlier ones granted goes back."""
-        passed: list[Lane] = []
-
-        def one_by_one() -> Iterator[Lane]:
-            for lane in self.budget.lanes(images=self.images, in_loop=in_loop):
-                yield lane
-                passed.append(lane)
-
+    def _giving_back(self) -> Iterator[list[Queue]]:
+        """Take note of the queues that were passed; should a later one fail, what they granted goes back."""
+        passed: list[Queue] = []
         try:
-            yield one_by_one()
+            yield passed
         except BaseException:
-            if not self.budget.ledger.is_slow():
-                for lane in passed:
-                    self.budget.ledger.give_back(lane.bucket)
+            if not self.contract.ledger.is_slow():
+                for queue in passed:
+                    self.contract.ledger.give_back(queue.bucket)
             raise
 
     @contextlib.contextmanager
-    def _turn(self, lane: Lane, signal: object) -> Iterator[Turn]:
-        began = self.budget.clock()
-        turn = Turn(ticket=self.ticket, give_up=began + self.left, max_wait=self._max_wait, signal=signal)  # type: ignore[arg-type]  # both kinds have set()
-        lane.enter(turn)
+    def _turn(self, queue: Queue, signal: threading.Event | anyio.Event) -> Iterator[Turn]:
+        began = self.contract.clock()
+        turn = Turn(ticket=self.ticket, give_up=began + self.left, max_wait=self._max_wait, signal=signal)
+        queue.enter(turn)
         try:
             yield turn
         except BaseException:
-            lane.leave(turn)
+            queue.leave(turn)
             raise
         finally:
-            self.left = max(0.0, self.left - (self.budget.clock() - began))
+            self.left = max(0.0, self.left - (self.contract.clock() - began))
 
     def between_attempts(self, seconds: float) -> None:
         """Count a sleep of the SDK's between two attempts.
@@ -276,29 +285,12 @@ class PacedCall:
             BudgetExceededError: It is longer than what is left of `max_wait`.
         """
         if seconds > self.left:
-            raise BudgetExceededError(
-                f"The attempt failed, and the next would be in {seconds:.1f} s, later than max_wait={self._max_wait:g} "
-                "s allows. Try again then, or raise max_wait= or IONOS_MAX_WAIT.",
-                retry_after=seconds,
-            )
+            raise self._exceeded(f"The attempt failed, and the next would be in {seconds:.1f} s, later", seconds)
         self.left -= seconds
 
-    def refused(self, error: openai.RateLimitError, *, repeatable: bool) -> None:
-        """Take note of a 429, for everyone on the contract. Returns where the call is to be made again.
-
-        Raises:
-            BudgetExceededError: The service asks for a longer wait than `max_wait` leaves.
-            openai.RateLimitError: `error`, where the call cannot or shall not be made again.
-        """
-        self._decide(error, self._set_back(error), repeatable=repeatable)
-
-    async def arefused(self, error: openai.RateLimitError, *, repeatable: bool) -> None:
-        """Do what `refused` does, in an event loop."""
-        seconds = await self._without_blocking(lambda: self._set_back(error))
-        self._decide(error, seconds, repeatable=repeatable)
-
-    def _set_back(self, error: openai.RateLimitError) -> float:
-        limits, ledger = self.budget.limits, self.budget.ledger
+    def set_back(self, error: openai.RateLimitError) -> float:
+        """Take note of a 429, for everyone on the contract; return for how many seconds."""
+        limits, ledger = self.contract.limits, self.contract.ledger
         bucket, seconds = find_cause(read_retry_after(error.response), limits, images=self.images, turn=self._refusals)
         self._refusals += 1
         if self.images and bucket.name != limits.images.name:
@@ -307,18 +299,27 @@ class PacedCall:
         log.info("The service answered 429: the next of the %s on this contract goes in %.1f s.", bucket.name, seconds)
         return seconds
 
-    def _decide(self, error: openai.RateLimitError, seconds: float, *, repeatable: bool) -> None:
-        if self._max_retries == 0 or not repeatable:
+    def check_again(self, error: openai.RateLimitError, seconds: float) -> None:
+        """Return where the call is to be made again after a 429 that costs so many seconds.
+
+        Raises:
+            BudgetExceededError: That is longer than `max_wait` leaves.
+            openai.RateLimitError: `error`, where the call shall not be made again.
+        """
+        if self._max_retries == 0:
             raise error
         if seconds > self.left:
-            raise BudgetExceededError(
-                f"The service answered 429 and asks to wait {seconds:.1f} s, longer than max_wait={self._max_wait:g} s "
-                "allows. Try again then, or raise max_wait= or IONOS_MAX_WAIT.",
-                retry_after=seconds,
+            raise self._exceeded(
+                f"The service answered 429 and asks to wait {seconds:.1f} s, longer", seconds
             ) from error
 
-    async def _without_blocking(self, question: Callable[[], Answer]) -> Answer:
-        if not self.budget.ledger.is_slow():
+    def _exceeded(self, what: str, seconds: float) -> BudgetExceededError:
+        remedy = "Try again then, or raise max_wait= or IONOS_MAX_WAIT."
+        return BudgetExceededError(f"{what} than max_wait={self._max_wait:g} s allows. {remedy}", retry_after=seconds)
+
+    async def without_blocking(self, question: Callable[[], Answer]) -> Answer:
+        """Return what `question`, which asks the ledger, returns; from a thread where that may take long."""
+        if not self.contract.ledger.is_slow():
             return question()
         import anyio.to_thread
 
@@ -339,40 +340,28 @@ def current_call() -> PacedCall | None:
     return _current.get()
 
 
-def repeat(call: PacedCall | None, attempt: Callable[[], Answer], *, repeatable: bool = True) -> Answer:
-    """Make `attempt` until no 429 comes; without a call just once."""
-    with _as_current(call):
+def repeat(call: PacedCall | None, attempt: Callable[[], Answer]) -> Answer:
+    """Make `attempt` until no 429 comes; without a call just once, hidden from a client that waits for its answer."""
+    with _holding(_current, call):
         while True:
             try:
                 return attempt()
             except openai.RateLimitError as error:
                 if call is None or isinstance(error, BudgetExceededError):
                     raise
-                call.refused(error, repeatable=repeatable)
+                call.check_again(error, call.set_back(error))
 
 
-async def arepeat(
-    call: PacedCall | None, attempt: Callable[[], Awaitable[Answer]], *, repeatable: bool = True
-) -> Answer:
+async def arepeat(call: PacedCall | None, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
     """Do what `repeat` does, in an event loop."""
-    with _as_current(call):
+    with _holding(_current, call):
         while True:
             try:
                 return await attempt()
             except openai.RateLimitError as error:
                 if call is None or isinstance(error, BudgetExceededError):
                     raise
-                await call.arefused(error, repeatable=repeatable)
-
-
-@contextlib.contextmanager
-def _as_current(call: PacedCall | None) -> Iterator[None]:
-    """Have `current_call` return `call`; None hides that of a client which is waiting for what is made in here."""
-    token = _current.set(call)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+                call.check_again(error, await call.without_blocking(functools.partial(call.set_back, error)))
 
 
 def find_cause(retry_after: float | None, limits: Limits, *, images: bool, turn: int) -> tuple[Bucket, float]:
