@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ionos_openai.cli.migrate.configuration import search_configuration
+from ionos_openai.cli.migrate.facts import RELEVANT
 from ionos_openai.cli.migrate.findings import Migration, SourceError
 from ionos_openai.cli.migrate.notebook import migrate_notebook
-from ionos_openai.cli.migrate.parameters import RELEVANT
 from ionos_openai.cli.migrate.program import check_syntax
 from ionos_openai.cli.migrate.source import migrate_source
 from ionos_openai.errors import ConfigurationError
