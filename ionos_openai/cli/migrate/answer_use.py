@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ionos_openai.cli.migrate.facts import FACTS
+from ionos_openai.cli.migrate.keys import looked_up
 from ionos_openai.cli.migrate.program import chain, string_texts, text_of
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class _Urls:
         """Tell whether an expression is the `url` of an item."""
         if isinstance(node, cst.Attribute):
             return node.attr.value == "url" and self._is_item(node.value)
-        return isinstance(node, cst.Subscript) and _key(node) == "url" and self._is_item(node.value)
+        return isinstance(node, cst.Subscript) and looked_up(node) == "url" and self._is_item(node.value)
 
     def _is_item(self, node: cst.BaseExpression) -> bool:
         if isinstance(node, cst.Subscript):
@@ -116,7 +117,7 @@ class _Urls:
             return self._is_data(node.left)
         if isinstance(node, cst.Attribute):
             return node.attr.value == "data"
-        return isinstance(node, cst.Subscript) and _key(node) == "data"
+        return isinstance(node, cst.Subscript) and looked_up(node) == "data"
 
 
 def _targets(target: cst.BaseExpression) -> Iterator[cst.Name]:
@@ -127,11 +128,6 @@ def _targets(target: cst.BaseExpression) -> Iterator[cst.Name]:
             yield from _targets(element.value)
 
 
-def _key(node: cst.Subscript) -> str | None:
-    index = node.slice[0].slice
-    return text_of(index.value) if isinstance(index, cst.Index) else None
-
-
 def find_revised_prompts(program: Program) -> Iterator[Finding]:
     """Report uses of the prompt as OpenAI rewrote it."""
     for node in program.all(cst.Attribute):
@@ -139,10 +135,8 @@ def find_revised_prompts(program: Program) -> Iterator[Finding]:
             yield FACTS["call: revised"].at(program.line(node), "reads revised_prompt")
 
 
-def find_png(program: Program, calls: Sequence[ImageCall]) -> Iterator[Finding]:
+def find_png(program: Program) -> Iterator[Finding]:
     """Report `.png` and `image/png` written by hand, in a file that asks for pictures."""
-    if not calls:
-        return
     elsewhere = set(_names_of_inputs(program))
     for node, text in string_texts(program):
         named = next((ending for ending in ("image/png", ".png") if ending in text.lower()), None)
@@ -166,18 +160,21 @@ def _is_no_output(program: Program, node: cst.CSTNode, elsewhere: set[str]) -> b
     for parent in program.ancestors(node):
         if isinstance(parent, cst.Arg) and parent.keyword and parent.keyword.value in {"image", "mask", "prompt"}:
             return True
-        if isinstance(parent, cst.Call) and (
-            _reads_file(parent)
-            or _is_saved_by_pillow(parent)
-            or chain(parent.func)[-1] in _MATCHERS
-            or _receiver_reads(program, parent)
-        ):
-            return True
-        if isinstance(parent, cst.Comparison):
+        if isinstance(parent, cst.Comparison) or (isinstance(parent, cst.Call) and _is_for_input(program, parent)):
             return True
         if isinstance(parent, cst.Assign):
             return any(chain(assigned.target)[-1] in elsewhere for assigned in parent.targets)
     return False
+
+
+def _is_for_input(program: Program, call: cst.Call) -> bool:
+    """Whether what a call is given is read or compared, or saved by Pillow."""
+    if _reads_file(call) or _is_saved_by_pillow(call) or chain(call.func)[-1] in _MATCHERS:
+        return True
+    # The `Path(...)` of `Path(...).open("rb")` or `Path(...).read_bytes()`.
+    attribute = program.parent(call)
+    outer = program.parent(attribute) if isinstance(attribute, cst.Attribute) else None
+    return isinstance(outer, cst.Call) and _reads_file(outer)
 
 
 def _is_saved_by_pillow(call: cst.Call) -> bool:
@@ -186,13 +183,6 @@ def _is_saved_by_pillow(call: cst.Call) -> bool:
         return False
     others = [arg for arg in call.args[1:] if not arg.star and (not arg.keyword or arg.keyword.value == "content")]
     return all(text_of(arg.value) is not None for arg in others)
-
-
-def _receiver_reads(program: Program, call: cst.Call) -> bool:
-    """Whether it is the `Path(...)` of `Path(...).open("rb")` or `Path(...).read_bytes()`."""
-    attribute = program.parent(call)
-    outer = program.parent(attribute) if isinstance(attribute, cst.Attribute) else None
-    return isinstance(outer, cst.Call) and _reads_file(outer)
 
 
 def _reads_file(call: cst.Call) -> bool:

@@ -11,7 +11,7 @@ import libcst as cst
 from ionos_openai.cli.migrate.program import chain
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterable, Iterator
 
     from ionos_openai.cli.migrate.program import Program
 
@@ -26,7 +26,7 @@ class ClientNames:
         by_call: For each call that makes one, its names, attributes, and "functions()" that return it.
     """
 
-    def __init__(self, program: Program, made: Collection[cst.Call]) -> None:
+    def __init__(self, program: Program, made: Iterable[cst.Call]) -> None:
         """Follow the clients that some calls make."""
         self._bound: defaultdict[cst.CSTNode | str, set[str]] = defaultdict(set)
         for name, value in _bindings(program):
@@ -36,8 +36,7 @@ class ClientNames:
         self.by_call = {call: self._follow(program, call) for call in made}
         self._all = set().union(*self.by_call.values())
         holders: list[cst.Arg | cst.Element | cst.DictElement] = [*program.all(cst.Arg), *program.all(cst.Element)]
-        holders += program.all(cst.DictElement)
-        self._handed_around = {chain(holder.value)[-1] for holder in holders}
+        self._handed_around = {chain(holder.value)[-1] for holder in [*holders, *program.all(cst.DictElement)]}
         self._functions = {function.name.value for function in program.all(cst.FunctionDef)}
         self._handed_on = _handed_on(program)
 
@@ -48,9 +47,8 @@ class ClientNames:
         reached: set[cst.CSTNode | str] = {call, *names}
         # A name may be set from a name that is found later.
         for _ in range(4):
-            new = {name for value in reached for name in self._bound.get(value, ())} - names
-            names |= new
-            reached = {*new}
+            reached = {name for value in reached for name in self._bound.get(value, ()) if name not in names}
+            names |= {name for name in reached if isinstance(name, str)}
         return names
 
     def of_others(self, call: cst.Call) -> set[str]:
@@ -63,11 +61,9 @@ class ClientNames:
 
     def line_handed_on(self, call: cst.Call) -> int | None:
         """Return the line in which a client is given to code of another file, None where it is not."""
-        things: set[cst.CSTNode | str] = {
-            call,
-            *(name for name in self.by_call[call] - self._functions if not name.endswith("()")),
-        }
-        places = [place for thing in things if (place := self._handed_on.get(thing))]
+        things: list[cst.CSTNode | str] = [call]
+        things += [name for name in self.by_call[call] - self._functions if not name.endswith("()")]
+        places = [self._handed_on[thing] for thing in things if thing in self._handed_on]
         return min(places)[1] if places else None
 
 

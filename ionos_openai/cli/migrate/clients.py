@@ -50,6 +50,7 @@ _STEPS = frozenset(
 # Other packages' classes that make a client of OpenAI's themselves.
 _WRAPPER = re.compile(r"\w.*\.(?:(?:Async)?(?:Azure)?OpenAI|DallEAPIWrapper)")
 _DOES_SOMETHING = matchers.NamedExpr() | matchers.Await() | matchers.Yield()
+_TYPE_CHECKS = frozenset({"isinstance", "issubclass", "cast", "Mock"})
 # What `patch` is given.
 _PATCHED = re.compile(r"\w+(?:\.\w+)*\.(?:Async)?OpenAI")
 _HEADERS_OF_OTHERS = re.compile(r"(?i)authorization|api-?key|openai-")
@@ -75,12 +76,7 @@ class Client:
 
 
 def find_clients(program: Program, asked: Sequence[ImageCall]) -> list[Client]:
-    """Find the calls that make clients, and decide for each whether it can be rewritten.
-
-    Args:
-        program: The source.
-        asked: Its image calls.
-    """
+    """Find the calls that make clients, and decide by the image calls for each whether it can be rewritten."""
     found = {call: sorted(program.imported(call.func) & {*FACTORIES, *_AZURE}) for call in program.all(cst.Call)}
     made = {call: classes[0] for call, classes in found.items() if classes}
     if not made:
@@ -97,11 +93,10 @@ def find_clients(program: Program, asked: Sequence[ImageCall]) -> list[Client]:
     return clients
 
 
-def key_literals(program: Program, clients: Sequence[Client]) -> set[cst.CSTNode]:
+def key_literals(program: Program, clients: Sequence[Client]) -> set[cst.BaseExpression]:
     """Return the literals that clients are given as keys."""
-    return literals_of(
-        program, [arg.value for client in clients for arg in client.call.args if _keyword(arg) in _SECRETS]
-    )
+    args = [arg for client in clients for arg in client.call.args]
+    return literals_of(program, [arg.value for arg in args if _keyword(arg) in _SECRETS])
 
 
 def _use_problem(names: ClientNames, call: cst.Call, askers: set[str], uses: list[tuple[str, int]]) -> str | None:
@@ -181,7 +176,7 @@ def _host(url: str) -> str:
 def _harmless_headers(value: cst.BaseExpression) -> bool:
     if not isinstance(value, cst.Dict):
         return False
-    keys = [text_of(entry.key) if isinstance(entry, cst.DictElement) else None for entry in value.elements]
+    keys = [text_of(getattr(entry, "key", None)) for entry in value.elements]
     return all(key is not None and not _HEADERS_OF_OTHERS.search(key) for key in keys)
 
 
@@ -236,10 +231,9 @@ def _reference(program: Program, node: cst.Name | cst.Attribute) -> Iterator[Fin
     outer = program.parent(parent) if isinstance(parent, cst.Arg) else parent
     if isinstance(outer, cst.ClassDef):
         yield _finding(program, node, "derives a class from OpenAI's client", "use create_client()")
-    elif isinstance(outer, cst.Call) and outer is not parent:
-        if chain(outer.func)[-1] not in {"isinstance", "issubclass", "cast", "Mock"}:
-            yield _finding(program, node, "hands on OpenAI's client class", "hand on create_client instead")
-    elif isinstance(parent, cst.Assign | cst.Return | cst.DictElement | cst.Param):
+    elif isinstance(parent, cst.Assign | cst.Return | cst.DictElement | cst.Param) or (
+        isinstance(parent, cst.Arg) and isinstance(outer, cst.Call) and chain(outer.func)[-1] not in _TYPE_CHECKS
+    ):
         yield _finding(program, node, "hands on OpenAI's client class", "hand on create_client instead")
 
 

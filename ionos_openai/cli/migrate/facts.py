@@ -32,16 +32,18 @@ _CLIENT = "client = create_client(), then "
 _BECOMES = "becomes the configured image model, for edits the edit model, with a warning"
 _OUR_MODELS = f'model="{DEFAULT_IMAGE_MODEL}", for edits "{DEFAULT_EDIT_MODEL}"'
 
+_SENSELESS = (
+    *("complexity", "frame_duration_ms", "input_fidelity", "moderation", "partial_images", "quality"),
+    "safety_identifier",
+)
+
 # What happens, and what to write instead.
 _ADAPTED = {
     "model openai": (_BECOMES, _OUR_MODELS),
     "model missing": ("the configured image model is asked, for edits the edit model", _OUR_MODELS),
     "n several": ("as many requests at a time, one answer; each picture is billed", "nothing to change"),
     "size auto": ("becomes the default size, with a warning", f'size="{DEFAULT_SIZE}"'),
-    "size other": (
-        "becomes the nearest size of the same orientation, with a warning",
-        "a size that the model makes",
-    ),
+    "size other": ("becomes the nearest size of the same orientation, with a warning", "a size that the model makes"),
     "response_format url": (
         "asked as base64; the url is a data URI: it displays, and it cannot be fetched with requests or httpx",
         'response_format="b64_json", then save_images(response, directory) of ionos_openai',
@@ -50,16 +52,10 @@ _ADAPTED = {
         _AS_IT_IS,
         'read the format from the bytes; decode_images(response)[0].save("name.png") converts',
     ),
-    "quality": (_LEFT_OUT, "leave it out"),
+    **dict.fromkeys(_SENSELESS, (_LEFT_OUT, "leave it out")),
     "style": (_LEFT_OUT, "say the style in the prompt"),
     "background": (_LEFT_OUT, "say it in the prompt"),
-    "moderation": (_LEFT_OUT, "leave it out"),
     "output_compression": (_LEFT_OUT, "compress when saving"),
-    "partial_images": (_LEFT_OUT, "leave it out"),
-    "complexity": (_LEFT_OUT, "leave it out"),
-    "input_fidelity": (_LEFT_OUT, "leave it out"),
-    "safety_identifier": (_LEFT_OUT, "leave it out"),
-    "frame_duration_ms": (_LEFT_OUT, "leave it out"),
     "markup": (_LEFT_OUT, "say it in the prompt"),
     "mask": (_AS_IT_IS, "say in the prompt what to change and what to keep"),
     "user": ("sent as it is", "nothing to change"),

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ionos_openai.cli.migrate.facts import (
-    ADDRESS,
-    FACTS,
-    OPENAI_MODEL,
-    address_finding,
-    model_findings,
-    retirement,
-)
+from ionos_openai.cli.migrate.facts import ADDRESS, FACTS, OPENAI_MODEL, address_finding, model_findings, retirement
 from ionos_openai.cli.migrate.program import chain, string_texts, text_of
 from ionos_openai.errors import InvalidRequestError, UnknownModelError
 from ionos_openai.errors.masking import mask_secrets
@@ -143,10 +136,7 @@ def _entries(
     if isinstance(value, cst.Call) and chain(value) == ["dict()"]:
         pairs = [(arg.keyword.value if arg.keyword else None, arg.value) for arg in value.args]
     elif isinstance(value, cst.Dict):
-        pairs = [
-            (text_of(entry.key) if isinstance(entry, cst.DictElement) else None, entry.value)
-            for entry in value.elements
-        ]
+        pairs = [(text_of(getattr(entry, "key", None)), entry.value) for entry in value.elements]
     entries = {name: passed for name, passed in pairs if name is not None}
     return entries if len(entries) == len(pairs) else None
 
@@ -219,16 +209,10 @@ def _model_fact(name: str | None) -> Finding | None:
 
 
 def _number_fact(call: ImageCall, value: cst.BaseExpression) -> Finding | None:
-    if isinstance(value, cst.UnaryOperation):
+    number = value.evaluated_value if isinstance(value, cst.Integer) else 1
+    if isinstance(value, cst.UnaryOperation) or not 1 <= number <= MOST_PICTURES:
         return FACTS["n impossible"]
-    if not isinstance(value, cst.Integer):
-        return None
-    number = value.evaluated_value
-    if not 1 <= number <= MOST_PICTURES:
-        return FACTS["n impossible"]
-    if number == 1:
-        return None
-    return FACTS["n raw"] if call.raw else FACTS["n several"]
+    return None if number == 1 else FACTS["n raw" if call.raw else "n several"]
 
 
 def _size_fact(call: ImageCall, size: str | None) -> Finding | None:
@@ -249,24 +233,20 @@ def _size_fact(call: ImageCall, size: str | None) -> Finding | None:
     return dataclasses.replace(FACTS["size other"], remedy=f'size="{nearest_size(width, height, rule)}"')
 
 
-def find_addresses(program: Program) -> Iterator[Finding]:
-    """Report the addresses of OpenAI's image endpoints, which code that has no client asks itself."""
-    texts = list(string_texts(program))
-    reaches_openai = any("api.openai.com" in text for _, text in texts)
-    for node, text in texts:
-        if ADDRESS.search(text) or (reaches_openai and _ENDPOINT.search(text)):
-            yield address_finding(program.line(node))
-
-
-def find_models_in_strings(program: Program, calls: Sequence[ImageCall], *, adapted: bool) -> Iterator[Finding]:
-    """Report names of OpenAI's image models in strings that are no argument of an image call.
+def find_names(program: Program, calls: Sequence[ImageCall], *, adapted: bool) -> Iterator[Finding]:
+    """Report names of OpenAI's image models in strings that no call is passed, and addresses of the image endpoints.
 
     Args:
         program: The source.
         calls: Its image calls.
-        adapted: Whether the file has a client that adapts them.
+        adapted: Whether the file has a client that adapts the names. Nothing adapts what code sends to an address.
     """
+    texts = list(string_texts(program))
     reported = {call.arguments.get("model") for call in calls}
-    for node, text in string_texts(program):
+    for node, text in texts:
         if node not in reported:
             yield from model_findings(text, program.line(node), adapted=adapted)
+    reaches_openai = any("api.openai.com" in text for _, text in texts)
+    for node, text in texts:
+        if ADDRESS.search(text) or (reaches_openai and _ENDPOINT.search(text)):
+            yield address_finding(program.line(node))

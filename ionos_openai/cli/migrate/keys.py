@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import libcst as cst
+from libcst import matchers
 
 from ionos_openai.cli.migrate.facts import FACTS
 from ionos_openai.cli.migrate.program import chain, text_of
@@ -24,6 +25,7 @@ _PLACEHOLDER = re.compile(r"(?i)your|xxx|\.\.\.|…|<|placeholder|example|^(?:du
 _SECRET_NAME = re.compile(r"(?i)api_?key|token(?!iz)|secret|passw|credential|authorization")
 _RANDOM = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[\w+/=.-]{20,}")
 _VARIABLE = re.compile(r"\w*OPENAI\w*(?:KEY|TOKEN|URL|BASE|ORG\w*|ORGANIZATION|PROJECT\w*|SECRET|HEADERS|TYPE|VERSION)")
+_TEXT = matchers.SimpleString() | matchers.FormattedStringText()
 _MODULE_SETTINGS = frozenset(
     {"api_key", "api_base", "base_url", "organization", "project", "api_type", "api_version", "azure_endpoint"}
     | {"webhook_secret", "default_headers", "default_query", "http_client", "timeout", "max_retries", "proxy"}
@@ -76,9 +78,9 @@ def literal_of(program: Program, node: cst.BaseExpression) -> cst.BaseExpression
     return other if other is not None and text_of(other) is not None else None
 
 
-def literals_of(program: Program, nodes: Iterable[cst.BaseExpression]) -> set[cst.CSTNode]:
+def literals_of(program: Program, nodes: Iterable[cst.BaseExpression]) -> set[cst.BaseExpression]:
     """Return the string literals that some expressions may come to, wherever in the file their names are set."""
-    found: set[cst.CSTNode] = set()
+    found: set[cst.BaseExpression] = set()
     # Each name is followed once, for all: one by one, classes that hand a key on would multiply.
     followed: set[str] = set()
     waiting = list(nodes)
@@ -103,25 +105,13 @@ def _origins(program: Program, node: cst.BaseExpression, followed: set[str]) -> 
 
 
 def find_secrets(program: Program, found: Iterable[cst.CSTNode]) -> frozenset[str]:
-    """Return the texts that are keys, or stand where secrets do, as they are written in the source.
-
-    Args:
-        program: The source.
-        found: What `find_key_nodes` found.
-    """
+    """Return the texts that `find_key_nodes` found, or that stand where secrets do, as they are in the source."""
     named = [node for node in program.all(cst.SimpleString) if _is_secret(program, node)]
-    texts = [text for node in (*found, *named) for text in _pieces(node)]
+    pieces = [piece for node in (*found, *named) for piece in matchers.findall(node, _TEXT)]
+    texts = [
+        piece.raw_value if isinstance(piece, cst.SimpleString) else getattr(piece, "value", "") for piece in pieces
+    ]
     return frozenset(line for text in texts for line in text.splitlines() if len(line) >= 4)
-
-
-def _pieces(node: cst.CSTNode) -> Iterator[str]:
-    if isinstance(node, cst.ConcatenatedString):
-        yield from _pieces(node.left)
-        yield from _pieces(node.right)
-    elif isinstance(node, cst.SimpleString):
-        yield node.raw_value
-    elif isinstance(node, cst.FormattedStringText):
-        yield node.value
 
 
 def _is_secret(program: Program, node: cst.SimpleString) -> bool:
@@ -148,10 +138,9 @@ def _names_of(program: Program, node: cst.CSTNode) -> Iterator[str]:
         if isinstance(call, cst.Call) and node is not call.args[0]:
             yield looked_up(call) or ""
     elif isinstance(node, cst.Assign):
-        yield from (
-            name for assigned in node.targets for name in (chain(assigned.target)[-1], looked_up(assigned.target) or "")
-        )
         yield looked_up(node.value) or ""
+        for assigned in node.targets:
+            yield from (chain(assigned.target)[-1], looked_up(assigned.target) or "")
     elif isinstance(node, cst.AnnAssign):
         yield chain(node.target)[-1]
     elif isinstance(node, cst.DictElement):
@@ -160,30 +149,15 @@ def _names_of(program: Program, node: cst.CSTNode) -> Iterator[str]:
         yield node.name.value
 
 
-def find_key_nodes(program: Program, handed_over: set[cst.CSTNode]) -> set[cst.CSTNode]:
-    """Return the literals, and the pieces of f-strings, that are keys.
-
-    Args:
-        program: The source.
-        handed_over: Literals that are keys because a client is given them.
-    """
-    literals = {
+def find_key_nodes(program: Program, handed_over: set[cst.BaseExpression]) -> set[cst.CSTNode]:
+    """Return the literals, and the pieces of f-strings, that are keys: those `handed_over` to a client among them."""
+    literals: set[cst.BaseExpression] = {
         node
         for node in program.all(cst.SimpleString)
         if looks_like_key(node.raw_value) or _sets_openai_key(program, node)
     }
-    found = {node for node in literals | handed_over if not _is_placeholder(node)}
-    return found | {node for node in program.all(cst.FormattedStringText) if looks_like_key(node.value)}
-
-
-def _is_placeholder(node: cst.CSTNode) -> bool:
-    text = text_of(node) if isinstance(node, cst.BaseExpression) else None
-    return text is not None and bool(_PLACEHOLDER.search(text))
-
-
-def find_keys(program: Program, found: Iterable[cst.CSTNode]) -> Iterator[Finding]:
-    """Report the keys in the code, those that `find_key_nodes` found."""
-    return (key_finding(program.line(node)) for node in found)
+    found = {node for node in literals | handed_over if not _PLACEHOLDER.search(text_of(node) or "")}
+    return {*found, *(node for node in program.all(cst.FormattedStringText) if looks_like_key(node.value))}
 
 
 def key_finding(line: int) -> Finding:
@@ -203,12 +177,7 @@ def _sets_openai_key(program: Program, node: cst.SimpleString) -> bool:
 
 
 def find_settings(program: Program, inside: set[cst.CSTNode]) -> Iterator[Finding]:
-    """Report `openai.api_key = ...` and the `OPENAI_*` variables that the code asks for.
-
-    Args:
-        program: The source.
-        inside: Clients whose arguments are reported with them.
-    """
+    """Report `openai.api_key = ...` and the `OPENAI_*` variables that the code asks for, but those `inside` clients."""
     for target, _ in program.assignments:
         for name in program.imported(target):
             root, _, setting = name.partition(".")

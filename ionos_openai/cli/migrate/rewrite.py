@@ -28,6 +28,7 @@ _PACKAGE = "ionos_openai"
 _IMPORTS = (cst.Import, cst.ImportFrom)
 _NOTHING = cst.SimpleWhitespace("")
 _Statements: TypeAlias = "cst.FlattenSentinel[cst.BaseSmallStatement]"
+_Blanks: TypeAlias = cst.BaseParenthesizableWhitespace
 
 
 def rewrite_clients(program: Program, clients: Sequence[Client]) -> str | None:
@@ -110,18 +111,20 @@ class _Rewriting(cst.CSTTransformer):
     def _import(self, original: _Import, updated: _Import) -> _Statements:
         """Put an import of factories before a statement, and take from it what is not needed any more."""
         imported = list(_imports(original))
-        found = [
-            (alias, local)
-            for alias, local, full in imported
-            if local in self._needed and full in {"openai", *FACTORIES}
+        found = {
+            alias: local for alias, local, full in imported if local in self._needed and full in {"openai", *FACTORIES}
+        }
+        factories = {factory for local in found.values() for factory in self._needed[local]}
+        names = [(factory, self._names[factory]) for factory in sorted(factories - self._brought)]
+        new = [
+            cst.ImportAlias(cst.Name(factory), None if name == factory else cst.AsName(cst.Name(name)))
+            for factory, name in names
         ]
-        factories = {factory for _, local in found for factory in self._needed[local]}
-        new = [_import_alias(factory, self._names[factory]) for factory in sorted(factories - self._brought)]
         line = self._program.parent(original)
         if line is not None and isinstance(self._program.parent(line), cst.Module):
             theirs = {local for _, local, full in imported if full.startswith(f"{_PACKAGE}.")}
             self._brought |= factories | {factory for factory, name in self._names.items() if name in theirs}
-        gone = {alias for alias, local in found if local in self._gone}
+        gone = {alias for alias, local in found.items() if local in self._gone}
         statements: list[cst.BaseSmallStatement] = []
         if new:
             statements.append(cst.ImportFrom(module=cst.Name(_PACKAGE), names=new))
@@ -160,18 +163,13 @@ def _call(call: cst.Call, factory: str, goes: Sequence[bool]) -> cst.Call:
     return call.with_changes(whitespace_before_args=before, args=args)
 
 
-def _import_alias(factory: str, name: str) -> cst.ImportAlias:
-    asname = None if name == factory else cst.AsName(cst.Name(name))
-    return cst.ImportAlias(name=cst.Name(factory), asname=asname)
-
-
 def _without_names(statement: _Import, goes: Sequence[bool]) -> _Import:
     """Return an import without some of its names."""
     if isinstance(statement.names, cst.ImportStar):
         return statement
     left, right = (statement.lpar, statement.rpar) if isinstance(statement, cst.ImportFrom) else (None, None)
-    before: cst.BaseParenthesizableWhitespace = left.whitespace_after if left else _NOTHING
-    after: cst.BaseParenthesizableWhitespace = right.whitespace_before if right else _NOTHING
+    before: _Blanks = left.whitespace_after if left else _NOTHING
+    after: _Blanks = right.whitespace_before if right else _NOTHING
     before, names, after = _without(before, statement.names, after, goes)
     if left and right:
         statement = statement.with_changes(
@@ -181,21 +179,12 @@ def _without_names(statement: _Import, goes: Sequence[bool]) -> _Import:
 
 
 def _without(
-    before: cst.BaseParenthesizableWhitespace,
-    entries: Sequence[_Entry],
-    after: cst.BaseParenthesizableWhitespace,
-    goes: Sequence[bool],
-) -> tuple[cst.BaseParenthesizableWhitespace, list[_Entry], cst.BaseParenthesizableWhitespace]:
-    """Remove entries from a list in parentheses, lines and comments of the others untouched.
+    before: _Blanks, entries: Sequence[_Entry], after: _Blanks, goes: Sequence[bool]
+) -> tuple[_Blanks, list[_Entry], _Blanks]:
+    """Remove the entries that go from a list in parentheses, lines and comments of the others untouched.
 
-    Args:
-        before: What stands behind the opening parenthesis.
-        entries: The entries, in order.
-        after: What stands before the closing parenthesis, behind an entry without a comma.
-        goes: For each entry whether it is removed.
-
-    Returns:
-        The same three of what stays.
+    `before` stands behind the opening parenthesis, `after` before the closing one, behind an entry without a comma;
+    the same three come back.
     """
     kept: list[_Entry] = []
     gaps = [before]
@@ -217,13 +206,7 @@ def _without(
     return gaps[0], kept, after
 
 
-def _joined(
-    first: cst.BaseParenthesizableWhitespace,
-    second: cst.BaseParenthesizableWhitespace,
-    *,
-    is_first: bool,
-    is_last: bool,
-) -> cst.BaseParenthesizableWhitespace:
+def _joined(first: _Blanks, second: _Blanks, *, is_first: bool, is_last: bool) -> _Blanks:
     """Return what stays of the blanks around an entry that goes; a comment behind it in its line goes too."""
     if not isinstance(first, cst.ParenthesizedWhitespace):
         return second if is_last or (isinstance(second, cst.ParenthesizedWhitespace) and not is_first) else first

@@ -55,12 +55,11 @@ def _find(
     yield from clients.describe(program, made)
     yield from image_calls.describe(program, asked)
     has_client = bool(asked or made) or program.imports("ionos_openai")
-    yield from image_calls.find_models_in_strings(program, asked, adapted=has_client)
-    yield from image_calls.find_addresses(program)
+    yield from image_calls.find_names(program, asked, adapted=has_client)
     if asked or program.imports("openai"):
         yield from answer_use.find_urls(program, asked)
     if asked:
         yield from answer_use.find_revised_prompts(program)
-    yield from answer_use.find_png(program, asked)
-    yield from keys.find_keys(program, secret)
+        yield from answer_use.find_png(program)
+    yield from (keys.key_finding(program.line(node)) for node in secret)
     yield from keys.find_settings(program, {client.call for client in made})
