@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ionos_openai.cli.migrate.findings import Finding
-from ionos_openai.cli.migrate.keys import assignments
+from ionos_openai.cli.migrate.facts import FACTS
+from ionos_openai.cli.migrate.keys import looked_up
 from ionos_openai.cli.migrate.program import chain, string_texts, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ionos_openai.cli.migrate.findings import Finding
     from ionos_openai.cli.migrate.image_calls import ImageCall
     from ionos_openai.cli.migrate.program import Program
 
 _FETCHERS = frozenset({"get", "urlopen", "urlretrieve", "stream", "request", "Request", "download", "imread", "fetch"})
 _PASSING_ON = frozenset({"enumerate", "list", "tuple", "sorted", "zip", "iter", "reversed"})
-_SAVING = "from ionos_openai import save_images; save_images(response, directory)"
 _MATCHERS = frozenset({"endswith", "glob", "rglob", "match", "removesuffix", "fnmatch", "splitext", "fullmatch"})
 _READERS = frozenset({"read_bytes", "open_image", "imread"})
 
@@ -28,36 +28,16 @@ def find_urls(program: Program, calls: Sequence[ImageCall]) -> Iterator[Finding]
     urls = _Urls(program)
     asked = [call for call in calls if call.method != "create_variation"]
     always_asked = bool(asked) and all(call.asks_for_url for call in asked)
-    for node in urls.accesses():
-        yield Finding(
-            line=program.line(node),
-            kind="url",
-            code="reads the url of a picture",
-            on_ionos=(
-                "it is a data URI: it displays, and it cannot be fetched with requests or httpx"
-                if always_asked
-                else 'it is None, but with response_format="url", where it is a data URI'
-            ),
-            remedy=_SAVING,
-            effort="none" if always_asked else "hand",
-        )
+    for node in [*program.all(cst.Attribute), *program.all(cst.Subscript)]:
+        if urls.reads_url(node):
+            fact = FACTS["url: data" if always_asked else "url: none"]
+            yield fact.at(program.line(node), "reads the url of a picture")
     for call in program.all(cst.Call):
         parts = chain(call.func)
         if parts[-1] in _FETCHERS and any(urls.is_url(arg.value) for arg in call.args):
             by_urllib = any(name.startswith("urllib.request.") for name in program.imported(call.func))
-            yield _fetching(program, call, works=by_urllib and always_asked)
-
-
-def _fetching(program: Program, call: cst.Call, *, works: bool) -> Finding:
-    # Source: urllib.request.DataHandler, Python's documentation.
-    return Finding(
-        line=program.line(call),
-        kind="url",
-        code=f"fetches a picture with {'.'.join(part for part in chain(call.func) if part)}",
-        on_ionos="urllib reads data URIs too" if works else "there is nothing to fetch: the picture is in the answer",
-        remedy="nothing to change" if works else _SAVING,
-        effort="none" if works else "hand",
-    )
+            fact = FACTS["url: opened" if by_urllib and always_asked else "url: fetched"]
+            yield fact.at(program.line(call), f"fetches a picture with {'.'.join(filter(None, parts))}")
 
 
 class _Urls:
@@ -74,7 +54,7 @@ class _Urls:
             self._follow()
 
     def _follow(self) -> None:
-        for target, value in assignments(self._program):
+        for target, value in self._program.assignments:
             name = chain(target)[-1]
             if self._is_item(value):
                 self._items.add(name)
@@ -84,40 +64,30 @@ class _Urls:
                 self._lists.add(name)
         loops: list[cst.For | cst.CompFor] = [*self._program.all(cst.For), *self._program.all(cst.CompFor)]
         for loop in loops:
-            names = [one.value for one in _targets(loop.target)]
+            names = [target.value for target in _targets(loop.target)]
             if self._is_data(loop.iter):
                 self._items.update(names)
             elif isinstance(loop.iter, cst.Name) and loop.iter.value in self._lists:
                 self._urls.update(names)
         for given in self._program.all(cst.Return):
-            if given.value is not None and self.is_url(given.value):
-                self._functions.update(self._enclosing(given))
+            function = self._program.function_of(given)
+            if function is not None and given.value is not None and self.is_url(given.value):
+                self._functions.add(f"{function.name.value}()")
         self._follow_arguments()
 
     def _follow_arguments(self) -> None:
         """Find the parameters of the file's own functions that are given URLs."""
-        functions = {one.name.value: one for one in self._program.all(cst.FunctionDef)}
+        functions = {function.name.value: function for function in self._program.all(cst.FunctionDef)}
         for call in self._program.all(cst.Call):
             function = functions.get(chain(call.func)[-1])
             if function is None:
                 continue
-            names = [one.name.value for one in function.params.params]
+            names = [parameter.name.value for parameter in function.params.params]
             names = names[1:] if names[:1] in (["self"], ["cls"]) else names
             for index, arg in enumerate(call.args):
                 if self.is_url(arg.value):
                     given = arg.keyword.value if arg.keyword else "".join(names[index : index + 1])
                     self._urls.update({given} if given in names else ())
-
-    def _enclosing(self, node: cst.CSTNode) -> Iterator[str]:
-        for parent in self._program.ancestors(node):
-            if isinstance(parent, cst.FunctionDef):
-                yield f"{parent.name.value}()"
-                return
-
-    def accesses(self) -> Iterator[cst.BaseExpression]:
-        """Yield where the `url` of an item is read."""
-        yield from (node for node in self._program.all(cst.Attribute) if self._reads_url(node))
-        yield from (node for node in self._program.all(cst.Subscript) if self._reads_url(node))
 
     def is_url(self, node: cst.BaseExpression) -> bool:
         """Tell whether an expression is the URL of a picture."""
@@ -127,12 +97,13 @@ class _Urls:
             return node.value in self._urls
         if isinstance(node, cst.Call):
             return chain(node)[-1] in self._functions
-        return self._reads_url(node)
+        return self.reads_url(node)
 
-    def _reads_url(self, node: cst.BaseExpression) -> bool:
+    def reads_url(self, node: cst.BaseExpression) -> bool:
+        """Tell whether an expression is the `url` of an item."""
         if isinstance(node, cst.Attribute):
             return node.attr.value == "url" and self._is_item(node.value)
-        return isinstance(node, cst.Subscript) and _key(node) == "url" and self._is_item(node.value)
+        return isinstance(node, cst.Subscript) and looked_up(node) == "url" and self._is_item(node.value)
 
     def _is_item(self, node: cst.BaseExpression) -> bool:
         if isinstance(node, cst.Subscript):
@@ -146,7 +117,7 @@ class _Urls:
             return self._is_data(node.left)
         if isinstance(node, cst.Attribute):
             return node.attr.value == "data"
-        return isinstance(node, cst.Subscript) and _key(node) == "data"
+        return isinstance(node, cst.Subscript) and looked_up(node) == "data"
 
 
 def _targets(target: cst.BaseExpression) -> Iterator[cst.Name]:
@@ -157,42 +128,20 @@ def _targets(target: cst.BaseExpression) -> Iterator[cst.Name]:
             yield from _targets(element.value)
 
 
-def _key(node: cst.Subscript) -> str | None:
-    index = node.slice[0].slice
-    return text_of(index.value) if isinstance(index, cst.Index) else None
-
-
 def find_revised_prompts(program: Program) -> Iterator[Finding]:
     """Report uses of the prompt as OpenAI rewrote it."""
     for node in program.all(cst.Attribute):
         if node.attr.value == "revised_prompt":
-            yield Finding(
-                line=program.line(node),
-                kind="call",
-                code="reads revised_prompt",
-                on_ionos="the service may send none, then it is None",
-                remedy="the prompt that you sent",
-                effort="none",
-            )
+            yield FACTS["call: revised"].at(program.line(node), "reads revised_prompt")
 
 
-def find_png(program: Program, calls: Sequence[ImageCall]) -> Iterator[Finding]:
+def find_png(program: Program) -> Iterator[Finding]:
     """Report `.png` and `image/png` written by hand, in a file that asks for pictures."""
-    if not calls:
-        return
     elsewhere = set(_names_of_inputs(program))
     for node, text in string_texts(program):
-        named = next((one for one in ("image/png", ".png") if one in text.lower()), None)
-        if named is None or _is_no_output(program, node, elsewhere):
-            continue
-        yield Finding(
-            line=program.line(node),
-            kind="format",
-            code=f"calls a picture {named}",
-            on_ionos="FLUX.1-schnell sends JPEG",
-            remedy="the extension from the bytes: save_images(response, directory); GeneratedImage.save converts",
-            effort="hand",
-        )
+        named = next((ending for ending in ("image/png", ".png") if ending in text.lower()), None)
+        if named is not None and not _is_no_output(program, node, elsewhere):
+            yield FACTS["format: png"].at(program.line(node), f"calls a picture {named}")
 
 
 def _names_of_inputs(program: Program) -> Iterator[str]:
@@ -211,18 +160,21 @@ def _is_no_output(program: Program, node: cst.CSTNode, elsewhere: set[str]) -> b
     for parent in program.ancestors(node):
         if isinstance(parent, cst.Arg) and parent.keyword and parent.keyword.value in {"image", "mask", "prompt"}:
             return True
-        if isinstance(parent, cst.Call) and (
-            _reads_file(parent)
-            or _is_saved_by_pillow(parent)
-            or chain(parent.func)[-1] in _MATCHERS
-            or _receiver_reads(program, parent)
-        ):
-            return True
-        if isinstance(parent, cst.Comparison):
+        if isinstance(parent, cst.Comparison) or (isinstance(parent, cst.Call) and _is_for_input(program, parent)):
             return True
         if isinstance(parent, cst.Assign):
-            return any(chain(one.target)[-1] in elsewhere for one in parent.targets)
+            return any(chain(assigned.target)[-1] in elsewhere for assigned in parent.targets)
     return False
+
+
+def _is_for_input(program: Program, call: cst.Call) -> bool:
+    """Whether what a call is given is read or compared, or saved by Pillow."""
+    if _reads_file(call) or _is_saved_by_pillow(call) or chain(call.func)[-1] in _MATCHERS:
+        return True
+    # The `Path(...)` of `Path(...).open("rb")` or `Path(...).read_bytes()`.
+    attribute = program.parent(call)
+    outer = program.parent(attribute) if isinstance(attribute, cst.Attribute) else None
+    return isinstance(outer, cst.Call) and _reads_file(outer)
 
 
 def _is_saved_by_pillow(call: cst.Call) -> bool:
@@ -231,13 +183,6 @@ def _is_saved_by_pillow(call: cst.Call) -> bool:
         return False
     others = [arg for arg in call.args[1:] if not arg.star and (not arg.keyword or arg.keyword.value == "content")]
     return all(text_of(arg.value) is not None for arg in others)
-
-
-def _receiver_reads(program: Program, call: cst.Call) -> bool:
-    """Whether it is the `Path(...)` of `Path(...).open("rb")` or `Path(...).read_bytes()`."""
-    attribute = program.parent(call)
-    outer = program.parent(attribute) if isinstance(attribute, cst.Attribute) else None
-    return isinstance(outer, cst.Call) and _reads_file(outer)
 
 
 def _reads_file(call: cst.Call) -> bool:

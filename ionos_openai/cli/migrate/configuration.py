@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ionos_openai.cli.migrate.findings import Finding, Migration
-from ionos_openai.cli.migrate.image_calls import model_finding
+from ionos_openai.cli.migrate.facts import FACTS, model_findings
+from ionos_openai.cli.migrate.findings import Migration
 from ionos_openai.cli.migrate.keys import key_finding, looks_like_key
-from ionos_openai.cli.migrate.parameters import OPENAI_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ionos_openai.cli.migrate.findings import Finding
 
 _VARIABLE = re.compile(r"(?<![A-Za-z0-9_])(?:[A-Z0-9]+_)?OPENAI_[A-Z_]+(?![A-Za-z0-9_])")
 _OURS = re.compile(r"(?<![A-Za-z0-9_])IONOS_(?:API_TOKEN|API_KEY|TOKEN|API_TOKEN_FILE)(?![A-Za-z0-9_])")
@@ -30,25 +31,17 @@ def search_configuration(text: str, *, holds_secrets: bool) -> Migration:
     has_token = bool(_OURS.search(text))
     lines = re.split(r"\r\n|\r|\n", text)
     found = [
-        one
+        finding
         for number, line in enumerate(lines, 1)
-        for one in _search(line, number, has_token=has_token, holds_secrets=holds_secrets)
+        for finding in _search(line, number, has_token=has_token, holds_secrets=holds_secrets)
     ]
     return Migration(findings=tuple(found), edited=text)
 
 
 def _search(line: str, number: int, *, has_token: bool, holds_secrets: bool) -> Iterator[Finding]:
     for name in dict.fromkeys(_VARIABLE.findall(line)):
-        needs_token = name.endswith("KEY") and not has_token
-        yield Finding(
-            line=number,
-            kind="setting",
-            code=f"names {name}",
-            on_ionos="create_client() reads no OPENAI_* variable",
-            remedy="IONOS_API_TOKEN for the token" if needs_token else "nothing to change for pictures",
-            effort="hand" if needs_token else "none",
-        )
-    for name in dict.fromkeys(OPENAI_MODEL.findall(line)):
-        yield model_finding(name, line=number, effort="none")
+        fact = FACTS["setting: token" if name.endswith("KEY") and not has_token else "setting: named"]
+        yield fact.at(number, f"names {name}")
+    yield from model_findings(line, number, adapted=True)
     if not holds_secrets and looks_like_key(line):
         yield key_finding(number)

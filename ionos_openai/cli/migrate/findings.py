@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -36,6 +37,10 @@ class Finding:
     remedy: str
     effort: Effort
     cell: int | None = None
+
+    def at(self, line: int, code: str) -> Finding:
+        """Return the same for another place."""
+        return dataclasses.replace(self, line=line, code=code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ionos_openai.cli.migrate.findings import Finding
-from ionos_openai.cli.migrate.keys import assignments, only_value
-from ionos_openai.cli.migrate.parameters import ADDRESS, FACTS, OPENAI_MODEL, RETIRED
+from ionos_openai.cli.migrate.facts import ADDRESS, FACTS, OPENAI_MODEL, address_finding, model_findings, retirement
 from ionos_openai.cli.migrate.program import chain, string_texts, text_of
 from ionos_openai.errors import InvalidRequestError, UnknownModelError
 from ionos_openai.errors.masking import mask_secrets
@@ -22,8 +20,7 @@ from ionos_openai.hub.models import find_model, parse_size, resolve_model
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ionos_openai.cli.migrate.findings import Effort
-    from ionos_openai.cli.migrate.parameters import Fact
+    from ionos_openai.cli.migrate.findings import Finding
     from ionos_openai.cli.migrate.program import Program
 
 _METHODS = frozenset({"generate", "edit", "create_variation"})
@@ -72,16 +69,17 @@ def find_image_calls(program: Program) -> list[ImageCall]:
     nodes += [node for name in aliases for node in program.references(name)]
     mappings = dict(_mappings(program))
     found = [_read(program, node, aliases, mappings) for node in nodes]
-    return [one for one in found if one is not None and (with_openai or "prompt" in one.arguments)]
+    return [call for call in found if call is not None and (with_openai or "prompt" in call.arguments)]
 
 
 def _aliases(program: Program) -> Iterator[tuple[str, list[str]]]:
     """Yield the names that stand for some `client.images` or `client.images.generate`, with its parts."""
-    for target, value in assignments(program):
+    for target, value in program.assignments:
         parts = chain(value)
         bare = [part for part in parts if part not in _RAW]
         bare = bare[:-1] if bare[-1] in _METHODS else bare
-        if isinstance(target, cst.Name) and bare[1:] and bare[-1] == "images" and only_value(program, target) is value:
+        is_images = bool(bare[1:]) and bare[-1] == "images"
+        if is_images and isinstance(target, cst.Name) and program.only_value(target) is value:
             yield target.value, parts
 
 
@@ -93,9 +91,9 @@ def _mappings(program: Program) -> Iterator[tuple[str, cst.BaseExpression]]:
         if arg.star == "**" and isinstance(arg.value, cst.Name)
     }
     for name, node in given.items():
-        uses = [program.parent(one) for one in program.references(name)]
-        others = [one for one in uses if not (isinstance(one, cst.Arg) and one.star == "**")]
-        value = only_value(program, node) if len(others) == 1 else None
+        uses = [program.parent(reference) for reference in program.references(name)]
+        others = [use for use in uses if not (isinstance(use, cst.Arg) and use.star == "**")]
+        value = program.only_value(node) if len(others) == 1 else None
         if value is not None:
             yield name, value
 
@@ -138,98 +136,51 @@ def _entries(
     if isinstance(value, cst.Call) and chain(value) == ["dict()"]:
         pairs = [(arg.keyword.value if arg.keyword else None, arg.value) for arg in value.args]
     elif isinstance(value, cst.Dict):
-        pairs = [(text_of(one.key) if isinstance(one, cst.DictElement) else None, one.value) for one in value.elements]
-    entries = {name: one for name, one in pairs if name is not None}
+        pairs = [(text_of(getattr(entry, "key", None)), entry.value) for entry in value.elements]
+    entries = {name: passed for name, passed in pairs if name is not None}
     return entries if len(entries) == len(pairs) else None
 
 
 def describe(program: Program, calls: Sequence[ImageCall]) -> Iterator[Finding]:
     """Report the image calls."""
     for call in calls:
+        line = program.line(call.node)
         if call.of_module:
-            yield _finding(
-                program,
-                call.node,
-                "call",
-                f"calls openai.images.{call.method} of the module",
-                "asks OpenAI's service with OPENAI_API_KEY",
-                f"client = create_client(), then client.images.{call.method}(...)",
-            )
+            fact = FACTS["call: module"]
+            fact = dataclasses.replace(fact, remedy=fact.remedy.replace("generate", call.method))
+            yield fact.at(line, f"calls openai.images.{call.method} of the module")
         if call.method == "create_variation":
-            yield _finding(
-                program,
-                call.node,
-                "call",
-                "asks for a variation of a picture",
-                "IONOS documents no such endpoint",
-                "client.images.edit(image=..., prompt=...) with a prompt that says what to vary",
-            )
+            yield FACTS["call: variation"].at(line, "asks for a variation of a picture")
         else:
             yield from _parameters(program, call)
-    yield from _old_calls(program)
-
-
-def _old_calls(program: Program) -> Iterator[Finding]:
-    for call in program.all(cst.Call):
-        if program.imported(call.func) & _OLD:
-            yield _finding(
-                program,
-                call,
-                "call",
-                "calls a function of openai 0.x",
-                "openai 1.0 and later no longer have it",
-                "client = create_client(), then client.images.generate(prompt=...).data[0].b64_json",
-            )
-
-
-def _finding(program: Program, node: cst.CSTNode, kind: str, code: str, on_ionos: str, remedy: str) -> Finding:
-    return Finding(line=program.line(node), kind=kind, code=code, on_ionos=on_ionos, remedy=remedy, effort="hand")
+    for node in program.all(cst.Call):
+        if program.imported(node.func) & _OLD:
+            yield FACTS["call: old"].at(program.line(node), "calls a function of openai 0.x")
 
 
 def _parameters(program: Program, call: ImageCall) -> Iterator[Finding]:
     if call.hides_some:
-        yield Finding(
-            line=program.line(call.node),
-            kind="parameter",
-            code="takes parameters from a mapping (**)",
-            on_ionos=f"they are not seen here; among them, stream=True and n above {MOST_PICTURES} would be an error",
-            remedy="look where they come from; the client adapts the others, with a warning",
-            effort="hand",
-        )
+        yield FACTS["parameter: mapping"].at(program.line(call.node), "takes parameters from a mapping (**)")
     elif "model" not in call.arguments:
-        yield _about(program, call.node, FACTS["model missing"], "names no model")
+        yield FACTS["model missing"].at(program.line(call.node), "names no model")
     for name, value in call.arguments.items():
         fact = _fact(call, name, value)
         if fact is not None:
-            date = RETIRED.get(text_of(value) or "") if name == "model" else None
-            retired = f" (retired {date})" if date else ""
-            yield _about(program, value, fact, f"passes {_shown(name, value)}{retired}")
-
-
-def _about(program: Program, node: cst.CSTNode, fact: Fact, code: str) -> Finding:
-    return Finding(
-        line=program.line(node),
-        kind="model" if fact.parameter == "model" else "parameter",
-        code=code,
-        on_ionos=fact.on_ionos,
-        remedy=fact.remedy,
-        effort="hand" if fact.by_hand else "none",
-    )
+            retired = retirement(text_of(value) or "") if name == "model" else ""
+            yield fact.at(program.line(value), f"passes {_shown(name, value)}{retired}")
 
 
 def _shown(name: str, value: cst.BaseExpression) -> str:
     """Return `name="value"` for values that tell nothing secret, else the name."""
     text = text_of(value)
-    if text is not None and len(text) <= 40 and name in {"model", "size", *(fact.parameter for fact in FACTS.values())}:
+    if text is not None and len(text) <= 40 and name in {fact.partition(" ")[0] for fact in FACTS}:
         text = mask_secrets(text)
         return f'{name}="{text}"' if name not in {"user", "safety_identifier"} else f"{name}="
     return f"{name}={value.value}" if isinstance(value, cst.Integer | cst.Name) else f"{name}="
 
 
-def _fact(call: ImageCall, name: str, value: cst.BaseExpression) -> Fact | None:
-    if isinstance(value, cst.Name) and value.value == "None":
-        return None
-    if name in _PLAIN:
+def _fact(call: ImageCall, name: str, value: cst.BaseExpression) -> Finding | None:
+    if name in _PLAIN or (isinstance(value, cst.Name) and value.value == "None"):
         return None
     text = text_of(value)
     if name == "model":
@@ -245,7 +196,7 @@ def _fact(call: ImageCall, name: str, value: cst.BaseExpression) -> Fact | None:
     return FACTS.get(f"{name} {text}") or FACTS.get(name)
 
 
-def _model_fact(name: str | None) -> Fact | None:
+def _model_fact(name: str | None) -> Finding | None:
     if name is None:
         return None
     if OPENAI_MODEL.fullmatch(name):
@@ -257,20 +208,14 @@ def _model_fact(name: str | None) -> Fact | None:
     return None if known is not None and not known.retired else FACTS["model other"]
 
 
-def _number_fact(call: ImageCall, value: cst.BaseExpression) -> Fact | None:
-    if isinstance(value, cst.UnaryOperation):
+def _number_fact(call: ImageCall, value: cst.BaseExpression) -> Finding | None:
+    number = value.evaluated_value if isinstance(value, cst.Integer) else 1
+    if isinstance(value, cst.UnaryOperation) or not 1 <= number <= MOST_PICTURES:
         return FACTS["n impossible"]
-    if not isinstance(value, cst.Integer):
-        return None
-    number = value.evaluated_value
-    if not 1 <= number <= MOST_PICTURES:
-        return FACTS["n impossible"]
-    if number == 1:
-        return None
-    return FACTS["n raw"] if call.raw else FACTS["n several"]
+    return None if number == 1 else FACTS["n raw" if call.raw else "n several"]
 
 
-def _size_fact(call: ImageCall, size: str | None) -> Fact | None:
+def _size_fact(call: ImageCall, size: str | None) -> Finding | None:
     if size is None:
         return None
     if size == "auto":
@@ -288,51 +233,20 @@ def _size_fact(call: ImageCall, size: str | None) -> Fact | None:
     return dataclasses.replace(FACTS["size other"], remedy=f'size="{nearest_size(width, height, rule)}"')
 
 
-def find_addresses(program: Program) -> Iterator[Finding]:
-    """Report the addresses of OpenAI's image endpoints, which code that has no client asks itself."""
-    texts = list(string_texts(program))
-    reaches_openai = any("api.openai.com" in text for _, text in texts)
-    for node, text in texts:
-        if ADDRESS.search(text) or (reaches_openai and _ENDPOINT.search(text)):
-            yield address_finding(program.line(node))
-
-
-def address_finding(line: int) -> Finding:
-    """Return what there is to say of the address of an image endpoint of OpenAI's."""
-    return Finding(
-        line=line,
-        kind="call",
-        code="has the address of OpenAI's image endpoint",
-        on_ionos="what is sent there reaches OpenAI; no client is there to adapt it",
-        remedy="client = create_client(), then client.images.generate(...)",
-        effort="hand",
-    )
-
-
-def find_models_in_strings(program: Program, calls: Sequence[ImageCall], *, adapted: bool) -> Iterator[Finding]:
-    """Report names of OpenAI's image models in strings that are no argument of an image call.
+def find_names(program: Program, calls: Sequence[ImageCall], *, adapted: bool) -> Iterator[Finding]:
+    """Report names of OpenAI's image models in strings that no call is passed, and addresses of the image endpoints.
 
     Args:
         program: The source.
         calls: Its image calls.
-        adapted: Whether the file has a client that adapts them.
+        adapted: Whether the file has a client that adapts the names. Nothing adapts what code sends to an address.
     """
+    texts = list(string_texts(program))
     reported = {call.arguments.get("model") for call in calls}
-    for node, text in string_texts(program):
+    for node, text in texts:
         if node not in reported:
-            for name in dict.fromkeys(OPENAI_MODEL.findall(text)):
-                yield model_finding(name, line=program.line(node), effort="none" if adapted else "hand")
-
-
-def model_finding(name: str, *, line: int, effort: Effort) -> Finding:
-    """Return what there is to say of a name of one of OpenAI's image models that stands somewhere."""
-    retired = f" (retired {RETIRED[name]})" if name in RETIRED else ""
-    fact = FACTS["model openai"]
-    return Finding(
-        line=line,
-        kind="model",
-        code=f"names {name}{retired}",
-        on_ionos=f"given to a client from create_client(), it {fact.on_ionos}",
-        remedy=fact.remedy,
-        effort=effort,
-    )
+            yield from model_findings(text, program.line(node), adapted=adapted)
+    reaches_openai = any("api.openai.com" in text for _, text in texts)
+    for node, text in texts:
+        if ADDRESS.search(text) or (reaches_openai and _ENDPOINT.search(text)):
+            yield address_finding(program.line(node))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import json
 import re
-import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ionos_openai.cli.migrate.findings import Finding, Migration, SourceError
-from ionos_openai.cli.migrate.image_calls import address_finding, model_finding
+from ionos_openai.cli.migrate.facts import ADDRESS, FACTS, RELEVANT, address_finding, model_findings
+from ionos_openai.cli.migrate.findings import Migration, SourceError
 from ionos_openai.cli.migrate.keys import key_finding, looks_like_key
-from ionos_openai.cli.migrate.parameters import ADDRESS, OPENAI_MODEL, RELEVANT
+from ionos_openai.cli.migrate.program import parse
 from ionos_openai.cli.migrate.source import migrate_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from ionos_openai.cli.migrate.findings import Finding
 
 # Magics whose rest is Python: it stays.
 _TIMING = r"(?:time|timeit|prun|memit|mprun)"
@@ -28,12 +27,6 @@ _HELP = re.compile(r"^\s*\??\??[\w.]+\?{1,2}\s*$|^\s*\?")
 
 # It names the package, and does nothing with it.
 _INSTALLING = re.compile(r"(?m)^.*\b(?:pip3?|uv|conda|mamba|poetry)\b.*\b(?:install|add)\b.*$")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Cell:
-    number: int
-    code: str
 
 
 def migrate_notebook(text: str, path: str = "<notebook>") -> Migration:
@@ -50,15 +43,16 @@ def migrate_notebook(text: str, path: str = "<notebook>") -> Migration:
     Raises:
         SourceError: It is no notebook, or its Python is too deeply nested.
     """
-    cells: list[_Cell] = []
-    unread: list[Finding] = []
-    for number, code in _code_cells(text):
-        python = _as_python(code)
-        cells.append(_Cell(number=number, code=python))
-        unread += [dataclasses.replace(one, cell=number) for one in _search_unread(code, python)]
-    found = migrate_source("\n".join(cell.code for cell in cells) + "\n", path)
-    findings = [*unread, *(_in_cell(finding, cells) for finding in found.findings)]
-    findings.sort(key=lambda one: (one.cell or 0, one.line))
+    cells = [(number, code, _as_python(code)) for number, code in _code_cells(text)]
+    places = [(number, line) for number, _, python in cells for line in range(1, python.count("\n") + 2)]
+    found = migrate_source("\n".join(python for _, _, python in cells) + "\n", path)
+    findings = [
+        dataclasses.replace(finding, cell=number)
+        for number, code, python in cells
+        for finding in _search_unread(code, python)
+    ]
+    findings += [_in_cell(finding, places) for finding in found.findings]
+    findings.sort(key=lambda finding: (finding.cell or 0, finding.line))
     return Migration(findings=tuple(findings), edited=text, secrets=found.secrets)
 
 
@@ -80,14 +74,7 @@ def _code_cells(text: str) -> Iterator[tuple[int, str]]:
 def _search_unread(code: str, python: str) -> Iterator[Finding]:
     """Report what stands in the lines that are not read as Python: `%env NAME=...`, `!curl ...`, whole cells."""
     if not python.strip() and RELEVANT.search(_INSTALLING.sub("", code).encode(errors="replace")):
-        yield Finding(
-            line=1,
-            kind="call",
-            code="is a cell that cannot be read as Python, and names OpenAI or its models",
-            on_ionos="what it does is not seen",
-            remedy="look through it; client = create_client() makes the pictures",
-            effort="hand",
-        )
+        yield FACTS["call: cell"].at(1, "is a cell that cannot be read as Python, and names OpenAI or its models")
     for number, (line, read) in enumerate(zip(code.split("\n"), python.split("\n"), strict=True), 1):
         # Of `%time call()`, the call is read.
         if line == read or (read and _LINE_MAGIC.match(line)):
@@ -96,8 +83,7 @@ def _search_unread(code: str, python: str) -> Iterator[Finding]:
             yield key_finding(number)
         if ADDRESS.search(line):
             yield address_finding(number)
-        for name in dict.fromkeys(OPENAI_MODEL.findall(line)):
-            yield model_finding(name, line=number, effort="hand")
+        yield from model_findings(line, number, adapted=False)
 
 
 def _as_python(code: str) -> str:
@@ -123,20 +109,14 @@ def _harmless(line: str) -> str:
 
 def _parses(code: str) -> bool:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        parse(code)
+    except SourceError:
         return False
     return True
 
 
-def _in_cell(finding: Finding, cells: list[_Cell]) -> Finding:
-    line = finding.line
-    for cell in cells:
-        length = cell.code.count("\n") + 1
-        if line <= length:
-            effort = "hand" if finding.effort == "write" else finding.effort
-            return dataclasses.replace(finding, cell=cell.number, line=line, effort=effort)
-        line -= length
-    return finding
+def _in_cell(finding: Finding, places: Sequence[tuple[int, int]]) -> Finding:
+    """Return a finding of the joined cells with its cell and its line there."""
+    number, line = places[finding.line - 1]
+    effort = "hand" if finding.effort == "write" else finding.effort
+    return dataclasses.replace(finding, cell=number, line=line, effort=effort)

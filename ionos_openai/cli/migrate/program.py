@@ -1,13 +1,12 @@
-"""A Python source, parsed: its nodes by kind, where each stands, and which import a name comes from."""
+"""A Python source, parsed: its nodes by kind, where each stands, what names are set to, and where they come from."""
 
 from __future__ import annotations
 
 import ast
-import bisect
-import re
+import functools
 import warnings
 from collections import defaultdict
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import libcst as cst
 from libcst import metadata
@@ -15,10 +14,9 @@ from libcst import metadata
 from ionos_openai.cli.migrate.findings import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 _Node = TypeVar("_Node", bound=cst.CSTNode)
-_Names: TypeAlias = "Iterable[metadata.QualifiedName] | Callable[[], Iterable[metadata.QualifiedName]]"
 
 # Deeper nesting than anybody writes ends libcst's parser, and Python with it, for want of stack.
 _DEEPEST = 200
@@ -30,18 +28,25 @@ class _Collector(cst.CSTVisitor):
     def __init__(self) -> None:
         super().__init__()
         self.nodes: defaultdict[type[cst.CSTNode], list[cst.CSTNode]] = defaultdict(list)
+        self.parents: dict[cst.CSTNode, cst.CSTNode] = {}
+        self._open: list[cst.CSTNode] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         self.nodes[type(node)].append(node)
+        if self._open:
+            self.parents[node] = self._open[-1]
+        self._open.append(node)
         return True
+
+    def on_leave(self, original_node: cst.CSTNode) -> None:  # noqa: ARG002  The name is libcst's.
+        self._open.pop()
 
 
 class Program:
     """A parsed source text.
 
     Attributes:
-        text: The source.
-        data: The same as UTF-8; all spans count its bytes.
+        module: The source as libcst reads it.
         name: The file's name.
     """
 
@@ -52,29 +57,25 @@ class Program:
             SourceError: It is not Python, or cannot be taken apart and put together again unchanged.
         """
         check_syntax(text)
-        self.text, self.name = text, name
-        self.data = text.encode()
-        self._line_starts = [0, *(found.end() for found in re.finditer(rb"\r\n|\r|\n", self.data))]
+        self.name = name
         try:
+            self.module = cst.parse_module(text)
+            if self.module.code != text:
+                raise SourceError("it has control characters or line ends that would not survive")
             self._read()
         except (cst.ParserSyntaxError, RecursionError, KeyError) as error:
             raise SourceError("it is too deeply nested, or in a newer Python than libcst reads") from error
 
     def _read(self) -> None:
-        module = cst.parse_module(self.text)
-        if module.code != self.text:
-            raise SourceError("it has control characters or line ends that would not survive")
-        wrapper = metadata.MetadataWrapper(module, unsafe_skip_copy=True)
-        found = wrapper.resolve_many(
-            [metadata.ByteSpanPositionProvider, metadata.QualifiedNameProvider, metadata.ParentNodeProvider]
-        )
+        wrapper = metadata.MetadataWrapper(self.module, unsafe_skip_copy=True)
+        # QualifiedNameProvider and ParentNodeProvider say no more, and take half of the time.
+        found = wrapper.resolve_many([metadata.PositionProvider, metadata.ScopeProvider])
         # libcst itself says no more of its answers than that they are objects.
-        self._spans = cast("Mapping[cst.CSTNode, metadata.CodeSpan]", found[metadata.ByteSpanPositionProvider])
-        self._names = cast("Mapping[cst.CSTNode, _Names]", found[metadata.QualifiedNameProvider])
-        self._parents = cast("Mapping[cst.CSTNode, cst.CSTNode]", found[metadata.ParentNodeProvider])
+        self._places = cast("Mapping[cst.CSTNode, metadata.CodeRange]", found[metadata.PositionProvider])
+        self._scopes = cast("Mapping[cst.CSTNode, metadata.Scope | None]", found[metadata.ScopeProvider])
         collector = _Collector()
-        module.visit(collector)
-        self._nodes = collector.nodes
+        self.module.visit(collector)
+        self._nodes, self._parents = collector.nodes, collector.parents
         self._by_name: defaultdict[str, list[cst.Name]] = defaultdict(list)
         for name in self.all(cst.Name):
             self._by_name[name.value].append(name)
@@ -83,18 +84,9 @@ class Program:
         """Return every node of exactly this kind, in the order of the source."""
         return self._nodes[kind]  # type: ignore[return-value]  # the key is the nodes' own type
 
-    def span(self, node: cst.CSTNode) -> tuple[int, int]:
-        """Return where a node begins and ends, in bytes of `data`."""
-        where = self._spans[node]
-        return where.start, where.start + where.length
-
     def line(self, node: cst.CSTNode) -> int:
         """Return the line on which a node begins, from 1."""
-        return bisect.bisect_right(self._line_starts, self.span(node)[0])
-
-    def line_start(self, offset: int) -> int:
-        """Return where the line of a byte begins."""
-        return self._line_starts[bisect.bisect_right(self._line_starts, offset) - 1]
+        return self._places[node].start.line
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """Return what a node is part of."""
@@ -107,24 +99,27 @@ class Program:
             yield parent
             parent = self.parent(parent)
 
+    def function_of(self, node: cst.CSTNode) -> cst.FunctionDef | None:
+        """Return the innermost function that a node is part of."""
+        return next((parent for parent in self.ancestors(node) if isinstance(parent, cst.FunctionDef)), None)
+
     def imported(self, node: cst.CSTNode) -> set[str]:
         """Return the full names that an expression may have through imports, such as {"openai.OpenAI"}."""
-        return {one.name for one in self._qualified(node) if one.source is metadata.QualifiedNameSource.IMPORT}
+        return {name.name for name in self._qualified(node) if name.source is metadata.QualifiedNameSource.IMPORT}
 
     def imports(self, *packages: str) -> bool:
         """Tell whether the file imports one of some packages, or from one."""
-        modules = [one.module for one in self.all(cst.ImportFrom) if one.module]
-        return any(
-            chain(one)[0] in packages for one in [*modules, *(alias.name for alias in self.all(cst.ImportAlias))]
-        )
+        modules = [statement.module for statement in self.all(cst.ImportFrom) if statement.module]
+        names = [*modules, *(alias.name for alias in self.all(cst.ImportAlias))]
+        return any(chain(name)[0] in packages for name in names)
 
     def is_one_thing(self, node: cst.CSTNode) -> bool:
         """Tell whether an expression's name was bound once, and not also in an `except` or another branch."""
         return len(self._qualified(node)) == 1
 
-    def _qualified(self, node: cst.CSTNode) -> set[metadata.QualifiedName]:
-        names = self._names.get(node, ())
-        return set(names() if callable(names) else names)
+    def _qualified(self, node: cst.CSTNode) -> Collection[metadata.QualifiedName]:
+        scope = self._scopes.get(node)
+        return scope.get_qualified_names_for(node) if scope else ()
 
     def references(self, name: str) -> list[cst.Name]:
         """Return where a name is used, its imports and same-named attributes and keywords aside."""
@@ -136,15 +131,50 @@ class Program:
             return parent.attr is node
         if isinstance(parent, cst.Arg):
             return parent.keyword is node
-        if isinstance(parent, cst.ImportFrom):
-            return True
-        return isinstance(parent, cst.ImportAlias | cst.AsName) and any(
-            isinstance(one, cst.ImportAlias) for one in (parent, self.parent(parent))
-        )
+        if isinstance(parent, cst.AsName):
+            parent = self.parent(parent)
+        return isinstance(parent, cst.ImportFrom | cst.ImportAlias)
 
     def is_docstring(self, node: cst.CSTNode) -> bool:
         """Tell whether a string stands alone as a statement."""
         return isinstance(self.parent(node), cst.Expr)
+
+    @functools.cached_property
+    def assignments(self) -> list[tuple[cst.BaseExpression, cst.BaseExpression]]:
+        """Each target that is set in the file, with its value."""
+        found = [(target.target, plain.value) for plain in self.all(cst.Assign) for target in plain.targets]
+        found += [(typed.target, typed.value) for typed in self.all(cst.AnnAssign) if typed.value is not None]
+        return found + [(walrus.target, walrus.value) for walrus in self.all(cst.NamedExpr)]
+
+    @functools.cached_property
+    def defaults(self) -> dict[str, list[cst.BaseExpression]]:
+        """What each name may be, whatever it is an attribute of: the values it is set to, the parameters' defaults."""
+        found: defaultdict[str, list[cst.BaseExpression]] = defaultdict(list)
+        for target, value in self.assignments:
+            found[chain(target)[-1]].append(value)
+        for parameter in self.all(cst.Param):
+            found[parameter.name.value] += [parameter.default] if parameter.default else []
+        return found
+
+    @functools.cached_property
+    def _values(self) -> dict[tuple[str, ...], list[cst.BaseExpression | None]]:
+        """What each name is set to; None for each other way in which it is bound."""
+        found: defaultdict[tuple[str, ...], list[cst.BaseExpression | None]] = defaultdict(list)
+        for target, value in self.assignments:
+            found[tuple(chain(target))].append(value)
+        loops: list[cst.For | cst.CompFor] = [*self.all(cst.For), *self.all(cst.CompFor)]
+        names: list[cst.AsName | cst.Param] = [*self.all(cst.AsName), *self.all(cst.Param)]
+        for target in [node.target for node in [*loops, *self.all(cst.AugAssign)]] + [node.name for node in names]:
+            found[tuple(chain(target))].append(None)
+        return found
+
+    def only_value(self, node: cst.BaseExpression) -> cst.BaseExpression | None:
+        """Return what a name was set to, where the file sets it once and in no other way."""
+        parts = chain(node) if isinstance(node, cst.Name | cst.Attribute) else [""]
+        if not all(parts) or self.imported(node):
+            return None
+        values = self._values.get(tuple(parts), [])
+        return values[0] if len(values) == 1 else None
 
 
 def chain(node: cst.BaseExpression) -> list[str]:
@@ -170,6 +200,11 @@ def text_of(node: cst.BaseExpression | None) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def imported_module(statement: cst.ImportFrom) -> str:
+    """Return the module that names are imported from, with a dot for each step up."""
+    return "." * len(statement.relative) + (".".join(chain(statement.module)) if statement.module else "")
+
+
 def string_texts(program: Program) -> Iterator[tuple[cst.CSTNode, str]]:
     """Yield each string literal, and each piece of text in an f-string, as written; docstrings left out."""
     for plain in program.all(cst.SimpleString):
@@ -179,22 +214,30 @@ def string_texts(program: Program) -> Iterator[tuple[cst.CSTNode, str]]:
         yield piece, piece.value
 
 
+def parse(text: str) -> ast.Module:
+    """Read a text as Python does.
+
+    Raises:
+        SourceError: It is not Python, or none that Python itself can read.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except SyntaxError as error:
+        where = f" in line {error.lineno}" if error.lineno else ""
+        raise SourceError(f"it is not valid Python{where} ({error.msg})") from None
+    except (ValueError, RecursionError, MemoryError):
+        raise SourceError("it is not Python that can be read, or too deeply nested") from None
+
+
 def check_syntax(text: str) -> None:
     """Refuse what is not Python, and what is nested so deeply that reading it could end this process.
 
     Raises:
         SourceError: Either is the case.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-    except SyntaxError as error:
-        where = f" in line {error.lineno}" if error.lineno else ""
-        raise SourceError(f"it is not valid Python{where} ({error.msg})") from None
-    except (ValueError, RecursionError, MemoryError):
-        raise SourceError("it is not Python that can be read, or too deeply nested") from None
-    if _depth(tree) > _DEEPEST:
+    if _depth(parse(text)) > _DEEPEST:
         raise SourceError("it is too deeply nested")
 
 

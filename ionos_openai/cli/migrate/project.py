@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ionos_openai.cli.migrate.configuration import search_configuration
+from ionos_openai.cli.migrate.facts import RELEVANT
 from ionos_openai.cli.migrate.findings import Migration, SourceError
 from ionos_openai.cli.migrate.notebook import migrate_notebook
-from ionos_openai.cli.migrate.parameters import RELEVANT
 from ionos_openai.cli.migrate.program import check_syntax
 from ionos_openai.cli.migrate.source import migrate_source
 from ionos_openai.errors import ConfigurationError
@@ -124,24 +124,28 @@ def _is_configuration(path: Path) -> bool:
 
 def migrate_file(path: Path) -> FileMigration:
     """Read a file and find what it meets on IONOS; whatever is wrong with it comes back as `skipped`."""
+    matters = True
     try:
         data, matters = _read(path)
-    except OSError as error:
-        return FileMigration(path=path, skipped=f"it cannot be read ({error.strerror})")
-    if data is None:
-        limit = _LARGEST_NOTEBOOK if path.suffix == ".ipynb" else _LARGEST
-        return FileMigration(path=path, skipped=f"it is larger than {limit // 10**6} MB", matters=matters)
-    try:
-        return _migrate(path, data, matters=matters)
+        if data is not None:
+            return _migrate(path, data, matters=matters)
+        reason = f"it is larger than {_limit(path) // 10**6} MB"
     except (SyntaxError, LookupError, UnicodeDecodeError):
-        return FileMigration(path=path, skipped="its text is not in the encoding that it says", matters=matters)
+        reason = "its text is not in the encoding that it says"
     except SourceError as error:
-        return FileMigration(path=path, skipped=str(error), matters=matters)
+        reason = str(error)
+    except OSError as error:
+        reason = f"it cannot be read ({error.strerror})"
+    return FileMigration(path=path, skipped=reason, matters=matters)
+
+
+def _limit(path: Path) -> int:
+    return _LARGEST_NOTEBOOK if path.suffix == ".ipynb" else _LARGEST
 
 
 def _read(path: Path) -> tuple[bytes | None, bool]:
     """Return a file's bytes, None where it is too large, and whether anything in it looks like OpenAI's."""
-    limit = _LARGEST_NOTEBOOK if path.suffix == ".ipynb" else _LARGEST
+    limit = _limit(path)
     with path.open("rb") as file:
         data = file.read(limit + 1)
         if len(data) <= limit:
@@ -167,14 +171,10 @@ def _migrate(path: Path, data: bytes, *, matters: bool) -> FileMigration:
     text = data.decode(encoding)
     if text.encode(encoding) != data:
         raise SourceError(f"its {encoding} text would not survive")
-    found = migrate_source(text, path) if matters else _unmatched(text)
+    if not matters:
+        check_syntax(text)
+    found = migrate_source(text, path) if matters else Migration(findings=(), edited=text)
     return FileMigration(path=path, migration=found, matters=matters, data=data, encoding=encoding)
-
-
-def _unmatched(text: str) -> Migration:
-    """Return the migration of a Python file that has nothing of OpenAI's in it."""
-    check_syntax(text)
-    return Migration(findings=(), edited=text)
 
 
 def write_edited(file: FileMigration) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import os
-import warnings
 from typing import TYPE_CHECKING
 
 from ionos_openai.cli.migrate import answer_use, clients, image_calls, keys
-from ionos_openai.cli.migrate.edits import apply_edits
 from ionos_openai.cli.migrate.findings import Migration
 from ionos_openai.cli.migrate.program import Program
+from ionos_openai.cli.migrate.rewrite import rewrite_clients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,27 +39,14 @@ def migrate_source(source: str, path: str | os.PathLike[str] = "<source>") -> Mi
     program = Program(source, os.fspath(path).replace("\\", "/"))
     asked = image_calls.find_image_calls(program)
     made = clients.find_clients(program, asked)
-    edited = _edited(program, made)
+    edited = rewrite_clients(program, made)
     if edited is None:
-        made = [one if one.problem else dataclasses.replace(one, problem=_TAKEN, dropped=()) for one in made]
+        made = [
+            client if client.problem else dataclasses.replace(client, problem=_TAKEN, dropped=()) for client in made
+        ]
     secret = keys.find_key_nodes(program, clients.key_literals(program, made))
-    findings = sorted(dict.fromkeys(_find(program, made, asked, secret)), key=lambda one: one.line)
+    findings = sorted(dict.fromkeys(_find(program, made, asked, secret)), key=lambda finding: finding.line)
     return Migration(findings=tuple(findings), edited=edited or source, secrets=keys.find_secrets(program, secret))
-
-
-def _edited(program: Program, made: Sequence[Client]) -> str | None:
-    """Return the text with its clients rewritten; None where that cannot be done."""
-    edits = clients.rewrite(program, made)
-    if edits is None:
-        return None
-    edited = apply_edits(program.data, edits).decode()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(edited)
-    except SyntaxError:
-        return None
-    return edited
 
 
 def _find(
@@ -70,12 +55,11 @@ def _find(
     yield from clients.describe(program, made)
     yield from image_calls.describe(program, asked)
     has_client = bool(asked or made) or program.imports("ionos_openai")
-    yield from image_calls.find_models_in_strings(program, asked, adapted=has_client)
-    yield from image_calls.find_addresses(program)
+    yield from image_calls.find_names(program, asked, adapted=has_client)
     if asked or program.imports("openai"):
         yield from answer_use.find_urls(program, asked)
     if asked:
         yield from answer_use.find_revised_prompts(program)
-    yield from answer_use.find_png(program, asked)
-    yield from keys.find_keys(program, secret)
-    yield from keys.find_settings(program, {one.call for one in made})
+        yield from answer_use.find_png(program)
+    yield from (keys.key_finding(program.line(node)) for node in secret)
+    yield from keys.find_settings(program, {client.call for client in made})
