@@ -108,10 +108,9 @@ def make_plan(
     else:
         pacing = getattr(client, "ionos_pacing", None)  # none for a client that is not paced, such as the sandbox's
         limits = None if pacing is None else pacing.limits
-    marks = {"provenance": pictures.provenance, "prompt_in_metadata": pictures.prompt_in_metadata}
     plan = Plan(
         directory=Path(directory),
-        saving=choose_saving(settings, **marks),
+        saving=choose_saving(settings, provenance=pictures.provenance, prompt_in_metadata=pictures.prompt_in_metadata),
         model=settings.image_model if pictures.model is None else resolve_model(pictures.model),
         size=pictures.size,
         bounds=bounds,

@@ -123,7 +123,9 @@ class _Report:
             return
         if event.kind in ("estimate", "waiting", "retrying", "damaged"):
             stand_in = event.kind == "estimate" and self.is_sandbox
-            self.terminal.note(f"{_sentence(event.message)}{' The stand-in answers: no cost.' if stand_in else ''}")
+            self.terminal.on_stderr(
+                f"{_sentence(event.message)}{' The stand-in answers: no cost.' if stand_in else ''}"
+            )
 
     def take(self, result: BatchResult) -> None:
         """Report one prompt, at once."""
@@ -136,7 +138,7 @@ class _Report:
             elif self.terminal.quiet:
                 self.terminal.row([str(path)])
             elif self.terminal.pretty and self.terminal.error_console is not None:
-                self.terminal.note(str(path))  # on the console with the live display, which stays below
+                self.terminal.on_stderr(str(path))  # on the console with the live display, which stays below
             else:
                 mark = "placeholder" if result.sandbox else "-"
                 self.terminal.row([str(path), str(result.request.model), str(result.request.size), mark])
@@ -173,7 +175,7 @@ def _carry_out(batch: Batch, report: _Report) -> int:
     code = worst(report.codes)
     _summarise(batch, report, code, time.monotonic() - began)
     if code == INTERRUPTED and report.terminal.json is False:
-        report.terminal.note("Run the same command again: it goes on where this one ended.")
+        report.terminal.on_stderr("Run the same command again: it goes on where this one ended.")
     return code
 
 
@@ -256,7 +258,7 @@ def _tell_regularly(
     ticker.is_due()
     while not over.wait(0.5):
         if ticker.is_due():
-            terminal.note(progress_line(batch.progress, time.monotonic() - began, limits))
+            terminal.on_stderr(progress_line(batch.progress, time.monotonic() - began, limits))
 
 
 def progress_line(progress: Progress, elapsed: float, limits: Limits | None) -> str:
@@ -309,7 +311,7 @@ def _summarise(batch: Batch, report: _Report, code: int, elapsed: float) -> None
     parts = [f"{progress.done} made ({progress.images} picture{'' if progress.images == 1 else 's'})"]
     parts += [f"{number} {what}" for number, what in _others(progress, only_failed=report.only_failed) if number]
     cost = "no cost, placeholders" if report.is_sandbox else str(progress.cost or "cost not known")
-    terminal.note(f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {batch.directory / MANIFEST}")
+    terminal.on_stderr(f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {batch.directory / MANIFEST}")
 
 
 def _others(progress: Progress, *, only_failed: bool) -> list[tuple[int, str]]:

@@ -237,7 +237,7 @@ def _carry_out(run: _Run) -> int:
     if run.terminal.json:
         run.terminal.document(_document(run.report, cost, code))
     elif run.report.pictures:
-        run.terminal.remark(_describe_cost(run.report, cost))
+        run.terminal.on_terminal(_describe_cost(run.report, cost))
     return code
 
 

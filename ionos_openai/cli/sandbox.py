@@ -61,7 +61,7 @@ def explain(terminal: Terminal) -> int:
         for behaviour in BEHAVIOURS:
             terminal.row([behaviour.name, behaviour.basis, behaviour.does, behaviour.chosen or "-"])
     if not terminal.json:
-        terminal.note(BASES)
+        terminal.on_stderr(BASES)
     return 0
 
 

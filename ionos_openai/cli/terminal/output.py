@@ -81,7 +81,7 @@ class Terminal:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 
-    def note(self, message: str) -> None:
+    def on_stderr(self, message: str) -> None:
         """Say on standard error how things are."""
         if self.json and self._out is sys.stderr:
             return
@@ -103,14 +103,14 @@ class Terminal:
         """Say on standard error what to look out for."""
         self._say("Warning", message, style="bold yellow")
 
-    def remark(self, message: str) -> None:
+    def on_terminal(self, message: str) -> None:
         """Tell a person on a terminal something besides the result; programs are not told."""
         if self._error_console is not None and not self.json and not self.quiet:
             from rich.text import Text
 
             self._error_console.print(Text(one_line(message), style="dim"), soft_wrap=True)
 
-    def hear(self, message: str) -> None:
+    def on_warning(self, message: str) -> None:
         """Take a warning of the library's."""
         if self._tells_warnings:
             self.warn(message)
@@ -165,7 +165,7 @@ class _WarningLines(logging.Handler):
         self._terminal = terminal
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._terminal.hear(record.getMessage() + _origin(record))
+        self._terminal.on_warning(record.getMessage() + _origin(record))
 
 
 def open_closed_streams() -> None:
@@ -212,7 +212,7 @@ def _show_warnings_with(terminal: Terminal, ours: type[Warning]) -> None:
         line: str | None = None,
     ) -> None:
         if issubclass(category, ours):
-            terminal.hear(str(message))
+            terminal.on_warning(str(message))
         else:
             others(message, category, filename, lineno, file, line)
 

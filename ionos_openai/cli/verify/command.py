@@ -91,7 +91,7 @@ def run(connection: Connection, options: VerifyOptions, terminal: Terminal) -> i
     if terminal.pretty:
         _print_table(findings, terminal)
     if not terminal.json:
-        terminal.note(BASES)
+        terminal.on_stderr(BASES)
     if is_sandbox:
         terminal.warn("The stand-in was asked about itself, not the service.")
     return code
