@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import inspect as inspection
 import itertools
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from dataclasses import MISSING, is_dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ionos_openai import __version__
-from ionos_openai.cli.terminal.options import Connection, PictureOptions
+from ionos_openai.cli.terminal.options import (
+    BatchOptions,
+    Connection,
+    EditOptions,
+    Given,
+    PacedConnection,
+    PictureOptions,
+    ServerOptions,
+    VerifyOptions,
+    WordOptions,
+)
 from ionos_openai.cli.terminal.output import BASES, Terminal, open_closed_streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _NAME = "ionos-openai"
 _USAGE, _INTERRUPTED, _PIPE_CLOSED = 2, 130, 1
@@ -69,280 +82,168 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_Output = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE|DIR|-",
-        help="Where to save: a file (.png, .jpg or .webp asks for that format), a directory (existing, or ending in "
-        "/), or - for standard output. By default the current folder.",
-    ),
-]
-_Model = Annotated[
-    str | None,
-    typer.Option("--model", "-m", metavar="MODEL", help="A model's id or a short name for it, such as flux.1."),
-]
-_EditModel = Annotated[
-    str | None,
-    typer.Option("--model", "-m", metavar="MODEL", help="A model's id or a short name for it, such as klein."),
-]
-_Size = Annotated[
-    str | None,
-    typer.Option("--size", "-s", metavar="WIDTHxHEIGHT", help="In pixels. By default 1024x1024."),
-]
-_EditSize = Annotated[
-    str | None,
-    typer.Option("--size", "-s", metavar="WIDTHxHEIGHT", help="In pixels. By default the service decides."),
-]
-_Number = Annotated[
-    int,
-    typer.Option(
-        "-n",
-        "--number",
-        metavar="N",
-        show_default=False,
-        help="How many pictures of each prompt, by default 1; each one is billed.",
-    ),
-]
-_Seed = Annotated[
-    int | None,
-    typer.Option("--seed", metavar="N", help="Sent as it is; whether a model honours it is not known."),
-]
-_FileName = Annotated[
-    str | None, typer.Option("--name", metavar="NAME", help="The files' name. By default it is made from the prompt.")
-]
-_Format = Annotated[
-    str | None,
-    typer.Option(
-        "--format", metavar="FORMAT", help="Convert to png, jpeg or webp. By default as the service sends it."
-    ),
-]
-_Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace files of the same name. By default the next free name is taken.")
-]
-_NoProvenance = Annotated[
-    bool, typer.Option("--no-provenance", help="Do not write into the metadata that a model made the picture.")
-]
-_PromptInMetadata = Annotated[
-    bool, typer.Option("--prompt-in-metadata", help="Have the prompt in the metadata too. By default it is not.")
-]
-_BaseUrl = Annotated[
-    str | None, typer.Option("--base-url", metavar="URL", help="Another address of the service; the token goes there.")
-]
-_CaBundle = Annotated[
-    str | None,
-    typer.Option("--ca-bundle", metavar="FILE", help="A PEM file of a private CA to trust, beside the usual ones."),
-]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, errors included.")]
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the paths.")]
-_MaxWait = Annotated[
-    float | None,
-    typer.Option(
-        "--max-wait",
-        metavar="SECONDS",
-        help="Wait no longer than this for the contract's limits. By default as long as needed.",
-    ),
-]
-_Sandbox = Annotated[
-    bool, typer.Option("--sandbox", help="Ask the stand-in: no token, no network, no cost; it draws placeholders.")
-]
+_PRINTING = {
+    "json": Annotated[bool, typer.Option("--json", help="Print one JSON document, errors included.")],
+    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Print only the paths.")],
+}
+_FILES_EPILOG = "Exit codes: 0 all done, 1 a file could not be done, 2 usage, 130 interrupted."
+_Files = Annotated[list[str], typer.Argument(metavar="FILE...", hidden=True)]
 
 
-@app.command(cls=_Command, epilog=_EXIT_CODES)
+def command(
+    *prints: str,
+    epilog: str = _EXIT_CODES,
+    short_help: str | None = None,
+    tells_warnings: bool = True,
+    in_sandbox: bool = False,
+) -> Callable[[Callable[..., int]], None]:
+    """Register a function as the command of its name, parameters of option types spread into their fields.
+
+    Args:
+        prints: Which of "json" and "quiet" it takes; the function gets a `Terminal` for them.
+        epilog: What stands below its help.
+        short_help: What the list of commands says of it; by default the first sentence of its docstring.
+        tells_warnings: Whether the library's warnings are shown; no where the result itself holds them.
+        in_sandbox: Whether a failure's document says that the sandbox was asked, whatever the settings say.
+    """
+
+    def register(function: Callable[..., int]) -> None:
+        hints = get_type_hints(function, include_extras=True)
+        kinds = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+
+        def call(**given: Any) -> int:
+            printing = {name: given.pop(name) for name in prints}
+            for name, kind in kinds.items():
+                given[name] = _gather(kind, given)
+            options = given.get("options")
+            terminal = Terminal(
+                json=printing.get("json", False) or getattr(options, "answers", None) == "-",
+                quiet=printing.get("quiet", False),
+                stdout_is_taken=isinstance(options, PictureOptions) and options.output == "-",
+                tells_warnings=tells_warnings,
+            )
+            connection = Connection(sandbox=True) if in_sandbox else given.get("connection")
+            return _carry_out(lambda: function(**given, terminal=terminal), terminal, connection)
+
+        call.__doc__ = function.__doc__
+        call.__signature__ = inspection.Signature(list(_parameters(function, hints, prints)))  # type: ignore[attr-defined]
+        call.__annotations__ = {}  # Typer reads the signature's
+        app.command(function.__name__, cls=_Command, epilog=epilog, short_help=short_help)(call)
+
+    return register
+
+
+def _parameters(
+    function: Callable[..., int], hints: Mapping[str, Any], prints: Sequence[str]
+) -> Iterator[inspection.Parameter]:
+    """Yield what Typer is told: the function's own parameters, fields of options, and last what many commands have."""
+    last = [_parameter(name, _PRINTING[name], default=False) for name in prints]
+    for name, own in inspection.signature(function).parameters.items():
+        if not is_dataclass(hints[name]):
+            if name != "terminal":
+                yield _parameter(name, hints[name], default=own.default)
+            continue
+        for field, hint in _options(hints[name]):
+            default = inspection.Parameter.empty if field.default is MISSING else field.default
+            parameter = _parameter(field.name, *_for_typer(hint, default))
+            if field.name == "sandbox":
+                last.append(parameter)
+            else:
+                yield parameter
+    yield from last
+
+
+def _parameter(name: str, annotation: Any, default: object) -> inspection.Parameter:
+    return inspection.Parameter(name, inspection.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _options(kind: Any) -> list[tuple[dataclasses.Field[Any], Any]]:
+    """Return the fields that are options, with their annotations, which say how they are called."""
+    hints = get_type_hints(kind, include_extras=True)
+    fields = [(field, hints[field.name]) for field in dataclasses.fields(kind)]
+    return [(field, hint) for field, hint in fields if get_origin(hint) is Annotated]
+
+
+def _for_typer(hint: Any, default: object) -> tuple[Any, object]:
+    """Return a field's annotation and default in the forms that every version of Typer takes."""
+    kind, *notes = get_args(hint)
+    option = notes[-1]
+    if isinstance(notes[0], Given):
+        return Annotated[bool, option], False
+    if get_origin(kind) is tuple:
+        return Annotated[list[str] | None, option], None
+    return Annotated[str if get_origin(kind) is Literal else kind, option], default
+
+
+def _gather(kind: Any, given: dict[str, Any]) -> Any:
+    """Take the options of one type out of what was given."""
+    values = {}
+    for field, hint in _options(kind):
+        value, (own, note, *_) = given.pop(field.name), get_args(hint)
+        if isinstance(note, Given):
+            value = note.value if value else None
+        values[field.name] = tuple(value or ()) if get_origin(own) is tuple else value
+    return kind(**values)
+
+
+@command("json", "quiet")
 def generate(
     *,
     prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", hidden=True)],
-    output: _Output = None,
-    model: _Model = None,
-    size: _Size = None,
-    n: _Number = 1,
-    seed: _Seed = None,
-    name: _FileName = None,
-    format_: _Format = None,
-    overwrite: _Overwrite = False,
-    no_provenance: _NoProvenance = False,
-    prompt_in_metadata: _PromptInMetadata = False,
-    base_url: _BaseUrl = None,
-    ca_bundle: _CaBundle = None,
-    max_wait: _MaxWait = None,
-    json: _Json = False,
-    quiet: _Quiet = False,
-    sandbox: _Sandbox = False,
+    options: PictureOptions,
+    connection: PacedConnection,
+    terminal: Terminal,
 ) -> int:
     """Make pictures from prompts.
 
     PROMPT says what the picture shows; - reads it from standard input. Several prompts are asked for one after the
     other, and each picture is saved as it arrives. What can be checked is checked before the first one is paid for.
     """
-    options = PictureOptions(
-        output=output,
-        model=model,
-        size=size,
-        n=n,
-        seed=seed,
-        name=name,
-        format=format_,
-        overwrite=overwrite,
-        provenance=False if no_provenance else None,
-        prompt_in_metadata=prompt_in_metadata or None,
-    )
-    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, max_wait=max_wait, sandbox=sandbox)
-    terminal = Terminal(json=json, quiet=quiet, stdout_is_taken=output == "-")
+    from ionos_openai.cli import generate as pictures
 
-    def work() -> int:
-        from ionos_openai.cli import generate as pictures
-
-        return pictures.generate(prompts, options, connection, terminal)
-
-    return _carry_out(work, terminal, connection)
+    return pictures.generate(prompts, options, connection, terminal)
 
 
-@app.command(cls=_Command, epilog=_EXIT_CODES)
+@command("json", "quiet")
 def edit(
     *,
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...", hidden=True)],
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", hidden=True)],
-    output: _Output = None,
-    model: _EditModel = None,
-    size: _EditSize = None,
-    n: _Number = 1,
-    seed: _Seed = None,
-    name: _FileName = None,
-    format_: _Format = None,
-    overwrite: _Overwrite = False,
-    no_provenance: _NoProvenance = False,
-    prompt_in_metadata: _PromptInMetadata = False,
-    base_url: _BaseUrl = None,
-    ca_bundle: _CaBundle = None,
-    max_wait: _MaxWait = None,
-    json: _Json = False,
-    quiet: _Quiet = False,
-    sandbox: _Sandbox = False,
+    options: EditOptions,
+    connection: PacedConnection,
+    terminal: Terminal,
 ) -> int:
     """Make pictures from a prompt and pictures.
 
     IMAGE is a picture to edit. PROMPT, the last argument, says what to change; - reads it from standard input.
     """
-    options = PictureOptions(
-        output=output,
-        model=model,
-        size=size,
-        n=n,
-        seed=seed,
-        name=name,
-        format=format_,
-        overwrite=overwrite,
-        provenance=False if no_provenance else None,
-        prompt_in_metadata=prompt_in_metadata or None,
-    )
-    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, max_wait=max_wait, sandbox=sandbox)
-    terminal = Terminal(json=json, quiet=quiet, stdout_is_taken=output == "-")
+    from ionos_openai.cli import generate as pictures
 
-    def work() -> int:
-        from ionos_openai.cli import generate as pictures
-
-        return pictures.edit(images, prompt, options, connection, terminal)
-
-    return _carry_out(work, terminal, connection)
+    return pictures.edit(images, prompt, options, connection, terminal)
 
 
-@app.command(
-    cls=_Command,
-    epilog=_EXIT_CODES,
-    short_help="Make the pictures of a file of prompts; can be resumed.",
-)
+@command("json", "quiet", short_help="Make the pictures of a file of prompts; can be resumed.")
 def batch(
     *,
     file: Annotated[str, typer.Argument(metavar="FILE", hidden=True)],
-    output: Annotated[
-        str, typer.Option("--output", "-o", metavar="DIR", help="Where pictures and record go. One run at a time.")
-    ],
-    model: _Model = None,
-    size: _Size = None,
-    n: _Number = 1,
-    label: Annotated[
-        list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="Add this column to every row's metadata.")
-    ] = None,
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", metavar="N", show_default=False, help="Requests at once, by default 4.")
-    ] = 4,
-    timeout: Annotated[
-        float | None, typer.Option("--timeout", metavar="SECONDS", help="Give a request up after so long.")
-    ] = None,
-    max_cost: Annotated[
-        str | None,
-        typer.Option("--max-cost", metavar="AMOUNT", help="Stop before this run would spend more: 5, or '5 EUR'."),
-    ] = None,
-    max_images: Annotated[
-        int | None, typer.Option("--max-images", metavar="N", help="Stop before this run would ask for more pictures.")
-    ] = None,
-    missing: Annotated[
-        str,
-        typer.Option(
-            "--missing",
-            metavar="keep|remake",
-            show_default=False,
-            help="What to do about recorded pictures that are gone; by default keep: none is made again.",
-        ),
-    ] = "keep",
-    verify: Annotated[bool, typer.Option("--verify", help="Compare recorded pictures byte for byte.")] = False,
-    redo: Annotated[
-        list[str] | None,
-        typer.Option("--redo", metavar="NAME", help="Make the pictures of a file or row of this name once more."),
-    ] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Make only what failed before.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check FILE, tell the cost and time; send nothing.")
-    ] = False,
-    no_provenance: _NoProvenance = False,
-    prompt_in_metadata: _PromptInMetadata = False,
-    base_url: _BaseUrl = None,
-    ca_bundle: _CaBundle = None,
-    json: _Json = False,
-    quiet: _Quiet = False,
-    sandbox: _Sandbox = False,
+    options: BatchOptions,
+    connection: Connection,
+    terminal: Terminal,
 ) -> int:
     """Make the pictures of a file of prompts, and go on where the last run ended.
 
     FILE has a prompt a line (.txt), columns (.csv: prompt, and any of model, size, n, name, seed; others become
     metadata) or an object a line (.jsonl); - is standard input. The same command again skips what is done.
     """
-    from ionos_openai.cli.terminal.options import BatchOptions
-
-    if missing not in ("keep", "remake"):
+    if options.missing not in ("keep", "remake"):
         raise typer.BadParameter("--missing is keep or remake")
-    options = BatchOptions(
-        output=output,
-        model=model,
-        size=size,
-        n=n,
-        labels=tuple(label or ()),
-        concurrency=concurrency,
-        timeout=timeout,
-        max_cost=max_cost,
-        max_images=max_images,
-        missing="remake" if missing == "remake" else "keep",
-        verify=verify,
-        redo=tuple(redo or ()),
-        retry_failed=retry_failed,
-        dry_run=dry_run,
-        provenance=False if no_provenance else None,
-        prompt_in_metadata=prompt_in_metadata or None,
-    )
-    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, sandbox=sandbox)
-    terminal = Terminal(json=json, quiet=quiet)
+    from ionos_openai.cli import batch
 
-    def work() -> int:
-        from ionos_openai.cli import batch
-
-        return batch.run(file, options, connection, terminal)
-
-    return _carry_out(work, terminal, connection)
+    return batch.run(file, options, connection, terminal)
 
 
-@app.command(
-    cls=_Command,
+@command(
+    "json",
     epilog="Exit codes: 0 the sums are printed (unknown prices are counted in their own column), 2 usage or no record.",
 )
 def costs(
@@ -353,50 +254,37 @@ def costs(
         typer.Option("--by", metavar="COLUMN", help="A line for each value of a metadata column, or of model."),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-    json: _Json = False,
+    terminal: Terminal,
 ) -> int:
     """Sum what batches have cost, by their records.
 
     DIR is a directory with a manifest.jsonl. Each picture that was made counts with the price of its day, those that
     were made once more and deleted since too; placeholders cost nothing; an unknown price is told, never counted as 0.
     """
-    if as_csv and json:
+    if as_csv and terminal.json:
         raise typer.BadParameter("--csv and --json exclude each other")
-    terminal = Terminal(json=json)
+    from ionos_openai.cli import costs
 
-    def work() -> int:
-        from ionos_openai.cli import costs
-
-        return costs.show(directories, terminal, by=by, as_csv=as_csv)
-
-    return _carry_out(work, terminal)
+    return costs.show(directories, terminal, by=by, as_csv=as_csv)
 
 
-@app.command(cls=_Command, epilog=_EXIT_CODES)
+@command("json")
 def models(
     *,
     every: Annotated[bool, typer.Option("--all", help="Also list the models that make no pictures.")] = False,
-    base_url: _BaseUrl = None,
-    ca_bundle: _CaBundle = None,
-    json: _Json = False,
-    sandbox: _Sandbox = False,
+    connection: Connection,
+    terminal: Terminal,
 ) -> int:
     """List the models that make pictures.
 
     With what is known of each: whether it edits pictures too, what one picture costs, whether it is retired.
     """
-    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, sandbox=sandbox)
-    terminal = Terminal(json=json)
+    from ionos_openai.cli import models
 
-    def work() -> int:
-        from ionos_openai.cli import models
-
-        return models.show(connection, terminal, every=every)
-
-    return _carry_out(work, terminal, connection)
+    return models.show(connection, terminal, every=every)
 
 
-@app.command(cls=_Command, epilog=_EXIT_CODES)
+@command("json", tells_warnings=False)
 def doctor(
     *,
     offline: Annotated[bool, typer.Option("--offline", help="Look at this machine only; send nothing.")] = False,
@@ -409,29 +297,21 @@ def doctor(
             help="Warn of a token that ends sooner, such as 12h or 30m; by default 7d.",
         ),
     ] = "7d",
-    base_url: _BaseUrl = None,
-    ca_bundle: _CaBundle = None,
-    json: _Json = False,
-    sandbox: _Sandbox = False,
+    connection: Connection,
+    terminal: Terminal,
 ) -> int:
     """Check the setup, and say what to mend.
 
     It looks at versions, the token, the address, variables and the network, and asks for the models once. The
     result holds no secret: it can be pasted into an issue. The exit code is 0 where no line is broken.
     """
-    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, sandbox=sandbox)
-    terminal = Terminal(json=json, tells_warnings=False)
+    from ionos_openai.cli.doctor import command as doctor
 
-    def work() -> int:
-        from ionos_openai.cli.doctor import command as doctor
-
-        return doctor.show(connection, terminal, offline=offline, min_validity=min_validity)
-
-    return _carry_out(work, terminal, connection)
+    return doctor.show(connection, terminal, offline=offline, min_validity=min_validity)
 
 
-@app.command(
-    cls=_Command,
+@command(
+    "json",
     epilog="Exit codes: 0 nothing is left to do by hand, 1 something is, 2 usage or configuration, 130 interrupted.",
 )
 def migrate(
@@ -439,7 +319,7 @@ def migrate(
     paths: Annotated[list[str], typer.Argument(metavar="PATH", hidden=True)],
     diff: Annotated[bool, typer.Option("--diff", help="Show what --write would change; change nothing.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Change what is safe to change, in .py files.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document, errors included.")] = False,
+    terminal: Terminal,
 ) -> int:
     """Tell what code written for OpenAI's image models meets on IONOS.
 
@@ -448,21 +328,12 @@ def migrate(
     """
     if diff and write:
         raise typer.BadParameter("--diff and --write exclude each other")
-    terminal = Terminal(json=json)
+    from ionos_openai.cli.migrate import command as migrate
 
-    def work() -> int:
-        from ionos_openai.cli.migrate import command as migrate
-
-        return migrate.run(paths, "write" if write else "diff" if diff else "report", terminal)
-
-    return _carry_out(work, terminal)
+    return migrate.run(paths, "write" if write else "diff" if diff else "report", terminal)
 
 
-_FILES_EPILOG = "Exit codes: 0 all done, 1 a file could not be done, 2 usage, 130 interrupted."
-_Files = Annotated[list[str], typer.Argument(metavar="FILE...", hidden=True)]
-
-
-@app.command(cls=_Command, epilog=_FILES_EPILOG)
+@command("json", "quiet", epilog=_FILES_EPILOG)
 def mark(
     *,
     paths: _Files,
@@ -470,16 +341,8 @@ def mark(
         str | None,
         typer.Option("--like", metavar="ORIGINAL", help="Copy the mark of this picture (or of its sidecar)."),
     ] = None,
-    creator: Annotated[
-        str | None, typer.Option("--creator", metavar="NAME", help="Who made it; several with '; ' between them.")
-    ] = None,
-    credit: Annotated[str | None, typer.Option("--credit", metavar="TEXT", help="The credit line.")] = None,
-    copyright_: Annotated[str | None, typer.Option("--copyright", metavar="TEXT", help="The copyright notice.")] = None,
-    alt: Annotated[
-        str | None, typer.Option("--alt", metavar="TEXT", help="The text for people who do not see the picture.")
-    ] = None,
-    json: _Json = False,
-    quiet: _Quiet = False,
+    words: WordOptions,
+    terminal: Terminal,
 ) -> int:
     """Write into pictures where they come from.
 
@@ -488,35 +351,26 @@ def mark(
     any other is said to be made by a model on the IONOS AI Model Hub. GIF, AVIF and files with a C2PA manifest get a
     sidecar, FILE.xmp, instead.
     """
-    terminal = Terminal(json=json, quiet=quiet)
+    from ionos_openai.cli import marks
 
-    def work() -> int:
-        from ionos_openai.cli import marks
-
-        return marks.mark(paths, terminal, like=like, creator=creator, credit=credit, copyright=copyright_, alt=alt)
-
-    return _carry_out(work, terminal)
+    return marks.mark(paths, terminal, like=like, **dataclasses.asdict(words))
 
 
-@app.command(cls=_Command, epilog=_FILES_EPILOG)
-def inspect(*, paths: _Files, json: _Json = False) -> int:
+@command("json", epilog=_FILES_EPILOG)
+def inspect(*, paths: _Files, terminal: Terminal) -> int:
     """Show what pictures are and where they say they come from.
 
     FILE is a picture: format, size, what its metadata or sidecar says, and whether it has a C2PA manifest, which is
     not verified. What is said is a statement, not a proof.
     """
-    terminal = Terminal(json=json)
+    from ionos_openai.cli import marks
 
-    def work() -> int:
-        from ionos_openai.cli import marks
-
-        return marks.inspect(paths, terminal)
-
-    return _carry_out(work, terminal)
+    return marks.inspect(paths, terminal)
 
 
-@app.command(
-    cls=_Command,
+@command(
+    "json",
+    "quiet",
     epilog="Exit codes: 0 the page is made (files that cannot be shown are told), 2 usage, or it cannot be written, "
     "130 interrupted.",
 )
@@ -524,165 +378,54 @@ def gallery(
     *,
     directory: Annotated[str, typer.Argument(metavar="DIR", hidden=True)],
     opens: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
-    json: _Json = False,
-    quiet: _Quiet = False,
+    terminal: Terminal,
 ) -> int:
     """Make a page of the pictures in a directory.
 
     DIR/index.html shows them with what their metadata and the manifest of a batch say: prompt, model, size, date,
     cost. It opens without a network, and can be searched, filtered and sorted. Thumbnails go into DIR/.thumbnails.
     """
-    terminal = Terminal(json=json, quiet=quiet)
+    from ionos_openai.cli import gallery
 
-    def work() -> int:
-        from ionos_openai.cli import gallery
-
-        return gallery.run(directory, terminal, opens=opens)
-
-    return _carry_out(work, terminal)
+    return gallery.run(directory, terminal, opens=opens)
 
 
-@app.command(cls=_Command, epilog=f"{BASES} Exit codes: 2 usage or configuration, 130 ended by Ctrl-C.")
+@command("json", epilog=f"{BASES} Exit codes: 2 usage or configuration, 130 ended by Ctrl-C.", in_sandbox=True)
 def sandbox(
     *,
-    host: Annotated[
-        str, typer.Option("--host", metavar="ADDRESS", help="Where to listen; 0.0.0.0 is everywhere.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", metavar="PORT", help="0 takes any that is free.")] = 8600,
-    token: Annotated[
-        str | None, typer.Option("--token", metavar="TOKEN", help="Take only this token. By default any is taken.")
-    ] = None,
-    limits: Annotated[
-        str,
-        typer.Option(
-            "--limits",
-            metavar="LIMITS",
-            help="documented, off, or IMAGES_PER_MINUTE:BURST such as 10:20; past them 429 with Retry-After.",
-        ),
-    ] = "documented",
-    time_scale: Annotated[
-        float, typer.Option("--time-scale", metavar="N", help="Let limits fill N times faster than real time.")
-    ] = 1.0,
-    latency: Annotated[
-        str | None,
-        typer.Option("--latency", metavar="SECONDS", help="How long answers take: 2, or a range such as 0.5-2."),
-    ] = None,
-    models: Annotated[
-        str | None,
-        typer.Option("--models", metavar="FILE", help="Offer other models: a recorded answer of GET /v1/models."),
-    ] = None,
-    image_format: Annotated[
-        str | None, typer.Option("--image-format", metavar="FORMAT", help="jpeg, png or webp; by default jpeg.")
-    ] = None,
-    unknown_model: Annotated[
-        str,
-        typer.Option(
-            "--unknown-model",
-            metavar="ANSWER",
-            help="How unknown models are refused, which is not known for certain: empty-400 or not-found.",
-        ),
-    ] = "empty-400",
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fault",
-            metavar="NAME[:RATE]",
-            help="Show a fault at every request, or at a share of them such as server-error:0.1; repeatable. The "
-            "request header x-sandbox-fault: NAME asks for one alone.",
-        ),
-    ] = None,
+    options: ServerOptions,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print what the stand-in does and how each of it is known; serve nothing.")
     ] = False,
-    json: _Json = False,
+    terminal: Terminal,
 ) -> int:
     """Serve the stand-in over HTTP, for programs in any language.
 
     It answers as the service is publicly known to answer, with placeholder pictures, and prints what to set. GET
     /sandbox/health, /sandbox/requests and /sandbox/stats tell of itself. It needs uvicorn: pip install uvicorn.
     """
-    terminal = Terminal(json=json)
+    from ionos_openai.cli import sandbox
 
-    def work() -> int:
-        from ionos_openai.cli import sandbox
-
-        if explain:
-            return sandbox.explain(terminal)
-        options = sandbox.ServerOptions(
-            host=host,
-            port=port,
-            token=token,
-            limits=limits,
-            time_scale=time_scale,
-            latency=latency,
-            models=models,
-            image_format=image_format,
-            unknown_model=unknown_model,
-            faults=fault or (),
-        )
-        return sandbox.serve(options, terminal)
-
-    return _carry_out(work, terminal, Connection(sandbox=True))
+    return sandbox.explain(terminal) if explain else sandbox.serve(options, terminal)
 
 
-@app.command(
-    cls=_Command,
+@command(
     short_help="Compare the service with the stand-in.",
     epilog=f"{BASES} Exit codes: 0 every row that was asked is as the stand-in's, 1 one differs, 2 usage or "
     "configuration, 75 a row had no answer (worth another try), 77 token, 130 interrupted. The worst one counts: 130, "
     "77, 2, 1, 75, 0.",
 )
-def verify(
-    *,
-    spend: Annotated[
-        int,
-        typer.Option(
-            "--spend",
-            metavar="IMAGES",
-            show_default=False,
-            help="Ask for at most so many pictures, each of which may be billed, also where a refusal is expected; 15 "
-            "are enough for all rows but the limit of images. By default 0: nothing is asked that costs anything.",
-        ),
-    ] = 0,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Spend without being asked again.")] = False,
-    limits: Annotated[
-        bool,
-        typer.Option(
-            "--limits",
-            help="Provoke the limits too: 30 requests for the list of models at once, which cost nothing but hold up "
-            "others on the contract; the limit of images only where --spend leaves 24 pictures for it.",
-        ),
-    ] = False,
-    json: Annotated[
-        str | None,
-        typer.Option(
-            "--json",
-            metavar="FILE",
-            help="Keep the answers in FILE, - for standard output: without token, contract, trace ids and pictures, so "
-            "that they can be sent in.",
-        ),
-    ] = None,
-    base_url: _BaseUrl = None,
-    ca_bundle: _CaBundle = None,
-    sandbox: _Sandbox = False,
-) -> int:
+def verify(*, options: VerifyOptions, connection: Connection, terminal: Terminal) -> int:
     """Ask the service what the stand-in does, and tell where it differs.
 
     Each row of `sandbox --explain` that can be asked is asked of whatever the settings point at: as the stand-in,
     different (what came), no answer, or not asked (why). A report of what differs helps to correct the stand-in.
     """
-    if spend < 0:
+    if options.spend < 0:
         raise typer.BadParameter("--spend is a number of pictures from 0")
-    connection = Connection(base_url=base_url, ca_bundle=ca_bundle, sandbox=sandbox)
-    terminal = Terminal(json=json == "-")
+    from ionos_openai.cli.verify import command as verify
 
-    def work() -> int:
-        from ionos_openai.cli.verify import command as verify
-
-        options = verify.VerifyOptions(spend=spend, yes=yes, limits=limits, answers=json)
-        return verify.run(connection, options, terminal)
-
-    return _carry_out(work, terminal, connection)
+    return verify.run(connection, options, terminal)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

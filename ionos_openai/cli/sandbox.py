@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -15,26 +15,9 @@ from ionos_openai.sandbox import Sandbox, SandboxServer
 from ionos_openai.sandbox.behaviours import BEHAVIOURS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from ionos_openai.cli.terminal.options import ServerOptions
     from ionos_openai.cli.terminal.output import Terminal
     from ionos_openai.sandbox.drawing import PlaceholderFormat
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerOptions:
-    """What the server is to do, as given on the command line."""
-
-    host: str
-    port: int
-    token: str | None
-    limits: str
-    time_scale: float
-    latency: str | None
-    models: str | None
-    image_format: str | None
-    unknown_model: str
-    faults: Sequence[str]
 
 
 def serve(options: ServerOptions, terminal: Terminal) -> int:

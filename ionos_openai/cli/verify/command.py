@@ -6,7 +6,6 @@ import json
 import sys
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -29,7 +28,7 @@ from ionos_openai.hub.prices import parse_prices, price_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ionos_openai.cli.terminal.options import Connection
+    from ionos_openai.cli.terminal.options import Connection, VerifyOptions
     from ionos_openai.cli.terminal.output import Terminal
 
 _LONGEST_WAIT = 120.0  # seconds for one request, unless the settings say otherwise
@@ -40,23 +39,6 @@ _STYLES: dict[Verdict, str] = {
     "not asked": "dim",
 }
 _NOTHING = "-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyOptions:
-    """What may be asked, as given on the command line.
-
-    Attributes:
-        spend: The most pictures to ask for.
-        yes: Whether spending is confirmed already.
-        limits: Whether limits are provoked.
-        answers: The file that keeps the answers; "-" is standard output.
-    """
-
-    spend: int
-    yes: bool
-    limits: bool
-    answers: str | None
 
 
 def run(connection: Connection, options: VerifyOptions, terminal: Terminal) -> int:
