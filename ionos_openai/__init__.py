@@ -25,8 +25,7 @@ if TYPE_CHECKING:
         agenerate_batch,
         generate_batch,
     )
-    from ionos_openai.client import create_async_client, create_client
-    from ionos_openai.client.settings import IonosSettings
+    from ionos_openai.client import IonosSettings, create_async_client, create_client
     from ionos_openai.errors import (
         BatchRunningError,
         BudgetExceededError,
@@ -45,12 +44,18 @@ if TYPE_CHECKING:
         UnsupportedParameterError,
         UntrustedHostError,
     )
-    from ionos_openai.hub.catalogue import ImageModel
-    from ionos_openai.hub.credentials import BASE_URL
-    from ionos_openai.hub.models import Cost, alist_image_models, estimate_cost, list_image_models
-    from ionos_openai.hub.prices import Money
-    from ionos_openai.images.generate import aedit_images, agenerate_images, edit_images, generate_images
-    from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, partial_images, save_images
+    from ionos_openai.hub import BASE_URL, Cost, ImageModel, Money, alist_image_models, estimate_cost, list_image_models
+    from ionos_openai.images import (
+        GeneratedImage,
+        ImageDecodeError,
+        aedit_images,
+        agenerate_images,
+        decode_images,
+        edit_images,
+        generate_images,
+        partial_images,
+        save_images,
+    )
     from ionos_openai.provenance import Provenance, read_provenance, write_provenance
 
 __version__ = "0.1.0"
@@ -105,38 +110,18 @@ __all__ = [
     "write_provenance",
 ]
 
-_HOMES = {
-    "batch": (
-        "AsyncBatch",
-        "Batch",
-        "BatchEvent",
-        "BatchResult",
-        "Estimate",
-        "ImageRequest",
-        "Progress",
-        "agenerate_batch",
-        "generate_batch",
-    ),
-    "client": ("create_async_client", "create_client"),
-    "client.settings": ("IonosSettings",),
-    "hub.catalogue": ("ImageModel",),
-    "hub.credentials": ("BASE_URL",),
-    "hub.models": ("Cost", "alist_image_models", "estimate_cost", "list_image_models"),
-    "hub.prices": ("Money",),
-    "images.generate": ("aedit_images", "agenerate_images", "edit_images", "generate_images"),
-    "images.image": ("GeneratedImage", "ImageDecodeError", "decode_images", "partial_images", "save_images"),
-    "provenance": ("Provenance", "read_provenance", "write_provenance"),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+# From the ground up: a name's home is the first that has it, and loads no room which that one does not stand on.
+_ROOMS = ("errors", "provenance", "hub", "client", "images", "batch")
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name from its module on first use (PEP 562)."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = importlib.import_module(f"{__name__}.{_HOME_OF.get(name, 'errors')}")
-    value = globals()[name] = getattr(home, name)
-    return value
+    """Load a public name from its room on first use (PEP 562)."""
+    for room in _ROOMS if name in __all__ else ():
+        home = importlib.import_module(f"{__name__}.{room}")
+        if hasattr(home, name):
+            value = globals()[name] = getattr(home, name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

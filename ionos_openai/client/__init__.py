@@ -1,4 +1,11 @@
-"""The real OpenAI client, set up for IONOS."""
+"""The real OpenAI client, set up for IONOS: `create_client`, and what its clients are made of.
+
+- `settings`, `tokens`: what the environment, `.env` and code say; `construction`: a client made of it;
+- `hooks`: the two subclasses of the SDK's clients; `calls`, `fanout`: a call as IONOS takes it, once or n times;
+- `explain`: IONOS' words in the SDK's exceptions; `remembered`: what was asked, kept with the response;
+- `pacing`: each attempt waits for its turn in the contract's limits;
+- `in_process`: the sandbox in the network's place.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +15,7 @@ import openai
 
 from ionos_openai.client.construction import construct
 from ionos_openai.client.hooks import AsyncIonosOpenAI, IonosOpenAI
+from ionos_openai.client.settings import IonosSettings
 
 if TYPE_CHECKING:
     import os
@@ -16,10 +24,11 @@ if TYPE_CHECKING:
     import httpx2 as httpx
     from pydantic import SecretStr
 
-    from ionos_openai.client.settings import IonosSettings
     from ionos_openai.client.tokens import AsyncTokenSource, TokenSource
     from ionos_openai.hub.compat import CompatMode
     from ionos_openai.sandbox import Sandbox
+
+__all__ = ["IonosSettings", "create_async_client", "create_client"]
 
 
 def create_client(

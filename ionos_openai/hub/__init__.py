@@ -6,3 +6,12 @@
 - `compat`: requests written for OpenAI, made into what the service takes;
 - `answers`: the service's error answers.
 """
+
+from __future__ import annotations
+
+from ionos_openai.hub.catalogue import ImageModel
+from ionos_openai.hub.credentials import BASE_URL
+from ionos_openai.hub.models import Cost, alist_image_models, estimate_cost, list_image_models
+from ionos_openai.hub.prices import Money
+
+__all__ = ["BASE_URL", "Cost", "ImageModel", "Money", "alist_image_models", "estimate_cost", "list_image_models"]
