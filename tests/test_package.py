@@ -122,6 +122,30 @@ def test_a_module_says_what_it_is_for(path: Path) -> None:
     assert len(tree.body) == 1 or "from __future__ import annotations" in text
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_no_function_body_is_over_thirty_lines(path: Path) -> None:
+    """A body, without its docstring, fits on a screen beside another one."""
+    functions = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    bodies = {node.name: node.body[1 if ast.get_docstring(node) else 0 :] for node in functions}
+    lines = {name: body[-1].end_lineno - body[0].lineno + 1 for name, body in bodies.items() if body}  # type: ignore[operator]
+    assert {name: number for name, number in lines.items() if number > 30} == {}
+
+
+def test_no_class_stands_twice() -> None:
+    """A class's name says which one is meant; `Limits` alone is public in the sandbox and stands in pacing too."""
+    classes = [
+        node.name
+        for path in MODULES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert {name for name in classes if classes.count(name) > 1} <= {"Limits"}
+
+
 def test_the_version_is_the_installed_one() -> None:
     """`__version__` is that of the installed package and of pyproject.toml."""
     assert ionos_openai.__version__ == importlib.metadata.version("ionos-openai")
