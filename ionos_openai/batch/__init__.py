@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import openai
 
 from ionos_openai.batch.drive import AsyncBatch, Batch
-from ionos_openai.batch.plan import Bounds, Missing, Pictures, Resume, make_plan
+from ionos_openai.batch.plan import Bounds, Missing, Resume, make_plan
 from ionos_openai.batch.request import ImageRequest
 from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress
 from ionos_openai.errors import BatchRunningError, InvalidRequestError
@@ -102,12 +102,10 @@ def generate_batch(
     Source: limits and prices as in `ionos_openai.client.pacing` and `ionos_openai.hub`, 2026-11.
     """
     _check_client(client, openai.AsyncOpenAI, "agenerate_batch()")
-    pictures = Pictures(
-        model=model, size=size, prices=prices, provenance=provenance, prompt_in_metadata=prompt_in_metadata
-    )
+    saving = {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata}
     bounds = Bounds(concurrency=concurrency, max_attempts=max_attempts, max_cost=max_cost, max_images=max_images)
     resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed)
-    plan = make_plan(client, directory, pictures, bounds, resume)
+    plan = make_plan(client, directory, bounds, resume, model=model, size=size, prices=prices, **saving)
     return Batch(client, requests, plan, timeout=timeout, on_event=on_event)
 
 
@@ -137,12 +135,10 @@ def agenerate_batch(
     The requests are read in threads, one after the other, so that an iterable which takes its time holds up no loop.
     """
     _check_client(client, openai.OpenAI, "generate_batch()")
-    pictures = Pictures(
-        model=model, size=size, prices=prices, provenance=provenance, prompt_in_metadata=prompt_in_metadata
-    )
+    saving = {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata}
     bounds = Bounds(concurrency=concurrency, max_attempts=max_attempts, max_cost=max_cost, max_images=max_images)
     resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed)
-    plan = make_plan(client, directory, pictures, bounds, resume)
+    plan = make_plan(client, directory, bounds, resume, model=model, size=size, prices=prices, **saving)
     return AsyncBatch(client, requests, plan, timeout=timeout, on_event=on_event)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ionos_openai.batch.request import ImageRequest, check, complete, digest, digest_prompt, identify
@@ -13,7 +12,6 @@ from ionos_openai.batch.spending import Spending
 from ionos_openai.batch.stored import FileState, describe, look
 from ionos_openai.client.pacing.rates import estimate_seconds
 from ionos_openai.errors import InvalidRequestError
-from ionos_openai.hub.prices import Money
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -166,7 +164,7 @@ class Earlier:
         if not isinstance(requests, Sequence):
             spending.check(ImageRequest(prompt="", model=self._plan.model))
             return Estimate()
-        prompts, images, costs = 0, 0, dict[str | None, Decimal]()
+        prompts = images = 0
         for number, raw in enumerate(requests, 1):
             try:
                 standing = self.judge(raw, closely=False)
@@ -176,15 +174,11 @@ class Earlier:
             except InvalidRequestError as error:
                 raise InvalidRequestError(f"Request {number} cannot work: {error}") from None
             left = standing.request.n - len(standing.kept)
-            price = self._plan.price_of(standing.request)
-            currency = price.currency if price else None
-            costs[currency] = costs.get(currency, Decimal(0)) + (price.amount * left if price else 0)
+            spending.add(standing.request, left)
             prompts, images = prompts + 1, images + left
         self._seen.clear()
-        currency, amount = next(iter(costs.items()), (None, Decimal(0)))
-        cost = Money(amount=amount, currency=currency) if currency is not None and len(costs) == 1 else None
         seconds = None if self._plan.limits is None else estimate_seconds(images, self._plan.limits)
-        return Estimate(prompts=prompts, images=images, cost=cost, seconds=seconds)
+        return Estimate(prompts=prompts, images=images, cost=spending.cost, seconds=seconds)
 
 
 def _marked(raw: str | ImageRequest, plan: Plan) -> tuple[ImageRequest | None, str]:

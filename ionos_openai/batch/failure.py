@@ -19,6 +19,8 @@ Meaning: TypeAlias = Literal["end", "wait", "retry", "refused", "left"]
 _REFILL = 6.0
 _SHORTEST_PAUSE = 0.2  # seconds, after a 429 that asks for none: as long as one request takes in the limits
 _LONGEST_PAUSE = 30.0  # seconds, between attempts
+_ENDING = (openai.AuthenticationError, openai.PermissionDeniedError, ConfigurationError, ImageSaveError)
+_NO_PICTURE = (ImageDecodeError, json.JSONDecodeError, openai.APIResponseValidationError)
 
 
 def meaning(error: BaseException) -> Meaning:
@@ -31,21 +33,16 @@ def meaning(error: BaseException) -> Meaning:
     """
     if isinstance(error, WithdrawnError):
         return "left"
-    ends = (openai.AuthenticationError, openai.PermissionDeniedError, ConfigurationError, ImageSaveError)
-    if isinstance(error, ends):
+    if isinstance(
+        error, (openai.AuthenticationError, openai.PermissionDeniedError, ConfigurationError, ImageSaveError)
+    ):
         return "end"
     if isinstance(error, openai.RateLimitError):
         return "wait"
     if isinstance(error, openai.APIStatusError):
         passing = error.status_code >= 500 or error.status_code in (408, 409, 425)
         return "retry" if passing else "refused"
-    passing_errors = (
-        openai.APIConnectionError,
-        openai.APIResponseValidationError,
-        ImageDecodeError,
-        json.JSONDecodeError,
-    )
-    if isinstance(error, passing_errors):
+    if isinstance(error, (openai.APIConnectionError, *_NO_PICTURE)):
         return "retry"
     return "refused" if isinstance(error, (openai.OpenAIError, IonosWarning)) else "end"
 
@@ -54,7 +51,7 @@ def may_be_billed(error: BaseException) -> bool:
     """Tell whether a picture may have been made although none came: the limits on cost and number count it."""
     if isinstance(error, openai.APIConnectionError):
         return type(error.__cause__).__name__ not in ("ConnectError", "ConnectTimeout", "ProxyError", "PoolTimeout")
-    return isinstance(error, (ImageDecodeError, json.JSONDecodeError, openai.APIResponseValidationError))
+    return isinstance(error, _NO_PICTURE)
 
 
 def retry_after(error: BaseException) -> float | None:

@@ -129,11 +129,9 @@ def _key(digest: str | bytes, occurrence: int) -> int:
 def _rewritten(line: bytes) -> bytes:
     """Return how a batch writes the beginning of a line that something else has written."""
     record = read_line(line)
-    return (
-        b""
-        if record is None
-        else _encode({"id": record.id, "status": "failed" if record.status == "failed" else "done"})
-    )
+    if record is None:
+        return b""
+    return _encode({"id": record.id, "status": "failed" if record.status == "failed" else "done"})
 
 
 def _last_line(lines: Any, size: int) -> int:

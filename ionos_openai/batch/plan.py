@@ -10,6 +10,7 @@ from ionos_openai.client.pacing.rates import Limits
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import InvalidRequestError, IonosWarning
 from ionos_openai.errors.notices import warn_once
+from ionos_openai.errors.numbers import check_whole_number
 from ionos_openai.files.names import choose_saving
 from ionos_openai.files.writing import check_directory
 from ionos_openai.hub.models import parse_size, resolve_model
@@ -35,19 +36,8 @@ _UNPACED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pictures:
-    """What the caller says of the pictures; see `generate_batch` for the meaning, here as in the next two."""
-
-    model: str | None
-    size: str | None
-    prices: Mapping[str, str] | None
-    provenance: bool | None
-    prompt_in_metadata: bool | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What the caller says of how much and how fast."""
+    """What the caller says of how much and how fast; see `generate_batch` for the meaning, here as in the next one."""
 
     concurrency: int
     max_attempts: int
@@ -87,9 +77,14 @@ class Plan:
 def make_plan(
     client: openai.OpenAI | openai.AsyncOpenAI,
     directory: str | os.PathLike[str],
-    pictures: Pictures,
     bounds: Bounds,
     resume: Resume,
+    *,
+    model: str | None,
+    size: str | None,
+    prices: Mapping[str, str] | None,
+    provenance: bool | None,
+    prompt_in_metadata: bool | None,
 ) -> Plan:
     """Check the arguments, and last of all the directory, so that a call that cannot work leaves none behind.
 
@@ -98,8 +93,8 @@ def make_plan(
         ImageSaveError: The directory cannot be written to.
     """
     _check(bounds, resume)
-    if pictures.size is not None:
-        parse_size(pictures.size)
+    if size is not None:
+        parse_size(size)
     settings = getattr(client, "ionos_settings", None)
     limits: Limits | None = Limits()
     if settings is None:
@@ -110,13 +105,13 @@ def make_plan(
         limits = None if pacing is None else pacing.limits
     plan = Plan(
         directory=Path(directory),
-        saving=choose_saving(settings, provenance=pictures.provenance, prompt_in_metadata=pictures.prompt_in_metadata),
-        model=settings.image_model if pictures.model is None else resolve_model(pictures.model),
-        size=pictures.size,
+        saving=choose_saving(settings, provenance=provenance, prompt_in_metadata=prompt_in_metadata),
+        model=settings.image_model if model is None else resolve_model(model),
+        size=size,
         bounds=bounds,
         resume=resume,
         ceiling=None if bounds.max_cost is None else parse_ceiling(bounds.max_cost),
-        prices=parse_prices(settings.prices if pictures.prices is None else pictures.prices),
+        prices=parse_prices(settings.prices if prices is None else prices),
         limits=limits,
     )
     check_directory(directory)
@@ -124,16 +119,9 @@ def make_plan(
 
 
 def _check(bounds: Bounds, resume: Resume) -> None:
-    _check_number("concurrency", bounds.concurrency, 1, 100)
-    _check_number("max_attempts", bounds.max_attempts, 1, 100)
+    check_whole_number("concurrency", bounds.concurrency, least=1, most=100)
+    check_whole_number("max_attempts", bounds.max_attempts, least=1, most=100)
     if bounds.max_images is not None:
-        _check_number("max_images", bounds.max_images, 0, None)
+        check_whole_number("max_images", bounds.max_images, least=0)
     if resume.missing not in get_args(Missing):
         raise InvalidRequestError(f"missing={resume.missing!r} is not known: choose {' or '.join(get_args(Missing))}.")
-
-
-def _check_number(name: str, number: int, least: int, most: int | None) -> None:
-    is_number = isinstance(number, int) and not isinstance(number, bool)
-    if not is_number or number < least or (most is not None and number > most):
-        bound = f"from {least} to {most}" if most is not None else f"from {least}"
-        raise InvalidRequestError(f"{name}={number!r} must be a whole number {bound}.")

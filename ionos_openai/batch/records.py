@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from pydantic_core import from_json
 
+from ionos_openai.errors.numbers import is_whole_number
 from ionos_openai.hub.prices import read_money
 
 if TYPE_CHECKING:
@@ -142,11 +143,9 @@ class Records:
 
 
 def read_records(folder: Path) -> Records:
-    """Read the manifest of a directory.
+    """Read the manifest of a directory; nothing where there is no such file.
 
-    Returns:
-        What could be read; nothing where there is no such file. A last line without its end is passed over in
-        silence: that is how a run that was killed leaves it.
+    A last line without its end is passed over in silence: that is how a run that was killed leaves it.
     """
     try:
         lines = (folder / MANIFEST).read_bytes().split(b"\n")
@@ -181,7 +180,7 @@ def _text(value: object) -> str | None:
 
 
 def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if is_whole_number(value) else None
 
 
 def _message(error: object) -> str | None:

@@ -8,14 +8,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from json.encoder import encode_basestring_ascii
+from operator import attrgetter
 
 from ionos_openai.errors import InvalidRequestError
+from ionos_openai.errors.numbers import is_whole_number
+from ionos_openai.errors.words import EMPTY_PROMPT
 from ionos_openai.files.names import choose_format, clean_name
 from ionos_openai.hub.compat import check_number
 from ionos_openai.hub.models import check_size, resolve_model
 
 # Made once: `json.dumps` would make it anew for each of 100,000 requests.
 _encode = json.JSONEncoder(sort_keys=True, default=repr).encode
+_ASKED = ("prompt", "model", "size", "n", "name", "seed")
+_asked = attrgetter(*_ASKED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +73,13 @@ def check(request: ImageRequest) -> None:
         InvalidRequestError: It cannot work.
     """
     if not isinstance(request.prompt, str) or not request.prompt.strip():
-        raise InvalidRequestError("The prompt is empty: say what the picture shows.")
+        raise InvalidRequestError(EMPTY_PROMPT)
     check_number(request.n)
     if request.size is not None:
         check_size(request.size, request.model or "")
     if request.name is not None:
         choose_format(clean_name(request.name), "JPEG", None)
-    if request.seed is not None and (not isinstance(request.seed, int) or isinstance(request.seed, bool)):
+    if request.seed is not None and not is_whole_number(request.seed):
         raise InvalidRequestError(f"seed={request.seed!r} is no whole number.")
     for kind, values in (("extra", request.extra), ("metadata", request.metadata)):
         _check_json(kind, values)
@@ -105,15 +110,7 @@ def is_recordable(request: ImageRequest) -> bool:
 
 def describe_request(request: ImageRequest) -> dict[str, object]:
     """Return what the manifest says of a request, without its metadata."""
-    return {
-        "prompt": request.prompt,
-        "model": request.model,
-        "size": request.size,
-        "n": request.n,
-        "name": request.name,
-        "seed": request.seed,
-        "extra": dict(request.extra),
-    }
+    return {**dict(zip(_ASKED, _asked(request), strict=True)), "extra": dict(request.extra)}
 
 
 def digest(request: ImageRequest) -> str:
@@ -124,8 +121,8 @@ def digest(request: ImageRequest) -> str:
     """
     if request.extra:
         _check_json("extra", request.extra)
-    asked = (request.prompt, request.model, request.size, request.n, request.name, request.seed)
-    return _digest(*asked, dict(request.extra) if request.extra else None)
+    asked = _encode((*_asked(request), dict(request.extra) if request.extra else None))
+    return hashlib.blake2b(asked.encode(), digest_size=12).hexdigest()
 
 
 def digest_prompt(prompt: str, *, model: str, size: str | None) -> str:
@@ -137,10 +134,6 @@ def digest_prompt(prompt: str, *, model: str, size: str | None) -> str:
 @functools.lru_cache(maxsize=8)
 def _end_of_bare(model: str, size: str | None) -> str:
     return f", {_encode((model, size, 1, None, None, None))[1:]}"
-
-
-def _digest(*asked: object) -> str:
-    return hashlib.blake2b(_encode(asked).encode(), digest_size=12).hexdigest()
 
 
 def identify(digest: str, occurrence: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from ionos_openai.errors.words import plural
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -69,10 +71,9 @@ class Estimate:
             return "an unknown number of pictures"
         if self.images == 0:
             return "nothing is left to be made"
-        number = f"{self.images} picture{'' if self.images == 1 else 's'}"
         cost = "cost not known" if self.cost is None else str(self.cost)
         duration = "" if not self.seconds else f", at least {clock_time(self.seconds)} within the limits"
-        return f"{number}, {cost}{duration}"
+        return f"{plural(self.images, 'picture')}, {cost}{duration}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -238,13 +238,7 @@ class Schedule:
         kept = list(standing.kept)
         left = standing.request.n - len(kept)
         return Prompt(
-            request=standing.request,
-            id=standing.id,
-            began=now,
-            started=_date(),
-            fresh=left,
-            files=kept,
-            kept=len(kept),
+            request=standing.request, id=standing.id, began=now, started=_date(), fresh=left, files=kept, kept=len(kept)
         )
 
     def _tell_kept(self, standing: Standing) -> None:

@@ -74,11 +74,11 @@ class Spending:
         """Count one no more, of which it is certain that nobody will be billed."""
         self.reserve(request, -1)
 
-    def add(self, request: ImageRequest) -> None:
-        """Count a picture that came and is no placeholder."""
+    def add(self, request: ImageRequest, number: int = 1) -> None:
+        """Count pictures that came and are no placeholders."""
         price = self._plan.price_of(request)
         if price is None or (self._cost is not None and self._cost.currency != price.currency):
             self._is_known = False
         else:
             before = self._cost.amount if self._cost is not None else Decimal(0)
-            self._cost = Money(amount=before + price.amount, currency=price.currency)
+            self._cost = Money(amount=before + price.amount * number, currency=price.currency)

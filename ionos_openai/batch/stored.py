@@ -56,24 +56,13 @@ def describe(path: Path, *, format: str, width: int, height: int) -> StoredFile:
             found = os.fstat(file.fileno())
     except OSError as error:
         raise ImageSaveError(f"Cannot read {path} back: {error.strerror}. The picture is saved.") from error
-    return StoredFile(
-        name=path.name,
-        sha256=digest,
-        bytes=found.st_size,
-        format=format,
-        width=width,
-        height=height,
-        mtime=found.st_mtime,
-    )
+    return StoredFile(path.name, digest, found.st_size, format, width, height, found.st_mtime)
 
 
 def look(directory: str, files: Sequence[StoredFile], *, verify: bool) -> FileState:
     """Tell what became of recorded files: the worst of them decides, and "missing" where none are recorded.
 
-    Args:
-        directory: Where they are.
-        files: What was recorded of them.
-        verify: Whether to compare digests where size and time are the same.
+    With `verify`, digests are compared also where size and time are the same.
     """
     states = [_look(f"{directory}{os.sep}{file.name}", file, verify=verify) for file in files]
     return states[0] if len(states) == 1 else min(states, key=_WORST_FIRST.index, default="missing")

@@ -18,6 +18,7 @@ from openai.types import ImagesResponse
 from ionos_openai.client.remembered import Remembered, remember
 from ionos_openai.errors import CompatibilityWarning, InvalidRequestError, keep_partial_results
 from ionos_openai.errors.notices import warn_once
+from ionos_openai.errors.numbers import is_whole_number
 from ionos_openai.hub.compat import Adapted, adapt_image_request, merge_answers, shape_answer
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _remembered(options: FinalRequestOptions, *, edited: bool) -> Remembered:
         prompt=prompt,
         model=model,
         size=size,
-        seed=seed if isinstance(seed, int) and not isinstance(seed, bool) else None,
+        seed=seed if is_whole_number(seed) else None,
         edited=edited,
         created=datetime.now(UTC),
     )

@@ -19,6 +19,7 @@ from ionos_openai.client.tokens import AsyncTokenSource, TokenSource, as_text, f
 from ionos_openai.errors import ConfigurationError, IonosError
 from ionos_openai.errors.http import http_library
 from ionos_openai.errors.masking import mask_secrets
+from ionos_openai.errors.numbers import is_whole_number
 from ionos_openai.hub.compat import CompatMode
 from ionos_openai.hub.credentials import SANDBOX_TOKEN, check_base_url, is_ionos_host, normalise_base_url
 
@@ -164,7 +165,7 @@ def _with(settings: IonosSettings, **given: object) -> IonosSettings:
     if given.get("compat", "off") not in get_args(CompatMode):
         raise ConfigurationError(f"compat= is not known: choose {' or '.join(get_args(CompatMode))}.")
     max_retries = given.get("max_retries", 0)
-    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
+    if not is_whole_number(max_retries) or max_retries < 0:
         raise ConfigurationError("max_retries= is not a whole number from 0: leave it out for the default.")
     max_wait = given.get("max_wait", 0)
     if isinstance(max_wait, bool) or not isinstance(max_wait, (int, float)) or not max_wait >= 0:

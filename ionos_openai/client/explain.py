@@ -38,15 +38,10 @@ _HINTS = {
 
 
 def describe_answer(response: httpx.Response, body: object) -> str:
-    """Say what the service answered, and what to do about it.
+    """Say what the service answered with a 4xx or 5xx status, and what to do about it; never a token or base64.
 
-    Args:
-        response: An answer with a 4xx or 5xx status.
-        body: Its parsed JSON, or its text.
-
-    Returns:
-        One line, such as "Error code: 401 - Unauthorized, ... (paas-auth-1). The likely cause: ...". Without any
-        token or base64.
+    It is one line, such as "Error code: 401 - Unauthorized, ... (paas-auth-1). The likely cause: ...". `body` is the
+    parsed JSON, or the text.
     """
     said = read_error_body(body, _token_of(response.request))
     code = f" ({said.code})" if said.code else ""

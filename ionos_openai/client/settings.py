@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from ionos_openai.client.pacing.rates import Limits
 from ionos_openai.errors import ConfigurationError, IonosError
 from ionos_openai.errors.masking import mask_secrets
+from ionos_openai.errors.words import printable
 from ionos_openai.files.names import FileNames, SavingSettings
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
 from ionos_openai.hub.compat import CompatMode
@@ -57,12 +58,9 @@ _PROXY_VARIABLES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROX
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a setting's value came from.
+    """Where a setting's value came from: code, the environment, or the `.env` file at `path`.
 
-    Attributes:
-        place: "code", "environment" or ".env".
-        variable: The variable's name; for code the setting's own.
-        path: The `.env` file, where the value is from one.
+    `variable` is the variable's name; for code the setting's own.
     """
 
     place: Literal["code", "environment", ".env"]
@@ -400,11 +398,9 @@ def _describe(error: ValidationError, origins: Mapping[str, Origin]) -> str:
 
 
 def foreign_variables() -> dict[str, str]:
-    """Return other programs' variables that bear on a client: OpenAI's, and those of proxies and certificates.
+    """Return other programs' variables that bear on a client, sorted by name: OpenAI's, proxies', certificates'.
 
-    Returns:
-        The variables that are set, by name, sorted. The values are fit to be shown: none for `OPENAI_*`, proxies
-        without user and password, and no control characters.
+    The values are fit to be shown: none for `OPENAI_*`, proxies without user and password, and no control characters.
     """
     found: dict[str, str] = {}
     for name in sorted(os.environ):
@@ -419,4 +415,4 @@ def foreign_variables() -> dict[str, str]:
 
 
 def _printable(value: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in mask_secrets(value))[:500]
+    return printable(mask_secrets(value), instead="?")[:500]

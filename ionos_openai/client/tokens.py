@@ -37,6 +37,7 @@ AsyncTokenSource: TypeAlias = Callable[[], Awaitable[str]]
 FROM_SOURCE = "ionos-token-from-callable"
 # Stands in a copy's arguments for the address of WebSockets, since the SDK would else ask the client for its own.
 NO_WEBSOCKETS = "no WebSockets"
+_IN_NOTEBOOK = " In a notebook: from getpass import getpass; create_client(api_key=getpass('IONOS token: '))."
 _WARN_WITHIN_DAYS = 7
 _warned_of_expiry = False
 
@@ -79,11 +80,7 @@ def _missing_token(settings: IonosSettings) -> str:
         f" {variable} holds a key for IONOS' DNS and hosting API, which the AI Model Hub does not take."
         for variable in settings.refused_variables
     )
-    prompt = (
-        " In a notebook: from getpass import getpass; create_client(api_key=getpass('IONOS token: '))."
-        if in_notebook()
-        else ""
-    )
+    prompt = _IN_NOTEBOOK if in_notebook() else ""
     return (
         f"No IONOS token: set {TOKEN_VARIABLES[0]} (or {' or '.join(TOKEN_VARIABLES[1:])}, or IONOS_API_TOKEN_FILE to "
         f"a file that holds it), or pass api_key= in code. Looked in {looked}.{refused}{prompt} {TOKEN_ADVICE} To try "

@@ -13,13 +13,7 @@ def is_whole_number(value: object) -> TypeGuard[int]:
 
 
 def check_whole_number(name: str, value: object, *, least: int, most: int | None = None) -> int:
-    """Return `value` if it is a whole number from `least` to `most`; None sets no upper bound.
-
-    Args:
-        name: What the message calls it.
-        value: What to look at.
-        least: The least that it may be.
-        most: The most that it may be.
+    """Return `value`, `name` in messages, if it is a whole number from `least` to `most`; None sets no upper bound.
 
     Raises:
         InvalidRequestError: It is none, or out of bounds.

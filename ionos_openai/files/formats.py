@@ -56,13 +56,9 @@ class Recognised:
 
 
 def recognise(data: bytes) -> Recognised:
-    """Read format and size of a picture, and check that it is whole.
+    """Read format, and width and height in px, of an encoded picture, and check that it is whole.
 
-    Args:
-        data: The encoded picture. Bytes after its end are tolerated.
-
-    Returns:
-        Its format, and width and height in px.
+    Bytes after its end are tolerated.
 
     Raises:
         FormatError: It is none of the known formats, ends too early, has a wrong checksum (PNG), or no size.
@@ -149,9 +145,7 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 def png_chunks(data: bytes, *, verify: bool = False) -> Iterator[tuple[bytes, int, int]]:
     """Yield the kind of each chunk up to the last one, and where its content begins and ends.
 
-    Args:
-        data: The encoded PNG.
-        verify: Whether to check the checksums; those of a large picture cost more than all the rest.
+    Only with `verify` are checksums checked; those of a large picture cost more than all the rest.
 
     Raises:
         FormatError: It is damaged or ends too early.
@@ -340,10 +334,6 @@ def convert(data: bytes, target: WritableFormat) -> bytes:
     JPEG is written with quality 95, transparent parts on white; PNG without loss; WebP with quality 90. A rotation in
     the EXIF data is applied; of an animation, the first frame is taken. The colour profile stays where the colours
     do, and so does the mark of the sandbox; other metadata may be lost.
-
-    Args:
-        data: The encoded picture.
-        target: The format to write.
 
     Raises:
         OSError: Pillow cannot read it; other exceptions of Pillow's decoders are possible.

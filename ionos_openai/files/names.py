@@ -75,10 +75,7 @@ _WINDOWS_RESERVED = frozenset(
 
 
 def slug(prompt: str) -> str:
-    """Make a file name without extension out of a prompt.
-
-    Args:
-        prompt: Any text.
+    """Make a file name without extension out of any text.
 
     Returns:
         Its letters and digits in lower case, all else as single hyphens: at most 80 characters and 200 bytes of
@@ -105,10 +102,7 @@ def prompt_name(prompt: str | None, file_names: FileNames) -> str:
 
 
 def clean_name(name: str) -> str:
-    """Make a name that the user chose valid on every system.
-
-    Args:
-        name: A file name, with or without extension.
+    """Make a name that the user chose, with or without extension, valid on every system.
 
     Returns:
         The name as written, but for the characters that Windows forbids, which become hyphens, blanks around it

@@ -39,15 +39,7 @@ _SYNC_REFUSED = _numbers_of("EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EACCES
 
 
 def check_directory(directory: str | os.PathLike[str]) -> Path:
-    """Make a directory if it is missing, and prove that a file can be made in it.
-
-    Call it before anything is paid for.
-
-    Args:
-        directory: Where pictures shall go.
-
-    Returns:
-        The directory as a `Path`.
+    """Make a directory if it is missing, and prove that a file can be made in it: before anything is paid for.
 
     Raises:
         ImageSaveError: It is a file, cannot be made, or takes no files.
@@ -92,7 +84,7 @@ def make_directory(directory: str | os.PathLike[str]) -> Path:
 def write_new(
     directory: str | os.PathLike[str], name: str, data: bytes, *, overwrite: bool = False, number: int = 1
 ) -> Path:
-    """Write a file whole or not at all, synced to disk, without taking another file's name.
+    """Write a file whole or not at all, synced to disk, without taking another file's name; return its path.
 
     Args:
         directory: Where to write; made if missing.
@@ -100,9 +92,6 @@ def write_new(
         data: The content.
         overwrite: Replace a file of this name instead, in one step.
         number: The first number to try: 2 begins with fox-2.jpg.
-
-    Returns:
-        The path of the written file.
 
     Raises:
         ImageSaveError: The directory cannot be used, the disk is full, or another error of the system. No file is

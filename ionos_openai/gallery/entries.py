@@ -94,11 +94,7 @@ class Entry:
 
 
 def make_entries(files: Sequence[Entry], records: Sequence[Record]) -> tuple[list[Entry], list[Problem]]:
-    """Put the entries together, the newest first.
-
-    Args:
-        files: What each file says.
-        records: What the manifest says.
+    """Put together what each file says and what the manifest says, the newest first.
 
     Returns:
         An entry for each file, for each request that failed, and for each file of the manifest that is gone; and what
@@ -107,11 +103,8 @@ def make_entries(files: Sequence[Entry], records: Sequence[Record]) -> tuple[lis
     record_of = {name: record for record in records for name in record.names}
     known = [_of_file(entry, record_of.get(entry.name or "", Record({}))) for entry in files]
     without = list(_without_file(records, {entry.name for entry in files}))
-    gone = [
-        Problem(name=entry.name, message="the manifest names it, but it is gone")
-        for entry in without
-        if entry.name is not None
-    ]
+    names = [entry.name for entry in without if entry.name is not None]
+    gone = [Problem(name=name, message="the manifest names it, but it is gone") for name in names]
     return sorted([*known, *without], key=_age), gone
 
 

@@ -41,12 +41,9 @@ class _Table:
 
 
 def render(title: str, entries: Sequence[Entry], records: Iterable[Record] = ()) -> str:
-    """Return the page.
+    """Return the page of the directory called `title`, its cards in the order in which they are shown at first.
 
-    Args:
-        title: The directory's name.
-        entries: The cards, in the order in which they are shown at first.
-        records: The requests of the manifest, for what they cost together.
+    The requests of the manifest say what they cost together.
     """
     script, style = _read("gallery.js"), _read("gallery.css")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

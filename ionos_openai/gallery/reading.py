@@ -40,10 +40,7 @@ class _Seen:
 def read_pictures(folder: Path, thumbnails: Path, stamps: Mapping[str, Stamp]) -> tuple[list[Entry], int]:
     """Read the pictures that are new or changed, and make the thumbnails that are missing or older.
 
-    Args:
-        folder: Where the pictures are.
-        thumbnails: Where the thumbnails are, and what is remembered of the last time.
-        stamps: The pictures.
+    What is remembered of the last time lies with the thumbnails.
 
     Returns:
         What the files say, in the order of the stamps, and how many thumbnails were made.

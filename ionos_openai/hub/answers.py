@@ -22,15 +22,11 @@ class ErrorText:
 
 
 def read_error_body(body: object, secret: str | None = None) -> ErrorText:
-    """Read the text and the code out of an error answer of any shape.
+    """Read the text and the code out of an error answer of any shape: parsed JSON, or the text where it was not JSON.
 
-    Args:
-        body: The parsed JSON, or the text where it was not JSON.
-        secret: The token that was sent, to be masked should the answer repeat it.
-
-    Returns:
-        The first text that one of the known shapes has: `messages[]`, `error`, `message`, `detail`, or the
-        visible text of an HTML page. At most 500 characters, secrets and base64 masked.
+    The text is the first that one of the known shapes has: `messages[]`, `error`, `message`, `detail`, or what is
+    visible of an HTML page. At most 500 characters; secrets and base64 are masked, and so is `secret`, the token that
+    was sent, should the answer repeat it.
 
     Source: IONOS documentation and recorded answers, 2026-11 (`messages[]`, `error.message`); the other shapes
     are those that public clients read.

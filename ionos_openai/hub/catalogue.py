@@ -141,8 +141,7 @@ CATALOGUE: tuple[ImageModel, ...] = (
         reason="catalogue",
         can_edit=False,
         size_rule=SizeRule(
-            choices=("1024x1024", "1024x1792", "1792x1024"),
-            source=Source(page=_DOCS, seen=_AUTUMN_2026, basis="DOC"),
+            choices=("1024x1024", "1024x1792", "1792x1024"), source=Source(page=_DOCS, seen=_AUTUMN_2026, basis="DOC")
         ),
         licence="Apache-2.0",
         price=Price(

@@ -72,16 +72,13 @@ class Adapted:
 def adapt_image_request(
     fields: Mapping[str, object], *, mode: Literal["adapt", "strict"], default_model: str, edits: bool = False
 ) -> Adapted:
-    """Make a request that IONOS takes out of one for OpenAI.
+    """Make a request that IONOS takes out of one for OpenAI; return it, with what was changed.
 
     Args:
         fields: The request's fields, without files.
         mode: "adapt" changes what IONOS does not know; "strict" refuses it.
         default_model: The id to use for OpenAI's models and where none is named.
         edits: Whether it goes to `/images/edits`.
-
-    Returns:
-        The request, with what was changed.
 
     Raises:
         UnsupportedParameterError: `stream=True`; in "strict", anything that would have to be changed.
@@ -228,11 +225,8 @@ def merge_answers(responses: Sequence[ImagesResponse]) -> ImagesResponse:
     merged = ImagesResponse.construct(
         created=responses[0].created, data=[item for response in responses for item in response.data or []]
     )
-    counts: dict[str, int] = {}
-    for response in responses:
-        for name, count in _counts(response).items():
-            counts[name] = counts.get(name, 0) + count
-    _set_usage(merged, counts)
+    each = [_counts(response) for response in responses]
+    _set_usage(merged, {name: sum(counts[name] for counts in each) for name in _COUNTS})
     return merged
 
 

@@ -92,15 +92,12 @@ def read_token(token: str) -> TokenFacts:
 
 
 def check_token(token: object, *, now: datetime, origin: str = "The token") -> TokenFacts:
-    """Refuse a token that cannot work.
+    """Refuse a token that cannot work; return what it says of itself.
 
     Args:
         token: The token, already cleaned by `clean_token`.
         now: The present time, in UTC.
         origin: Where the token came from, to start the messages with ("IONOS_API_TOKEN").
-
-    Returns:
-        What the token says of itself.
 
     Raises:
         InvalidTokenError: It is empty, a token's ID, a key of another service, has blanks or line breaks inside,
@@ -164,14 +161,9 @@ def _timestamp(value: object) -> datetime | None:
 
 
 def normalise_base_url(text: str, *, origin: str = "base_url") -> str:
-    """Bring a base URL into the form that the SDK wants.
+    """Bring a base URL into the form that the SDK wants: no trailing slash, and "/v1" where there was no path.
 
-    Args:
-        text: The URL, with or without a trailing slash; one without a path gets "/v1".
-        origin: Where it came from, to start the messages with.
-
-    Returns:
-        The URL without a trailing slash.
+    `origin` is where it came from, to start the messages with.
 
     Raises:
         ConfigurationError: It is no http or https URL with a host, or it carries a query or a fragment.

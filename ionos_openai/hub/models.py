@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import openai
 
 from ionos_openai.errors import InvalidRequestError, UnknownModelError
 from ionos_openai.errors.numbers import is_whole_number
-from ionos_openai.hub.catalogue import CATALOGUE, OPENAI_RETIRED, ImageModel, SizeRule, Source
+from ionos_openai.hub.catalogue import CATALOGUE, OPENAI_RETIRED, ImageModel, Price, SizeRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from decimal import Decimal
 
     from openai import AsyncOpenAI, OpenAI
 
@@ -30,8 +28,7 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character, which ca
 _LONGEST_SIDE = 16_384  # px; no image model comes near it, so that more is a slip of the pen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class Cost(Price):
     """What some images cost, by the published price of one, without tax.
 
     Attributes:
@@ -40,9 +37,7 @@ class Cost:
         source: Where the price comes from, and its date (`source.seen`).
     """
 
-    amount: Decimal
-    currency: str
-    source: Source
+    __slots__ = ()
 
     def __str__(self) -> str:
         """Return amount and currency: "0.064 USD"."""
@@ -68,14 +63,10 @@ _MAKES_NONE = re.compile(
 
 
 def select_image_models(entries: Iterable[object]) -> list[ImageModel]:
-    """Filter entries of a model list to the models that make images.
+    """Filter entries of a model list to the models that make images, in the catalogue's order, then by name.
 
-    Args:
-        entries: The `data` of `GET /v1/models`: the SDK's `Model` objects, or anything with an `id`. Entries
-            without a usable id are passed over.
-
-    Returns:
-        One `ImageModel` per model, in the catalogue's order, then by name.
+    The entries are the `data` of `GET /v1/models`: the SDK's `Model` objects, or anything with an `id`. Those without a
+    usable id are passed over.
     """
     ids = [entry.get("id") if isinstance(entry, dict) else getattr(entry, "id", None) for entry in entries]
     offered = dict.fromkeys(identifier for identifier in ids if isinstance(identifier, str))
@@ -154,16 +145,10 @@ def retired_by_openai(name: str) -> str:
 
 
 def resolve_model(name: str, candidates: Iterable[str] | None = None) -> str:
-    """Turn an id or a short name ("flux.1", "FLUX.1-schnell", "sdxl") into the id to send.
+    """Turn an id or a short name ("flux.1", "FLUX.1-schnell", "sdxl"), in any case, into the id to send.
 
-    A name with a slash is an id and stays as it is: the service may have models that nobody here knows.
-
-    Args:
-        name: What the user wrote, in any case.
-        candidates: The ids to choose from; by default the catalogue's.
-
-    Returns:
-        The id.
+    A name with a slash is an id and stays as it is: the service may have models that nobody here knows. The others are
+    short for one of the candidates, by default the catalogue's ids.
 
     Raises:
         UnknownModelError: It is no text that can be sent, no candidate fits, or several do; `.candidates` lists them.

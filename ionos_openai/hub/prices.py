@@ -56,13 +56,9 @@ def read_money(value: object) -> Money | None:
 
 
 def parse_prices(prices: str | Mapping[str, str]) -> dict[str, Money]:
-    """Read prices by model.
+    """Read the price of one picture, by the model's id.
 
-    Args:
-        prices: "FLUX.1-schnell=0.03 EUR, klein=0.02 EUR", or a mapping of the same; a model is an id or a short name.
-
-    Returns:
-        The price of one picture, by the model's id.
+    Prices are "FLUX.1-schnell=0.03 EUR, klein=0.02 EUR", or a mapping of the same; a model is an id or a short name.
 
     Raises:
         InvalidRequestError: A model or a price cannot be read.
@@ -76,11 +72,9 @@ def parse_prices(prices: str | Mapping[str, str]) -> dict[str, Money]:
 
 
 def price_of(model: str, prices: Mapping[str, Money] | None = None) -> Money | None:
-    """Return what one picture of a model costs; None where that is not known.
+    """Return what one picture of a model, named by its full id, costs; None where that is not known.
 
-    Args:
-        model: The model's full id.
-        prices: Prices that come before the catalogue's.
+    `prices` come before the catalogue's.
     """
     if prices and model in prices:
         return prices[model]

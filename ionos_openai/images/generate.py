@@ -20,6 +20,7 @@ from ionos_openai.client.fanout import asend_all, send_all
 from ionos_openai.client.settings import IonosSettings, saving_settings
 from ionos_openai.errors import InvalidRequestError, IonosWarning, keep_partial_results
 from ionos_openai.errors.notices import warn_once
+from ionos_openai.errors.numbers import is_whole_number
 from ionos_openai.files.formats import EXTENSIONS, MEDIA_TYPES, FormatError, fit_mode, recognise
 from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format, shown
 from ionos_openai.files.writing import check_directory
@@ -243,7 +244,7 @@ def _check_request(
     if doubt := _doubt_about_length(prompt, chosen):
         warnings.warn(doubt, IonosWarning, stacklevel=3)
     number = extra.get("seed")
-    seed = number if isinstance(number, int) and not isinstance(number, bool) else None
+    seed = number if is_whole_number(number) else None
     return sent, {"prompt": prompt, "model": chosen, "size": size, "seed": seed, "edited": bool(inputs)}
 
 

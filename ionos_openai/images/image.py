@@ -333,11 +333,9 @@ def partial_images(error: BaseException) -> list[GeneratedImage]:
 
 
 def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], ImageDecodeError | None]:
-    """Return the good pictures of a response, and what is wrong with its first bad item.
+    """Return the good pictures of a response, its dict or anything else, and what is wrong with its first bad item.
 
-    Args:
-        response: A response, its dict, or anything else.
-        given: What is said of its pictures; what is None or left out, the response remembers.
+    `given` is said of its pictures; what is None or left out in it, the response remembers.
     """
     if not isinstance(response, Mapping) and not hasattr(response, "data"):
         return [], ImageDecodeError(

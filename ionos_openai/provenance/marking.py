@@ -41,13 +41,7 @@ class Marked:
 
 
 def mark(data: bytes, format: ImageFormat, say: Callable[[], Provenance]) -> Marked:
-    """Mark a picture; never raises but for an interruption.
-
-    Args:
-        data: The encoded picture.
-        format: What the bytes are.
-        say: Returns what the mark says.
-    """
+    """Mark an encoded picture with what `say` returns; never raises but for an interruption."""
     try:
         record = say()
         if format in _WITHOUT_CARRIER:
@@ -64,10 +58,7 @@ def mark(data: bytes, format: ImageFormat, say: Callable[[], Provenance]) -> Mar
 def finish(marked: Marked, path: Path, *, overwrite: bool) -> str | None:
     """Write the sidecar of a picture that was just written, where it needs one; never raises.
 
-    Args:
-        marked: What was written.
-        path: Where.
-        overwrite: Whether a sidecar that is there already is this picture's; its foreign fields stay.
+    With `overwrite`, a sidecar that is there already is this picture's; its foreign fields stay.
 
     Returns:
         Why the picture has no mark, for a warning; None where all is well.

@@ -24,13 +24,9 @@ _OTHER = "other"
 
 
 class Journal:
-    """Keeps the last requests and counts all. It may be used from several threads at once.
+    """Keeps the last 1000 `requests`, the newest last, and counts all. It may be used from several threads at once.
 
-    Args:
-        paths: The paths that are counted by name; all others are counted together, as anybody may ask for anything.
-
-    Attributes:
-        requests: The last 1000 requests, the newest last.
+    Some paths are counted by name; all others are counted together, as anybody may ask for anything.
     """
 
     def __init__(self, paths: Collection[str]) -> None:

@@ -75,13 +75,9 @@ def spell_out(text: str) -> str:
 
 
 def fit(text: str, *, width: float, height: float, sizes: tuple[int, ...]) -> Lines | None:
-    """Wrap `text` in the largest of `sizes` in which it fits, else shorten it in the smallest.
+    """Wrap what `readable` returned in the largest of `sizes` in which it fits, else shorten it in the smallest.
 
-    Args:
-        text: What `readable` returned.
-        width: The room for a line, in px.
-        height: The room for all lines, in px.
-        sizes: Sizes of letters to try, the largest first, in px.
+    Each line has `width` px of room, all of them `height`; the sizes of letters, in px, begin with the largest.
 
     Returns:
         The lines, the last one ending in an ellipsis where something was left out; None where there is no text

@@ -20,11 +20,7 @@ class Part:
 
 
 def read_form(body: bytes, content_type: str) -> list[Part]:
-    """Split a form into its parts, in order.
-
-    Args:
-        body: The request's body.
-        content_type: The request's Content-Type, which names the boundary.
+    """Split a form into its parts, in order; its Content-Type names the boundary.
 
     Raises:
         ValueError: It is not a whole multipart form, or it has more than 64 parts.

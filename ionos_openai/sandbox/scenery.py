@@ -78,15 +78,12 @@ _PLACES = (
 
 
 def draw_scene(prompt: str, size: tuple[int, int], *, digest: bytes) -> tuple[Image.Image, Palette]:
-    """Draw the landscape for a prompt.
+    """Draw the landscape for a prompt, whose words choose the place and the light where they name one.
 
-    Args:
-        prompt: Its words choose the place and the light where they name one.
-        size: Width and height of the picture, in px.
-        digest: What chance is thrown with: the same digest, prompt and size give the same pixels.
+    Chance is thrown with `digest`: the same digest, prompt and size give the same pixels.
 
     Returns:
-        The landscape, `size` px, in RGB, and its colours.
+        The landscape, `size` (width and height) px, in RGB, and its colours.
     """
     chance = random.Random(digest)  # noqa: S311  # a picture, not a secret
     palette = _PALETTES[chance.choice(_named_in(prompt, _LIGHTS) or tuple(_PALETTES))]

@@ -239,12 +239,7 @@ def source_of(path: Path) -> RecordedFrom:
 
 
 def check_present(cassette: Any, *, command: str) -> None:
-    """Fail where a cassette is to be replayed that was never recorded.
-
-    Args:
-        cassette: The `vcr.cassette.Cassette`.
-        command: The command that records it.
-    """
+    """Fail where a `vcr.cassette.Cassette` is to be replayed that was never recorded; `command` records it."""
     path = Path(cassette._path)  # public only in later versions of vcrpy
     if not path.is_file():
         raise AssertionError(f"There is no cassette {path.name}: record it with `{command}`.")

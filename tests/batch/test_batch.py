@@ -50,7 +50,7 @@ from ionos_openai import (
 from ionos_openai.batch import lock
 from ionos_openai.batch.drive import Clock
 from ionos_openai.batch.manifest import Manifest
-from ionos_openai.batch.plan import Bounds, Pictures, Resume, make_plan
+from ionos_openai.batch.plan import Bounds, Resume, make_plan
 from ionos_openai.batch.request import digest, digest_prompt
 from ionos_openai.errors import ConfigurationError
 from ionos_openai.errors.http import http_library
@@ -100,8 +100,9 @@ def batch_by(clock: Any, client: openai.OpenAI, requests: Any, directory: Path, 
     def part(kind: Any) -> Any:
         return kind(**{field.name: given.pop(field.name) for field in fields(kind)})
 
-    plan = make_plan(client, directory, part(Pictures), part(Bounds), part(Resume))
-    return Batch(client, requests, plan, clock=clock, **given)
+    carried = {name: given.pop(name) for name in ("timeout", "on_event")}
+    plan = make_plan(client, directory, part(Bounds), part(Resume), **given)
+    return Batch(client, requests, plan, clock=clock, **carried)
 
 
 @pytest.fixture

@@ -19,14 +19,9 @@ _OURS = re.compile(r"(?<![A-Za-z0-9_])IONOS_(?:API_TOKEN|API_KEY|TOKEN|API_TOKEN
 
 
 def search_configuration(text: str, *, holds_secrets: bool) -> Migration:
-    """Find OpenAI's names in a configuration file.
+    """Find OpenAI's names in a configuration file's text, in any of the formats in use; `edited` is `text` itself.
 
-    Args:
-        text: The file's text, in any of the formats that are in use.
-        holds_secrets: Whether keys belong into the file, as into a `.env`.
-
-    Returns:
-        The findings; `edited` is `text` itself.
+    `holds_secrets` says whether keys belong into the file, as into a `.env`.
     """
     has_token = bool(_OURS.search(text))
     lines = re.split(r"\r\n|\r|\n", text)

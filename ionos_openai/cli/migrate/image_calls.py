@@ -236,10 +236,7 @@ def _size_fact(call: ImageCall, size: str | None) -> Finding | None:
 def find_names(program: Program, calls: Sequence[ImageCall], *, adapted: bool) -> Iterator[Finding]:
     """Report names of OpenAI's image models in strings that no call is passed, and addresses of the image endpoints.
 
-    Args:
-        program: The source.
-        calls: Its image calls.
-        adapted: Whether the file has a client that adapts the names. Nothing adapts what code sends to an address.
+    `adapted`: the file has a client that adapts the names. Nothing adapts what code sends to an address.
     """
     texts = list(string_texts(program))
     reported = {call.arguments.get("model") for call in calls}

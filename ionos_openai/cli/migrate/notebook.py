@@ -30,11 +30,7 @@ _INSTALLING = re.compile(r"(?m)^.*\b(?:pip3?|uv|conda|mamba|poetry)\b.*\b(?:inst
 
 
 def migrate_notebook(text: str, path: str = "<notebook>") -> Migration:
-    """Find what a notebook's code meets on IONOS.
-
-    Args:
-        text: The notebook's JSON.
-        path: Its name.
+    """Find what a notebook's code meets on IONOS; `text` is its JSON.
 
     Returns:
         The findings with cell and line; `edited` is `text` itself, so what a script would have changed for it is to

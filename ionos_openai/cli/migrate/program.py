@@ -43,12 +43,7 @@ class _Collector(cst.CSTVisitor):
 
 
 class Program:
-    """A parsed source text.
-
-    Attributes:
-        module: The source as libcst reads it.
-        name: The file's name.
-    """
+    """A parsed source text: `module`, as libcst reads it, of the file that is called `name`."""
 
     def __init__(self, text: str, name: str) -> None:
         """Parse `text`.

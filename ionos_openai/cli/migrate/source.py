@@ -24,11 +24,9 @@ _TAKEN = "stands in a file where create_client and create_ionos_client are taken
 
 
 def migrate_source(source: str, path: str | os.PathLike[str] = "<source>") -> Migration:
-    """Find what a Python source meets on IONOS, and apply what is safe.
+    """Find what a Python source, without a byte order mark, meets on IONOS, and apply what is safe.
 
-    Args:
-        source: The text, without a byte order mark.
-        path: Its file; only its name matters: the imports of an `__init__.py` are kept, as others may use them.
+    Of the path only the name matters: the imports of an `__init__.py` are kept, as others may use them.
 
     Returns:
         The findings in the order of their lines, and the edited text: `source` itself where nothing is to change.

@@ -53,12 +53,9 @@ class NoAnswer(Exception):  # noqa: N818  # as above
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burst:
-    """What came of many requests in a short time.
+    """What came of many requests in a short time: how many `passed`, and the answers with a 429.
 
-    Attributes:
-        passed: How many were let through.
-        refused: The answers with a 429.
-        seconds: How long the requests took to be sent and answered.
+    `seconds` is how long the requests took to be sent and answered.
     """
 
     passed: int
@@ -117,13 +114,9 @@ class Asker:
     def post(
         self, path: str, body: object, *, pictures: int = 0, files: Sequence[tuple[str, tuple[str, bytes, str]]] = ()
     ) -> Answer:
-        """Ask with POST.
+        """Ask with POST: `body` is sent as JSON, or as the fields of a form where there are `files`.
 
-        Args:
-            path: Below the base URL.
-            body: What is sent as JSON, or the fields of a form where there are `files`.
-            pictures: How many pictures it asks for, billed or not.
-            files: The files of a form.
+        `pictures` is how many pictures it asks for, billed or not.
 
         Raises:
             NotAsked: More pictures would be asked for than may be.
@@ -132,14 +125,10 @@ class Asker:
         return self._patiently(_Question(method="POST", path=path, body=body, files=tuple(files), pictures=pictures))
 
     def burst(self, path: str, body: object = None, *, count: int, pictures: int = 0, spacing: float = 0.0) -> Burst:
-        """Ask `count` times without waiting for answers, and without keeping to any limit.
+        """Ask `count` times without waiting for answers, and without keeping to any limit; a 429 ends the sending.
 
-        Args:
-            path: Below the base URL.
-            body: What is sent as JSON with POST; None asks with GET.
-            count: How many times.
-            pictures: How many pictures each request asks for.
-            spacing: Seconds from one request to the next; a 429 ends the sending.
+        Without a body it is a GET, else a POST of JSON. `pictures` is what each request asks for, `spacing` the seconds
+        from one request to the next.
 
         Raises:
             NotAsked: More pictures would be asked for than may be.
@@ -169,7 +158,9 @@ class Asker:
         client = _as_it_is(self.client, paced=True)
         for left in reversed(range(_TRIES)):
             self._count(question)
-            self._wait_for_turn()
+            if (wait := self._next_at - self.clock()) > 0:
+                self.sleep(wait)
+            self._next_at = self.clock() + self.spacing
             answer = self._once(question, client)
             self._keep(question, answer)
             if answer.status != 429 or not left or question.pictures > self.left:
@@ -185,12 +176,6 @@ class Asker:
         if pictures > self.left:
             raise NotAsked(f"asks for {pictures} more pictures, and {self.left} of {self.spend} may still be asked for")
         self.asked += pictures
-
-    def _wait_for_turn(self) -> None:
-        wait = self._next_at - self.clock()
-        if wait > 0:
-            self.sleep(wait)
-        self._next_at = self.clock() + self.spacing
 
     def _once(self, question: _Question, client: openai.OpenAI) -> Answer:
         try:
@@ -214,13 +199,9 @@ class Asker:
             self._keeper.learn(request.headers.get("authorization", "").partition(" ")[2])
 
     def _keep(self, question: _Question, answer: Answer) -> None:
-        facts = {
-            "request": question.facts(self._keeper),
-            "status": answer.status,
-            "headers": self._keeper.headers(answer.headers),
-            "body": self._keeper.body(answer.body) if answer.body else None,
-        }
-        self.exchanges.append(facts)
+        body = self._keeper.body(answer.body) if answer.body else None
+        facts = {"status": answer.status, "headers": self._keeper.headers(answer.headers), "body": body}
+        self.exchanges.append({"request": question.facts(self._keeper), **facts})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,11 +237,9 @@ class _Question:
 
 @contextlib.contextmanager
 def ending(client: openai.OpenAI, *, clock: Callable[[], float]) -> Iterator[None]:
-    """Give up an answer that goes on and on, for as long as the block runs.
+    """Give up an answer that goes on and on, also one of a copy of the client, for as long as the block runs.
 
-    Args:
-        client: The client whose answers are meant, those of its copies too.
-        clock: Returns seconds that never run backwards.
+    `clock` returns seconds that never run backwards.
     """
     hooks = client._client.event_hooks["response"]
 

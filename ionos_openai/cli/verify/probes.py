@@ -47,13 +47,7 @@ _SLACK = 2  # what the way and the clocks may make of a limit
 
 @dataclass(slots=True)
 class Asking:
-    """One walk through the table: who is asked, and what several rows have in common.
-
-    Attributes:
-        asker: Asks, and counts what it costs.
-        limits: Whether limits may be provoked.
-        refusals: Refusals that came so far.
-    """
+    """One walk through the table: who is asked, whether limits may be provoked, and what several rows share."""
 
     asker: Asker
     limits: bool
@@ -236,14 +230,9 @@ def judge_shape(answer: Answer) -> str:
     """Look for the shape of the recorded 401 in a refusal."""
     payload = answer.fields()
     messages = _entries(payload.get("messages"))
-    fits = (
-        400 <= answer.status < 500
-        and set(payload) == {"httpStatus", "messages"}
-        and payload["httpStatus"] == answer.status
-        and messages
-        and all(set(message) == {"errorCode", "message"} for message in messages)
-    )
-    return "" if fits else answer.describe()
+    is_refusal = 400 <= answer.status < 500 and set(payload) == {"httpStatus", "messages"}
+    has_words = messages and all(set(message) == {"errorCode", "message"} for message in messages)
+    return "" if is_refusal and payload["httpStatus"] == answer.status and has_words else answer.describe()
 
 
 def judge_chat(answer: Answer) -> str:
@@ -251,14 +240,9 @@ def judge_chat(answer: Answer) -> str:
     payload = answer.fields()
     choices, usage = _entries(payload.get("choices")), payload.get("usage")
     message = choices[0].get("message") if choices else None
-    fits = (
-        answer.status == 200
-        and payload.get("object") == "chat.completion"
-        and isinstance(message, dict)
-        and isinstance(message.get("content"), str)
-        and isinstance(usage, dict)
-        and {"prompt_tokens", "completion_tokens", "total_tokens"} <= set(usage)
-    )
+    has_text = isinstance(message, dict) and isinstance(message.get("content"), str)
+    has_usage = isinstance(usage, dict) and set(_ZERO_USAGE) <= set(usage)
+    fits = answer.status == 200 and payload.get("object") == "chat.completion" and has_text and has_usage
     return "" if fits else answer.describe()
 
 

@@ -20,13 +20,7 @@ _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer as it came.
-
-    Attributes:
-        status: The HTTP status.
-        headers: Their names in lower case.
-        body: The whole body.
-    """
+    """An answer as it came, its whole body too; the names of its headers are in lower case."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

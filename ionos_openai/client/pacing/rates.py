@@ -19,12 +19,9 @@ Operation: TypeAlias = Literal["take", "give_back", "set_back"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """A limit: at most `capacity` at once, and one more every `interval` seconds.
+    """A limit of "images" or "requests", its `name`.
 
-    Attributes:
-        name: What it counts: "images" or "requests".
-        capacity: How many may go at once after a rest.
-        interval: Seconds until one more may go.
+    At most `capacity` may go at once after a rest, and one more every `interval` seconds.
     """
 
     name: str
@@ -89,12 +86,9 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """The answer to `take`.
+    """The answer to `take`: whether a unit was taken, and not where the wait would have been too long.
 
-    Attributes:
-        granted: Whether a unit was taken; not where the wait would have been too long.
-        delay: Seconds until it may be used.
-        backlog: Seconds until the bucket is full again.
+    It may be used in `delay` seconds, and in `backlog` seconds the bucket is full again.
     """
 
     granted: bool
@@ -105,14 +99,9 @@ class Grant:
 def take(
     level: Level, bucket: Bucket, now: float, *, held: bool = False, longest: float = float("inf")
 ) -> tuple[Level, Grant]:
-    """Take one unit, for now or for the earliest time at which it may be used.
+    """Take one unit, for now or for the earliest time at which it may be used; none with a wait beyond `longest` s.
 
-    Args:
-        level: How full the bucket is.
-        bucket: The limit.
-        now: The present time.
-        held: Whether a unit that was taken earlier has become due. It holds, unless a 429 came in between.
-        longest: The longest wait in seconds; with a longer one nothing is taken.
+    `held` says that a unit which was taken earlier has become due. It holds, unless a 429 came in between.
     """
     level = at(level, now)
     if held and level.blocked_until <= now:
@@ -157,9 +146,7 @@ def join(level: Level, other: Level, now: float) -> Level:
     """Return the emptier of two levels of a bucket, as of `now`."""
     level, other = at(level, now), at(other, now)
     return Level(
-        full_at=max(level.full_at, other.full_at),
-        blocked_until=max(level.blocked_until, other.blocked_until),
-        seen=now,
+        full_at=max(level.full_at, other.full_at), blocked_until=max(level.blocked_until, other.blocked_until), seen=now
     )
 
 

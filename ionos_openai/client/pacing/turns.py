@@ -368,13 +368,8 @@ def find_cause(retry_after: float | None, limits: Limits, *, images: bool, turn:
     """Tell which bucket a 429 is about, and for how many seconds.
 
     The answer does not say which limit it was. Only the wait tells: an empty bucket of requests has one again after a
-    fraction of a second, which a header in whole seconds makes 1.
-
-    Args:
-        retry_after: What the answer said, in seconds; None where it did not.
-        limits: The contract's limits.
-        images: Whether the request was for an image.
-        turn: How many 429s the same call has met before; without `retry_after` each doubles the wait.
+    fraction of a second, which a header in whole seconds makes 1. Without `retry_after`, in seconds, each of the 429s
+    that the same call has met before, `turn`, doubles the wait.
     """
     if retry_after is None:
         bucket = limits.images if images else limits.requests
