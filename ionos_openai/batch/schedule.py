@@ -394,7 +394,7 @@ class Schedule:
             "attempts": prompt.attempts,
             "started": prompt.started,
             "seconds": round(self._clock() - prompt.began, 3),
-            "cost": None if cost is None else {"amount": f"{cost.amount:f}", "currency": cost.currency},
+            "cost": cost and cost.facts(),
             "sandbox": prompt.sandbox,
         }
 

@@ -353,7 +353,7 @@ def mark(
     """
     from ionos_openai.cli import marks
 
-    return marks.mark(paths, terminal, like=like, **dataclasses.asdict(words))
+    return marks.mark(paths, terminal, like=like, words=dataclasses.asdict(words))
 
 
 @command("json", epilog=_FILES_EPILOG)

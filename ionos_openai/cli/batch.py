@@ -7,8 +7,8 @@ import signal
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from openai import OpenAIError
 
@@ -17,12 +17,23 @@ from ionos_openai.batch.records import MANIFEST
 from ionos_openai.batch.results import clock_time
 from ionos_openai.cli.batch_files import parse_labels, read_requests
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox
-from ionos_openai.cli.terminal.exits import INTERRUPTED, MADE, REFUSED, decisive, describe, exit_code, message, worst
+from ionos_openai.cli.terminal.exits import (
+    INTERRUPTED,
+    MADE,
+    REFUSED,
+    Outcome,
+    decisive,
+    describe,
+    exit_code,
+    message,
+    worst,
+)
 from ionos_openai.cli.terminal.output import shorten
 from ionos_openai.cli.terminal.rescue import rescue
 from ionos_openai.client.pacing.rates import estimate_seconds
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
+from ionos_openai.errors.words import plural
 from ionos_openai.files.writing import is_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE
 from ionos_openai.hub.models import resolve_model
@@ -56,7 +67,8 @@ def run(source: str, options: BatchOptions, connection: Connection, terminal: Te
     model = resolve_model(options.model or settings.image_model)
     options = replace(options, model=model, size=options.size or DEFAULT_SIZE)
     requests = read_requests(source, labels, model=model, size=options.size, n=options.n)
-    report = _Report(terminal=terminal, is_sandbox=uses_sandbox(connection, settings), only_failed=options.retry_failed)
+    in_sandbox = uses_sandbox(connection, settings)
+    report = _Telling(terminal=terminal, is_sandbox=in_sandbox, only_failed=options.retry_failed)
     with contextlib.ExitStack() as at_the_end:
         if options.dry_run and not is_directory(options.output):
             nowhere = at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="ionos-openai-"))
@@ -66,31 +78,19 @@ def run(source: str, options: BatchOptions, connection: Connection, terminal: Te
         return _show_plan(batch, report) if options.dry_run else _carry_out(batch, report)
 
 
-def _make(client: openai.OpenAI, requests: list[ImageRequest], options: BatchOptions, report: _Report) -> Batch:
-    further: dict[str, Any] = {} if options.timeout is None else {"timeout": options.timeout}
-    return generate_batch(
-        client,
-        requests,
-        options.output,
-        model=options.model,
-        size=options.size,
-        concurrency=options.concurrency,
-        max_cost=options.max_cost,
-        max_images=options.max_images,
-        missing=options.missing,
-        verify=options.verify,
-        redo=options.redo,
-        only_failed=options.retry_failed,
-        provenance=options.provenance,
-        prompt_in_metadata=options.prompt_in_metadata,
-        on_event=report.hear,
-        **further,
-    )
+def _make(client: openai.OpenAI, requests: list[ImageRequest], options: BatchOptions, report: _Telling) -> Batch:
+    asked = asdict(options)
+    for name in ("labels", "n", "dry_run"):  # they have been seen to
+        del asked[name]
+    directory, only_failed = asked.pop("output"), asked.pop("retry_failed")
+    if options.timeout is None:  # the client's own counts
+        del asked["timeout"]
+    return generate_batch(client, requests, directory, only_failed=only_failed, on_event=report.hear, **asked)
 
 
-def _show_plan(batch: Batch, report: _Report) -> int:
+def _show_plan(batch: Batch, report: _Telling) -> int:
     estimate, progress, terminal = batch.estimate, batch.progress, report.terminal
-    cost = None if estimate.cost is None else {"amount": str(estimate.cost.amount), "currency": estimate.cost.currency}
+    cost = estimate.cost and estimate.cost.facts()
     batch.close()
     if terminal.json:
         facts = {"prompts": progress.total, "left": estimate.prompts, "images": estimate.images}
@@ -105,17 +105,15 @@ def _show_plan(batch: Batch, report: _Report) -> int:
     return MADE
 
 
-class _Report:
+@dataclass(slots=True, kw_only=True)
+class _Telling:
     """What a run has come to, and what is said of it meanwhile."""
 
-    def __init__(self, *, terminal: Terminal, is_sandbox: bool, only_failed: bool) -> None:
-        self.terminal = terminal
-        self.is_sandbox = is_sandbox
-        self.only_failed = only_failed
-        self.pictures: list[dict[str, object]] = []
-        self.errors: list[dict[str, object]] = []
-        self.codes: list[int] = []
-        self.fatal: BaseException | None = None
+    terminal: Terminal
+    is_sandbox: bool
+    only_failed: bool
+    outcome: Outcome = field(default_factory=Outcome)
+    fatal: BaseException | None = None
 
     def hear(self, event: BatchEvent) -> None:
         """Say what a person should know at once."""
@@ -129,12 +127,12 @@ class _Report:
 
     def take(self, result: BatchResult) -> None:
         """Report one prompt, at once."""
-        asked = {"prompt": result.request.prompt, "id": result.id, "metadata": dict(result.request.metadata)}
+        request = result.request
+        asked: dict[str, object] = {"prompt": request.prompt, "id": result.id, "metadata": dict(request.metadata)}
         for path in result.paths:
             if self.terminal.json:
-                self.pictures.append(
-                    {"path": str(path), "model": result.request.model, **asked, "sandbox": result.sandbox}
-                )
+                made = {"path": str(path), "model": result.request.model, **asked, "sandbox": result.sandbox}
+                self.outcome.made.append(made)
             elif self.terminal.quiet:
                 self.terminal.row([str(path)])
             elif self.terminal.pretty and self.terminal.error_console is not None:
@@ -143,22 +141,22 @@ class _Report:
                 mark = "placeholder" if result.sandbox else "-"
                 self.terminal.row([str(path), str(result.request.model), str(result.request.size), mark])
         if result.error is not None:
-            self.codes.append(exit_code(result.error))
+            self.outcome.codes.append(exit_code(result.error))
             if self.terminal.json:
-                self.errors.append({**asked, **describe(result.error)})
+                self.outcome.errors.append({**asked, **describe(result.error)})
             self.terminal.error(f'"{shorten(result.request.prompt)}": {message(result.error)}')
 
     def end(self, error: BaseException) -> None:
         """Report what ended the run, and rescue pictures that could not be saved."""
         self.fatal = error
-        self.codes.append(exit_code(error))
-        self.errors.append(describe(error))
+        self.outcome.codes.append(exit_code(error))
+        self.outcome.errors.append(describe(error))
         self.terminal.error(message(error))
         for image in partial_images(error) if isinstance(error, ImageSaveError) else []:
             rescue(image, self.terminal, advice=" The next run makes another one.")
 
 
-def _carry_out(batch: Batch, report: _Report) -> int:
+def _carry_out(batch: Batch, report: _Telling) -> int:
     began = time.monotonic()
     with batch, _stopping_on_signals(batch, report.terminal) as stopped:
         try:
@@ -169,10 +167,10 @@ def _carry_out(batch: Batch, report: _Report) -> int:
             report.end(error)
     progress = batch.progress
     if stopped():
-        report.codes.append(INTERRUPTED)
+        report.outcome.codes.append(INTERRUPTED)
     elif progress.left and report.fatal is None:
-        report.codes.append(REFUSED)  # a limit of one's own was reached
-    code = worst(report.codes)
+        report.outcome.codes.append(REFUSED)  # a limit of one's own was reached
+    code = worst(report.outcome.codes)
     _summarise(batch, report, code, time.monotonic() - began)
     if code == INTERRUPTED and report.terminal.json is False:
         report.terminal.on_stderr("Run the same command again: it goes on where this one ended.")
@@ -224,7 +222,7 @@ class Ticker:
 
 
 @contextlib.contextmanager
-def _display(batch: Batch, report: _Report, began: float) -> Iterator[None]:
+def _display(batch: Batch, report: _Telling, began: float) -> Iterator[None]:
     """Show how far it is: live on a terminal, as a line every 10 s elsewhere."""
     terminal = report.terminal
     if terminal.quiet:
@@ -301,14 +299,14 @@ def time_left(progress: Progress, elapsed: float, limits: Limits | None) -> floa
     return max(by_limits, 0.0 if is_in_burst else min(by_pace, images * limits.images.interval))
 
 
-def _summarise(batch: Batch, report: _Report, code: int, elapsed: float) -> None:
+def _summarise(batch: Batch, report: _Telling, code: int, elapsed: float) -> None:
     progress, terminal = batch.progress, report.terminal
     if terminal.json:
         terminal.document(_document(batch, report, code, elapsed))
         return
     if terminal.quiet:
         return
-    parts = [f"{progress.done} made ({progress.images} picture{'' if progress.images == 1 else 's'})"]
+    parts = [f"{progress.done} made ({plural(progress.images, 'picture')})"]
     parts += [f"{number} {what}" for number, what in _others(progress, only_failed=report.only_failed) if number]
     cost = "no cost, placeholders" if report.is_sandbox else str(progress.cost or "cost not known")
     terminal.on_stderr(f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {batch.directory / MANIFEST}")
@@ -326,22 +324,21 @@ def _others(progress: Progress, *, only_failed: bool) -> list[tuple[int, str]]:
     ]
 
 
-def _document(batch: Batch, report: _Report, code: int, elapsed: float) -> dict[str, object]:
+def _document(batch: Batch, report: _Telling, code: int, elapsed: float) -> dict[str, object]:
     progress = batch.progress
     counts = ("total", "done", "failed", "skipped", "modified", "missing", "left", "images", "attempts", "limited")
-    cost = None if progress.cost is None else {"amount": str(progress.cost.amount), "currency": progress.cost.currency}
     document: dict[str, object] = {
         "sandbox": report.is_sandbox,
         "directory": str(batch.directory),
         **{name: getattr(progress, name) for name in counts},
         "seconds": round(elapsed, 3),
-        "cost": cost,
-        "images_saved": report.pictures,
-        "errors": report.errors,
+        "cost": progress.cost and progress.cost.facts(),
+        "images_saved": report.outcome.made,
+        "errors": report.outcome.errors,
     }
     if code != MADE:
         unfinished = {"message": _why(code, progress), "type": "Unfinished", "exit_code": code}
-        document["error"] = decisive(report.errors, code) or unfinished
+        document["error"] = decisive(report.outcome.errors, code) or unfinished
     return document
 
 

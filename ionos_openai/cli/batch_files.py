@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from ionos_openai.batch import ImageRequest
 from ionos_openai.batch.request import check, complete
 from ionos_openai.errors import InvalidRequestError
+from ionos_openai.errors.numbers import is_whole_number
+from ionos_openai.errors.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -55,7 +57,7 @@ def read_requests(
     if problems:
         more = f" And {len(problems) - _MOST_SHOWN} more." if len(problems) > _MOST_SHOWN else ""
         raise InvalidRequestError(
-            f"Nothing was sent: {_shown(source)} has {len(problems)} bad row{'s' if len(problems) > 1 else ''}. "
+            f"Nothing was sent: {_shown(source)} has {plural(len(problems), 'bad row')}. "
             + " ".join(problems[:_MOST_SHOWN])
             + more
         )
@@ -195,10 +197,7 @@ def _request(row: Mapping[str, Any], labels: Mapping[str, str], n: int) -> Image
     taken = {*_TEXTS, *_NUMBERS, *(["extra"] if extra else []), *(["metadata"] if own else [])}
     others = {str(key): value for key, value in row.items() if key not in taken and value not in (None, "")}
     return ImageRequest(
-        prompt=known["prompt"] or "",
-        model=known["model"],
-        size=known["size"],
-        name=known["name"],
+        **{**known, "prompt": known["prompt"] or ""},
         n=n if numbers["n"] is None else numbers["n"],
         seed=numbers["seed"],
         extra=extra or {},
@@ -210,12 +209,9 @@ def _number(name: str, value: object) -> int | None:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     try:
-        return int(value.strip()) if isinstance(value, str) else _whole(value)
-    except (ValueError, OverflowError):
-        raise InvalidRequestError(f"{name}={value!r} is no whole number.") from None
-
-
-def _whole(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
-        raise ValueError(value)
-    return int(value)
+        number = int(value.strip()) if isinstance(value, str) else value
+        if is_whole_number(number) or (isinstance(number, float) and number.is_integer()):
+            return int(number)
+    except ValueError:
+        pass
+    raise InvalidRequestError(f"{name}={value!r} is no whole number.")

@@ -8,19 +8,20 @@ import os
 import signal
 import sys
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openai import OpenAIError
 
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox
-from ionos_openai.cli.terminal.exits import ENDS_THE_RUN, MADE, decisive, describe, exit_code, message, worst
+from ionos_openai.cli.terminal.exits import ENDS_THE_RUN, MADE, Outcome, decisive, describe, exit_code, message, worst
 from ionos_openai.cli.terminal.output import PLACEHOLDER, shorten
 from ionos_openai.cli.terminal.prompts import read_prompts
 from ionos_openai.cli.terminal.rescue import rescue
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
+from ionos_openai.errors.words import plural
 from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format, prompt_name
 from ionos_openai.files.writing import check_directory, is_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from ionos_openai.cli.terminal.options import Connection, PictureOptions
     from ionos_openai.cli.terminal.output import Terminal
-    from ionos_openai.files.names import FileNames
+    from ionos_openai.files.names import SavingSettings
 
 _STANDARD = "-"  # standard output
 _LONGEST_SLUG_WHOLE = 190  # bytes; a longer name is cut when it is written
@@ -54,30 +55,30 @@ class Target:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Report:
-    """What a run has come to so far."""
+class _Session:
+    """Everything that a command needs, checked, and what it has come to so far.
 
-    sandbox: bool
-    model: str
-    prices: Mapping[str, Money]
-    pictures: list[dict[str, object]] = field(default_factory=list)
-    errors: list[dict[str, object]] = field(default_factory=list)
-    saved: list[Path] = field(default_factory=list)
-    codes: list[int] = field(default_factory=list)
-    piped: tuple[str, int] | None = None  # format and bytes of the picture that standard output took
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
-    """Everything that a run needs, checked; `make` sends one prompt with the given further arguments."""
+    `make` sends one prompt with the given further arguments; `saving` is what `save_images` is told. `piped` is the
+    format and the size in bytes of the picture that standard output took.
+    """
 
     prompts: Sequence[str]
     target: Target
     options: PictureOptions
     terminal: Terminal
-    file_names: FileNames
+    saving: SavingSettings
     make: Callable[..., list[GeneratedImage]]
-    report: _Report
+    sandbox: bool
+    model: str
+    prices: Mapping[str, Money]
+    outcome: Outcome = field(default_factory=Outcome)
+    saved: list[Path] = field(default_factory=list)
+    piped: tuple[str, int] | None = None
+
+    @property
+    def marking(self) -> dict[str, bool]:
+        """What the metadata is to say."""
+        return {"provenance": self.saving.provenance, "prompt_in_metadata": self.saving.prompt_in_metadata}
 
 
 def generate(prompts: Sequence[str], options: PictureOptions, connection: Connection, terminal: Terminal) -> int:
@@ -130,24 +131,21 @@ def _prepare(
     with connect(connection, settings) as client:
         if options.size is not None:
             check_size(options.size, model)
-        _check_place(target)
-        send = functools.partial(make, client, model=model, size=options.size, n=options.n, seed=options.seed)
-        report = _Report(sandbox=uses_sandbox(connection, settings), model=model, prices=parse_prices(settings.prices))
-        run = _Run(
+        if target.directory is not None:  # last of all, so that what cannot work leaves no empty directory behind
+            check_directory(target.directory)
+        given = {"provenance": options.provenance, "prompt_in_metadata": options.prompt_in_metadata}
+        session = _Session(
             prompts=texts,
             target=target,
-            options=_with_marking(options, settings),
+            options=options,
             terminal=terminal,
-            file_names=settings.file_names,
-            make=send,
-            report=report,
+            saving=choose_saving(settings, file_names=None, **given),
+            make=functools.partial(make, client, model=model, size=options.size, n=options.n, seed=options.seed),
+            sandbox=uses_sandbox(connection, settings),
+            model=model,
+            prices=parse_prices(settings.prices),
         )
-        return _carry_out(run)
-
-
-def _with_marking(options: PictureOptions, settings: IonosSettings) -> PictureOptions:
-    saving = choose_saving(settings, provenance=options.provenance, prompt_in_metadata=options.prompt_in_metadata)
-    return replace(options, provenance=saving.provenance, prompt_in_metadata=saving.prompt_in_metadata)
+        return _carry_out(session)
 
 
 def choose_target(options: PictureOptions, *, prompts: int, stdout_is_terminal: bool) -> Target:
@@ -168,9 +166,8 @@ def choose_target(options: PictureOptions, *, prompts: int, stdout_is_terminal: 
         return _standard_output(options, prompts=prompts, stdout_is_terminal=stdout_is_terminal)
     if not output.strip():
         raise InvalidRequestError("-o is empty: name a file or a directory, or leave it out for the current folder.")
-    separators = tuple(one for one in (os.sep, os.altsep) if one)
     path = Path(output)
-    if output.endswith(separators) or path.name in ("", "..") or is_directory(path):
+    if output.endswith(tuple(filter(None, (os.sep, os.altsep)))) or path.name in ("", "..") or is_directory(path):
         return Target(directory=path, name=options.name)
     if options.name is not None:
         raise InvalidRequestError(f"-o {output} names a file already: leave --name out, or end -o in {os.sep}.")
@@ -214,67 +211,57 @@ def _check(prompts: Sequence[str], options: PictureOptions) -> tuple[list[str], 
     return read_prompts(prompts), target
 
 
-def _check_place(target: Target) -> None:
-    # Last of all checks, so that a command line that cannot work leaves no empty directory behind.
-    if target.directory is not None:
-        check_directory(target.directory)
-
-
-def _carry_out(run: _Run) -> int:
+def _carry_out(session: _Session) -> int:
     """Send the prompts in turn, show what comes, and report in the end."""
-    for number, prompt in enumerate(run.prompts, 1):
-        images, error = _make(run, prompt, number)
-        images = _secure(run, images, error)
+    for number, prompt in enumerate(session.prompts, 1):
+        images, error = _make(session, prompt, number)
+        images = _secure(session, images, error)
         for image in images:
-            _show(run, image)
+            _show(session, image)
         if error is not None:
-            _note_failure(run, error, prompt)
-            if run.report.codes[-1] in ENDS_THE_RUN:
-                _note_rest(run, len(run.prompts) - number)
+            _note_failure(session, error, prompt)
+            if session.outcome.codes[-1] in ENDS_THE_RUN:
+                _note_rest(session, len(session.prompts) - number)
                 break
-    code = worst(run.report.codes)
-    cost = _cost(run.report)
-    if run.terminal.json:
-        run.terminal.document(_document(run.report, cost, code))
-    elif run.report.pictures:
-        run.terminal.on_terminal(_describe_cost(run.report, cost))
+    code = worst(session.outcome.codes)
+    cost = _cost(session)
+    if session.terminal.json:
+        session.terminal.document(_document(session, cost, code))
+    elif session.outcome.made:
+        session.terminal.on_terminal(_describe_cost(session, cost))
     return code
 
 
-def _make(run: _Run, prompt: str, number: int) -> tuple[list[GeneratedImage], BaseException | None]:
+def _make(session: _Session, prompt: str, number: int) -> tuple[list[GeneratedImage], BaseException | None]:
     """Send one prompt; return the pictures that came, and what went wrong."""
-    count = f" {number} of {len(run.prompts)}" if len(run.prompts) > 1 else ""
+    count = f" {number} of {len(session.prompts)}" if len(session.prompts) > 1 else ""
     further: dict[str, Any] = {}
-    if run.target.directory is not None:
+    if session.target.directory is not None:
         further = {
-            "directory": run.target.directory,
-            "name": run.target.name,
-            "format": run.options.format,
-            "overwrite": _overwrite(run, prompt),
-            "provenance": run.options.provenance,
-            "prompt_in_metadata": run.options.prompt_in_metadata,
+            "directory": session.target.directory,
+            "name": session.target.name,
+            "format": session.options.format,
+            "overwrite": _overwrite(session, prompt),
+            **session.marking,
         }
     try:
-        with (
-            _telling_of_interruption(run),
-            run.terminal.waiting(f"Waiting for the picture{count}: {prompt}"),
-        ):
-            return run.make(prompt, **further), None
+        with _telling_of_interruption(session), session.terminal.waiting(f"Waiting for the picture{count}: {prompt}"):
+            return session.make(prompt, **further), None
     except (OpenAIError, KeyboardInterrupt) as error:
         return partial_images(error), error
 
 
 @contextlib.contextmanager
-def _telling_of_interruption(run: _Run) -> Iterator[None]:
+def _telling_of_interruption(session: _Session) -> Iterator[None]:
     """Say at Ctrl-C why it takes a while: of several pictures, those on their way are paid for and still saved."""
-    if run.options.n == 1 or threading.current_thread() is not threading.main_thread():
+    if session.options.n == 1 or threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.getsignal(signal.SIGINT)
 
     def tell(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, before)
-        run.terminal.warn("The pictures that are on their way are still saved; Ctrl-C again gives them up.")
+        session.terminal.warn("The pictures that are on their way are still saved; Ctrl-C again gives them up.")
         signal.default_int_handler(number, frame)
 
     signal.signal(signal.SIGINT, tell)
@@ -284,84 +271,70 @@ def _telling_of_interruption(run: _Run) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _overwrite(run: _Run, prompt: str) -> bool:
-    if not run.options.overwrite or run.target.name is not None:
-        return run.options.overwrite and not run.report.saved
-    return may_overwrite(prompt_name(prompt, run.file_names), run.report.saved, run.options.n)
+def _overwrite(session: _Session, prompt: str) -> bool:
+    if not session.options.overwrite or session.target.name is not None:
+        return session.options.overwrite and not session.saved
+    return may_overwrite(prompt_name(prompt, session.saving.file_names), session.saved, session.options.n)
 
 
-def _secure(run: _Run, images: list[GeneratedImage], error: BaseException | None) -> list[GeneratedImage]:
+def _secure(session: _Session, images: list[GeneratedImage], error: BaseException | None) -> list[GeneratedImage]:
     """See to it that each picture is on disk or in the pipe, whatever went wrong before."""
-    if run.target.directory is None:
-        return [_pipe(run, image) for image in images]
+    if session.target.directory is None:
+        return [_pipe(session, image) for image in images]
     if isinstance(error, ImageSaveError):
         written = [replace(image, path=path) for image, path in zip(images, error.paths, strict=False)]
         images = written + images[len(written) :]
-    return [image if image.path is not None else _rescue(run, image) for image in images]
+    return [image if image.path is not None else _rescue(session, image) for image in images]
 
 
-def _pipe(run: _Run, image: GeneratedImage) -> GeneratedImage:
+def _pipe(session: _Session, image: GeneratedImage) -> GeneratedImage:
     try:
-        data = image.to_bytes(
-            format=run.options.format,
-            provenance=run.options.provenance,
-            prompt_in_metadata=run.options.prompt_in_metadata,
-        )
-        run.terminal.bytes(data)
-    except (OSError, ImageSaveError) as error:
-        rescued = _rescue(run, image)
-        if not isinstance(error, BrokenPipeError):
-            _note_failure(run, _as_save_error(error), image.prompt or "")
-        else:
+        data = image.to_bytes(format=session.options.format, **session.marking)
+        session.terminal.bytes(data)
+    except OSError as error:  # an ImageSaveError is one too
+        rescued = _rescue(session, image)
+        if isinstance(error, BrokenPipeError):
             raise
+        problem = f"Cannot write the picture to standard output: {error.strerror or type(error).__name__}."
+        _note_failure(
+            session, error if isinstance(error, ImageSaveError) else ImageSaveError(problem), image.prompt or ""
+        )
         return rescued
-    kind = image.format if run.options.format is None else parse_format(run.options.format)
-    run.report.piped = (kind, len(data))
+    kind = image.format if session.options.format is None else parse_format(session.options.format)
+    session.piped = (kind, len(data))
     return image
 
 
-def _as_save_error(error: OSError | ImageSaveError) -> ImageSaveError:
-    if isinstance(error, ImageSaveError):
-        return error
-    return ImageSaveError(f"Cannot write the picture to standard output: {error.strerror or type(error).__name__}.")
+def _rescue(session: _Session, image: GeneratedImage) -> GeneratedImage:
+    return rescue(image, session.terminal, **asdict(session.saving))
 
 
-def _rescue(run: _Run, image: GeneratedImage) -> GeneratedImage:
-    return rescue(
-        image,
-        run.terminal,
-        file_names=run.file_names,
-        provenance=run.options.provenance,
-        prompt_in_metadata=run.options.prompt_in_metadata,
-    )
-
-
-def _note_failure(run: _Run, error: BaseException, prompt: str) -> None:
-    run.report.codes.append(exit_code(error))
-    run.report.errors.append({"prompt": prompt, **describe(error)})
+def _note_failure(session: _Session, error: BaseException, prompt: str) -> None:
+    session.outcome.codes.append(exit_code(error))
+    session.outcome.errors.append({"prompt": prompt, **describe(error)})
     text = message(error)
     if isinstance(error, KeyboardInterrupt):
-        saved = ", ".join(str(path) for path in run.report.saved)
-        run.terminal.error(f"{text} {f'Saved: {saved}.' if saved else 'Nothing was saved.'}")
-    elif len(run.prompts) > 1:
-        run.terminal.error(f'"{shorten(prompt)}": {text}')
+        saved = ", ".join(str(path) for path in session.saved)
+        session.terminal.error(f"{text} {f'Saved: {saved}.' if saved else 'Nothing was saved.'}")
+    elif len(session.prompts) > 1:
+        session.terminal.error(f'"{shorten(prompt)}": {text}')
     else:
-        run.terminal.error(text)
+        session.terminal.error(text)
 
 
-def _note_rest(run: _Run, left: int) -> None:
+def _note_rest(session: _Session, left: int) -> None:
     if left:
-        run.terminal.error(f"{left} further prompt{'s were' if left > 1 else ' was'} not sent.")
+        session.terminal.error(f"{plural(left, 'further prompt')} {'were' if left > 1 else 'was'} not sent.")
 
 
-def _show(run: _Run, image: GeneratedImage) -> None:
+def _show(session: _Session, image: GeneratedImage) -> None:
     """Report one picture, at once."""
-    facts = _facts(image, run.report.piped)
-    run.report.pictures.append(facts)
+    facts = _facts(image, session.piped)
+    session.outcome.made.append(facts)
     if image.path is not None:
-        run.report.saved.append(image.path)
+        session.saved.append(image.path)
     path, size = str(image.path or _STANDARD), f"{image.width}x{image.height}"
-    terminal = run.terminal
+    terminal = session.terminal
     if terminal.json:
         return
     if terminal.quiet:
@@ -398,40 +371,40 @@ def _facts(image: GeneratedImage, piped: tuple[str, int] | None) -> dict[str, ob
     }
 
 
-def _cost(report: _Report) -> Money | None:
+def _cost(session: _Session) -> Money | None:
     """Return what the pictures cost that came; None for placeholders, which cost nothing, and where it is not known."""
-    price = None if report.sandbox else price_of(report.model, report.prices)
-    return None if price is None else price.times(len(report.pictures))
+    price = None if session.sandbox else price_of(session.model, session.prices)
+    return None if price is None else price.times(len(session.outcome.made))
 
 
-def _price_date(report: _Report) -> date | None:
+def _price_date(session: _Session) -> date | None:
     """Return when the catalogue's price was seen; None where the contract's own counts."""
-    known = find_model(report.model)
-    if report.model in report.prices or known is None or known.price is None:
+    known = find_model(session.model)
+    if session.model in session.prices or known is None or known.price is None:
         return None
     return known.price.source.seen
 
 
-def _describe_cost(report: _Report, cost: Money | None) -> str:
-    if report.sandbox:
+def _describe_cost(session: _Session, cost: Money | None) -> str:
+    if session.sandbox:
         return "No cost: placeholders of the stand-in."
-    name = report.model.rpartition("/")[2]
+    name = session.model.rpartition("/")[2]
     if cost is None:
         return f"Cost: not known, there is no published price of {name}."
-    count = len(report.pictures)
-    source = _price_date(report) or "IONOS_PRICES"
-    return f"Cost: {cost} for {count} picture{'s' if count > 1 else ''}, by the price of {source}."
+    count = len(session.outcome.made)
+    source = _price_date(session) or "IONOS_PRICES"
+    return f"Cost: {cost} for {plural(count, 'picture')}, by the price of {source}."
 
 
-def _document(report: _Report, cost: Money | None, code: int) -> dict[str, object]:
-    seen = _price_date(report)
+def _document(session: _Session, cost: Money | None, code: int) -> dict[str, object]:
+    seen = _price_date(session)
     document: dict[str, object] = {
-        "sandbox": report.sandbox,
-        "images": report.pictures,
-        "cost": cost and {"amount": f"{cost.amount:f}", "currency": cost.currency, "seen": seen and seen.isoformat()},
-        "errors": report.errors,
+        "sandbox": session.sandbox,
+        "images": session.outcome.made,
+        "cost": cost and {**cost.facts(), "seen": seen and seen.isoformat()},
+        "errors": session.outcome.errors,
     }
     if code != MADE:
         # As in every failed command's document: the error that decided the exit code.
-        document["error"] = decisive(report.errors, code)
+        document["error"] = decisive(session.outcome.errors, code)
     return document

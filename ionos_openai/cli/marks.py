@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ionos_openai.cli.terminal.exits import MADE, REFUSED, describe
+from ionos_openai.cli.terminal.exits import MADE, REFUSED, Outcome, describe
 from ionos_openai.cli.terminal.output import PLACEHOLDER, visible
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, ProvenanceError, SignedPictureError
 from ionos_openai.files.formats import FormatError, Recognised, is_marked_sandbox, recognise
@@ -33,7 +33,7 @@ from ionos_openai.provenance import describe as describe_picture
 from ionos_openai.provenance.marking import write_sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ionos_openai.cli.terminal.output import Terminal
 
@@ -66,29 +66,14 @@ class _FileError(Exception):
     """Why a file could not be done: a clause that follows its name."""
 
 
-@dataclass(slots=True)
-class _Report:
-    files: list[dict[str, object]] = field(default_factory=list)
-    errors: list[dict[str, object]] = field(default_factory=list)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Picture:
     data: bytes = field(repr=False)
     found: Recognised
 
 
-def mark(
-    paths: Sequence[str],
-    terminal: Terminal,
-    *,
-    like: str | None,
-    creator: str | None,
-    credit: str | None,
-    copyright: str | None,
-    alt: str | None,
-) -> int:
-    """Write into each picture where it comes from.
+def mark(paths: Sequence[str], terminal: Terminal, *, like: str | None, words: Mapping[str, str | None]) -> int:
+    """Write into each picture where it comes from, with words of one's own: creator, credit, copyright, alt.
 
     Returns:
         The exit code: 1 where a file could not be done.
@@ -97,19 +82,15 @@ def mark(
         InvalidRequestError: The original says nothing, or cannot be read; nothing was written.
     """
     original = None if like is None else _read_original(like)
-    given = {"creator": creator, "credit": credit, "copyright": copyright, "alt": alt}
-    words = {name: text for name, text in given.items() if text is not None}
-    report = _Report()
-    for name in paths:
-        try:
-            written = _mark(Path(name), original, words)
-        except (_FileError, ProvenanceError, OSError) as error:
-            _note_failure(report, terminal, name, error)
-            continue
-        report.files.append({"path": name, "written": None if written is None else str(written)})
+    given = {name: text for name, text in words.items() if text is not None}
+
+    def work(name: str) -> tuple[dict[str, object], None]:
+        written = _mark(Path(name), original, given)
         if not terminal.json:
             _tell_marked(terminal, name, written)
-    return _end(report, terminal)
+        return {"path": name, "written": None if written is None else str(written)}, None
+
+    return _each(paths, terminal, work)
 
 
 def inspect(paths: Sequence[str], terminal: Terminal) -> int:
@@ -118,20 +99,36 @@ def inspect(paths: Sequence[str], terminal: Terminal) -> int:
     Returns:
         The exit code: 1 where a file could not be looked at.
     """
-    report = _Report()
-    for name in paths:
-        try:
-            facts = _look(Path(name), name)
-        except (_FileError, OSError) as error:
-            _note_failure(report, terminal, name, error)
-            continue
-        problem = facts.pop("problem")
-        report.files.append(facts)
+
+    def work(name: str) -> tuple[dict[str, object], Exception | None]:
+        facts, problem = _look(Path(name), name)
         if not terminal.json:
             _tell_facts(terminal, facts)
-        if isinstance(problem, Exception):
-            _note_failure(report, terminal, name, problem)
-    return _end(report, terminal)
+        return facts, problem
+
+    return _each(paths, terminal, work)
+
+
+def _each(
+    paths: Sequence[str], terminal: Terminal, work: Callable[[str], tuple[dict[str, object], Exception | None]]
+) -> int:
+    """Do the work on each file, which returns its facts and what is wrong all the same; the rest goes on."""
+    outcome = Outcome()
+    for name in paths:
+        problem: Exception | None
+        try:
+            facts, problem = work(name)
+            outcome.made.append(facts)
+        except (_FileError, ProvenanceError, OSError) as error:
+            problem = error
+        if problem is not None:
+            text = f"{name}: {_clause(problem)}."
+            outcome.errors.append({"path": name, **describe(problem), "message": text})
+            terminal.error(text)
+    if terminal.json:
+        document: dict[str, object] = {"files": outcome.made, "errors": outcome.errors}
+        terminal.document(document | ({"error": outcome.errors[0]} if outcome.errors else {}))
+    return REFUSED if outcome.errors else MADE
 
 
 def _read_original(like: str) -> Provenance:
@@ -205,27 +202,26 @@ def _read(path: Path) -> _Picture:
         raise _FileError(str(error)) from None
 
 
-def _look(path: Path, name: str) -> dict[str, object]:
+def _look(path: Path, name: str) -> tuple[dict[str, object], Exception | None]:
     picture = _read(path)
-    signed = has_c2pa(picture.data)
     record, problem = None, None
     try:
         record = read_provenance(path)
     except (ProvenanceError, OSError) as error:
         problem = _FileError(f"its metadata cannot be read: {_clause(error)}")
     sidecar = sidecar_path(path)
-    return {
+    facts: dict[str, object] = {
         "path": name,
         "format": picture.found.format,
         "width": picture.found.width,
         "height": picture.found.height,
         "bytes": len(picture.data),
         "sandbox": is_marked_sandbox(picture.data),
-        "c2pa": signed,
+        "c2pa": has_c2pa(picture.data),
         "sidecar": str(sidecar) if sidecar.is_file() else None,
         "provenance": None if record is None else _record_facts(record),
-        "problem": problem,
     }
+    return facts, problem
 
 
 def _record_facts(record: Provenance) -> dict[str, object]:
@@ -270,19 +266,6 @@ def _tell_facts(terminal: Terminal, facts: dict[str, object]) -> None:
 def _words(value: object) -> str:
     text = str(value)
     return f"{_SOURCES[text]} ({text.rpartition('/')[2]})" if text in _SOURCES else text
-
-
-def _note_failure(report: _Report, terminal: Terminal, name: str, error: Exception) -> None:
-    text = f"{name}: {_clause(error)}."
-    report.errors.append({"path": name, **describe(error), "message": text})
-    terminal.error(text)
-
-
-def _end(report: _Report, terminal: Terminal) -> int:
-    if terminal.json:
-        document: dict[str, object] = {"files": report.files, "errors": report.errors}
-        terminal.document(document | ({"error": report.errors[0]} if report.errors else {}))
-    return REFUSED if report.errors else MADE
 
 
 def _clause(error: Exception) -> str:

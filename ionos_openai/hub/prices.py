@@ -25,6 +25,10 @@ class Money:
         """Return so many times the amount."""
         return Money(amount=self.amount * number, currency=self.currency)
 
+    def facts(self) -> dict[str, str]:
+        """Return it as records and documents have it: {"amount": "0.032", "currency": "USD"}."""
+        return {"amount": f"{self.amount:f}", "currency": self.currency}
+
     def __str__(self) -> str:
         """Return it as "0.032 USD"."""
         return f"{self.amount:f} {self.currency}"

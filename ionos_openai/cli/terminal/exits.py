@@ -7,6 +7,7 @@ The exit codes are the same for every command; with several prompts the worst on
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -87,6 +88,15 @@ def message(error: BaseException) -> str:
     if isinstance(error, openai.APIStatusError) and text.startswith("Error code: "):
         return f"The service answered {text.removeprefix('Error code: ')}"
     return text
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a command has come to so far, as its document tells it: what was made, what went wrong, and exit codes."""
+
+    made: list[dict[str, object]] = field(default_factory=list)
+    errors: list[dict[str, object]] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
 
 
 def decisive(errors: Iterable[Mapping[str, object]], code: int) -> Mapping[str, object] | None:
