@@ -15,21 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Sum:
-    """What a group of prompts comes to.
+    """What a group of prompts comes to."""
 
-    Attributes:
-        pictures: How many were made, placeholders not counted.
-        amounts: What they cost, by currency.
-        unknown_price: How many of them have no known price.
-        placeholders: How many pictures are the sandbox's.
-        failed: How many prompts have failed at last.
-    """
-
-    pictures: int = 0
-    amounts: dict[str, Decimal] = field(default_factory=dict)
-    unknown_price: int = 0
-    placeholders: int = 0
-    failed: int = 0
+    pictures: int = 0  # how many were made, placeholders not counted
+    amounts: dict[str, Decimal] = field(default_factory=dict)  # what they cost, by currency
+    unknown_price: int = 0  # how many of them have no known price
+    placeholders: int = 0  # how many pictures are the sandbox's
+    failed: int = 0  # how many prompts have failed at last
 
     def add(self, made: int, record: Record) -> None:
         """Add the pictures that a run made of a prompt."""

@@ -26,23 +26,14 @@ PromptState: TypeAlias = Literal["new", "failed", "chosen", FileState]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a prompt stands.
+    """How a prompt stands."""
 
-    Attributes:
-        request: What is asked.
-        id: What it is known by.
-        state: What has become of it.
-        record: Its newest line; None where it has none.
-        is_left: Whether pictures are to be made.
-        kept: Those of its pictures that then need not be made again.
-    """
-
-    request: ImageRequest
-    id: str
-    state: PromptState
-    record: Record | None
-    is_left: bool
-    kept: tuple[StoredFile, ...] = ()
+    request: ImageRequest  # what is asked
+    id: str  # what it is known by
+    state: PromptState  # what has become of it
+    record: Record | None  # its newest line; None where it has none
+    is_left: bool  # whether pictures are to be made
+    kept: tuple[StoredFile, ...] = ()  # those of its pictures that then need not be made again
 
     @property
     def is_modified(self) -> bool:

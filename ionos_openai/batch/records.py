@@ -67,44 +67,30 @@ class _Said(Generic[Said]):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line; what it does not say, or not in the right type, is None or empty.
+    """One line; what it does not say, or not in the right type, is None or empty."""
 
-    Attributes:
-        line: Its JSON object.
-        folder: The directory whose manifest it is from.
-        id: What its prompt is known by.
-        status: "done", "failed", "modified", or a word of a later version.
-        prompt: The text that was sent.
-        model: The model's id.
-        size: "WIDTHxHEIGHT" in px as it was asked for.
-        seed: The seed that was sent.
-        has_extra: Whether further parameters were sent.
-        metadata: The user's own columns.
-        names: The names of its pictures' files.
-        files: What is said of the files; None where that is too little to compare them with what is there.
-        error: What went wrong.
-        started: When its first request was sent, in ISO 8601; it tells one run's lines from another's.
-        cost: What the pictures that the run made cost together.
-        sandbox: Whether the sandbox was asked.
-    """
+    line: Mapping[str, Any]  # its JSON object
+    folder: str = ""  # the directory whose manifest it is from
 
-    line: Mapping[str, Any]
-    folder: str = ""
-
-    id = _Said(lambda line: str(line["id"]))
+    id = _Said(lambda line: str(line["id"]))  # what its prompt is known by
+    # "done", "failed", "modified", or a word of a later version
     status = _Said(lambda line: _text(line.get("status")) or "")
-    prompt = _Said(lambda line: _text(_mapping(line.get("request")).get("prompt")))
-    model = _Said(lambda line: _text(_mapping(line.get("request")).get("model")))
+    prompt = _Said(lambda line: _text(_mapping(line.get("request")).get("prompt")))  # the text that was sent
+    model = _Said(lambda line: _text(_mapping(line.get("request")).get("model")))  # the model's id
+    # "WIDTHxHEIGHT" in px as it was asked for
     size = _Said(lambda line: _text(_mapping(line.get("request")).get("size")))
-    seed = _Said(lambda line: _whole(_mapping(line.get("request")).get("seed")))
+    seed = _Said(lambda line: _whole(_mapping(line.get("request")).get("seed")))  # the seed that was sent
+    # whether further parameters were sent
     has_extra = _Said(lambda line: bool(_mapping(_mapping(line.get("request")).get("extra"))))
-    metadata = _Said(lambda line: _mapping(line.get("metadata")))
-    names = _Said(lambda line: tuple(_names(line.get("files") or ())))
+    metadata = _Said(lambda line: _mapping(line.get("metadata")))  # the user's own columns
+    names = _Said(lambda line: tuple(_names(line.get("files") or ())))  # the names of its pictures' files
+    # what is said of the files; None where that is too little to compare them with what is there
     files = _Said(lambda line: _files(line))
-    error = _Said(lambda line: _message(line.get("error")))
+    error = _Said(lambda line: _message(line.get("error")))  # what went wrong
+    # when its first request was sent, in ISO 8601; it tells one run's lines from another's
     started = _Said(lambda line: _text(line.get("started")))
-    cost = _Said(lambda line: read_money(line.get("cost")))
-    sandbox = _Said(lambda line: line.get("sandbox") is True)
+    cost = _Said(lambda line: read_money(line.get("cost")))  # what the pictures that the run made cost together
+    sandbox = _Said(lambda line: line.get("sandbox") is True)  # whether the sandbox was asked
 
 
 def read_line(line: bytes, folder: str = "") -> Record | None:

@@ -52,27 +52,17 @@ _UNFINISHED = {
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Prompt:
-    """A prompt in work.
+    """A prompt in work."""
 
-    Attributes:
-        request: What is asked.
-        id: What it is known by.
-        began: When, by the batch's clock.
-        started: The same as a date, in ISO 8601.
-        fresh: How many of its pictures have not been asked for yet.
-        units: Those that have.
-        files: What the manifest says of its pictures, those of an earlier run first.
-        kept: How many of them are from an earlier run.
-    """
-
-    request: ImageRequest
-    id: str
-    began: float
-    started: str
-    fresh: int = 0
-    units: list[Unit] = field(default_factory=list)
+    request: ImageRequest  # what is asked
+    id: str  # what it is known by
+    began: float  # when, by the batch's clock
+    started: str  # the same as a date, in ISO 8601
+    fresh: int = 0  # how many of its pictures have not been asked for yet
+    units: list[Unit] = field(default_factory=list)  # those that have
+    # what the manifest says of its pictures, those of an earlier run first
     files: list[StoredFile] = field(default_factory=list)
-    kept: int = 0
+    kept: int = 0  # how many of them are from an earlier run
     attempts: int = 0
     error: Exception | None = None
     sandbox: bool = False

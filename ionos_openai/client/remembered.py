@@ -15,23 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """One request for images, as it was sent.
+    """One request for images, as it was sent."""
 
-    Attributes:
-        prompt: The text that was sent; None where the request had none.
-        model: The model's id as it was sent; None where the request had none.
-        size: "WIDTHxHEIGHT" in px as it was sent; None where it was left to the service.
-        seed: The seed that was sent; None where none was.
-        edited: Whether pictures were sent along to be edited.
-        created: When the request was made, in UTC.
-    """
-
-    prompt: str | None
-    model: str | None
-    size: str | None
-    edited: bool
-    created: datetime
-    seed: int | None = None
+    prompt: str | None  # the text that was sent; None where the request had none
+    model: str | None  # the model's id as it was sent; None where the request had none
+    size: str | None  # "WIDTHxHEIGHT" in px as it was sent; None where it was left to the service
+    edited: bool  # whether pictures were sent along to be edited
+    created: datetime  # when the request was made, in UTC
+    seed: int | None = None  # the seed that was sent; None where none was
 
 
 def remember(response: object, remembered: Remembered) -> None:

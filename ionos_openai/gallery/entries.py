@@ -20,53 +20,29 @@ EntryState: TypeAlias = Literal["made", "modified", "broken", "failed", "gone"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One card: what a file says of itself, then what the manifest adds.
+    """One card: what a file says of itself, then what the manifest adds."""
 
-    Attributes:
-        name: The file's name; None where a request led to no file.
-        changed: When the file was changed, in ns since 1970; None where there is none.
-        width: In px; 0 where there is no picture.
-        height: In px; 0 where there is no picture.
-        thumbnail: The thumbnail's name without extension; None where there is none.
-        too_large: Whether the picture has too many pixels to be opened unasked.
-        problem: What went wrong, as a clause.
-        model: The model's id.
-        size: "WIDTHxHEIGHT" in px to ask for it again.
-        seed: The seed that was sent.
-        prompt: The text that was asked for; None where it was not kept.
-        alt: The text for people who do not see the picture.
-        created: When it was made or asked for, in ISO 8601.
-        credit: Creator, credit line and copyright notice.
-        edited: Whether it was made out of other pictures.
-        sandbox: Whether it is a placeholder of the sandbox.
-        state: What became of it.
-        has_extra: Whether further parameters were sent.
-        cost: What its request cost; None where unknown.
-        shares_cost: How many pictures that was for.
-        metadata: The user's own columns.
-    """
-
-    name: str | None = None
-    changed: int | None = None
-    width: int = 0
-    height: int = 0
-    thumbnail: str | None = None
-    too_large: bool = False
-    problem: str | None = None
-    model: str | None = None
-    size: str | None = None
-    seed: int | None = None
-    prompt: str | None = None
-    alt: str | None = None
-    created: str | None = None
-    credit: str | None = None
-    edited: bool = False
-    sandbox: bool = False
-    state: EntryState = "made"
-    has_extra: bool = False
-    cost: Money | None = None
-    shares_cost: int = 1
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    name: str | None = None  # the file's name; None where a request led to no file
+    changed: int | None = None  # when the file was changed, in ns since 1970; None where there is none
+    width: int = 0  # in px; 0 where there is no picture
+    height: int = 0  # in px; 0 where there is no picture
+    thumbnail: str | None = None  # the thumbnail's name without extension; None where there is none
+    too_large: bool = False  # whether the picture has too many pixels to be opened unasked
+    problem: str | None = None  # what went wrong, as a clause
+    model: str | None = None  # the model's id
+    size: str | None = None  # "WIDTHxHEIGHT" in px to ask for it again
+    seed: int | None = None  # the seed that was sent
+    prompt: str | None = None  # the text that was asked for; None where it was not kept
+    alt: str | None = None  # the text for people who do not see the picture
+    created: str | None = None  # when it was made or asked for, in ISO 8601
+    credit: str | None = None  # creator, credit line and copyright notice
+    edited: bool = False  # whether it was made out of other pictures
+    sandbox: bool = False  # whether it is a placeholder of the sandbox
+    state: EntryState = "made"  # what became of it
+    has_extra: bool = False  # whether further parameters were sent
+    cost: Money | None = None  # what its request cost; None where unknown
+    shares_cost: int = 1  # how many pictures that was for
+    metadata: Mapping[str, str] = field(default_factory=dict)  # the user's own columns
 
     @property
     def is_picture(self) -> bool:

@@ -54,19 +54,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapted:
-    """A request for IONOS.
+    """A request for IONOS."""
 
-    Attributes:
-        fields: The fields to send.
-        changes: What was changed, and what the service may refuse.
-        n: How many pictures are wanted: as many requests of one.
-        wants_url: Whether the answer is to hold data URIs in `url`.
-    """
-
-    fields: dict[str, object] = field(repr=False)
-    changes: tuple[Change, ...] = ()
-    n: int = 1
-    wants_url: bool = False
+    fields: dict[str, object] = field(repr=False)  # the fields to send
+    changes: tuple[Change, ...] = ()  # what was changed, and what the service may refuse
+    n: int = 1  # how many pictures are wanted: as many requests of one
+    wants_url: bool = False  # whether the answer is to hold data URIs in `url`
 
 
 def adapt_image_request(

@@ -38,19 +38,13 @@ _LONGEST_URL = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenFacts:
-    """What can be read from a token without a key.
+    """What can be read from a token without a key."""
 
-    Attributes:
-        kind: "jwt", "opaque" (not readable as a JWT: let through) or "sandbox" (the sandbox's, no secret).
-        expires: When it ends, in UTC; None where it does not say.
-        contract: The contract's number; None where it does not say.
-        may_use_hub: Whether its privileges name the AI Model Hub; None where it lists none.
-    """
-
+    # "jwt", "opaque" (not readable as a JWT: let through) or "sandbox" (the sandbox's, no secret)
     kind: Literal["jwt", "opaque", "sandbox"]
-    expires: datetime | None = None
-    contract: str | None = None
-    may_use_hub: bool | None = None
+    expires: datetime | None = None  # when it ends, in UTC; None where it does not say
+    contract: str | None = None  # the contract's number; None where it does not say
+    may_use_hub: bool | None = None  # whether its privileges name the AI Model Hub; None where it lists none
 
 
 def clean_token(text: str) -> str:

@@ -32,23 +32,15 @@ _WEBP_LARGEST = 2**32 - 2
 
 @dataclass(slots=True)
 class Layout:
-    """What the walk through a picture found.
+    """What the walk through a picture found."""
 
-    Attributes:
-        format: What the picture is.
-        place: Where a new packet goes.
-        packets: The XMP packets, in order.
-        spans: Where the segments or chunks of the packets begin and end.
-        signed: Whether there is a C2PA manifest.
-        pad: What is missing in front of the new packet.
-    """
-
-    format: ImageFormat
-    place: int = 0
-    packets: list[bytes] = field(default_factory=list)
+    format: ImageFormat  # what the picture is
+    place: int = 0  # where a new packet goes
+    packets: list[bytes] = field(default_factory=list)  # the XMP packets, in order
+    # where the segments or chunks of the packets begin and end
     spans: list[tuple[int, int]] = field(default_factory=list)
-    signed: bool = False
-    pad: bytes = b""
+    signed: bool = False  # whether there is a C2PA manifest
+    pad: bytes = b""  # what is missing in front of the new packet
 
     @property
     def longest(self) -> int:

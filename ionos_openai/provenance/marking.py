@@ -27,17 +27,12 @@ _WITHOUT_CARRIER = frozenset({"GIF", "AVIF"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marked:
-    """A picture's bytes, marked as far as they take it.
+    """A picture's bytes, marked as far as they take it."""
 
-    Attributes:
-        data: What to write.
-        beside: What a sidecar has to say, since the bytes may not be touched or have no place for it.
-        problem: Why there is no mark at all, as a clause; None where there is one, or none is wanted.
-    """
-
-    data: bytes = field(repr=False)
+    data: bytes = field(repr=False)  # what to write
+    # what a sidecar has to say, since the bytes may not be touched or have no place for it
     beside: Provenance | None = None
-    problem: str | None = None
+    problem: str | None = None  # why there is no mark at all, as a clause; None where there is one, or none is wanted
 
 
 def mark(data: bytes, format: ImageFormat, say: Callable[[], Provenance]) -> Marked:

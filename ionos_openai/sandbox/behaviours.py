@@ -15,19 +15,12 @@ BehaviourBasis: TypeAlias = Literal["DOC", "REC", "CODE", "INF", "choice"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """One thing that the sandbox does.
+    """One thing that the sandbox does."""
 
-    Attributes:
-        name: What it is called; an error that the sandbox made up has the code "sandbox-" and this name.
-        does: What the sandbox does.
-        basis: How it is known that the service does so.
-        chosen: What the sandbox had to decide about it; empty where nothing.
-    """
-
-    name: str
-    does: str
-    basis: BehaviourBasis
-    chosen: str = ""
+    name: str  # what it is called; an error that the sandbox made up has the code "sandbox-" and this name
+    does: str  # what the sandbox does
+    basis: BehaviourBasis  # how it is known that the service does so
+    chosen: str = ""  # what the sandbox had to decide about it; empty where nothing
 
 
 # A row a behaviour: its name and basis, what the sandbox does, and what it had to decide about it.

@@ -22,36 +22,23 @@ _DEEPEST = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """The parameters of a request.
+    """The parameters of a request."""
 
-    Attributes:
-        values: The parameters by name.
-        files: The files of a form: field name and content, in order.
-        is_form: Whether it came as a form, whose values are all texts.
-        refusal: Why it could not be read; None where it was.
-    """
-
-    values: Mapping[str, object] = field(default_factory=dict)
-    files: tuple[tuple[str, bytes], ...] = ()
-    is_form: bool = False
-    refusal: Refusal | None = None
+    values: Mapping[str, object] = field(default_factory=dict)  # the parameters by name
+    files: tuple[tuple[str, bytes], ...] = ()  # the files of a form: field name and content, in order
+    is_form: bool = False  # whether it came as a form, whose values are all texts
+    refusal: Refusal | None = None  # why it could not be read; None where it was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedRequest:
-    """A request as the sandbox keeps it: no header, no token, no base64.
+    """A request as the sandbox keeps it: no header, no token, no base64."""
 
-    Attributes:
-        method: "GET", "POST" and the like.
-        path: Without a query string.
-        body: The parameters; a file of a form is only named with its size. Empty where the body could not be read.
-        token: Which token came, without the token itself: "sandbox", "token 1", "token 2", ..., or "none".
-    """
-
-    method: str
-    path: str
+    method: str  # "GET", "POST" and the like
+    path: str  # without a query string
+    # the parameters; a file of a form is only named with its size. Empty where the body could not be read
     body: Mapping[str, object]
-    token: str
+    token: str  # which token came, without the token itself: "sandbox", "token 1", "token 2", ..., or "none"
 
 
 def read_content(request: SandboxRequest) -> Content:

@@ -58,21 +58,13 @@ _HEADERS_OF_OTHERS = re.compile(r"(?i)authorization|api-?key|openai-")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """One call that makes a client.
+    """One call that makes a client."""
 
-    Attributes:
-        call: The call.
-        name: The class, such as "openai.OpenAI".
-        dropped: The arguments that go.
-        problem: Why it is left as it is; None where it can be rewritten.
-        remedy: What a person does about `problem`.
-    """
-
-    call: cst.Call
-    name: str
-    dropped: tuple[cst.Arg, ...] = ()
-    problem: str | None = None
-    remedy: str = "create_client()"
+    call: cst.Call  # the call
+    name: str  # the class, such as "openai.OpenAI"
+    dropped: tuple[cst.Arg, ...] = ()  # the arguments that go
+    problem: str | None = None  # why it is left as it is; None where it can be rewritten
+    remedy: str = "create_client()"  # what a person does about `problem`
 
 
 def find_clients(program: Program, asked: Sequence[ImageCall]) -> list[Client]:

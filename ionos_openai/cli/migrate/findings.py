@@ -18,25 +18,15 @@ class SourceError(IonosError, ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One place that meets something else on IONOS than on OpenAI's service.
+    """One place that meets something else on IONOS than on OpenAI's service."""
 
-    Attributes:
-        line: The line in the file, or in the notebook's cell, from 1.
-        kind: "client", "call", "parameter", "model", "url", "format", "key" or "setting".
-        code: What the code does. Never holds a key or another value that may be secret.
-        on_ionos: What happens on IONOS.
-        remedy: What to write instead.
-        effort: Who has to do it.
-        cell: The notebook's cell, from 1; None in a file of another kind.
-    """
-
-    line: int
-    kind: str
-    code: str
-    on_ionos: str
-    remedy: str
-    effort: Effort
-    cell: int | None = None
+    line: int  # the line in the file, or in the notebook's cell, from 1
+    kind: str  # "client", "call", "parameter", "model", "url", "format", "key" or "setting"
+    code: str  # what the code does. Never holds a key or another value that may be secret
+    on_ionos: str  # what happens on IONOS
+    remedy: str  # what to write instead
+    effort: Effort  # who has to do it
+    cell: int | None = None  # the notebook's cell, from 1; None in a file of another kind
 
     def at(self, line: int, code: str) -> Finding:
         """Return the same for another place."""
@@ -45,14 +35,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """What was found in one source text, and the text with what is safe applied.
+    """What was found in one source text, and the text with what is safe applied."""
 
-    Attributes:
-        findings: In the order of their lines.
-        edited: The whole text; the very same one where there is nothing safe to change.
-        secrets: Texts in the source that look like keys: mask them wherever the source is shown.
-    """
-
-    findings: tuple[Finding, ...]
-    edited: str
+    findings: tuple[Finding, ...]  # in the order of their lines
+    edited: str  # the whole text; the very same one where there is nothing safe to change
+    # texts in the source that look like keys: mask them wherever the source is shown
     secrets: frozenset[str] = frozenset()

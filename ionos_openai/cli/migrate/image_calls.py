@@ -35,25 +35,17 @@ _OLD |= frozenset({name.replace("create", "acreate") for name in _OLD})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageCall:
-    """One call for pictures.
+    """One call for pictures."""
 
-    Attributes:
-        node: The call; where the method is handed on (`to_thread(client.images.generate, ...)`), the one around it.
-        client: What it asks, as the file names it: "client", "get_client()"; "" where that is no name.
-        method: "generate", "edit" or "create_variation".
-        arguments: Its keyword arguments, those in a `**mapping` that the file shows among them.
-        hides_some: Whether some are in a `**mapping` that it does not show.
-        raw: Whether it asks for the raw response.
-        of_module: Whether it is `openai.images`, and not a client's.
-    """
-
+    # the call; where the method is handed on (`to_thread(client.images.generate, ...)`), the one around it
     node: cst.Call
-    client: str
-    method: str
+    client: str  # what it asks, as the file names it: "client", "get_client()"; "" where that is no name
+    method: str  # "generate", "edit" or "create_variation"
+    # its keyword arguments, those in a `**mapping` that the file shows among them
     arguments: Mapping[str, cst.BaseExpression]
-    hides_some: bool
-    raw: bool
-    of_module: bool
+    hides_some: bool  # whether some are in a `**mapping` that it does not show
+    raw: bool  # whether it asks for the raw response
+    of_module: bool  # whether it is `openai.images`, and not a client's
 
     @property
     def asks_for_url(self) -> bool:

@@ -36,23 +36,14 @@ _CONFIGURATION = frozenset({".yaml", ".yml", ".toml", ".json", ".env"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileMigration:
-    """What became of one file.
+    """What became of one file."""
 
-    Attributes:
-        path: The file.
-        migration: What was found; None where it could not be read.
-        skipped: Why it could not be read; None where it was.
-        matters: Whether anything in it looks like OpenAI's.
-        data: Its bytes as they were read.
-        encoding: The encoding of its text.
-    """
-
-    path: Path
-    migration: Migration | None = None
-    skipped: str | None = None
-    matters: bool = True
-    data: bytes = b""
-    encoding: str = "utf-8"
+    path: Path  # the file
+    migration: Migration | None = None  # what was found; None where it could not be read
+    skipped: str | None = None  # why it could not be read; None where it was
+    matters: bool = True  # whether anything in it looks like OpenAI's
+    data: bytes = b""  # its bytes as they were read
+    encoding: str = "utf-8"  # the encoding of its text
 
     @property
     def original(self) -> str:

@@ -32,23 +32,14 @@ SPACING = 0.2  # seconds from one request to the next: the documented 5 a second
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowFinding:
-    """What was found about one row of the table.
+    """What was found about one row of the table."""
 
-    Attributes:
-        behaviour: The row.
-        verdict: What was found.
-        text: What came, or why nothing was asked; empty where it is as the sandbox does. It holds no secret.
-        pictures: How many pictures were asked for.
-        is_token_problem: Whether nothing came because the token was refused.
-        exchanges: What was asked and what came, scrubbed, as JSON can hold it.
-    """
-
-    behaviour: Behaviour
-    verdict: Verdict
-    text: str = ""
-    pictures: int = 0
-    is_token_problem: bool = False
-    exchanges: tuple[Mapping[str, object], ...] = ()
+    behaviour: Behaviour  # the row
+    verdict: Verdict  # what was found
+    text: str = ""  # what came, or why nothing was asked; empty where it is as the sandbox does. It holds no secret
+    pictures: int = 0  # how many pictures were asked for
+    is_token_problem: bool = False  # whether nothing came because the token was refused
+    exchanges: tuple[Mapping[str, object], ...] = ()  # what was asked and what came, scrubbed, as JSON can hold it
 
 
 def verify(

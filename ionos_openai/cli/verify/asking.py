@@ -65,25 +65,17 @@ class Burst:
 
 @dataclass(slots=True, kw_only=True)
 class Asker:
-    """Asks one service.
+    """Asks one service."""
 
-    Attributes:
-        client: A client of `create_client`, or any of the SDK's; it is asked by a copy. Retries and changes of requests
-            are off, waiting for the contract's limits stays as it is.
-        spend: The most pictures to ask for.
-        spacing: Seconds from one request to the next, at least.
-        clock: Returns seconds that never run backwards.
-        sleep: Waits for so many seconds.
-        asked: How many pictures were asked for.
-        exchanges: What was asked and what came, scrubbed, since it was last emptied.
-    """
-
+    # a client of `create_client`, or any of the SDK's; it is asked by a copy. Retries and changes of requests are
+    # off, waiting for the contract's limits stays as it is
     client: openai.OpenAI
-    spend: int
-    spacing: float
-    clock: Callable[[], float]
-    sleep: Callable[[float], None]
-    asked: int = 0
+    spend: int  # the most pictures to ask for
+    spacing: float  # seconds from one request to the next, at least
+    clock: Callable[[], float]  # returns seconds that never run backwards
+    sleep: Callable[[float], None]  # waits for so many seconds
+    asked: int = 0  # how many pictures were asked for
+    # what was asked and what came, scrubbed, since it was last emptied
     exchanges: list[dict[str, object]] = field(default_factory=list)
     _next_at: float = 0.0
     _keeper: Keeper = field(default_factory=Keeper)

@@ -133,21 +133,13 @@ class Asking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """How a row is asked.
+    """How a row is asked."""
 
-    Attributes:
-        ask: Asks, and returns what is different; empty where nothing is.
-        pictures: How many pictures it asks for, beside the shared ones.
-        shared: The models of which it looks at the shared picture.
-        tokens: Whether a few tokens may be billed.
-        limits: Whether it provokes a limit.
-    """
-
-    ask: Callable[[Asking], str]
-    pictures: int = 0
-    shared: tuple[str, ...] = ()
-    tokens: bool = False
-    limits: bool = False
+    ask: Callable[[Asking], str]  # asks, and returns what is different; empty where nothing is
+    pictures: int = 0  # how many pictures it asks for, beside the shared ones
+    shared: tuple[str, ...] = ()  # the models of which it looks at the shared picture
+    tokens: bool = False  # whether a few tokens may be billed
+    limits: bool = False  # whether it provokes a limit
 
 
 def judge_unauthorized(answer: Answer) -> str:

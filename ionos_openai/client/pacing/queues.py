@@ -36,21 +36,13 @@ def reset() -> None:
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """One attempt's place in a queue.
+    """One attempt's place in a queue."""
 
-    Attributes:
-        ticket: When its call came: the smaller, the earlier.
-        give_up: Until when it may wait, on the queue's clock.
-        max_wait: What the user set as the bound, for messages; None where there is none.
-        signal: Set once it is the first.
-        told: Whether its wait was logged.
-    """
-
-    ticket: int
-    give_up: float
-    max_wait: float | None
-    signal: threading.Event | anyio.Event = field(repr=False)
-    told: bool = False
+    ticket: int  # when its call came: the smaller, the earlier
+    give_up: float  # until when it may wait, on the queue's clock
+    max_wait: float | None  # what the user set as the bound, for messages; None where there is none
+    signal: threading.Event | anyio.Event = field(repr=False)  # set once it is the first
+    told: bool = False  # whether its wait was logged
 
 
 class Queue:

@@ -71,17 +71,11 @@ def estimate_seconds(images: int, limits: Limits) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """How full a bucket is.
+    """How full a bucket is."""
 
-    Attributes:
-        full_at: When it will be full again if nobody takes from it. (GCRA's "theoretical arrival time".)
-        blocked_until: Until when nothing may go, since the service said so with a 429.
-        seen: The latest time that was read, by which a clock that was put back is known.
-    """
-
-    full_at: float = 0.0
-    blocked_until: float = 0.0
-    seen: float = 0.0
+    full_at: float = 0.0  # when it will be full again if nobody takes from it. (GCRA's "theoretical arrival time".)
+    blocked_until: float = 0.0  # until when nothing may go, since the service said so with a 429
+    seen: float = 0.0  # the latest time that was read, by which a clock that was put back is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
