@@ -13,7 +13,9 @@ from ionos_openai.cli.terminal.output import visible
 from ionos_openai.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from rich.table import Table
 
     from ionos_openai.batch.records import Record
     from ionos_openai.cli.terminal.output import Terminal
@@ -27,24 +29,16 @@ def show(directories: Sequence[str], terminal: Terminal, *, by: str | None, as_c
     Raises:
         InvalidRequestError: A directory has no record, or it cannot be read.
     """
-    sums = summarise((entry for one in directories for entry in _entries(one)), by=by)
-    rows = [[group, *_cells(one)] for group, one in sorted(sums.items())]
-    if terminal.json:
-        groups = [{"group": group, **_facts(one)} for group, one in sorted(sums.items())]
-        terminal.document({"by": by, "groups": groups})
-        return MADE
-    head = [by or "", *_COLUMNS] if by else list(_COLUMNS)
-    lines = rows if by else [row[1:] for row in rows]
+    sums = sorted(summarise((entry for directory in directories for entry in _entries(directory)), by=by).items())
+    lines = [[by or "", *_COLUMNS], *([group, *_cells(total)] for group, total in sums)]
+    lines = lines if by else [cells[1:] for cells in lines]
     if as_csv:
-        for cells in [head, *lines]:
+        for cells in lines:
             terminal.row([_csv_line(cells)])
         return MADE
-    head, *lines = [[visible(cell) for cell in cells] for cells in [head, *lines]]
-    if terminal.pretty:
-        _print_table(head, lines, terminal)
-    else:
-        for cells in [head, *lines]:
-            terminal.row(cells)
+    rows = [[visible(cell) for cell in cells] for cells in lines]
+    groups = [{"group": group, **_facts(total)} for group, total in sums]
+    terminal.result({"by": by, "groups": groups}, rows, lambda: _shown(rows))
     return MADE
 
 
@@ -56,17 +50,13 @@ def _entries(directory: str) -> list[Record]:
         raise InvalidRequestError(problem) from None
 
 
-def _cells(one: Sum) -> list[str]:
-    return [
-        str(one.pictures),
-        one.cost(),
-        *(str(number) for number in (one.unknown_price, one.placeholders, one.failed)),
-    ]
+def _cells(total: Sum) -> list[str]:
+    return [str(total.pictures), total.cost(), *map(str, (total.unknown_price, total.placeholders, total.failed))]
 
 
-def _facts(one: Sum) -> dict[str, object]:
-    amounts = [{"amount": f"{amount:f}", "currency": currency} for currency, amount in sorted(one.amounts.items())]
-    numbers = {name: getattr(one, name) for name in ("pictures", "unknown_price", "placeholders", "failed")}
+def _facts(total: Sum) -> dict[str, object]:
+    amounts = [{"amount": f"{amount:f}", "currency": currency} for currency, amount in sorted(total.amounts.items())]
+    numbers = {name: getattr(total, name) for name in ("pictures", "unknown_price", "placeholders", "failed")}
     return {**numbers, "costs": amounts}
 
 
@@ -76,10 +66,10 @@ def _csv_line(cells: Sequence[str]) -> str:
     return text.getvalue().removesuffix("\r\n")
 
 
-def _print_table(head: Sequence[str], lines: Sequence[Sequence[str]], terminal: Terminal) -> None:
+def _shown(rows: Sequence[Sequence[str]]) -> Iterator[Table]:
     from rich.table import Table
 
-    table = Table(*[name.replace("_", " ") for name in head])
-    for line in lines:
-        table.add_row(*line)
-    terminal.table(table)
+    table = Table(*[name.replace("_", " ") for name in rows[0]])
+    for cells in rows[1:]:
+        table.add_row(*cells)
+    yield table

@@ -5,7 +5,9 @@ from __future__ import annotations
 import webbrowser
 from typing import TYPE_CHECKING
 
+from ionos_openai.cli.terminal.exits import MADE
 from ionos_openai.errors import ConfigurationError
+from ionos_openai.errors.words import plural
 
 try:
     from ionos_openai.gallery import make_gallery
@@ -15,10 +17,13 @@ except ModuleNotFoundError as error:
     raise ConfigurationError("gallery needs jinja2. Install with: pip install jinja2") from error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.text import Text
+
     from ionos_openai.cli.terminal.output import Terminal
     from ionos_openai.gallery import Gallery
 
-_MADE = 0
 _MOST_TOLD = 20  # lines about files on standard error; --json has them all
 
 
@@ -34,25 +39,20 @@ def run(directory: str, terminal: Terminal, *, opens: bool) -> int:
     """
     with terminal.waiting(f"Looking at the pictures in {directory}"):
         gallery = make_gallery(directory)
-    if terminal.json:
-        terminal.document(_document(gallery))
-    elif terminal.pretty:
-        _show(gallery, terminal)
-    else:
-        terminal.row([str(gallery.path)])
+    terminal.result(_document(gallery), [[str(gallery.path)]], lambda: _shown(gallery))
     _tell_problems(gallery, terminal)
     if opens and not webbrowser.open(gallery.path.resolve().as_uri()):
         terminal.warn(f"No browser was found: open {gallery.path} yourself.")
-    return _MADE
+    return MADE
 
 
-def _show(gallery: Gallery, terminal: Terminal) -> None:
+def _shown(gallery: Gallery) -> Iterator[Text]:
     from rich.text import Text
 
-    shown = [_count(gallery.pictures, "picture")]
-    shown += [f"{gallery.failed} failed"] if gallery.failed else []
-    shown += [f"{_count(gallery.thumbnails, 'thumbnail')} made"] if gallery.thumbnails else []
-    terminal.text(Text(str(gallery.path), style="bold green"), Text(f"  {', '.join(shown)}"))
+    yield Text(str(gallery.path), style="bold green")
+    failed = [f"{gallery.failed} failed"] * bool(gallery.failed)
+    made = [f"{plural(gallery.thumbnails, 'thumbnail')} made"] * bool(gallery.thumbnails)
+    yield Text(f"  {', '.join([plural(gallery.pictures, 'picture'), *failed, *made])}")
 
 
 def _tell_problems(gallery: Gallery, terminal: Terminal) -> None:
@@ -60,7 +60,7 @@ def _tell_problems(gallery: Gallery, terminal: Terminal) -> None:
         terminal.warn(f"{problem.name}: {problem.message}.")
     left = len(gallery.problems) - _MOST_TOLD
     if left > 0:
-        terminal.warn(f"{_count(left, 'further file')} could not be shown; --json lists them all.")
+        terminal.warn(f"{plural(left, 'further file')} could not be shown; --json lists them all.")
 
 
 def _document(gallery: Gallery) -> dict[str, object]:
@@ -71,7 +71,3 @@ def _document(gallery: Gallery) -> dict[str, object]:
         "thumbnails_made": gallery.thumbnails,
         "problems": [{"file": problem.name, "message": problem.message} for problem in gallery.problems],
     }
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox
-from ionos_openai.cli.terminal.output import one_line
+from ionos_openai.cli.terminal.output import one_line, plain_table
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.hub.models import select_image_models
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from rich.table import Table
 
     from ionos_openai.cli.terminal.options import Connection
     from ionos_openai.cli.terminal.output import Terminal
@@ -40,47 +42,34 @@ def show(connection: Connection, terminal: Terminal, *, every: bool) -> int:
 
 
 def _print(terminal: Terminal, makers: Sequence[ImageModel], others: Sequence[str], *, sandbox: bool) -> None:
-    if terminal.json:
-        models = [_facts(model) for model in makers] + [
-            {"id": one, "name": one.rpartition("/")[2], "makes_images": False} for one in others
-        ]
-        terminal.document({"sandbox": sandbox, "models": models})
-        return
-    rows = [_row(model) for model in makers] + [(one_line(one), "", "", "", "") for one in others]
-    if terminal.pretty:
-        _print_table(terminal, rows)
-    else:
-        for row in rows:
-            terminal.row([cell or _UNKNOWN for cell in row])
-    if not makers:
+    strangers = [{"id": name, "name": name.rpartition("/")[2], "makes_images": False} for name in others]
+    rows = [_row(model) for model in makers] + [(one_line(name), "", "", "", "") for name in others]
+    terminal.result(
+        {"sandbox": sandbox, "models": [_facts(model) for model in makers] + strangers},
+        ([cell or _UNKNOWN for cell in row] for row in rows),
+        lambda: _shown(rows),
+    )
+    if not makers and not terminal.json:
         terminal.warn("The service lists no model that is known to make pictures. See all: ionos-openai models --all")
-    if sandbox:
+    if sandbox and not terminal.json:
         terminal.warn("This is the stand-in's list, not the service's.")
 
 
-def _print_table(terminal: Terminal, rows: Sequence[Sequence[str]]) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, head in enumerate(_HEADS):
-        table.add_column(head, overflow="fold", no_wrap=number != len(_HEADS) - 1)
+def _shown(rows: Sequence[Sequence[str]]) -> Iterator[Table]:
+    table = plain_table(_HEADS, overflow="fold")
     for row in rows:
         table.add_row(*row, style=None if row[1] else "dim")
-    terminal.table(table)
+    yield table
 
 
 def _row(model: ImageModel) -> tuple[str, str, str, str, str]:
     return (
         one_line(model.id),
         "images, edits" if model.can_edit else "images",
-        _price(model),
+        f"{model.price.amount} {model.price.currency}" if model.price else "",
         "retired" if model.retired else "",
         model.purpose or "known by its name only",
     )
-
-
-def _price(model: ImageModel) -> str:
-    return f"{model.price.amount} {model.price.currency}" if model.price else ""
 
 
 def _facts(model: ImageModel) -> dict[str, object]:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from ionos_openai.cli.terminal.output import BASES
+from ionos_openai.cli.terminal.output import BASES, plain_table
 from ionos_openai.errors import ConfigurationError, InvalidRequestError
 from ionos_openai.sandbox import Sandbox, SandboxServer
 from ionos_openai.sandbox.behaviours import BEHAVIOURS
@@ -36,13 +36,13 @@ def serve(options: ServerOptions, terminal: Terminal) -> int:
 
 def explain(terminal: Terminal) -> int:
     """Print what the stand-in does, and how each of it is known."""
-    if terminal.json:
-        terminal.document({"behaviours": [asdict(behaviour) for behaviour in BEHAVIOURS]})
-    elif terminal.pretty:
-        _print_table(terminal)
-    else:
-        for behaviour in BEHAVIOURS:
-            terminal.row([behaviour.name, behaviour.basis, behaviour.does, behaviour.chosen or "-"])
+    rows = [(behaviour.name, behaviour.basis, behaviour.does, behaviour.chosen) for behaviour in BEHAVIOURS]
+    heads = ("Behaviour", "Basis", "What the stand-in does", "Decided beside it")
+    terminal.result(
+        {"behaviours": [asdict(behaviour) for behaviour in BEHAVIOURS]},
+        ([*cells, chosen or "-"] for *cells, chosen in rows),
+        lambda: [plain_table(heads, rows, folded=2)],
+    )
     if not terminal.json:
         terminal.on_stderr(BASES)
     return 0
@@ -56,7 +56,7 @@ def read_models(path: str) -> list[dict[str, object]]:
     """
     try:
         entries = json.loads(Path(path).read_bytes())["data"]  # as bytes: PowerShell writes UTF-16, or a mark in front
-        is_list = bool(entries) and all(isinstance(one["id"], str) and one["id"].strip() for one in entries)
+        is_list = bool(entries) and all(isinstance(entry["id"], str) and entry["id"].strip() for entry in entries)
     except OSError as error:
         raise ConfigurationError(f"--models {path} cannot be read ({error.strerror}): name another file.") from None
     except (ValueError, RecursionError, LookupError, TypeError):
@@ -89,35 +89,19 @@ def _stand_in(options: ServerOptions) -> Sandbox:
 
 
 def _announce(server: SandboxServer, terminal: Terminal) -> None:
-    # With export, so that the lines can be given to eval; a fixed token is the user's own and is not repeated.
-    token = server.token if server.sandbox.token is None else "<the token of --token>"
+    is_open = server.sandbox.token is None
+    token = server.token if is_open else "<the token of --token>"  # which is the user's own, and is not repeated
     if terminal.json:
         terminal.document({"sandbox": True, "base_url": server.base_url, "token": token})
         return
     body = '{"model": "black-forest-labs/FLUX.1-schnell", "prompt": "a fox in the snow"}'
-    terminal.row([f"# The stand-in answers at {server.url}: placeholders, no token, no cost. Ctrl-C ends it."])
-    terminal.row([f"export IONOS_BASE_URL={server.base_url}"])
-    terminal.row(
-        [f"export IONOS_API_TOKEN={token}" if server.sandbox.token is None else f"# IONOS_API_TOKEN is {token}"]
-    )
-    terminal.row(
-        [
-            f"# curl {server.base_url}/images/generations -H 'Authorization: Bearer {token}' -H "
-            f"'Content-Type: application/json' -d '{body}'"
-        ]
-    )
+    for line in (
+        f"# The stand-in answers at {server.url}: placeholders, no token, no cost. Ctrl-C ends it.",
+        f"export IONOS_BASE_URL={server.base_url}",  # with export, so that the lines can be given to eval
+        f"export IONOS_API_TOKEN={token}" if is_open else f"# IONOS_API_TOKEN is {token}",
+        f"# curl {server.base_url}/images/generations -H 'Authorization: Bearer {token}' -H "
+        f"'Content-Type: application/json' -d '{body}'",
+    ):
+        terminal.row([line])
     if not ipaddress.ip_address(server.host).is_loopback:
         terminal.warn(f"{server.host} lets the whole network in; 127.0.0.1 keeps to this machine.")
-
-
-def _print_table(terminal: Terminal) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Behaviour", no_wrap=True)
-    table.add_column("Basis", no_wrap=True)
-    table.add_column("What the stand-in does", overflow="fold", ratio=1)
-    table.add_column("Decided beside it", overflow="fold", ratio=1)
-    for behaviour in BEHAVIOURS:
-        table.add_row(behaviour.name, behaviour.basis, behaviour.does, behaviour.chosen)
-    terminal.table(table)

@@ -49,7 +49,7 @@ _TOLD_ELSEWHERE = frozenset({"api_key", "api_key_file", "base_url", "ca_bundle",
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Check:
     """What was found at one place.
 
@@ -100,7 +100,6 @@ def parse_duration(text: str) -> timedelta:
 def examine(look: Look) -> Iterator[Check]:
     """Look at everything, in the order in which it is told."""
     yield from _versions()
-    found: list[Check] = []
     try:
         settings = IonosSettings()
     except ConfigurationError as error:
@@ -109,61 +108,41 @@ def examine(look: Look) -> Iterator[Check]:
         return
     sandbox = uses_sandbox(look.connection, settings)
     if sandbox:
-        yield _sandbox_note(look, settings)
-    found += _token(settings, look, sandbox=sandbox)
-    found += _address(settings, look.connection)
-    found += _settings(settings)
-    found += _variables(settings, look.connection)
+        origin = "--sandbox" if look.connection.sandbox else str(settings.origin("sandbox"))
+        text = f"{origin}: the stand-in answers, and every picture is a placeholder"
+        yield Check("warning", "stand-in", text, "For the service, leave --sandbox out and unset IONOS_SANDBOX.")
+    found = [
+        *_token(settings, look, sandbox=sandbox),
+        *_address(settings, look.connection),
+        *_settings(settings),
+        *_variables(settings, look.connection),
+    ]
     yield from found
-    yield from _service(settings, look, sandbox=sandbox, is_broken=any(one.state == "broken" for one in found))
+    yield from _service(settings, look, sandbox=sandbox, is_broken=any(check.state == "broken" for check in found))
 
 
 def _broken(name: str, error: Exception) -> Check:
     text, advice, _ = message(error).removesuffix(DOCTOR_ADVICE).partition(TOKEN_ADVICE)
-    return Check(state="broken", name=name, text=text.strip(), remedy=advice, exit_code=exit_code(error))
-
-
-def _good(name: str, text: str) -> Check:
-    return Check(state="good", name=name, text=text)
-
-
-def _note(name: str, text: str) -> Check:
-    return Check(state="note", name=name, text=text)
-
-
-def _warning(name: str, text: str, remedy: str = "") -> Check:
-    return Check(state="warning", name=name, text=text, remedy=remedy)
+    return Check("broken", name, text.strip(), advice, exit_code(error))
 
 
 def _versions() -> Iterator[Check]:
-    yield _good("ionos-openai", f"{__version__}, on Python {platform.python_version()}, {platform.system()}")
+    yield Check("good", "ionos-openai", f"{__version__}, on Python {platform.python_version()}, {platform.system()}")
     http = http_library()
     text = f"{openai.__version__}, on {http.__name__} {http.__version__}"
-    if _is_supported(openai.__version__):
-        yield _good("openai", text)
+    numbers = tuple(int(part) for part in re.findall(r"\d+", openai.__version__)[:2])
+    if _SUPPORTED_SDK[0] <= numbers < _SUPPORTED_SDK[1]:
+        yield Check("good", "openai", text)
     else:
-        yield _warning("openai", f"{text}: not among the tested versions", "Install: pip install 'openai>=1.60,<4'")
-    yield _good("Pillow", importlib.metadata.version("pillow"))
-
-
-def _is_supported(version: str) -> bool:
-    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
-    return _SUPPORTED_SDK[0] <= numbers < _SUPPORTED_SDK[1]
-
-
-def _sandbox_note(look: Look, settings: IonosSettings) -> Check:
-    origin = "--sandbox" if look.connection.sandbox else str(settings.origin("sandbox"))
-    text = f"{origin}: the stand-in answers, and every picture is a placeholder"
-    return _warning("stand-in", text, "For the service, leave --sandbox out and unset IONOS_SANDBOX.")
+        text += ": not among the tested versions"
+        yield Check("warning", "openai", text, "Install: pip install 'openai>=1.60,<4'")
+    yield Check("good", "Pillow", importlib.metadata.version("pillow"))
 
 
 def _token(settings: IonosSettings, look: Look, *, sandbox: bool) -> Iterator[Check]:
     for variable in settings.refused_variables:
-        yield _warning(
-            "token",
-            f"{variable} is passed over: it holds a key for IONOS' DNS and hosting API",
-            "If it was meant for the AI Model Hub, replace it by a token.",
-        )
+        text = f"{variable} is passed over: it holds a key for IONOS' DNS and hosting API"
+        yield Check("warning", "token", text, "If it was meant for the AI Model Hub, replace it by a token.")
     origin = settings.origin("api_key_file") if settings.api_key is None else settings.origin("api_key")
     if settings.api_key is None and settings.api_key_file is None:
         yield _no_token(settings, sandbox=sandbox)
@@ -178,23 +157,19 @@ def _token(settings: IonosSettings, look: Look, *, sandbox: bool) -> Iterator[Ch
     except IonosError as error:
         yield _broken("token", error)
         return
-    yield _good("token", f"{place}: {_kind(facts, token)}")
+    yield Check("good", "token", f"{place}: {_kind(facts, token)}")
     if facts.kind == "jwt":
         yield _expiry(facts.expires, look)
-        yield _good("privilege", _privilege(facts))
+        may = "the AI Model Hub is among them" if facts.may_use_hub else "the token does not say"
+        yield Check("good", "privilege", may)
 
 
 def _no_token(settings: IonosSettings, *, sandbox: bool) -> Check:
     if sandbox:
-        return _good("token", "none, and the stand-in needs none")
+        return Check("good", "token", "none, and the stand-in needs none")
     places = f"the environment and {settings.env_path}" if settings.env_path else "the environment"
-    return Check(
-        state="broken",
-        name="token",
-        text=f"none in {places}",
-        remedy=f"Set IONOS_API_TOKEN. {TOKEN_ADVICE} Without one, --sandbox draws placeholders.",
-        exit_code=USAGE,
-    )
+    remedy = f"Set IONOS_API_TOKEN. {TOKEN_ADVICE} Without one, --sandbox draws placeholders."
+    return Check("broken", "token", f"none in {places}", remedy, USAGE)
 
 
 def _kind(facts: TokenFacts, token: str) -> str:
@@ -205,11 +180,11 @@ def _kind(facts: TokenFacts, token: str) -> str:
 
 def _expiry(expires: datetime | None, look: Look) -> Check:
     if expires is None:
-        return _good("expiry", "the token does not say")
+        return Check("good", "expiry", "the token does not say")
     text = f"{expires:%Y-%m-%d %H:%M} UTC, {_span(expires - look.now)} left"
     if expires - look.now < look.min_validity:
-        return _warning("expiry", f"{text}, less than {_span(look.min_validity)}", TOKEN_ADVICE)
-    return _good("expiry", text)
+        return Check("warning", "expiry", f"{text}, less than {_span(look.min_validity)}", TOKEN_ADVICE)
+    return Check("good", "expiry", text)
 
 
 def _span(time_left: timedelta) -> str:
@@ -217,10 +192,6 @@ def _span(time_left: timedelta) -> str:
     if hours >= 48:
         return f"{hours // 24} days"
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-def _privilege(facts: TokenFacts) -> str:
-    return "the AI Model Hub is among them" if facts.may_use_hub else "the token does not say"
 
 
 def _address(settings: IonosSettings, connection: Connection) -> Iterator[Check]:
@@ -235,18 +206,16 @@ def _address(settings: IonosSettings, connection: Connection) -> Iterator[Check]
     except IonosError as error:
         yield _broken("address", error)
         return
+    text = f"{url} ({origin}) is not IONOS'; "
     if is_ionos_host(host):
-        yield _good("address", f"{url} ({origin}), IONOS' own")
+        yield Check("good", "address", f"{url} ({origin}), IONOS' own")
     elif is_loopback(host):
-        yield _good("address", f"{url} ({origin}), this machine")
+        yield Check("good", "address", f"{url} ({origin}), this machine")
     elif _has_harmless_token(settings):
-        yield _good(
-            "address",
-            f"{url} ({origin}) is not IONOS'; only the word {SANDBOX_TOKEN!r}, which is no secret, goes there",
-        )
+        yield Check("good", "address", f"{text}only the word {SANDBOX_TOKEN!r}, which is no secret, goes there")
     else:
         allowed = "--base-url" if connection.base_url is not None else "IONOS_ALLOWED_HOSTS"
-        yield _warning("address", f"{url} ({origin}) is not IONOS'; the token goes there, as {allowed} allows it")
+        yield Check("warning", "address", f"{text}the token goes there, as {allowed} allows it")
 
 
 def _has_harmless_token(settings: IonosSettings) -> bool:
@@ -258,7 +227,7 @@ def _settings(settings: IonosSettings) -> Iterator[Check]:
     for name in type(settings).model_fields:
         origin = settings.origin(name)
         if origin is not None and name not in _TOLD_ELSEWHERE:
-            yield _note(name, f"{_shown(getattr(settings, name))} ({origin})")
+            yield Check("note", name, f"{_shown(getattr(settings, name))} ({origin})")
 
 
 def _shown(value: object) -> str:
@@ -277,10 +246,10 @@ def _variables(settings: IonosSettings | None, connection: Connection) -> Iterat
     openais = [name for name in found if name.upper().startswith("OPENAI_") and name.upper() != "OPENAI_LOG"]
     if openais:
         text = f"{', '.join(openais)}: nothing of it is sent (a plain openai.OpenAI would use it, with IONOS too)"
-        yield _good("OPENAI_*", text)
+        yield Check("good", "OPENAI_*", text)
     for name in found:
         if name.upper().endswith("_PROXY"):
-            yield _note("proxy", f"{name}={found[name]}")
+            yield Check("note", "proxy", f"{name}={found[name]}")
     bundle = connection.ca_bundle or (settings.ca_bundle if settings is not None else None)
     if bundle is not None:
         yield _certificates("--ca-bundle" if connection.ca_bundle else "IONOS_CA_BUNDLE", str(bundle))
@@ -289,9 +258,9 @@ def _variables(settings: IonosSettings | None, connection: Connection) -> Iterat
             continue
         if name in _READ_BY_THE_SDK:
             yield _certificates(name, found[name])
-        elif bundle is None and not any(one in found for one in _READ_BY_THE_SDK):
+        elif bundle is None and not any(variable in found for variable in _READ_BY_THE_SDK):
             text = f"{name}={found[name]} is not read by the SDK's HTTP library"
-            yield _warning("certificates", text, f"If it is needed here too, set IONOS_CA_BUNDLE={found[name]}")
+            yield Check("warning", "certificates", text, f"If it is needed here too, set IONOS_CA_BUNDLE={found[name]}")
 
 
 def _certificates(name: str, value: str) -> Check:
@@ -305,38 +274,25 @@ def _certificates(name: str, value: str) -> Check:
     except OSError:
         text = f"{name}={value} is not there or cannot be read"
     else:
-        return _good("certificates", f"{name}={value}")
-    remedy = f"Mend {name}, or leave it out."
-    return Check(state="broken", name="certificates", text=text, remedy=remedy, exit_code=USAGE)
+        return Check("good", "certificates", f"{name}={value}")
+    return Check("broken", "certificates", text, f"Mend {name}, or leave it out.", USAGE)
 
 
 def _service(settings: IonosSettings, look: Look, *, sandbox: bool, is_broken: bool) -> Iterator[Check]:
-    if look.offline and not sandbox:
-        if not is_broken:
-            yield from _client(settings, look)
-        yield _note("network", "not looked at (--offline)")
-        return
-    if is_broken and not sandbox:
-        yield _warning("service", "not asked", "Mend what is broken above first.")
-        return
-    try:
-        client = connect(look.connection, settings)
-    except openai.OpenAIError as error:
-        yield _broken("client", error)
-        return
-    with client:
-        if not sandbox:
-            yield _resolve(str(client.base_url))
-        yield from _ask(client, settings, sandbox=sandbox)
-
-
-def _client(settings: IonosSettings, look: Look) -> Iterator[Check]:
-    """Make a client and send nothing: it may fail by a proxy that cannot be one."""
-    try:
-        # Paced, it might ask a Redis, which is a network too.
-        connect(look.connection, settings.model_copy(update={"pace": False})).close()
-    except openai.OpenAIError as error:
-        yield _broken("client", error)
+    offline = look.offline and not sandbox
+    if sandbox or not is_broken:
+        try:
+            # It may fail by a proxy that cannot be one. Paced, it might ask a Redis, which is a network too.
+            client = connect(look.connection, settings.model_copy(update={"pace": False}) if offline else settings)
+        except openai.OpenAIError as error:
+            yield _broken("client", error)
+        else:
+            with client:
+                yield from () if offline else _ask(client, settings, sandbox=sandbox)
+    elif not offline:
+        yield Check("warning", "service", "not asked", "Mend what is broken above first.")
+    if offline:
+        yield Check("note", "network", "not looked at (--offline)")
 
 
 def _resolve(url: str) -> Check:
@@ -346,45 +302,38 @@ def _resolve(url: str) -> Check:
     except (OSError, UnicodeError) as error:
         text = f"{host} has no address here ({getattr(error, 'strerror', None) or error})"
         if any(name.upper() in ("HTTPS_PROXY", "ALL_PROXY") for name in foreign_variables()):
-            return _warning("host", f"{text}: with a proxy, the proxy finds it")
-        remedy = "Check the connection, the name server and the address."
-        return Check(state="broken", name="host", text=text, remedy=remedy, exit_code=TEMPORARY)
-    return _good("host", f"{host} is {', '.join(addresses[:3])}")
+            return Check("warning", "host", f"{text}: with a proxy, the proxy finds it")
+        return Check("broken", "host", text, "Check the connection, the name server and the address.", TEMPORARY)
+    return Check("good", "host", f"{host} is {', '.join(addresses[:3])}")
 
 
 def _ask(client: openai.OpenAI, settings: IonosSettings, *, sandbox: bool) -> Iterator[Check]:
     """Ask for the models, once; the same request tells of TLS, since it goes the client's own way, proxies included."""
+    url = str(client.base_url)
+    trust = "works, and the certificate is trusted" if url.startswith("https:") else "not used: plain http"
+    if not sandbox:
+        yield _resolve(url)
     begun = time.perf_counter()
     try:
         entries = client.with_options(max_retries=0, timeout=_LONGEST_WAIT).models.list().data or []
-    except openai.APIConnectionError as error:
-        untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
+    except openai.OpenAIError as error:
+        if isinstance(error, openai.APIStatusError) and not sandbox:
+            yield Check("good", "TLS", trust)
+        untrusted = isinstance(error, openai.APIConnectionError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
         yield _broken("TLS" if untrusted else "service", error)
         return
-    except openai.OpenAIError as error:
-        if isinstance(error, openai.APIStatusError):
-            yield from _encryption(client, sandbox=sandbox)
-        yield _broken("service", error)
-        return
     took = time.perf_counter() - begun
-    yield from _encryption(client, sandbox=sandbox)
-    who = "the stand-in " if sandbox else ""
-    yield _good("service", f"{who}answered GET /models in {took * 1000:.0f} ms")
+    if not sandbox:
+        yield Check("good", "TLS", trust)
+    yield Check("good", "service", f"{'the stand-in ' if sandbox else ''}answered GET /models in {took * 1000:.0f} ms")
     yield _image_models([model.id for model in select_image_models(entries)], settings)
-
-
-def _encryption(client: openai.OpenAI, *, sandbox: bool) -> Iterator[Check]:
-    if sandbox:
-        return
-    encrypted = str(client.base_url).startswith("https:")
-    yield _good("TLS", "works, and the certificate is trusted" if encrypted else "not used: plain http")
 
 
 def _image_models(offered: Sequence[str], settings: IonosSettings) -> Check:
     if not offered:
-        return _warning("models", "none that is known to make pictures", "See all: ionos-openai models --all")
+        return Check("warning", "models", "none that is known to make pictures", "See all: ionos-openai models --all")
     text = ", ".join(offered)
     if settings.image_model not in offered:
-        text = f"{text}; the default model {settings.image_model} is not among them"
-        return _warning("models", text, "Set IONOS_IMAGE_MODEL to one of them, or give --model.")
-    return _good("models", text)
+        text += f"; the default model {settings.image_model} is not among them"
+        return Check("warning", "models", text, "Set IONOS_IMAGE_MODEL to one of them, or give --model.")
+    return Check("good", "models", text)

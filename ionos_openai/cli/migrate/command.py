@@ -6,10 +6,14 @@ import dataclasses
 import difflib
 import re
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from ionos_openai.cli.terminal.exits import MADE, REFUSED
+from ionos_openai.cli.terminal.output import visible
 from ionos_openai.errors import ConfigurationError
 from ionos_openai.errors.masking import mask_secrets
+from ionos_openai.errors.words import plural, printable
 
 try:
     from ionos_openai.cli.migrate.findings import SourceError
@@ -22,15 +26,16 @@ except ModuleNotFoundError as error:
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from rich.text import Text
+
     from ionos_openai.cli.migrate.findings import Finding
     from ionos_openai.cli.migrate.project import FileMigration
     from ionos_openai.cli.terminal.output import Terminal
 
 Mode: TypeAlias = Literal["report", "diff", "write"]
 
-_DONE, _BY_HAND = 0, 1
 _LONG_SECRET = 12  # characters
-_STYLES = {"hand": "bold yellow", "write": "bold green", "none": "dim"}
+_STYLES = {"hand": "bold yellow", "write": "bold green", "none": "dim", "skipped": "yellow"}
 
 
 def run(paths: Sequence[str], mode: Mode, terminal: Terminal) -> int:
@@ -57,7 +62,7 @@ def run(paths: Sequence[str], mode: Mode, terminal: Terminal) -> int:
         terminal.document(_document(files, changed, mode))
     else:
         _summarise(files, changed, mode)
-    return _BY_HAND if any(file.left_by_hand for file in files) else _DONE
+    return REFUSED if any(file.left_by_hand for file in files) else MADE
 
 
 def _write(file: FileMigration) -> FileMigration:
@@ -72,36 +77,24 @@ def _show(file: FileMigration, mode: Mode, terminal: Terminal) -> None:
     if mode == "diff":
         for line in _diff(file):
             terminal.row([line])
-    elif file.migration is not None:
-        for finding in file.migration.findings:
-            _show_finding(file, finding, mode, terminal)
-    if file.skipped is not None:
-        _show_skipped(file, mode, terminal)
-
-
-def _show_finding(file: FileMigration, finding: Finding, mode: Mode, terminal: Terminal) -> None:
-    state = _state(finding, mode)
-    if not terminal.pretty:
-        terminal.row([_place(file, finding), state, *map(_plain, (finding.code, finding.on_ionos, finding.remedy))])
+        if file.skipped is not None:
+            terminal.warn(f"{file.path} was skipped: {file.skipped}")
         return
+    for finding in file.migration.findings if file.migration is not None else ():
+        cells = [_place(file, finding), _state(finding, mode), finding.code, finding.on_ionos, finding.remedy]
+        terminal.part([list(map(_plain, cells))], partial(_shown, cells, finding.effort))
+    if file.skipped is not None:
+        cells = [str(file.path), "skipped", file.skipped]
+        terminal.part([[*map(_plain, cells), "-", "-"]], partial(_shown, cells, "skipped"))
+
+
+def _shown(cells: Sequence[str], effort: str) -> Iterator[Text]:
     from rich.text import Text
 
-    terminal.text(
-        Text.assemble((_place(file, finding), "bold"), "  ", (state, _STYLES[finding.effort]), f"  {finding.code}"),
-        Text(f"    on IONOS: {finding.on_ionos}"),
-        Text(f"    write:    {finding.remedy}"),
-    )
-
-
-def _show_skipped(file: FileMigration, mode: Mode, terminal: Terminal) -> None:
-    if mode == "diff":
-        terminal.warn(f"{file.path} was skipped: {file.skipped}")
-    elif terminal.pretty:
-        from rich.text import Text
-
-        terminal.text(Text.assemble((str(file.path), "bold"), "  ", ("skipped", "yellow"), f"  {file.skipped}"))
-    else:
-        terminal.row([_plain(str(file.path)), "skipped", _plain(file.skipped or ""), "-", "-"])
+    place, state, text, *more = cells
+    yield Text.assemble((place, "bold"), "  ", (state, _STYLES[effort]), f"  {text}")
+    for label, words in zip(("on IONOS: ", "write:    "), more, strict=False):
+        yield Text(f"    {label}{words}")
 
 
 def _state(finding: Finding, mode: Mode) -> str:
@@ -116,8 +109,7 @@ def _place(file: FileMigration, finding: Finding) -> str:
 
 
 def _plain(text: str) -> str:
-    # A tab or a line break within a cell would begin another one; the surrogates stand for a path's odd bytes.
-    return "".join(one if one.isprintable() or "\ud800" <= one <= "\udfff" else " " for one in text)
+    return visible(text, instead=" ")  # a tab or a line break within a cell would begin another one
 
 
 def _diff(file: FileMigration) -> Iterator[str]:
@@ -130,7 +122,7 @@ def _diff(file: FileMigration) -> Iterator[str]:
         content = line.rstrip("\r\n")
         # A patch has the line ends of the file, and says where the last one is missing.
         end = line[len(content) :].removesuffix("\n")
-        yield "".join(one if one.isprintable() or one == "\t" else " " for one in content) + end
+        yield "\t".join(map(printable, content.split("\t"))) + end
         if not line.endswith("\n"):
             yield "\\ No newline at end of file"
 
@@ -152,29 +144,26 @@ def _document(files: Sequence[FileMigration], changed: Sequence[FileMigration], 
     findings = [
         {"path": str(file.path), **dataclasses.asdict(finding)}
         for file in files
-        if file.migration is not None
-        for finding in file.migration.findings
+        for finding in (file.migration.findings if file.migration is not None else ())
     ]
-    skipped = [{"path": str(file.path), "reason": file.skipped} for file in files if file.skipped is not None]
-    document: dict[str, object] = {
+    diff = {"diff": "\n".join(line for file in changed for line in _diff(file))} if mode == "diff" else {}
+    return {
         "findings": findings,
-        "skipped": skipped,
+        "skipped": [{"path": str(file.path), "reason": file.skipped} for file in files if file.skipped is not None],
         "changes": [str(file.path) for file in changed],
         "written": mode == "write",
         "left_by_hand": any(file.left_by_hand for file in files),
+        **diff,
     }
-    if mode == "diff":
-        document["diff"] = "\n".join(line for file in changed for line in _diff(file))
-    return document
 
 
 def _summarise(files: Sequence[FileMigration], changed: Sequence[FileMigration], mode: Mode) -> None:
-    findings = [one for file in files if file.migration for one in file.migration.findings]
-    by_hand = sum(one.effort == "hand" for one in findings)
+    findings = [finding for file in files if file.migration for finding in file.migration.findings]
+    by_hand = sum(finding.effort == "hand" for finding in findings)
     skipped = sum(file.skipped is not None for file in files)
-    parts = [_count(len(changed), "file") + (" written" if mode == "write" else " for --write to change")]
-    parts.append(_count(by_hand, "place") + " left to do by hand")
-    parts += [_count(skipped, "file") + " skipped"] if skipped else []
+    parts = [plural(len(changed), "file") + (" written" if mode == "write" else " for --write to change")]
+    parts.append(plural(by_hand, "place") + " left to do by hand")
+    parts += [plural(skipped, "file") + " skipped"] if skipped else []
     if not findings and not skipped:
         parts = ["nothing of OpenAI's images found"]
     text = "; ".join(parts) + ("." if not changed else ". The token is read from IONOS_API_TOKEN.")
@@ -182,7 +171,3 @@ def _summarise(files: Sequence[FileMigration], changed: Sequence[FileMigration],
         text += " Keys are masked in the diff: a hunk that has one does not apply; --write changes the file itself."
     # Beside the result, so that a pipe gets lines of one kind alone.
     print(text[0].upper() + text[1:], file=sys.stderr)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

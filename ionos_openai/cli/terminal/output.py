@@ -10,12 +10,12 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from rich.console import Console
+    from rich.console import Console, OverflowMethod
     from rich.table import Table
     from rich.text import Text
 
@@ -34,6 +34,7 @@ class Terminal:
         json: Whether the result is one JSON document.
         quiet: Whether only paths are wanted.
         pretty: Whether the result is shown to a person, and not read by a program.
+        error_console: Standard error where it is a terminal, else None.
     """
 
     def __init__(
@@ -54,27 +55,47 @@ class Terminal:
         self._tells_warnings = tells_warnings
         self._out: TextIO = sys.stderr if stdout_is_taken else sys.stdout
         self.pretty = not json and not quiet and self._out.isatty()
-        self._error_console = _console(sys.stderr) if sys.stderr.isatty() else None
+        self.error_console = _console(sys.stderr) if sys.stderr.isatty() else None
 
     def row(self, cells: Sequence[str]) -> None:
         """Print a line for programs, its cells with tabs between them, at once."""
         self._write("\t".join(cells) + "\n")
 
-    def text(self, *lines: Text) -> None:
-        """Print lines for people, uncut and unwrapped, so that a path can be copied."""
+    def text(self, *lines: Text | Table) -> None:
+        """Print lines and tables for people; lines uncut and unwrapped, so that a path can be copied."""
+        from rich.text import Text
+
         console = _console(self._out)
         for line in lines:
-            console.print(line, soft_wrap=True)
-        self._out.flush()
-
-    def table(self, table: Table) -> None:
-        """Print a table for people."""
-        _console(self._out).print(table)
+            console.print(line, soft_wrap=isinstance(line, Text))
         self._out.flush()
 
     def document(self, content: Mapping[str, object]) -> None:
-        """Print the JSON document, its schema first."""
-        self._write(json.dumps({"schema": SCHEMA, **content}, indent=2) + "\n")
+        """Print the JSON document."""
+        self._write(as_json(content))
+
+    def part(self, rows: Iterable[Sequence[str]], shown: Callable[[], Iterable[Text | Table]]) -> None:
+        """Print what of the result is there already: `shown` for people, else `rows`; as JSON nothing yet."""
+        if self.pretty:
+            self.text(*shown())
+        elif not self.json:
+            for cells in rows:
+                self.row(cells)
+
+    def result(
+        self, document: Mapping[str, object], rows: Iterable[Sequence[str]], shown: Callable[[], Iterable[Text | Table]]
+    ) -> None:
+        """Print the result in the one form that is wanted.
+
+        Args:
+            document: For `--json`.
+            rows: For programs that read lines: the cells of each.
+            shown: Makes what a person is shown; only then is rich imported.
+        """
+        if self.json:
+            self.document(document)
+        else:
+            self.part(rows, shown)
 
     def bytes(self, data: bytes) -> None:
         """Write a picture to standard output."""
@@ -83,32 +104,22 @@ class Terminal:
 
     def on_stderr(self, message: str) -> None:
         """Say on standard error how things are."""
-        if self.json and self._out is sys.stderr:
-            return
-        if self.error_console is None:
-            print(one_line(message), file=sys.stderr, flush=True)
-        else:
-            self.error_console.print(one_line(message), soft_wrap=True)
-
-    @property
-    def error_console(self) -> Console | None:
-        """Standard error where it is a terminal, else None."""
-        return self._error_console
+        self._say(message)
 
     def error(self, message: str) -> None:
         """Say on standard error what went wrong."""
-        self._say("Error", message, style="bold red")
+        self._say(message, "Error: ", style="bold red")
 
     def warn(self, message: str) -> None:
         """Say on standard error what to look out for."""
-        self._say("Warning", message, style="bold yellow")
+        self._say(message, "Warning: ", style="bold yellow")
 
     def on_terminal(self, message: str) -> None:
         """Tell a person on a terminal something besides the result; programs are not told."""
-        if self._error_console is not None and not self.json and not self.quiet:
+        if self.error_console is not None and not self.json and not self.quiet:
             from rich.text import Text
 
-            self._error_console.print(Text(one_line(message), style="dim"), soft_wrap=True)
+            self.error_console.print(Text(one_line(message), style="dim"), soft_wrap=True)
 
     def on_warning(self, message: str) -> None:
         """Take a warning of the library's."""
@@ -118,13 +129,13 @@ class Terminal:
     @contextlib.contextmanager
     def waiting(self, message: str) -> Iterator[None]:
         """Show that something is being waited for: a spinner where standard error is a terminal, else nothing."""
-        if self._error_console is None or self.quiet:
+        if self.error_console is None or self.quiet:
             yield
             return
         from rich.text import Text
 
-        room = max(20, self._error_console.width - 4)
-        with self._error_console.status(Text(one_line(message)[:room])):
+        room = max(20, self.error_console.width - 4)
+        with self.error_console.status(Text(one_line(message)[:room])):
             yield
 
     @contextlib.contextmanager
@@ -138,21 +149,29 @@ class Terminal:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("default", IonosWarning)
-                _show_warnings_with(self, IonosWarning)
+                others = warnings.showwarning
+
+                def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+                    if issubclass(category, IonosWarning):
+                        self.on_warning(str(message))
+                    else:
+                        others(message, category, *place, **more)
+
+                warnings.showwarning = show
                 yield
         finally:
             log.removeHandler(lines)
 
-    def _say(self, kind: str, message: str, *, style: str) -> None:
+    def _say(self, message: str, kind: str = "", *, style: str = "") -> None:
         if self.json and self._out is sys.stderr:
             return  # the document stands there alone, so that it can be read; it holds the errors
         message = one_line(message)
-        if self._error_console is None:
-            print(f"{kind}: {message}", file=sys.stderr, flush=True)
+        if self.error_console is None:
+            print(f"{kind}{message}", file=sys.stderr, flush=True)
             return
         from rich.text import Text
 
-        self._error_console.print(Text.assemble((f"{kind}: ", style), message), soft_wrap=True)
+        self.error_console.print(Text.assemble((kind, style), message), soft_wrap=True)
 
     def _write(self, text: str) -> None:
         self._out.write(text)
@@ -190,33 +209,51 @@ def _origin(record: logging.LogRecord) -> str:
 
 def one_line(text: str) -> str:
     """Return `text` in one line and without control characters, whatever a service put into it."""
-    return "".join(one if one.isprintable() else " " for one in " ".join(text.split()))
+    # Not errors.words.printable: that room loads openai, which is too much for a mistyped option.
+    return "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))
 
 
-def visible(text: str) -> str:
-    """Return text with control characters written out: what has a line break stays one cell of one line."""
+def visible(text: str, *, instead: str | None = None) -> str:
+    """Return text with control characters written out, or `instead` for each: a cell stays one cell of one line."""
     # Half a surrogate stands for a byte of a file's name that is no Unicode; the stream writes that byte.
-    kept = (one.isprintable() or "\ud800" <= one <= "\udfff" for one in text)
-    return "".join(one if keep else one.encode("unicode_escape").decode() for one, keep in zip(text, kept, strict=True))
+    return "".join(
+        letter
+        if letter.isprintable() or "\ud800" <= letter <= "\udfff"
+        else letter.encode("unicode_escape").decode()
+        if instead is None
+        else instead
+        for letter in text
+    )
 
 
-def _show_warnings_with(terminal: Terminal, ours: type[Warning]) -> None:
-    others = warnings.showwarning
+def as_json(content: Mapping[str, object]) -> str:
+    """Return the text of a JSON document, its schema first."""
+    return json.dumps({"schema": SCHEMA, **content}, indent=2) + "\n"
 
-    def show(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        if issubclass(category, ours):
-            terminal.on_warning(str(message))
-        else:
-            others(message, category, filename, lineno, file, line)
 
-    warnings.showwarning = show
+def plain_table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str | Text]] = (),
+    *,
+    folded: int = 1,
+    overflow: OverflowMethod = "ellipsis",
+) -> Table:
+    """Return a table without lines, whose last columns are folded where they are too long.
+
+    Args:
+        heads: The columns' names.
+        rows: The cells.
+        folded: How many columns are folded.
+        overflow: What becomes of the others on a terminal that is narrower than they are.
+    """
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for left, head in zip(range(len(heads), 0, -1), heads, strict=True):
+        table.add_column(head, no_wrap=left > folded, overflow=overflow if left > folded else "fold")
+    for cells in rows:
+        table.add_row(*cells)
+    return table
 
 
 def _console(stream: TextIO) -> Console:

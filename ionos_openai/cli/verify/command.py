@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ import openai
 from ionos_openai import __version__
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox
 from ionos_openai.cli.terminal.exits import MADE, REFUSED, TEMPORARY, TOKEN, worst
-from ionos_openai.cli.terminal.output import BASES, SCHEMA, one_line
+from ionos_openai.cli.terminal.output import BASES, as_json, one_line, plain_table
 from ionos_openai.cli.verify import SPACING, RowFinding, Verdict, verify
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import ConfigurationError, ImageSaveError, InvalidRequestError
@@ -26,18 +25,17 @@ from ionos_openai.files.writing import check_directory, write_new
 from ionos_openai.hub.prices import parse_prices, price_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from rich.table import Table
+    from rich.text import Text
 
     from ionos_openai.cli.terminal.options import Connection, VerifyOptions
     from ionos_openai.cli.terminal.output import Terminal
 
 _LONGEST_WAIT = 120.0  # seconds for one request, unless the settings say otherwise
-_STYLES: dict[Verdict, str] = {
-    "as the stand-in": "green",
-    "different": "bold red",
-    "no answer": "yellow",
-    "not asked": "dim",
-}
+_STYLES: dict[Verdict, str]
+_STYLES = {"as the stand-in": "green", "different": "bold red", "no answer": "yellow", "not asked": "dim"}
 _NOTHING = "-"
 
 
@@ -66,23 +64,16 @@ def run(connection: Connection, options: VerifyOptions, terminal: Terminal) -> i
         with terminal.waiting("Asking row by row"):
             for finding in verify(client, spend=options.spend, limits=options.limits, spacing=SPACING):
                 findings.append(finding)
-                _tell(finding, terminal)
-        code = worst(map(_exit_code, findings))
-        if terminal.json:
-            terminal.document(_document(findings, client, is_sandbox=is_sandbox))
-    if terminal.pretty:
-        _print_table(findings, terminal)
+                row = finding.behaviour
+                cells = [row.name, row.basis, finding.verdict, one_line(finding.text) or _NOTHING]
+                terminal.part([cells], tuple)  # for people it is one table, at the end
+    document = _document(findings, client, is_sandbox=is_sandbox)
+    terminal.result(document, (), lambda: _shown(findings))
     if not terminal.json:
         terminal.on_stderr(BASES)
     if is_sandbox:
         terminal.warn("The stand-in was asked about itself, not the service.")
-    return code
-
-
-def _tell(finding: RowFinding, terminal: Terminal) -> None:
-    if not terminal.json and not terminal.pretty:
-        row = finding.behaviour
-        terminal.row([row.name, row.basis, finding.verdict, one_line(finding.text) or _NOTHING])
+    return worst(map(_exit_code, findings))
 
 
 def _exit_code(finding: RowFinding) -> int:
@@ -129,9 +120,8 @@ def _check_target(answers: str | None) -> Path | None:
 
 
 def _keep(target: Path, document: dict[str, object]) -> None:
-    text = json.dumps({"schema": SCHEMA, **document}, indent=2) + "\n"
     try:
-        write_new(target.parent, target.name, text.encode("ascii"), overwrite=True)
+        write_new(target.parent, target.name, as_json(document).encode("ascii"), overwrite=True)
     except ImageSaveError as error:
         cause = error.__cause__
         reason = getattr(cause, "strerror", None) or type(cause or error).__name__
@@ -147,10 +137,7 @@ def _document(findings: Sequence[RowFinding], client: openai.OpenAI, *, is_sandb
         "pictures": sum(finding.pictures for finding in findings),
         "rows": [
             {
-                "name": finding.behaviour.name,
-                "basis": finding.behaviour.basis,
-                "does": finding.behaviour.does,
-                "chosen": finding.behaviour.chosen,
+                **{name: getattr(finding.behaviour, name) for name in ("name", "basis", "does", "chosen")},
                 "verdict": finding.verdict,
                 "text": finding.text,
                 "answers": list(finding.exchanges),
@@ -161,20 +148,20 @@ def _document(findings: Sequence[RowFinding], client: openai.OpenAI, *, is_sandb
     }
 
 
-def _print_table(findings: Sequence[RowFinding], terminal: Terminal) -> None:
-    from rich.table import Table
+def _shown(findings: Sequence[RowFinding]) -> Iterator[Table | Text]:
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Behaviour", no_wrap=True)
-    table.add_column("Basis", no_wrap=True)
-    table.add_column("Verdict", no_wrap=True)
-    table.add_column("What came, or why nothing was asked", overflow="fold", ratio=1)
-    for finding in findings:
-        verdict = Text(finding.verdict, style=_STYLES[finding.verdict])
-        table.add_row(finding.behaviour.name, finding.behaviour.basis, verdict, Text(one_line(finding.text)))
-    terminal.table(table)
+    rows = [
+        (
+            row.behaviour.name,
+            row.behaviour.basis,
+            Text(row.verdict, style=_STYLES[row.verdict]),
+            Text(one_line(row.text)),
+        )
+        for row in findings
+    ]
+    yield plain_table(("Behaviour", "Basis", "Verdict", "What came, or why nothing was asked"), rows)
     counts = Counter(finding.verdict for finding in findings)
     asked = sum(finding.pictures for finding in findings)
     summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict])
-    terminal.text(Text(f"\n{summary}; {plural(asked, 'picture')} asked for.", style="bold"))
+    yield Text(f"\n{summary}; {plural(asked, 'picture')} asked for.", style="bold")
