@@ -136,14 +136,14 @@ def test_no_function_body_is_over_thirty_lines(path: Path) -> None:
 
 
 def test_no_class_stands_twice() -> None:
-    """A class's name says which one is meant; `Limits` alone is public in the sandbox and stands in pacing too."""
+    """A class's name says which one is meant."""
     classes = [
         node.name
         for path in MODULES
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.ClassDef)
     ]
-    assert {name for name in classes if classes.count(name) > 1} <= {"Limits"}
+    assert {name for name in classes if classes.count(name) > 1} == set()
 
 
 def test_the_version_is_the_installed_one() -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ionos_openai.batch.plan import Plan
     from ionos_openai.batch.request import ImageRequest
     from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress
-    from ionos_openai.client.pacing.rates import Limits
+    from ionos_openai.client.pacing.rates import ContractLimits
 
 log = logging.getLogger("ionos_openai")
 
@@ -116,7 +116,7 @@ class _BatchRun(Generic[Client]):
         return self._schedule.estimate
 
     @property
-    def limits(self) -> Limits | None:
+    def limits(self) -> ContractLimits | None:
         """The limits that the client keeps to by itself; None where it does not."""
         return self._schedule.plan.limits
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from ionos_openai.client.pacing.rates import Limits
+from ionos_openai.client.pacing.rates import ContractLimits
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import InvalidRequestError, IonosWarning
 from ionos_openai.errors.notices import warn_once
@@ -67,7 +67,7 @@ class Plan:
     resume: Resume
     ceiling: Ceiling | None = None
     prices: Mapping[str, Money] = field(default_factory=dict)
-    limits: Limits | None = None
+    limits: ContractLimits | None = None
 
     def price_of(self, request: ImageRequest) -> Money | None:
         """Return what one picture of a request costs; None where that is not known."""
@@ -96,7 +96,7 @@ def make_plan(
     if size is not None:
         parse_size(size)
     settings = getattr(client, "ionos_settings", None)
-    limits: Limits | None = Limits()
+    limits: ContractLimits | None = ContractLimits()
     if settings is None:
         warn_once("batch-unpaced", _UNPACED, IonosWarning)
         settings = IonosSettings()

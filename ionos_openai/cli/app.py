@@ -485,12 +485,12 @@ def _carry_out(work: Callable[[], int], terminal: Terminal, connection: Connecti
             return work()
     except (OpenAIError, KeyboardInterrupt) as error:
         if terminal.json:
-            terminal.document({**_stand_in(connection), "error": describe(error)})
+            terminal.document({**_who_answered(connection), "error": describe(error)})
         terminal.error(message(error))
         return exit_code(error)
 
 
-def _stand_in(connection: Connection | None) -> dict[str, object]:
+def _who_answered(connection: Connection | None) -> dict[str, object]:
     """Return what a failed command's document says of the stand-in; nothing for a command that asks no service."""
     if connection is None:
         return {}
@@ -514,7 +514,7 @@ def _explain_usage(error: Exception, terminal: Terminal, connection: Connection)
     if terminal.json:
         nothing = {"code": None, "status": None, "request_id": None}
         failure = {"message": text, "type": "UsageError", **nothing, "exit_code": _USAGE}
-        terminal.document({**_stand_in(connection), "error": failure})
+        terminal.document({**_who_answered(connection), "error": failure})
     terminal.error(text)
     return _USAGE
 

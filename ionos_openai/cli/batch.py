@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ionos_openai.batch import ImageRequest
     from ionos_openai.cli.terminal.options import BatchOptions, Connection
     from ionos_openai.cli.terminal.output import Terminal
-    from ionos_openai.client.pacing.rates import Limits
+    from ionos_openai.client.pacing.rates import ContractLimits
 
 _LINE_EVERY = 10.0  # seconds, where nobody watches
 
@@ -120,9 +120,9 @@ class _Telling:
         if self.terminal.quiet:
             return
         if event.kind in ("estimate", "waiting", "retrying", "damaged"):
-            stand_in = event.kind == "estimate" and self.is_sandbox
+            in_sandbox = event.kind == "estimate" and self.is_sandbox
             self.terminal.on_stderr(
-                f"{_sentence(event.message)}{' The stand-in answers: no cost.' if stand_in else ''}"
+                f"{_sentence(event.message)}{' The stand-in answers: no cost.' if in_sandbox else ''}"
             )
 
     def take(self, result: BatchResult) -> None:
@@ -250,7 +250,7 @@ def _display(batch: Batch, report: _Telling, began: float) -> Iterator[None]:
 
 
 def _tell_regularly(
-    batch: Batch, terminal: Terminal, began: float, over: threading.Event, limits: Limits | None
+    batch: Batch, terminal: Terminal, began: float, over: threading.Event, limits: ContractLimits | None
 ) -> None:
     ticker = Ticker(time.monotonic)
     ticker.is_due()
@@ -259,7 +259,7 @@ def _tell_regularly(
             terminal.on_stderr(progress_line(batch.progress, time.monotonic() - began, limits))
 
 
-def progress_line(progress: Progress, elapsed: float, limits: Limits | None) -> str:
+def progress_line(progress: Progress, elapsed: float, limits: ContractLimits | None) -> str:
     """Return how far a batch is, in a line.
 
     Args:
@@ -284,7 +284,7 @@ def progress_line(progress: Progress, elapsed: float, limits: Limits | None) -> 
     return ", ".join(parts)
 
 
-def time_left(progress: Progress, elapsed: float, limits: Limits | None) -> float | None:
+def time_left(progress: Progress, elapsed: float, limits: ContractLimits | None) -> float | None:
     """Return the seconds that are left, by the limits or by the pace so far, whichever is longer; None if unknown."""
     if not progress.left:
         return None

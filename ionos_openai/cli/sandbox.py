@@ -28,7 +28,7 @@ def serve(options: ServerOptions, terminal: Terminal) -> int:
         InvalidRequestError: An option cannot be read.
         KeyboardInterrupt: Ctrl-C.
     """
-    with closing(SandboxServer(_stand_in(options), host=options.host, port=options.port)) as server:
+    with closing(SandboxServer(_make_sandbox(options), host=options.host, port=options.port)) as server:
         _announce(server, terminal)
         server.run()
     return 0
@@ -69,7 +69,7 @@ def read_models(path: str) -> list[dict[str, object]]:
     return cast("list[dict[str, object]]", entries)
 
 
-def _stand_in(options: ServerOptions) -> Sandbox:
+def _make_sandbox(options: ServerOptions) -> Sandbox:
     kind = options.image_format.upper() if options.image_format else None
     try:
         return Sandbox(

@@ -13,7 +13,7 @@ import openai
 
 from ionos_openai.client.hooks import AsyncIonosOpenAI, IonosOpenAI
 from ionos_openai.client.in_process import answering_async_client, answering_client, asking
-from ionos_openai.client.pacing import Limits, Pacing
+from ionos_openai.client.pacing import ContractLimits, Pacing
 from ionos_openai.client.settings import IonosSettings, foreign_variables
 from ionos_openai.client.tokens import AsyncTokenSource, TokenSource, as_text, find_token
 from ionos_openai.errors import ConfigurationError, IonosError
@@ -185,7 +185,7 @@ def _pacing(settings: IonosSettings, base_url: str, *, wanted: bool | None, in_p
         paces = is_ionos_host(urlsplit(base_url).hostname or "")
     if not paces:
         return None
-    limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
+    limits = ContractLimits(**{field.name: getattr(settings, field.name) for field in fields(ContractLimits)})
     pacing = Pacing(limits=limits, max_wait=settings.max_wait, redis_url=settings.budget_url)
     pacing.check()
     return pacing

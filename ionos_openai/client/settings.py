@@ -23,7 +23,7 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from ionos_openai.client.pacing.rates import Limits
+from ionos_openai.client.pacing.rates import ContractLimits
 from ionos_openai.errors import ConfigurationError, IonosError
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.errors.words import printable
@@ -36,7 +36,7 @@ from ionos_openai.hub.prices import parse_prices
 
 log = logging.getLogger("ionos_openai")
 
-_LIMITS = Limits()
+_LIMITS = ContractLimits()
 
 TOKEN_VARIABLES = ("IONOS_API_TOKEN", "IONOS_API_KEY", "IONOS_TOKEN")
 # In the order in which they are looked up; every other setting has the one variable that is called like it.

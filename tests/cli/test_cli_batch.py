@@ -19,7 +19,7 @@ from ionos_openai.batch.costs import summarise
 from ionos_openai.batch.records import Record
 from ionos_openai.cli.batch import Ticker, progress_line
 from ionos_openai.cli.batch_files import read_requests
-from ionos_openai.client.pacing.rates import Limits
+from ionos_openai.client.pacing.rates import ContractLimits
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.hub.prices import Money
 from tests.tokens import make_token
@@ -240,7 +240,7 @@ def test_the_line_about_progress() -> None:
         attempts=41,
         cost=Money(amount=Decimal("1.28"), currency="USD"),
     )
-    assert progress_line(progress, 126.0, Limits()) == (
+    assert progress_line(progress, 126.0, ContractLimits()) == (
         "49 of 300 done, 1 failed, 4 asked for or waiting for the limit, 19.0 pictures/min, 25 min left, 1.28 USD"
     )
     assert progress_line(Progress(), 0.0, None) == "0 done, 0 asked for or waiting for the limit"

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ionos_openai.client.pacing import Contract, Limits, PacedCall, estimate_seconds
+from ionos_openai.client.pacing import Contract, ContractLimits, PacedCall, estimate_seconds
 from ionos_openai.client.pacing import turns as pacing
 from ionos_openai.client.pacing.ledgers import FileLedger, MemoryLedger
 from ionos_openai.client.pacing.rates import Bucket, Level, give_back, set_back, take
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ionos_openai.client.pacing.ledgers import Ledger
 
 BUCKET = Bucket(name="images", capacity=3, interval=10.0)
-IMAGES = Limits().images
+IMAGES = ContractLimits().images
 PASSWORD = "pass-CANARY"
 
 # The limits.
@@ -48,20 +48,20 @@ PASSWORD = "pass-CANARY"
 
 def test_the_limits_are_the_documented_ones_less_a_margin() -> None:
     """10 images a minute and 5 requests a second; of the bursts of 20 and 10, one and two stay unused."""
-    assert Limits().images == Bucket(name="images", capacity=19, interval=6.0)
-    assert Limits().requests == Bucket(name="requests", capacity=8, interval=0.2)
+    assert ContractLimits().images == Bucket(name="images", capacity=19, interval=6.0)
+    assert ContractLimits().requests == Bucket(name="requests", capacity=8, interval=0.2)
 
 
 def test_a_burst_of_one_has_no_margin() -> None:
     """However small the burst, one may go."""
-    limits = Limits(image_burst=1, request_burst=1)
+    limits = ContractLimits(image_burst=1, request_burst=1)
     assert (limits.images.capacity, limits.requests.capacity) == (1, 1)
 
 
 @pytest.mark.parametrize(("images", "seconds"), [(0, 0), (1, 0), (8, 0), (19, 2.2), (20, 6), (300, 1686)])
 def test_an_estimate_is_when_the_last_one_may_go(images: int, seconds: float) -> None:
     """It counts the slower of both buckets, from full ones."""
-    assert estimate_seconds(images, Limits()) == pytest.approx(seconds)
+    assert estimate_seconds(images, ContractLimits()) == pytest.approx(seconds)
 
 
 def schedule(bucket: Bucket, gaps: list[float]) -> list[float]:
@@ -151,7 +151,7 @@ def test_two_ledgers_of_one_file_share_the_bucket(tmp_path: Path) -> None:
     """What one takes, the other does not have; each bucket for itself."""
     one, other = (FileLedger(tmp_path / "new" / "state.json", clock=lambda: 5.0) for _ in range(2))
     assert [ledger.take(BUCKET).delay for ledger in (one, other, one, other)] == [0, 0, 0, 10]
-    assert one.take(Limits().requests).delay == 0
+    assert one.take(ContractLimits().requests).delay == 0
     one.give_back(BUCKET)
     other.set_back(BUCKET, 60)
     assert one.take(BUCKET).delay == 60
@@ -303,7 +303,7 @@ async def test_an_event_loop_does_not_wait_for_the_files_lock(tmp_path: Path, ca
     file = ledger._open()
     assert try_lock(file)
     assert ledger.is_slow()
-    turn = asyncio.create_task(PacedCall(Contract(Limits(), ledger), images=True).await_turn())
+    turn = asyncio.create_task(PacedCall(Contract(ContractLimits(), ledger), images=True).await_turn())
     for _ in range(10):
         await asyncio.sleep(0)
     os.close(file)
@@ -334,7 +334,7 @@ def test_clients_of_one_contract_share_a_budget() -> None:
     budget = Pacing().contract("one")
     assert Pacing(max_wait=5).contract("one") is budget
     assert Pacing().contract("other") is not budget
-    assert Pacing(limits=Limits(image_burst=5)).contract("one") is not budget
+    assert Pacing(limits=ContractLimits(image_burst=5)).contract("one") is not budget
 
 
 def test_after_a_fork_the_parents_budgets_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,7 +401,7 @@ def test_the_wait_tells_which_bucket_is_empty(
     retry_after: float | None, images: bool, turn: int, expected: tuple[str, float]
 ) -> None:
     """A second or less is the requests' one; a 429 that says nothing doubles the wait each time."""
-    bucket, seconds = find_cause(retry_after, Limits(), images=images, turn=turn)
+    bucket, seconds = find_cause(retry_after, ContractLimits(), images=images, turn=turn)
     assert (bucket.name, seconds) == expected
 
 

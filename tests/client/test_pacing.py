@@ -26,7 +26,7 @@ import pytest
 from ionos_openai import BudgetExceededError, IonosSettings, create_async_client, create_client, generate_images
 from ionos_openai.client import fanout
 from ionos_openai.client.in_process import answering_async_client, answering_client
-from ionos_openai.client.pacing import Limits, PacedCall, current_call
+from ionos_openai.client.pacing import ContractLimits, PacedCall, current_call
 from ionos_openai.client.pacing import turns as pacing_module
 from ionos_openai.client.pacing.ledgers import MemoryLedger
 from ionos_openai.client.pacing.rates import Bucket, Level, take
@@ -658,9 +658,9 @@ def test_a_fork_while_others_wait_is_safe(tmp_path: Path) -> None:
     code = """
 import os, sys, threading, time
 from pathlib import Path
-from ionos_openai.client.pacing import Limits, PacedCall, Pacing, turns
+from ionos_openai.client.pacing import ContractLimits, PacedCall, Pacing, turns
 turns.reset(state_directory=Path(sys.argv[1]))
-plan = Pacing(limits=Limits(images_per_minute=600, image_burst=2))
+plan = Pacing(limits=ContractLimits(images_per_minute=600, image_burst=2))
 def draw(): PacedCall(plan.contract("t"), images=True).wait()
 draw()
 threads = [threading.Thread(target=draw) for _ in range(5)]
@@ -745,7 +745,7 @@ def test_other_limits_come_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     client: Any = create_client(api_key="t")
-    assert client.ionos_pacing.limits == Limits(
+    assert client.ionos_pacing.limits == ContractLimits(
         images_per_minute=60, image_burst=100, requests_per_second=50, request_burst=200
     )
     assert client.ionos_pacing.max_wait == 30

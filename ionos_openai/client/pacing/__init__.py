@@ -12,7 +12,7 @@ through Redis by many hosts. A 429 empties the bucket for everyone who shares it
 
 from __future__ import annotations
 
-from ionos_openai.client.pacing.rates import Limits, estimate_seconds
+from ionos_openai.client.pacing.rates import ContractLimits, estimate_seconds
 from ionos_openai.client.pacing.turns import (
     Contract,
     PacedCall,
@@ -26,7 +26,7 @@ from ionos_openai.client.pacing.turns import (
 
 __all__ = [
     "Contract",
-    "Limits",
+    "ContractLimits",
     "PacedCall",
     "Pacing",
     "WithdrawnError",

@@ -30,7 +30,7 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ContractLimits:
     """The limits of a contract.
 
     Attributes:
@@ -61,7 +61,7 @@ class Limits:
         return Bucket(name="requests", capacity=capacity, interval=1 / self.requests_per_second)
 
 
-def estimate_seconds(images: int, limits: Limits) -> float:
+def estimate_seconds(images: int, limits: ContractLimits) -> float:
     """Return after how many seconds the last of so many images may be asked for, beginning with full buckets.
 
     Without the time that the service takes, and without neighbours on the same contract.

@@ -27,7 +27,7 @@ import openai
 
 from ionos_openai.client.pacing.ledgers import FileLedger, Ledger
 from ionos_openai.client.pacing.queues import Queue, Turn
-from ionos_openai.client.pacing.rates import Bucket, Limits
+from ionos_openai.client.pacing.rates import Bucket, ContractLimits
 from ionos_openai.errors import BudgetExceededError
 from ionos_openai.hub.credentials import read_token
 
@@ -64,7 +64,7 @@ class Pacing:
         redis_url: Where the levels are kept; None means in a file of this user's on this host.
     """
 
-    limits: Limits = field(default_factory=Limits)
+    limits: ContractLimits = field(default_factory=ContractLimits)
     max_wait: float | None = None
     redis_url: SecretStr | None = None
 
@@ -129,7 +129,7 @@ class Contract:
 
     def __init__(
         self,
-        limits: Limits,
+        limits: ContractLimits,
         ledger: Ledger,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -364,7 +364,7 @@ async def arepeat(call: PacedCall | None, attempt: Callable[[], Awaitable[Answer
                 call.check_again(error, await call.without_blocking(functools.partial(call.set_back, error)))
 
 
-def find_cause(retry_after: float | None, limits: Limits, *, images: bool, turn: int) -> tuple[Bucket, float]:
+def find_cause(retry_after: float | None, limits: ContractLimits, *, images: bool, turn: int) -> tuple[Bucket, float]:
     """Tell which bucket a 429 is about, and for how many seconds.
 
     The answer does not say which limit it was. Only the wait tells: an empty bucket of requests has one again after a
