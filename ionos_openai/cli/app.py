@@ -491,7 +491,7 @@ def _carry_out(work: Callable[[], int], terminal: Terminal, connection: Connecti
 
 
 def _who_answered(connection: Connection | None) -> dict[str, object]:
-    """Return what a failed command's document says of the stand-in; nothing for a command that asks no service."""
+    """Return what a failed command's document says of the sandbox; nothing for a command that asks no service."""
     if connection is None:
         return {}
     from ionos_openai.cli.terminal.connection import uses_sandbox

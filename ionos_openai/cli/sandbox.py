@@ -1,4 +1,4 @@
-"""`ionos-openai sandbox`: the stand-in as a server, and the table of what it does."""
+"""`ionos-openai sandbox`: the sandbox as a server, and the table of what it does."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def serve(options: ServerOptions, terminal: Terminal) -> int:
 
 
 def explain(terminal: Terminal) -> int:
-    """Print what the stand-in does, and how each of it is known."""
+    """Print what the sandbox does, and how each of it is known."""
     rows = [(behaviour.name, behaviour.basis, behaviour.does, behaviour.chosen) for behaviour in BEHAVIOURS]
     heads = ("Behaviour", "Basis", "What the stand-in does", "Decided beside it")
     terminal.result(

@@ -25,5 +25,5 @@ def connect(connection: Connection, settings: IonosSettings) -> openai.OpenAI:
 
 
 def uses_sandbox(connection: Connection, settings: IonosSettings) -> bool:
-    """Tell whether the stand-in answers instead of the service."""
+    """Tell whether the sandbox answers instead of the service."""
     return connection.sandbox or settings.sandbox
