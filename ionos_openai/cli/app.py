@@ -461,7 +461,7 @@ def _invoke(given: list[str]) -> int:
     # Not through `main` of Typer: it has exit codes and messages of its own.
     command = typer.main.get_command(app)
     try:
-        with command.make_context(_NAME, given) as context:
+        with command.make_context(_NAME, list(given)) as context:  # a copy, since it is consumed
             code = command.invoke(context)
     except typer.Exit as leaving:
         return leaving.exit_code

@@ -174,6 +174,12 @@ def test_a_usage_error_is_json_too(cli: Callable[..., Result]) -> None:
     assert (result.code, result.json()["schema"], error["type"], error["exit_code"]) == (2, 1, "UsageError", 2)
 
 
+def test_an_option_without_a_command_is_a_usage_error(cli: Callable[..., Result]) -> None:
+    """An option where a command should stand ends as any usage error does, also as JSON."""
+    assert cli("--nonsense") == Result(2, "", "Error: No such option: --nonsense. See: ionos-openai --help\n")
+    assert cli("--json").json()["error"]["message"] == "No such option: --json. See: ionos-openai --help"
+
+
 def test_the_newcomers_command_leaves_one_picture_and_says_what_it_is(cli: Callable[..., Result]) -> None:
     """The README's first command saves one placeholder in the current folder and prints a line about it."""
     result = cli("generate", PROMPT, "--sandbox")
