@@ -7,7 +7,7 @@ import signal
 import tempfile
 import threading
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from openai import OpenAIError
@@ -17,17 +17,7 @@ from ionos_openai.batch.records import MANIFEST
 from ionos_openai.batch.results import clock_time
 from ionos_openai.cli.batch_files import parse_labels, read_requests
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox
-from ionos_openai.cli.terminal.exits import (
-    INTERRUPTED,
-    MADE,
-    REFUSED,
-    Outcome,
-    decisive,
-    describe,
-    exit_code,
-    message,
-    worst,
-)
+from ionos_openai.cli.terminal.exits import INTERRUPTED, MADE, REFUSED, Outcome, message
 from ionos_openai.cli.terminal.output import shorten
 from ionos_openai.cli.terminal.rescue import rescue
 from ionos_openai.client.pacing.rates import estimate_seconds
@@ -50,6 +40,7 @@ if TYPE_CHECKING:
     from ionos_openai.client.pacing.rates import ContractLimits
 
 _LINE_EVERY = 10.0  # seconds, where nobody watches
+_NOT_THE_LIBRARYS = frozenset({"output", "n", "labels", "retry_failed", "dry_run"})  # all other options are arguments
 
 
 def run(source: str, options: BatchOptions, connection: Connection, terminal: Terminal) -> int:
@@ -67,8 +58,8 @@ def run(source: str, options: BatchOptions, connection: Connection, terminal: Te
     model = resolve_model(options.model or settings.image_model)
     options = replace(options, model=model, size=options.size or DEFAULT_SIZE)
     requests = read_requests(source, labels, model=model, size=options.size, n=options.n)
-    in_sandbox = uses_sandbox(connection, settings)
-    report = _Telling(terminal=terminal, is_sandbox=in_sandbox, only_failed=options.retry_failed)
+    is_sandbox = uses_sandbox(connection, settings)
+    report = _Telling(terminal=terminal, is_sandbox=is_sandbox, only_failed=options.retry_failed)
     with contextlib.ExitStack() as at_the_end:
         if options.dry_run and not is_directory(options.output):
             nowhere = at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="ionos-openai-"))
@@ -79,100 +70,82 @@ def run(source: str, options: BatchOptions, connection: Connection, terminal: Te
 
 
 def _make(client: openai.OpenAI, requests: list[ImageRequest], options: BatchOptions, report: _Telling) -> Batch:
-    asked = asdict(options)
-    for name in ("labels", "n", "dry_run"):  # they have been seen to
-        del asked[name]
-    directory, only_failed = asked.pop("output"), asked.pop("retry_failed")
-    if options.timeout is None:  # the client's own counts
-        del asked["timeout"]
-    return generate_batch(client, requests, directory, only_failed=only_failed, on_event=report.hear, **asked)
+    given = {name: value for name, value in asdict(options).items() if name not in _NOT_THE_LIBRARYS}
+    if options.timeout is None:
+        del given["timeout"]  # the client's own counts
+    return generate_batch(
+        client, requests, options.output, **given, only_failed=options.retry_failed, on_event=report.tell
+    )
 
 
 def _show_plan(batch: Batch, report: _Telling) -> int:
-    estimate, progress, terminal = batch.estimate, batch.progress, report.terminal
-    cost = estimate.cost and estimate.cost.facts()
+    estimate, progress = batch.estimate, batch.progress
     batch.close()
-    if terminal.json:
-        facts = {"prompts": progress.total, "left": estimate.prompts, "images": estimate.images}
-        terminal.document(
-            {"sandbox": report.is_sandbox, "dry_run": True, **facts, "cost": cost, "seconds": estimate.seconds}
-        )
+    already = (progress.total or 0) - (estimate.prompts or 0)
+    done = f"; {already} of {progress.total} prompts are done" if already else ""
+    plan = _sentence(estimate) if estimate.images == 0 else f"Would make {estimate}"
+    facts = {"prompts": progress.total, "left": estimate.prompts, "images": estimate.images}
+    further = {"cost": estimate.cost and estimate.cost.facts(), "seconds": estimate.seconds}
+    if report.terminal.json:
+        report.terminal.document({"sandbox": report.is_sandbox, "dry_run": True, **facts, **further})
     else:
-        already = (progress.total or 0) - (estimate.prompts or 0)
-        done = f"; {already} of {progress.total} prompts are done" if already else ""
-        plan = _sentence(estimate) if estimate.images == 0 else f"Would make {estimate}"
-        terminal.row([f"{plan}{done}. Nothing was sent."])
+        report.terminal.row([f"{plan}{done}. Nothing was sent."])
     return MADE
 
 
 @dataclass(slots=True, kw_only=True)
-class _Telling:
+class _Telling(Outcome):
     """What a run has come to, and what is said of it meanwhile."""
 
-    terminal: Terminal
     is_sandbox: bool
     only_failed: bool
-    outcome: Outcome = field(default_factory=Outcome)
     fatal: BaseException | None = None
 
-    def hear(self, event: BatchEvent) -> None:
+    def tell(self, event: BatchEvent) -> None:
         """Say what a person should know at once."""
-        if self.terminal.quiet:
+        if self.terminal.quiet or event.kind not in ("estimate", "waiting", "retrying", "damaged"):
             return
-        if event.kind in ("estimate", "waiting", "retrying", "damaged"):
-            in_sandbox = event.kind == "estimate" and self.is_sandbox
-            self.terminal.on_stderr(
-                f"{_sentence(event.message)}{' The stand-in answers: no cost.' if in_sandbox else ''}"
-            )
+        free = " The stand-in answers: no cost." if event.kind == "estimate" and self.is_sandbox else ""
+        self.terminal.on_stderr(f"{_sentence(event.message)}{free}")
 
     def take(self, result: BatchResult) -> None:
         """Report one prompt, at once."""
-        request = result.request
-        asked: dict[str, object] = {"prompt": request.prompt, "id": result.id, "metadata": dict(request.metadata)}
-        for path in result.paths:
-            if self.terminal.json:
-                made = {"path": str(path), "model": result.request.model, **asked, "sandbox": result.sandbox}
-                self.outcome.made.append(made)
-            elif self.terminal.quiet:
-                self.terminal.row([str(path)])
-            elif self.terminal.pretty and self.terminal.error_console is not None:
-                self.terminal.on_stderr(str(path))  # on the console with the live display, which stays below
+        request, terminal = result.request, self.terminal
+        asked = {"prompt": request.prompt, "id": result.id, "metadata": dict(request.metadata)}
+        for path in map(str, result.paths):
+            if terminal.json:
+                self.made.append({"path": path, "model": request.model, **asked, "sandbox": result.sandbox})
+            elif terminal.pretty and terminal.error_console is not None:
+                terminal.on_stderr(path)  # on the console with the live display, which stays below
             else:
-                mark = "placeholder" if result.sandbox else "-"
-                self.terminal.row([str(path), str(result.request.model), str(result.request.size), mark])
+                more = [str(request.model), str(request.size), "placeholder" if result.sandbox else "-"]
+                terminal.row([path] if terminal.quiet else [path, *more])
         if result.error is not None:
-            self.outcome.codes.append(exit_code(result.error))
-            if self.terminal.json:
-                self.outcome.errors.append({**asked, **describe(result.error)})
-            self.terminal.error(f'"{shorten(result.request.prompt)}": {message(result.error)}')
+            self.fail(result.error, f'"{shorten(request.prompt)}": {message(result.error)}', **asked)
 
-    def end(self, error: BaseException) -> None:
+    def take_end(self, error: BaseException) -> None:
         """Report what ended the run, and rescue pictures that could not be saved."""
         self.fatal = error
-        self.outcome.codes.append(exit_code(error))
-        self.outcome.errors.append(describe(error))
-        self.terminal.error(message(error))
+        self.fail(error)
         for image in partial_images(error) if isinstance(error, ImageSaveError) else []:
             rescue(image, self.terminal, advice=" The next run makes another one.")
 
 
 def _carry_out(batch: Batch, report: _Telling) -> int:
-    began = time.monotonic()
+    began, limits = time.monotonic(), batch.limits
     with batch, _stopping_on_signals(batch, report.terminal) as stopped:
         try:
-            with _display(batch, report, began):
+            with _display(report.terminal, lambda: progress_line(batch.progress, time.monotonic() - began, limits)):
                 for result in batch:
                     report.take(result)
         except (OpenAIError, KeyboardInterrupt) as error:
-            report.end(error)
-    progress = batch.progress
+            report.take_end(error)
     if stopped():
-        report.outcome.codes.append(INTERRUPTED)
-    elif progress.left and report.fatal is None:
-        report.outcome.codes.append(REFUSED)  # a limit of one's own was reached
-    code = worst(report.outcome.codes)
-    _summarise(batch, report, code, time.monotonic() - began)
-    if code == INTERRUPTED and report.terminal.json is False:
+        report.codes.append(INTERRUPTED)
+    elif batch.progress.left and report.fatal is None:
+        report.codes.append(REFUSED)  # a limit of one's own was reached
+    code = _summarise(batch, report, time.monotonic() - began)
+    if code == INTERRUPTED and not report.terminal.json:
         report.terminal.on_stderr("Run the same command again: it goes on where this one ended.")
     return code
 
@@ -222,25 +195,21 @@ class Ticker:
 
 
 @contextlib.contextmanager
-def _display(batch: Batch, report: _Telling, began: float) -> Iterator[None]:
+def _display(terminal: Terminal, line: Callable[[], str]) -> Iterator[None]:
     """Show how far it is: live on a terminal, as a line every 10 s elsewhere."""
-    terminal = report.terminal
     if terminal.quiet:
         yield
         return
-    limits = batch.limits
     if terminal.error_console is not None:
         from rich.live import Live
         from rich.text import Text
 
-        def show() -> Text:
-            return Text(progress_line(batch.progress, time.monotonic() - began, limits))
-
-        with Live(get_renderable=show, console=terminal.error_console, transient=True, refresh_per_second=4):
+        console = terminal.error_console
+        with Live(get_renderable=lambda: Text(line()), console=console, transient=True, refresh_per_second=4):
             yield
         return
     over = threading.Event()
-    thread = threading.Thread(target=_tell_regularly, args=(batch, terminal, began, over, limits), daemon=True)
+    thread = threading.Thread(target=_tell_regularly, args=(terminal, line, over), daemon=True)
     thread.start()
     try:
         yield
@@ -249,14 +218,12 @@ def _display(batch: Batch, report: _Telling, began: float) -> Iterator[None]:
         thread.join()
 
 
-def _tell_regularly(
-    batch: Batch, terminal: Terminal, began: float, over: threading.Event, limits: ContractLimits | None
-) -> None:
+def _tell_regularly(terminal: Terminal, line: Callable[[], str], over: threading.Event) -> None:
     ticker = Ticker(time.monotonic)
     ticker.is_due()
     while not over.wait(0.5):
         if ticker.is_due():
-            terminal.on_stderr(progress_line(batch.progress, time.monotonic() - began, limits))
+            terminal.on_stderr(line())
 
 
 def progress_line(progress: Progress, elapsed: float, limits: ContractLimits | None) -> str:
@@ -299,17 +266,27 @@ def time_left(progress: Progress, elapsed: float, limits: ContractLimits | None)
     return max(by_limits, 0.0 if is_in_burst else min(by_pace, images * limits.images.interval))
 
 
-def _summarise(batch: Batch, report: _Telling, code: int, elapsed: float) -> None:
+def _summarise(batch: Batch, report: _Telling, elapsed: float) -> int:
+    """Say what the run has come to, and return its exit code."""
     progress, terminal = batch.progress, report.terminal
-    if terminal.json:
-        terminal.document(_document(batch, report, code, elapsed))
-        return
-    if terminal.quiet:
-        return
-    parts = [f"{progress.done} made ({plural(progress.images, 'picture')})"]
-    parts += [f"{number} {what}" for number, what in _others(progress, only_failed=report.only_failed) if number]
-    cost = "no cost, placeholders" if report.is_sandbox else str(progress.cost or "cost not known")
-    terminal.on_stderr(f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {batch.directory / MANIFEST}")
+    if not terminal.json and not terminal.quiet:
+        parts = [f"{progress.done} made ({plural(progress.images, 'picture')})"]
+        parts += [f"{number} {what}" for number, what in _others(progress, only_failed=report.only_failed) if number]
+        cost = "no cost, placeholders" if report.is_sandbox else str(progress.cost or "cost not known")
+        record = batch.directory / MANIFEST
+        terminal.on_stderr(f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {record}")
+    counts = ("total", "done", "failed", "skipped", "modified", "missing", "left", "images", "attempts", "limited")
+    document: dict[str, object] = {
+        "sandbox": report.is_sandbox,
+        "directory": str(batch.directory),
+        **{name: getattr(progress, name) for name in counts},
+        "seconds": round(elapsed, 3),
+        "cost": progress.cost and progress.cost.facts(),
+        "images_saved": report.made,
+    }
+    code = report.code
+    why = "Interrupted." if code == INTERRUPTED else f"{progress.left} prompts are left: a limit of yours was reached."
+    return report.end(document, otherwise={"message": why, "type": "Unfinished", "exit_code": code})
 
 
 def _others(progress: Progress, *, only_failed: bool) -> list[tuple[int, str]]:
@@ -322,28 +299,6 @@ def _others(progress: Progress, *, only_failed: bool) -> list[tuple[int, str]]:
         (progress.left or 0, "left"),
         (progress.limited, "answered 429 and asked again"),
     ]
-
-
-def _document(batch: Batch, report: _Telling, code: int, elapsed: float) -> dict[str, object]:
-    progress = batch.progress
-    counts = ("total", "done", "failed", "skipped", "modified", "missing", "left", "images", "attempts", "limited")
-    document: dict[str, object] = {
-        "sandbox": report.is_sandbox,
-        "directory": str(batch.directory),
-        **{name: getattr(progress, name) for name in counts},
-        "seconds": round(elapsed, 3),
-        "cost": progress.cost and progress.cost.facts(),
-        "images_saved": report.outcome.made,
-        "errors": report.outcome.errors,
-    }
-    if code != MADE:
-        unfinished = {"message": _why(code, progress), "type": "Unfinished", "exit_code": code}
-        document["error"] = decisive(report.outcome.errors, code) or unfinished
-    return document
-
-
-def _why(code: int, progress: Progress) -> str:
-    return "Interrupted." if code == INTERRUPTED else f"{progress.left} prompts are left: a limit of yours was reached."
 
 
 def _sentence(phrase: object) -> str:

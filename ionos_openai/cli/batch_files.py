@@ -55,12 +55,10 @@ def read_requests(
         except InvalidRequestError as error:
             problems.append(f"line {line}: {error}")
     if problems:
-        more = f" And {len(problems) - _MOST_SHOWN} more." if len(problems) > _MOST_SHOWN else ""
-        raise InvalidRequestError(
-            f"Nothing was sent: {_shown(source)} has {plural(len(problems), 'bad row')}. "
-            + " ".join(problems[:_MOST_SHOWN])
-            + more
-        )
+        told = problems[:_MOST_SHOWN]
+        told += [f"And {len(problems) - _MOST_SHOWN} more."] if len(problems) > _MOST_SHOWN else []
+        counted = plural(len(problems), "bad row")
+        raise InvalidRequestError(f"Nothing was sent: {_shown(source)} has {counted}. {' '.join(told)}")
     if not requests:
         raise InvalidRequestError(f"{_shown(source)} has no prompts: write one a line.")
     return requests
@@ -72,11 +70,13 @@ def parse_labels(labels: Iterable[str]) -> dict[str, str]:
     Raises:
         InvalidRequestError: One has no key or no equals sign.
     """
-    parts = [label.partition("=") for label in labels]
-    for label, (key, equals, _) in zip(labels, parts, strict=True):
+    metadata = {}
+    for label in labels:
+        key, equals, value = label.partition("=")
         if not equals or not key.strip():
             raise InvalidRequestError(f"--label {label!r} cannot be read: write KEY=VALUE.")
-    return {key.strip(): value for key, _, value in parts}
+        metadata[key.strip()] = value
+    return metadata
 
 
 def _shown(source: str) -> str:

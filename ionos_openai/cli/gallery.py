@@ -6,6 +6,7 @@ import webbrowser
 from typing import TYPE_CHECKING
 
 from ionos_openai.cli.terminal.exits import MADE
+from ionos_openai.cli.terminal.output import headed
 from ionos_openai.errors import ConfigurationError
 from ionos_openai.errors.words import plural
 
@@ -47,12 +48,9 @@ def run(directory: str, terminal: Terminal, *, opens: bool) -> int:
 
 
 def _shown(gallery: Gallery) -> Iterator[Text]:
-    from rich.text import Text
-
-    yield Text(str(gallery.path), style="bold green")
     failed = [f"{gallery.failed} failed"] * bool(gallery.failed)
     made = [f"{plural(gallery.thumbnails, 'thumbnail')} made"] * bool(gallery.thumbnails)
-    yield Text(f"  {', '.join([plural(gallery.pictures, 'picture'), *failed, *made])}")
+    return headed(str(gallery.path), [", ".join([plural(gallery.pictures, "picture"), *failed, *made])])
 
 
 def _tell_problems(gallery: Gallery, terminal: Terminal) -> None:

@@ -10,13 +10,13 @@ import sys
 import threading
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from openai import OpenAIError
 
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox
-from ionos_openai.cli.terminal.exits import ENDS_THE_RUN, MADE, Outcome, decisive, describe, exit_code, message, worst
-from ionos_openai.cli.terminal.output import PLACEHOLDER, shorten
+from ionos_openai.cli.terminal.exits import ENDS_THE_RUN, Outcome, message
+from ionos_openai.cli.terminal.output import PLACEHOLDER, headed, shorten
 from ionos_openai.cli.terminal.prompts import read_prompts
 from ionos_openai.cli.terminal.rescue import rescue
 from ionos_openai.client.settings import IonosSettings
@@ -55,7 +55,7 @@ class Target:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Session:
+class _Session(Outcome):
     """Everything that a command needs, checked, and what it has come to so far.
 
     `make` sends one prompt with the given further arguments; `saving` is what `save_images` is told. `piped` is the
@@ -65,13 +65,11 @@ class _Session:
     prompts: Sequence[str]
     target: Target
     options: PictureOptions
-    terminal: Terminal
     saving: SavingSettings
     make: Callable[..., list[GeneratedImage]]
     sandbox: bool
     model: str
     prices: Mapping[str, Money]
-    outcome: Outcome = field(default_factory=Outcome)
     saved: list[Path] = field(default_factory=list)
     piped: tuple[str, int] | None = None
 
@@ -90,30 +88,19 @@ def generate(prompts: Sequence[str], options: PictureOptions, connection: Connec
     Raises:
         openai.OpenAIError: Something cannot work, which was seen before anything was sent.
     """
-
-    def make(client: OpenAI, prompt: str, **further: Any) -> list[GeneratedImage]:
-        return generate_images(client, prompt, **further)
-
     options = replace(options, size=options.size or DEFAULT_SIZE)
-    return _prepare(prompts, options, connection, terminal, make, lambda settings: settings.image_model)
+    return _prepare(prompts, options, connection, terminal, generate_images, "image_model")
 
 
 def edit(
     images: Sequence[str], prompt: str, options: PictureOptions, connection: Connection, terminal: Terminal
 ) -> int:
-    """Make pictures from a prompt and pictures.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        openai.OpenAIError: Something cannot work, which was seen before anything was sent.
-    """
+    """Make pictures from a prompt and pictures; returns and raises what `generate` does."""
 
     def make(client: OpenAI, prompt: str, **further: Any) -> list[GeneratedImage]:
         return edit_images(client, list(images), prompt, **further)
 
-    return _prepare([prompt], options, connection, terminal, make, lambda settings: settings.image_edit_model)
+    return _prepare([prompt], options, connection, terminal, make, "image_edit_model")
 
 
 def _prepare(
@@ -122,12 +109,12 @@ def _prepare(
     connection: Connection,
     terminal: Terminal,
     make: Callable[..., list[GeneratedImage]],
-    default_model: Callable[[IonosSettings], str],
+    default_model: Literal["image_model", "image_edit_model"],
 ) -> int:
     """Check everything, then send the prompts."""
     texts, target = _check(prompts, options)
     settings = IonosSettings()
-    model = resolve_model(options.model or default_model(settings))
+    model = resolve_model(options.model or getattr(settings, default_model))
     with connect(connection, settings) as client:
         if options.size is not None:
             check_size(options.size, model)
@@ -215,21 +202,21 @@ def _carry_out(session: _Session) -> int:
     """Send the prompts in turn, show what comes, and report in the end."""
     for number, prompt in enumerate(session.prompts, 1):
         images, error = _make(session, prompt, number)
-        images = _secure(session, images, error)
-        for image in images:
+        for image in _secure(session, images, error):
             _show(session, image)
         if error is not None:
-            _note_failure(session, error, prompt)
-            if session.outcome.codes[-1] in ENDS_THE_RUN:
-                _note_rest(session, len(session.prompts) - number)
+            _fail(session, error, prompt)
+            left = len(session.prompts) - number
+            if session.codes[-1] in ENDS_THE_RUN and left:
+                words = f"{plural(left, 'further prompt')} {'were' if left > 1 else 'was'} not sent."
+                session.terminal.error(words)
                 break
-    code = worst(session.outcome.codes)
     cost = _cost(session)
-    if session.terminal.json:
-        session.terminal.document(_document(session, cost, code))
-    elif session.outcome.made:
+    if session.made:
         session.terminal.on_terminal(_describe_cost(session, cost))
-    return code
+    seen = _price_date(session)
+    facts = cost and {**cost.facts(), "seen": seen and seen.isoformat()}
+    return session.end({"sandbox": session.sandbox, "images": session.made, "cost": facts})
 
 
 def _make(session: _Session, prompt: str, number: int) -> tuple[list[GeneratedImage], BaseException | None]:
@@ -296,9 +283,7 @@ def _pipe(session: _Session, image: GeneratedImage) -> GeneratedImage:
         if isinstance(error, BrokenPipeError):
             raise
         problem = f"Cannot write the picture to standard output: {error.strerror or type(error).__name__}."
-        _note_failure(
-            session, error if isinstance(error, ImageSaveError) else ImageSaveError(problem), image.prompt or ""
-        )
+        _fail(session, error if isinstance(error, ImageSaveError) else ImageSaveError(problem), image.prompt or "")
         return rescued
     kind = image.format if session.options.format is None else parse_format(session.options.format)
     session.piped = (kind, len(data))
@@ -309,45 +294,28 @@ def _rescue(session: _Session, image: GeneratedImage) -> GeneratedImage:
     return rescue(image, session.terminal, **asdict(session.saving))
 
 
-def _note_failure(session: _Session, error: BaseException, prompt: str) -> None:
-    session.outcome.codes.append(exit_code(error))
-    session.outcome.errors.append({"prompt": prompt, **describe(error)})
+def _fail(session: _Session, error: BaseException, prompt: str) -> None:
     text = message(error)
     if isinstance(error, KeyboardInterrupt):
-        saved = ", ".join(str(path) for path in session.saved)
-        session.terminal.error(f"{text} {f'Saved: {saved}.' if saved else 'Nothing was saved.'}")
+        saved = ", ".join(map(str, session.saved))
+        text = f"{text} {f'Saved: {saved}.' if saved else 'Nothing was saved.'}"
     elif len(session.prompts) > 1:
-        session.terminal.error(f'"{shorten(prompt)}": {text}')
-    else:
-        session.terminal.error(text)
-
-
-def _note_rest(session: _Session, left: int) -> None:
-    if left:
-        session.terminal.error(f"{plural(left, 'further prompt')} {'were' if left > 1 else 'was'} not sent.")
+        text = f'"{shorten(prompt)}": {text}'
+    session.fail(error, text, prompt=prompt)
 
 
 def _show(session: _Session, image: GeneratedImage) -> None:
     """Report one picture, at once."""
     facts = _facts(image, session.piped)
-    session.outcome.made.append(facts)
+    session.made.append(facts)
     if image.path is not None:
         session.saved.append(image.path)
     path, size = str(image.path or _STANDARD), f"{image.width}x{image.height}"
-    terminal = session.terminal
-    if terminal.json:
-        return
-    if terminal.quiet:
-        if image.path is not None:
-            terminal.row([path])
-    elif terminal.pretty:
-        from rich.text import Text
-
-        lines = [Text(path, style="bold green"), Text(f"  {image.model}, {size}, {facts['format']}")]
-        terminal.text(*lines, *([Text(f"  {PLACEHOLDER}", style="yellow")] if image.sandbox else []))
-    else:
-        mark = "placeholder" if image.sandbox else "-"
-        terminal.row([path, str(image.model), size, str(facts["format"]), mark])
+    about = [str(image.model), size, str(facts["format"])]
+    rows = [[path, *about, "placeholder" if image.sandbox else "-"]]
+    if session.terminal.quiet:
+        rows = [[path]] if image.path is not None else []
+    session.terminal.part(rows, lambda: headed(path, [", ".join(about), *[(PLACEHOLDER, "yellow")] * image.sandbox]))
 
 
 def _facts(image: GeneratedImage, piped: tuple[str, int] | None) -> dict[str, object]:
@@ -374,7 +342,7 @@ def _facts(image: GeneratedImage, piped: tuple[str, int] | None) -> dict[str, ob
 def _cost(session: _Session) -> Money | None:
     """Return what the pictures cost that came; None for placeholders, which cost nothing, and where it is not known."""
     price = None if session.sandbox else price_of(session.model, session.prices)
-    return None if price is None else price.times(len(session.outcome.made))
+    return None if price is None else price.times(len(session.made))
 
 
 def _price_date(session: _Session) -> date | None:
@@ -391,20 +359,5 @@ def _describe_cost(session: _Session, cost: Money | None) -> str:
     name = session.model.rpartition("/")[2]
     if cost is None:
         return f"Cost: not known, there is no published price of {name}."
-    count = len(session.outcome.made)
     source = _price_date(session) or "IONOS_PRICES"
-    return f"Cost: {cost} for {plural(count, 'picture')}, by the price of {source}."
-
-
-def _document(session: _Session, cost: Money | None, code: int) -> dict[str, object]:
-    seen = _price_date(session)
-    document: dict[str, object] = {
-        "sandbox": session.sandbox,
-        "images": session.outcome.made,
-        "cost": cost and {**cost.facts(), "seen": seen and seen.isoformat()},
-        "errors": session.outcome.errors,
-    }
-    if code != MADE:
-        # As in every failed command's document: the error that decided the exit code.
-        document["error"] = decisive(session.outcome.errors, code)
-    return document
+    return f"Cost: {cost} for {plural(len(session.made), 'picture')}, by the price of {source}."

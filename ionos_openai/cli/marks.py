@@ -14,8 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ionos_openai.cli.terminal.exits import MADE, REFUSED, Outcome, describe
-from ionos_openai.cli.terminal.output import PLACEHOLDER, visible
+from ionos_openai.cli.terminal.exits import Outcome
+from ionos_openai.cli.terminal.output import PLACEHOLDER, headed, visible
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, ProvenanceError, SignedPictureError
 from ionos_openai.files.formats import FormatError, Recognised, is_marked_sandbox, recognise
 from ionos_openai.files.writing import write_new
@@ -33,7 +33,9 @@ from ionos_openai.provenance import describe as describe_picture
 from ionos_openai.provenance.marking import write_sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from rich.text import Text
 
     from ionos_openai.cli.terminal.output import Terminal
 
@@ -86,8 +88,7 @@ def mark(paths: Sequence[str], terminal: Terminal, *, like: str | None, words: M
 
     def work(name: str) -> tuple[dict[str, object], None]:
         written = _mark(Path(name), original, given)
-        if not terminal.json:
-            _tell_marked(terminal, name, written)
+        _tell_marked(terminal, name, written)
         return {"path": name, "written": None if written is None else str(written)}, None
 
     return _each(paths, terminal, work)
@@ -102,8 +103,7 @@ def inspect(paths: Sequence[str], terminal: Terminal) -> int:
 
     def work(name: str) -> tuple[dict[str, object], Exception | None]:
         facts, problem = _look(Path(name), name)
-        if not terminal.json:
-            _tell_facts(terminal, facts)
+        _tell_facts(terminal, facts)
         return facts, problem
 
     return _each(paths, terminal, work)
@@ -113,7 +113,7 @@ def _each(
     paths: Sequence[str], terminal: Terminal, work: Callable[[str], tuple[dict[str, object], Exception | None]]
 ) -> int:
     """Do the work on each file, which returns its facts and what is wrong all the same; the rest goes on."""
-    outcome = Outcome()
+    outcome = Outcome(terminal=terminal)
     for name in paths:
         problem: Exception | None
         try:
@@ -123,12 +123,8 @@ def _each(
             problem = error
         if problem is not None:
             text = f"{name}: {_clause(problem)}."
-            outcome.errors.append({"path": name, **describe(problem), "message": text})
-            terminal.error(text)
-    if terminal.json:
-        document: dict[str, object] = {"files": outcome.made, "errors": outcome.errors}
-        terminal.document(document | ({"error": outcome.errors[0]} if outcome.errors else {}))
-    return REFUSED if outcome.errors else MADE
+            outcome.fail(problem, text, path=name, message=text)
+    return outcome.end({"files": outcome.made})
 
 
 def _read_original(like: str) -> Provenance:
@@ -229,16 +225,15 @@ def _record_facts(record: Provenance) -> dict[str, object]:
 
 
 def _tell_marked(terminal: Terminal, name: str, written: Path | None) -> None:
-    if terminal.quiet:
-        terminal.row([visible(name)])
-        return
     what = "unchanged" if written is None else "marked" if written == Path(name) else f"sidecar {visible(str(written))}"
-    if terminal.pretty:
-        from rich.text import Text
+    cells = [visible(name)] if terminal.quiet else [visible(name), what]
+    terminal.part([cells], lambda: _beside(*cells))
 
-        terminal.text(Text.assemble((visible(name), "bold green"), f"  {what}"))
-    else:
-        terminal.row([visible(name), what])
+
+def _beside(name: str, what: str) -> Iterator[Text]:
+    from rich.text import Text
+
+    yield Text.assemble((name, "bold green"), f"  {what}")
 
 
 def _tell_facts(terminal: Terminal, facts: dict[str, object]) -> None:
@@ -246,13 +241,8 @@ def _tell_facts(terminal: Terminal, facts: dict[str, object]) -> None:
     record = said if isinstance(said, dict) else {}
     name, size = visible(str(facts["path"])), f"{facts['width']}x{facts['height']}"
     sidecar = visible(str(facts["sidecar"] or "-"))
-    if not terminal.pretty:
-        source = str(record.get("digital_source_type") or "-").rpartition("/")[2]
-        model, signed = str(record.get("model") or "-"), "c2pa" if facts["c2pa"] else "-"
-        terminal.row([name, str(facts["format"]), size, visible(source), visible(model), signed, sidecar])
-        return
-    from rich.text import Text
-
+    source = str(record.get("digital_source_type") or "-").rpartition("/")[2]
+    model, signed = str(record.get("model") or "-"), "c2pa" if facts["c2pa"] else "-"
     lines = [f"{facts['format']}, {size}, {facts['bytes']:,} bytes"]
     lines += [PLACEHOLDER] if facts["sandbox"] else []
     said_of = [(label, record.get(key)) for key, label in _LABELS.items()]
@@ -260,7 +250,8 @@ def _tell_facts(terminal: Terminal, facts: dict[str, object]) -> None:
     lines += [] if record else ["Says nothing of where it comes from."]
     lines += [f"Sidecar: {sidecar}"] if facts["sidecar"] else []
     lines += ["C2PA manifest: there is one, not verified"] if facts["c2pa"] else []
-    terminal.text(Text(name, style="bold green"), *(Text(f"  {line}") for line in lines))
+    row = [name, str(facts["format"]), size, visible(source), visible(model), signed, sidecar]
+    terminal.part([row], lambda: headed(name, lines))
 
 
 def _words(value: object) -> str:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.text import Text
 
-from ionos_openai.cli.terminal.output import Terminal, plain_table, visible
+from ionos_openai.cli.terminal.exits import Outcome
+from ionos_openai.cli.terminal.output import Terminal, headed, plain_table, visible
+from ionos_openai.errors import InvalidRequestError, InvalidTokenError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +44,37 @@ def test_a_part_is_left_to_the_document(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == ""
     Terminal(quiet=True).part([["b"]], _shown)
     assert capsys.readouterr().out == "b\n"
+
+
+def test_what_is_said_of_a_path_stands_below_it() -> None:
+    """The path comes first, so that it can be copied; a line may have a style of its own."""
+    path, line, warning = headed("fox.png", ["PNG", ("a placeholder", "yellow")])
+    assert (path.plain, line.plain, warning.plain, warning.style) == ("fox.png", "  PNG", "  a placeholder", "yellow")
+
+
+def test_an_outcome_ends_as_its_worst_failure_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each failure is told at once; the document has them all, and the one that decides the exit code."""
+    outcome = Outcome(terminal=Terminal(json=True))
+    outcome.fail(InvalidRequestError("It is empty."), prompt="a")
+    outcome.fail(InvalidTokenError("It has ended."), "b: it has ended.", path="b", message="b")
+    assert outcome.end({"made": []}) == 77
+    printed = capsys.readouterr()
+    assert printed.err == "Error: It is empty.\nError: b: it has ended.\n"
+    document = json.loads(printed.out)
+    assert list(document) == ["schema", "made", "errors", "error"]
+    assert [list(error)[:2] for error in document["errors"]] == [["prompt", "message"], ["path", "message"]]
+    assert document["error"] == document["errors"][1]
+    assert document["error"]["message"] == "b"
+
+
+def test_an_outcome_without_a_failure_has_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """A document says that something went wrong only where it did; a code without an error has one of its own."""
+    outcome = Outcome(terminal=Terminal(json=True))
+    assert outcome.end({}, otherwise={"message": "left"}) == 0
+    assert json.loads(capsys.readouterr().out) == {"schema": 1, "errors": []}
+    outcome.codes.append(1)
+    assert outcome.end({}, otherwise={"message": "left"}) == 1
+    assert json.loads(capsys.readouterr().out) == {"schema": 1, "errors": [], "error": {"message": "left"}}
 
 
 @pytest.mark.parametrize(("instead", "said"), [(None, "a\\tb\udc80"), (" ", "a b\udc80")])

@@ -26,6 +26,8 @@ from ionos_openai.errors.masking import mask_secrets
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ionos_openai.cli.terminal.output import Terminal
+
 MADE = 0
 REFUSED = 1
 USAGE = 2
@@ -90,20 +92,6 @@ def message(error: BaseException) -> str:
     return text
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What a command has come to so far, as its document tells it: what was made, what went wrong, and exit codes."""
-
-    made: list[dict[str, object]] = field(default_factory=list)
-    errors: list[dict[str, object]] = field(default_factory=list)
-    codes: list[int] = field(default_factory=list)
-
-
-def decisive(errors: Iterable[Mapping[str, object]], code: int) -> Mapping[str, object] | None:
-    """Return the first of some described errors that stands for the exit code; None where none does."""
-    return next((error for error in errors if error["exit_code"] == code), None)
-
-
 def describe(error: BaseException) -> dict[str, object]:
     """Return the error for `--json`: its message, type, code, HTTP status, request id and exit code."""
     return {
@@ -114,6 +102,49 @@ def describe(error: BaseException) -> dict[str, object]:
         "request_id": getattr(error, "request_id", None),
         "exit_code": exit_code(error),
     }
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a command that does one thing after another has come to so far.
+
+    Attributes:
+        terminal: Where it is told.
+        made: What was made, as the document has it.
+        errors: What failed, as the document has it; empty where there is none.
+        codes: The exit codes of what failed.
+    """
+
+    terminal: Terminal
+    made: list[dict[str, object]] = field(default_factory=list)
+    errors: list[dict[str, object]] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
+
+    @property
+    def code(self) -> int:
+        """The exit code: the worst one so far."""
+        return worst(self.codes)
+
+    def fail(self, error: BaseException, said: str | None = None, **facts: object) -> None:
+        """Tell what failed, by default in the error's words; in the document `facts` stand first, and win."""
+        self.codes.append(exit_code(error))
+        if self.terminal.json:
+            self.errors.append({**facts, **describe(error), **facts})
+        self.terminal.error(message(error) if said is None else said)
+
+    def end(self, content: Mapping[str, object], *, otherwise: Mapping[str, object] | None = None) -> int:
+        """Print the document, if there is to be one, and return the exit code.
+
+        Args:
+            content: What it has beside the errors.
+            otherwise: The error of a failed command whose exit code no error stands for.
+        """
+        if self.terminal.json:
+            # As in every failed command's document: the error that decided the exit code.
+            decisive = next((error for error in self.errors if error["exit_code"] == self.code), otherwise)
+            failure = {} if self.code == MADE else {"error": decisive}
+            self.terminal.document({**content, "errors": self.errors, **failure})
+        return self.code
 
 
 def _cause(text: str) -> str:

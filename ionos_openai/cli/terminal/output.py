@@ -231,6 +231,16 @@ def as_json(content: Mapping[str, object]) -> str:
     return json.dumps({"schema": SCHEMA, **content}, indent=2) + "\n"
 
 
+def headed(path: str, lines: Iterable[str | tuple[str, str]]) -> Iterator[Text]:
+    """Yield a path and below it what is said of it, each a line or a line with its style."""
+    from rich.text import Text
+
+    yield Text(path, style="bold green")
+    for line in lines:
+        words, style = line if isinstance(line, tuple) else (line, "")
+        yield Text(f"  {words}", style=style)
+
+
 def plain_table(
     heads: Sequence[str],
     rows: Iterable[Sequence[str | Text]] = (),
