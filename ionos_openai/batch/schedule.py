@@ -163,7 +163,7 @@ class Schedule:
         # Outside of the lock: the requests may come from anywhere, and take their time.
         if self._current is None:
             found = self._next_prompt(now)
-            if isinstance(found, float):
+            if not (found is None or isinstance(found, Prompt)):
                 return found
             self._current = found
         with self._lock:

@@ -64,8 +64,10 @@ def look(directory: str, files: Sequence[StoredFile], *, verify: bool) -> FileSt
 
     With `verify`, digests are compared also where size and time are the same.
     """
-    states = [_look(f"{directory}{os.sep}{file.name}", file, verify=verify) for file in files]
-    return states[0] if len(states) == 1 else min(states, key=_WORST_FIRST.index, default="missing")
+    states: list[FileState] = [_look(f"{directory}{os.sep}{file.name}", file, verify=verify) for file in files]
+    if not states:
+        return "missing"
+    return states[0] if len(states) == 1 else min(states, key=_WORST_FIRST.index)
 
 
 def _look(path: str, file: StoredFile, *, verify: bool) -> FileState:

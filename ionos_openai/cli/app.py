@@ -177,12 +177,13 @@ def _for_typer(hint: Any, default: object) -> tuple[Any, object]:
 
 def _gather(kind: Any, given: dict[str, Any]) -> Any:
     """Take the options of one type out of what was given."""
-    values = {}
+    values: dict[str, Any] = {}
     for field, hint in _options(kind):
         value, (own, note, *_) = given.pop(field.name), get_args(hint)
         if isinstance(note, Given):
-            value = note.value if value else None
-        values[field.name] = tuple(value or ()) if get_origin(own) is tuple else value
+            values[field.name] = note.value if value else None
+        else:
+            values[field.name] = tuple(value or ()) if get_origin(own) is tuple else value
     return kind(**values)
 
 

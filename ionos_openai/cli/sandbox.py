@@ -7,7 +7,7 @@ import json
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ionos_openai.cli.terminal.output import BASES, plain_table
 from ionos_openai.errors import ConfigurationError, InvalidRequestError
@@ -54,6 +54,7 @@ def read_models(path: str) -> list[dict[str, object]]:
     Raises:
         ConfigurationError: The file cannot be read, or is no such answer.
     """
+    entries: Any = None
     try:
         entries = json.loads(Path(path).read_bytes())["data"]  # as bytes: PowerShell writes UTF-16, or a mark in front
         is_list = bool(entries) and all(isinstance(entry["id"], str) and entry["id"].strip() for entry in entries)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import inspect
 import os
 from copy import copy
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import openai
 from openai._base_client import BaseClient  # of both clients, on every supported version
@@ -89,7 +89,7 @@ class _Ionos(BaseClient[Any, Any]):
         """Take the SDK's own arguments, and nothing from its variables."""
         api_key = as_text(api_key)
         _check_options(api_key, options)
-        self._token_source = api_key if callable(api_key) else None
+        self._token_source = cast("TokenSource", api_key) if callable(api_key) else None
         options |= {"api_key": FROM_SOURCE if callable(api_key) else api_key, "default_headers": default_headers}
         super().__init__(**options)
         # What the SDK's constructor took from `OPENAI_*` variables, as it does for each copy again.

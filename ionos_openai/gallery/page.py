@@ -64,7 +64,7 @@ def render(title: str, entries: Sequence[Entry], records: Iterable[Record] = ())
 
 def _read(name: str) -> str:
     # Read as text, so that line ends are the same everywhere: the browser counts them into the script's hash.
-    return (files(__package__) / "templates" / name).read_text("utf-8").replace("\r\n", "\n")
+    return (files("ionos_openai.gallery") / "templates" / name).read_text("utf-8").replace("\r\n", "\n")
 
 
 def _card(entry: Entry) -> dict[str, object]:

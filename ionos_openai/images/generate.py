@@ -393,6 +393,7 @@ async def _afinish(
     import anyio.to_thread
 
     # Writing waits for the disk, so it leaves the event loop alone; once begun it is not given up.
+    images: list[GeneratedImage] = []
     with anyio.CancelScope(shield=True):
         images = await anyio.to_thread.run_sync(_finish, known, save, responses, failures)
     return images  # noqa: RET504 - a type checker cannot know that the scope swallows nothing

@@ -37,6 +37,7 @@ class Marked:
 
 def mark(data: bytes, format: ImageFormat, say: Callable[[], Provenance]) -> Marked:
     """Mark an encoded picture with what `say` returns; never raises but for an interruption."""
+    record: Provenance | None = None
     try:
         record = say()
         if format in _WITHOUT_CARRIER:

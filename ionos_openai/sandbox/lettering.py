@@ -7,12 +7,12 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from PIL import ImageFont
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -133,7 +133,8 @@ def _has_glyph(character: str) -> bool:
     font = load_font(16)
     if isinstance(font, ImageFont.FreeTypeFont):
         # A missing glyph is drawn as the same empty box for every character that lacks one.
-        return character == " " or bytes(font.getmask(character)) != bytes(font.getmask("\uffff"))
+        drawn, missing = (bytes(cast("Iterable[int]", font.getmask(letter))) for letter in (character, "\uffff"))
+        return character == " " or drawn != missing
     return " " <= character <= "~"
 
 

@@ -71,7 +71,7 @@ class SandboxServer:
     @property
     def url(self) -> str:
         """The server's address, such as "http://127.0.0.1:8600"; at a wildcard address, how this machine reaches it."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # only compared
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(str(self.host), str(self.host))  # noqa: S104  # only compared
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property

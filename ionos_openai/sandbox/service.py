@@ -354,7 +354,7 @@ def _read_size(content: Content, model: str) -> tuple[int, int] | None:
         width, height = parse_size(str(size))
         is_plain = size == f"{width}x{height}"
     except InvalidRequestError:
-        is_plain = False
+        width, height, is_plain = 0, 0, False
     if not is_plain:
         raise Refusal(400, "size", "size must be WIDTHxHEIGHT, such as 1024x1024")
     if max(width, height) > _LONGEST_SIDE:

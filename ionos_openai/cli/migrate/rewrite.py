@@ -108,7 +108,7 @@ class _Rewriting(cst.CSTTransformer):
             return _lines(updated_node) if isinstance(original_node.body[0], _IMPORTS) else updated_node
         return updated_node
 
-    def _import(self, original: _Import, updated: _Import) -> _Statements:
+    def _import(self, original: cst.Import | cst.ImportFrom, updated: _Import) -> _Statements:
         """Put an import of factories before a statement, and take from it what is not needed any more."""
         imported = list(_imports(original))
         found = {

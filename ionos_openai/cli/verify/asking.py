@@ -148,7 +148,9 @@ class Asker:
 
     def _patiently(self, question: _Question) -> Answer:
         client = _as_it_is(self.client, paced=True)
-        for left in reversed(range(_TRIES)):
+        left = _TRIES
+        while True:
+            left -= 1
             self._count(question)
             if (wait := self._next_at - self.clock()) > 0:
                 self.sleep(wait)
