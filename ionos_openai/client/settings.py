@@ -10,6 +10,7 @@ A setting is a field of `IonosSettings`, a line of its docstring, and an argumen
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
@@ -244,10 +245,11 @@ class IonosSettings(BaseSettings):
         return self._env_path
 
 
-def setting_variables() -> list[tuple[str, str]]:
+@functools.cache
+def setting_variables() -> tuple[tuple[str, str], ...]:
     """Return each variable with its setting, in the order in which they are looked up."""
     others = (name for name in IonosSettings.model_fields if name not in _TOKEN_SETTINGS)
-    return [*_TOKEN_ORDER, *((f"IONOS_{name.upper()}", name) for name in others)]
+    return *_TOKEN_ORDER, *((f"IONOS_{name.upper()}", name) for name in others)
 
 
 class TokenFile:
@@ -331,9 +333,11 @@ def _look_around(
         (".env", env_path, _read_env_file(env_path)),
     ):
         for variable, name in setting_variables():
+            if (only and name not in only) or (path and name in _ONLY_REAL_ENVIRONMENT):
+                continue
             value = (variables.get(variable) or "").strip()
             kind = "token" if name in _TOKEN_SETTINGS else name
-            if not value or (only and name not in only) or (path and name in _ONLY_REAL_ENVIRONMENT):
+            if not value:
                 continue
             origin = Origin(place=place, variable=variable, path=path)  # type: ignore[arg-type]  # of the pairs above
             if variable in TOKEN_VARIABLES and is_hosting_key(clean_token(value)):
