@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ionos_openai.errors import InvalidRequestError
+from ionos_openai.errors.words import EMPTY_PROMPT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ def read_prompts(prompts: Sequence[str]) -> list[str]:
     texts = [_read_prompt() if prompt == _STANDARD else prompt for prompt in prompts]
     for text in texts:
         if not text.strip():
-            raise InvalidRequestError("The prompt is empty: say what the picture shows.")
+            raise InvalidRequestError(EMPTY_PROMPT)
         if any("\ud800" <= letter <= "\udfff" for letter in text):  # as Python keeps the bytes of other encodings
             raise InvalidRequestError("The prompt is not UTF-8 text: save it as UTF-8, and pipe it in with -.")
     return texts
