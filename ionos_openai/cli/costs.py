@@ -11,6 +11,7 @@ from ionos_openai.batch.records import MANIFEST, read_manifest
 from ionos_openai.cli.terminal.exits import MADE
 from ionos_openai.cli.terminal.output import visible
 from ionos_openai.errors import InvalidRequestError
+from ionos_openai.hub.prices import Money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,7 +56,7 @@ def _cells(total: Sum) -> list[str]:
 
 
 def _facts(total: Sum) -> dict[str, object]:
-    amounts = [{"amount": f"{amount:f}", "currency": currency} for currency, amount in sorted(total.amounts.items())]
+    amounts = [Money(amount=amount, currency=currency).facts() for currency, amount in sorted(total.amounts.items())]
     numbers = {name: getattr(total, name) for name in ("pictures", "unknown_price", "placeholders", "failed")}
     return {**numbers, "costs": amounts}
 
