@@ -1,0 +1,88 @@
+"""Opening files that a stranger may have put there: no link is followed, no device or pipe is read or waited for."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+LARGEST = 256 * 1024 * 1024
+"""Bytes; a file that is larger is no picture or record of ours."""
+
+_CAREFULLY = 0
+for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # no system has them all
+    _CAREFULLY |= getattr(os, _flag, 0)
+
+
+def open_own(path: str | os.PathLike[str], flags: int, mode: int = 0o666) -> int:
+    """Open a file to write into it, or to lock it: a regular one with a single name, of this user or the directory's.
+
+    Args:
+        path: The file.
+        flags: As for `os.open`, without O_TRUNC: what is not ours must not be cut before that is known.
+        mode: The permissions of a file that is made.
+
+    Returns:
+        Its descriptor.
+
+    Raises:
+        OSError: It cannot be opened, or is not such a file; `strerror` then says what it is instead.
+    """
+    handle = _open(path, flags, mode)
+    found = os.fstat(handle)
+    why = None
+    if found.st_nlink > 1:
+        why = "it has a second name, as another file (a hard link)"
+    elif hasattr(os, "geteuid") and found.st_uid not in (os.geteuid(), Path(path).absolute().parent.stat().st_uid):
+        # A drive that is mounted from elsewhere may show all of its files as somebody else's.
+        why = "it belongs to another user"
+    if why is not None:
+        os.close(handle)
+        raise _refusal(path, why)
+    return handle
+
+
+def read_regular(path: str | os.PathLike[str], *, most: int = LARGEST) -> bytes:
+    """Read a regular file of at most `most` bytes.
+
+    Raises:
+        OSError: It cannot be read, is not such a file, or is larger.
+    """
+    handle = open_regular(path, most=most)
+    with open(handle, "rb") as file:  # noqa: PTH123 - an open descriptor, not a path
+        return file.read(most)
+
+
+def open_regular(path: str | os.PathLike[str], *, most: int = LARGEST) -> int:
+    """Open a regular file of at most `most` bytes, for reading; return its descriptor.
+
+    Raises:
+        OSError: It cannot be opened, is not such a file, or is larger.
+    """
+    handle = _open(path, os.O_RDONLY)
+    if os.fstat(handle).st_size > most:
+        os.close(handle)
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", os.fspath(path))
+    return handle
+
+
+def _open(path: str | os.PathLike[str], flags: int, mode: int = 0o666) -> int:
+    if not hasattr(os, "O_NOFOLLOW") and os.path.islink(path):  # noqa: PTH114 - Windows
+        raise _refusal(path, "it is a link")
+    try:
+        handle = os.open(path, flags | _CAREFULLY, mode)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK):  # the second is FreeBSD's
+            raise _refusal(path, "it is a link") from None
+        if error.errno == errno.ENXIO:
+            raise _refusal(path, "it is no regular file") from None
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise _refusal(path, "it is no regular file")
+    return handle
+
+
+def _refusal(path: str | os.PathLike[str], why: str) -> OSError:
+    return OSError(errno.EPERM, why, os.fspath(path))
