@@ -53,6 +53,7 @@ def generate_batch(
     verify: bool = False,
     redo: Collection[str] = (),
     only_failed: bool = False,
+    ignore_damaged: bool = False,
     provenance: bool | None = None,
     prompt_in_metadata: bool | None = None,
     timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
@@ -83,8 +84,11 @@ def generate_batch(
         prices: What a picture costs, by model: {"flux.1": "0.03 EUR"}; by default `IONOS_PRICES`, else the catalogue.
         missing: What to do about recorded pictures that are gone: "keep" makes none again, "remake" does.
         verify: Compare the bytes of recorded pictures, not only their size and time.
-        redo: Names, of requests or files, whose pictures are made once more, beside those that were.
+        redo: Names, of requests or files, whose pictures are made once more, beside those that were. The same call
+            again goes on where such a run was cut short.
         only_failed: Make only what an earlier run tried and failed at.
+        ignore_damaged: Go on although lines of the manifest cannot be read, whose pictures are then bought again;
+            so does `missing="remake"`.
         provenance: Whether the metadata says that a model made the pictures; by default the client's setting.
         prompt_in_metadata: Whether it has the prompt too; by default the client's setting.
         timeout: Seconds for each request, or an `openai.Timeout`; by default the client's.
@@ -97,14 +101,14 @@ def generate_batch(
         InvalidRequestError: An argument or a request of a list cannot work; or `max_cost` is given, and a price is not
             known or in another currency.
         BatchRunningError: Another run works in the directory.
-        ImageSaveError: The directory cannot be written to.
+        ImageSaveError: The directory cannot be written to, or lines of its manifest cannot be read.
 
     Source: limits and prices as in `ionos_openai.client.pacing` and `ionos_openai.hub`, 2026-11.
     """
     _check_client(client, openai.AsyncOpenAI, "agenerate_batch()")
     saving = {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata}
     bounds = Bounds(concurrency=concurrency, max_attempts=max_attempts, max_cost=max_cost, max_images=max_images)
-    resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed)
+    resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed, ignore_damaged=ignore_damaged)
     plan = make_plan(client, directory, bounds, resume, model=model, size=size, prices=prices, **saving)
     return Batch(client, requests, plan, timeout=timeout, on_event=on_event)
 
@@ -125,6 +129,7 @@ def agenerate_batch(
     verify: bool = False,
     redo: Collection[str] = (),
     only_failed: bool = False,
+    ignore_damaged: bool = False,
     provenance: bool | None = None,
     prompt_in_metadata: bool | None = None,
     timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
@@ -137,7 +142,7 @@ def agenerate_batch(
     _check_client(client, openai.OpenAI, "generate_batch()")
     saving = {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata}
     bounds = Bounds(concurrency=concurrency, max_attempts=max_attempts, max_cost=max_cost, max_images=max_images)
-    resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed)
+    resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed, ignore_damaged=ignore_damaged)
     plan = make_plan(client, directory, bounds, resume, model=model, size=size, prices=prices, **saving)
     return AsyncBatch(client, requests, plan, timeout=timeout, on_event=on_event)
 

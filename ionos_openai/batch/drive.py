@@ -9,22 +9,27 @@ import functools
 import logging
 import os
 import queue
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+import anyio
 
 from ionos_openai.batch.lock import DirectoryLock
 from ionos_openai.batch.manifest import Manifest
 from ionos_openai.batch.progress_bar import ProgressBar
 from ionos_openai.batch.schedule import Schedule, Unit
 from ionos_openai.client.pacing import while_wanted
-from ionos_openai.errors import InvalidRequestError
+from ionos_openai.errors import InvalidRequestError, keep_partial_results, partial_results
 from ionos_openai.errors.notices import in_notebook
 from ionos_openai.images.generate import agenerate_images, generate_images
+from ionos_openai.images.image import partial_images
+from ionos_openai.images.rescue import rescue_images
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import openai
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
     from ionos_openai.batch.request import ImageRequest
     from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress
     from ionos_openai.client.pacing.rates import ContractLimits
+    from ionos_openai.images.image import GeneratedImage
 
 log = logging.getLogger("ionos_openai")
 
@@ -43,6 +49,7 @@ Begun = TypeVar("Begun", bound="asyncio.Future[Any]")
 # Windows lets no Ctrl-C through to a thread that waits without an end.
 _LONGEST_WAIT = 0.5 if os.name == "nt" else None
 _CLOSED = "This batch was closed. Call generate_batch() again: it goes on where this one ended."
+_FORKED = "This batch belongs to the process that made it, which a fork has left. Make one in this process."
 
 
 class Clock:
@@ -58,6 +65,26 @@ class Clock:
             seconds = _LONGEST_WAIT if seconds is None else min(seconds, _LONGEST_WAIT)
         with contextlib.suppress(queue.Empty):
             wake.get(timeout=seconds)
+
+
+class _Bell:
+    """Wakes all that wait for a unit to be settled; a signal that interrupts one of them breaks it for none."""
+
+    def __init__(self) -> None:
+        self._inboxes: list[queue.SimpleQueue[None]] = []
+
+    def ring(self) -> None:
+        for inbox in tuple(self._inboxes):
+            inbox.put(None)
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[queue.SimpleQueue[None]]:
+        inbox = queue.SimpleQueue[None]()
+        self._inboxes.append(inbox)
+        try:
+            yield inbox
+        finally:
+            self._inboxes.remove(inbox)
 
 
 def _for_batch(client: Client) -> Client:
@@ -100,7 +127,10 @@ class _BatchRun(Generic[Client]):
         self._on_event = on_event
         self._bar = ProgressBar() if on_event is None and in_notebook() else None
         self._began = self._over = self._closed = False
+        self._pid = os.getpid()
         self._prepare()
+        # Where nobody closes it: when it is forgotten, or at the end of the program.
+        weakref.finalize(self, _rescue_untold, self._schedule, self._pid)
 
     def _prepare(self) -> None:
         """Make what it waits with."""
@@ -138,6 +168,8 @@ class _BatchRun(Generic[Client]):
     def _begin(self) -> None:
         if self._closed and not self._over:
             raise InvalidRequestError(_CLOSED)
+        if self._is_forked():
+            raise InvalidRequestError(_FORKED)
         if not self._began:
             self._began = True
             self._schedule.note_estimate()
@@ -158,14 +190,29 @@ class _BatchRun(Generic[Client]):
         self._tell()
         return self._schedule.pop_result()
 
+    def _is_forked(self) -> bool:
+        """Tell whether this is a copy in a child process, in which no thread works and nothing is on its way."""
+        return os.getpid() != self._pid
+
     def _free(self) -> None:
         self._closed = True
         self._held.close()
 
-    def _tell_end(self) -> None:
-        self._tell()
-        if self._schedule.fatal is not None:
-            raise self._schedule.fatal
+    def _raise_untold(self) -> None:
+        fatal = self._schedule.pop_fatal()
+        if fatal is not None:
+            raise fatal
+
+    def _hand_on(self, fatal: BaseException, error: BaseException) -> None:
+        """Have the error that leaves the batch carry the pictures that could not be saved, where somebody sees it."""
+        if fatal is error:
+            return
+        if fatal is not self._schedule.fatal:
+            raise fatal  # such as a second Ctrl-C
+        keep_partial_results(error, [*partial_results(error), *partial_results(fatal)])
+        error.add_note(f"The batch into {self.directory} ended before: {fatal}")
+        if not isinstance(error, Exception) or isinstance(error, asyncio.CancelledError):
+            rescue_untold(fatal, self.directory)
 
 
 class Batch(_BatchRun["openai.OpenAI"]):
@@ -178,8 +225,7 @@ class Batch(_BatchRun["openai.OpenAI"]):
     _how_to_begin = "iterate or call .run()"
 
     def _prepare(self) -> None:
-        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._pool: ThreadPoolExecutor | None = None
+        self._bell = _Bell()
         self._stopped = False
 
     def run(self) -> list[BatchResult]:
@@ -198,36 +244,53 @@ class Batch(_BatchRun["openai.OpenAI"]):
         """Begin nothing new; iterating ends with what is in flight. May be called from a signal handler or a thread."""
         self._stopped = True
         self._schedule.ending = True
-        self._wake.put(None)
+        self._bell.ring()
 
     def close(self) -> None:
-        """Finish and record what is in flight, and free the directory; again is harmless."""
+        """Finish and record what is on its way, and free the directory; again is harmless.
+
+        May be called from another thread; the one that iterates then ends too. In a forked child it waits for nothing.
+
+        Raises:
+            ImageSaveError: A picture that was on its way could not be saved; `partial_images(error)` has it. Only
+                where that was not raised by the iteration; so for what else ended the run.
+        """
+        if self._is_forked():
+            self._closed = True
         if self._closed:
             return
-        self._schedule.ending = True
+        self._schedule.end()
         try:
-            while self._schedule.flying:
-                self._clock.wait(self._wake, None)
+            with self._bell.listening() as inbox:
+                while self._schedule.flying:
+                    self._clock.wait(inbox, None)
         except BaseException:
-            self._abandon()
+            self._leave()
             raise
-        if self._pool is not None:
-            self._pool.shutdown()
         self._free()
+        self._raise_untold()
 
-    def _abandon(self) -> None:
-        """Wait for nothing any more. The directory stays locked: threads may still be writing."""
+    def _leave(self) -> None:
+        """Wait for nothing; the directory stays locked until the last thread has written."""
         self._closed = True
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        if not self._schedule.flying:
+            self._free()
+
+    def _close_for(self, error: BaseException) -> None:
+        """Close on the way out with an error."""
+        try:
+            self.close()
+        except BaseException as fatal:  # noqa: BLE001 - it is raised, or goes with the error
+            self._hand_on(fatal, error)
 
     def __iter__(self) -> Iterator[BatchResult]:
         """Yield the results; closes the batch when the loop is left."""
         try:
             while (result := self._advance()) is not None:
                 yield result
-        finally:
-            self.close()
+        except BaseException as error:
+            self._close_for(error)
+            raise
 
     def __next__(self) -> BatchResult:
         """Return the next result."""
@@ -240,35 +303,39 @@ class Batch(_BatchRun["openai.OpenAI"]):
         """Return the batch itself."""
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Close it."""
-        self.close()
+        if error is None:
+            self.close()
+        else:
+            self._close_for(error)
 
     def _advance(self) -> BatchResult | None:
         if self._over:
             return None
         self._begin()
         try:
-            while True:
-                pause = self._launch()
-                result = self._next_told()
-                if result is not None:
-                    return result
-                if self._schedule.over:
-                    self._end()
-                    return None
-                if pause != 0.0:
-                    self._clock.wait(self._wake, pause)
-        except KeyboardInterrupt:
+            with self._bell.listening() as inbox:
+                return self._find_result(inbox)
+        except BaseException as error:
             # After `stop()` it is the second wish to leave.
-            if self._stopped:
-                self._abandon()
-            else:
-                self.close()
+            if isinstance(error, KeyboardInterrupt) and self._stopped:
+                self._schedule.end()
+                self._leave()
+            self._close_for(error)
             raise
-        except BaseException:
-            self.close()
-            raise
+
+    def _find_result(self, inbox: queue.SimpleQueue[None]) -> BatchResult | None:
+        while True:
+            pause = self._launch()
+            result = self._next_told()
+            if result is not None:
+                return result
+            if self._schedule.over:
+                self._end()
+                return None
+            if pause != 0.0:
+                self._clock.wait(inbox, pause)
 
     def _launch(self) -> float | None:
         """Begin what can be begun; return the seconds until more can be, None where what is in flight decides."""
@@ -276,24 +343,34 @@ class Batch(_BatchRun["openai.OpenAI"]):
             found = self._schedule.take()
             if not isinstance(found, Unit):
                 return found
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="ionos-openai-batch")
-            self._pool.submit(contextvars.copy_context().run, self._work, found)
+            self._start(found)
         return None
 
+    def _start(self, unit: Unit) -> None:
+        context = contextvars.copy_context()
+        try:
+            threading.Thread(target=context.run, args=(self._work, unit), name="ionos-openai-batch").start()
+        except RuntimeError:  # none can be started: at the interpreter's end, or there are too many
+            self._work(unit)
+
     def _work(self, unit: Unit) -> None:
+        if not self._schedule.begin(unit):
+            return
+        made: Sequence[GeneratedImage] | BaseException
         try:
             with while_wanted(self._is_wanted):
-                made: Any = _only(generate_images(self._client, **_arguments(unit), timeout=self._timeout))
+                made = generate_images(self._client, **_arguments(unit), timeout=self._timeout)
         except BaseException as error:  # noqa: BLE001 - what follows from it is decided elsewhere
             made = error
         self._schedule.settle(unit, made)
-        self._wake.put(None)
+        self._bell.ring()
+        if self._closed and not self._schedule.flying:
+            self._free()
 
     def _end(self) -> None:
         self._over = True
+        self._tell()
         self.close()
-        self._tell_end()
 
 
 class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
@@ -309,7 +386,7 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
     def _prepare(self) -> None:
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._tasks: set[asyncio.Future[Any]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()  # what was sent, and what is being written
         self._launching = asyncio.Lock()  # two that iterate take turns at reading the requests
 
     async def run(self) -> list[BatchResult]:
@@ -324,22 +401,46 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
                 self._loop.call_soon_threadsafe(self._wake.set)
 
     async def aclose(self) -> None:
-        """Finish and record what is in flight, and free the directory; again is harmless."""
+        """Finish and record what is on its way, and free the directory; again is harmless.
+
+        Being cancelled meanwhile, by asyncio or by a scope of anyio's, takes effect afterwards.
+
+        Raises:
+            ImageSaveError: As for `Batch.close`.
+        """
+        if self._is_forked():
+            self._closed = True
         if self._closed:
             return
-        self._schedule.ending = True
-        if self._tasks:
-            await asyncio.wait(self._tasks)  # being cancelled while it waits cancels none of them
+        self._schedule.end()
+        cancelled = None
+        with anyio.CancelScope(shield=True):
+            while self._tasks:
+                try:
+                    await asyncio.wait(self._tasks)  # being cancelled while it waits cancels none of them
+                except asyncio.CancelledError as error:
+                    cancelled = error
         if not self._closed:
             self._free()
+        if cancelled is not None:
+            raise cancelled
+        self._raise_untold()
+
+    async def _close_for(self, error: BaseException) -> None:
+        """Close on the way out with an error."""
+        try:
+            await self.aclose()
+        except BaseException as fatal:  # noqa: BLE001 - it is raised, or goes with the error
+            self._hand_on(fatal, error)
 
     async def __aiter__(self) -> AsyncIterator[BatchResult]:
         """Yield the results; closes the batch when the loop is left."""
         try:
             while (result := await self._advance()) is not None:
                 yield result
-        finally:
-            await self.aclose()
+        except BaseException as error:
+            await self._close_for(error)
+            raise
 
     async def __anext__(self) -> BatchResult:
         """Return the next result."""
@@ -352,9 +453,12 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
         """Return the batch itself."""
         return self
 
-    async def __aexit__(self, *error: object) -> None:
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Close it."""
-        await self.aclose()
+        if error is None:
+            await self.aclose()
+        else:
+            await self._close_for(error)
 
     async def _advance(self) -> BatchResult | None:
         if self._over:
@@ -372,8 +476,8 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
                     await self._end()
                     return None
                 await self._pause(pause)
-        except BaseException:
-            await self.aclose()
+        except BaseException as error:
+            await self._close_for(error)
             raise
 
     async def _launch(self) -> float | None:
@@ -386,16 +490,36 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
         return None
 
     async def _take(self) -> Unit | float | None:
-        """Ask in a thread, since it reads files and the user's iterable; cancelled, leave the unit to the next run."""
-        taking = self._in_thread(self._schedule.take)
-        try:
-            return await asyncio.shield(taking)
-        except asyncio.CancelledError:
-            taking.add_done_callback(self._give_up)
-            raise
+        """Ask in a thread, since it reads files and the user's iterable; cancelled, leave the unit to the next run.
 
-    def _give_up(self, taking: asyncio.Future[Unit | float | None]) -> None:
-        found = None if taking.exception() else taking.result()
+        The iterable may wait for its next item for ever, so the thread is one that nothing waits for.
+        """
+        loop = asyncio.get_running_loop()
+        taking: asyncio.Future[Unit | float | None] = loop.create_future()
+
+        def deliver(found: Unit | float | None, error: BaseException | None) -> None:
+            if taking.cancelled():
+                self._give_up(found)
+            elif error is not None:
+                taking.set_exception(error)
+            else:
+                taking.set_result(found)
+
+        def take() -> None:
+            found = problem = None
+            try:
+                found = self._schedule.take()
+            except BaseException as error:  # noqa: BLE001 - raised where the unit is asked for
+                problem = error
+            try:
+                loop.call_soon_threadsafe(deliver, found, problem)
+            except RuntimeError:  # the loop is closed
+                self._give_up(found)
+
+        threading.Thread(target=contextvars.copy_context().run, args=(take,), daemon=True).start()
+        return await taking
+
+    def _give_up(self, found: Unit | float | None) -> None:
         if isinstance(found, Unit):
             self._schedule.abandon(found)
 
@@ -417,9 +541,12 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
             await asyncio.wait_for(self._wake.wait(), seconds)
 
     async def _work(self, unit: Unit) -> None:
+        if not self._schedule.begin(unit):
+            return
+        made: Sequence[GeneratedImage] | BaseException
         try:
             with while_wanted(self._is_wanted):
-                made: Any = _only(await agenerate_images(self._client, **_arguments(unit), timeout=self._timeout))
+                made = await agenerate_images(self._client, **_arguments(unit), timeout=self._timeout)
         except asyncio.CancelledError:
             self._schedule.abandon(unit)
             log.warning(
@@ -436,8 +563,8 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
 
     async def _end(self) -> None:
         self._over = True
+        self._tell()
         await self.aclose()
-        self._tell_end()
 
 
 def _arguments(unit: Unit) -> dict[str, Any]:
@@ -446,6 +573,16 @@ def _arguments(unit: Unit) -> dict[str, Any]:
     return {**asked, "extra_body": dict(request.extra) or None}
 
 
-def _only(images: list[Any]) -> Any:
-    # An answer with several pictures, which the service does not send, would be more than was asked for.
-    return images[0]
+def rescue_untold(fatal: BaseException, directory: Path) -> None:
+    """Keep the pictures of an error that nobody may see, and say so in the log."""
+    images = partial_images(fatal)
+    try:
+        kept = ", ".join(map(str, rescue_images(images))) if images else "none came that is not saved"
+    except OSError as error:
+        kept = f"they are lost, for they cannot be saved elsewhere either ({error})"
+    log.error("The batch into %s ended: %s Pictures that could not be saved: %s.", directory, fatal, kept)
+
+
+def _rescue_untold(schedule: Schedule, pid: int) -> None:
+    if os.getpid() == pid and (fatal := schedule.pop_fatal()) is not None:
+        rescue_untold(fatal, schedule.plan.directory)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from ionos_openai.batch.plan import PUT_BACK
+from ionos_openai.batch.redo import Redo
 from ionos_openai.batch.request import ImageRequest, check, complete, digest, digest_prompt, identify
 from ionos_openai.batch.results import Estimate
 from ionos_openai.batch.spending import Spending
 from ionos_openai.batch.stored import FileState, describe, look
 from ionos_openai.client.pacing.rates import estimate_seconds
-from ionos_openai.errors import InvalidRequestError
+from ionos_openai.errors import ImageSaveError, InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,14 +54,14 @@ class Earlier:
     """The requests of this run, held against the manifest and the files.
 
     Attributes:
-        unmatched: Names to be made once more that no request had so far.
+        redo: The names to be made once more.
+        unmatched: Those of them that no request had so far.
     """
 
     def __init__(self, plan: Plan, manifest: Manifest) -> None:
         """Have seen no request yet."""
-        redo = plan.resume.redo
-        self.unmatched = {redo} if isinstance(redo, str) else set(redo)
-        self._redo = frozenset(self.unmatched)
+        self.redo = Redo(plan.directory, plan.resume.redo)
+        self.unmatched = set(self.redo.names)
         self._plan = plan
         self._manifest = manifest
         self._folder = str(plan.directory)
@@ -84,19 +86,22 @@ class Earlier:
 
         Raises:
             InvalidRequestError: It is to be made, and cannot work.
+            ImageSaveError: Its line in the manifest is damaged, and the plan does not say to buy its pictures again.
         """
         plan, resume = self._plan, self._plan.resume
         request, mark = _marked(raw, plan)
         occurrence = self.occurrence(mark)
         place = self._manifest.place(mark, occurrence)
         looks = closely or resume.missing == "remake"
-        if place is not None and place & 1 and not looks and not self._redo:
+        if place is not None and place & 1 and not looks and not self.redo.names:
             return None
         record = None if place is None else self._manifest.read(place, mark, occurrence)
+        if record is None and place is not None and not resume.buys_damaged:
+            raise ImageSaveError(f"{self._manifest.path}: the line of {request or raw!r:.60} is damaged. {PUT_BACK}")
         if record is None and resume.only_failed:
             return None
         state = self._state(record, looks=looks, verify=closely and resume.verify)
-        if state == "same" and not self._redo and record is not None and record.status != "modified":
+        if state == "same" and not self.redo.names and record is not None and record.status != "modified":
             return None
         request = request or complete(raw, model=plan.model, size=plan.size)
         return self._standing(request, identify(mark, occurrence), record, state)
@@ -110,9 +115,9 @@ class Earlier:
         return look(self._folder, files, verify=verify) if looks else "same"
 
     def _standing(self, request: ImageRequest, id: str, record: Record | None, state: PromptState) -> Standing | None:
-        chosen = _chosen(request, record, self._redo)
-        if chosen:
-            self.unmatched -= chosen
+        chosen = _chosen(request, record, self.redo.names)
+        self.unmatched -= chosen
+        if chosen and record is not None and not self.redo.is_made(record.started):
             state = "chosen"
         is_left = state in ("new", "failed", "chosen", "damaged") or (
             state == "missing" and self._plan.resume.missing == "remake"
@@ -127,7 +132,10 @@ class Earlier:
         """Return those of the recorded pictures that are neither missing nor damaged."""
         verify = self._plan.resume.verify
         files = (record.files if record is not None else None) or ()
-        return tuple(file for file in files if look(self._folder, [file], verify=verify) not in ("missing", "damaged"))
+        pictures = (file for file in files if file.format)  # and not bytes that nobody could read
+        return tuple(
+            file for file in pictures if look(self._folder, [file], verify=verify) not in ("missing", "damaged")
+        )
 
     def renewed(self, standing: Standing, record: Record) -> dict[str, Any]:
         """Return a line that says of a prompt's recorded pictures what they are now.

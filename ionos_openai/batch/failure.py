@@ -9,7 +9,7 @@ import openai
 
 from ionos_openai.client.pacing import WithdrawnError
 from ionos_openai.client.pacing.turns import read_retry_after
-from ionos_openai.errors import ConfigurationError, ImageSaveError, IonosWarning
+from ionos_openai.errors import ConfigurationError, ImageSaveError, InvalidRequestError, IonosWarning
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.images.image import ImageDecodeError
 
@@ -20,7 +20,10 @@ _REFILL = 6.0
 _SHORTEST_PAUSE = 0.2  # seconds, after a 429 that asks for none: as long as one request takes in the limits
 _LONGEST_PAUSE = 30.0  # seconds, between attempts
 _ENDING = (openai.AuthenticationError, openai.PermissionDeniedError, ConfigurationError, ImageSaveError)
+# Answers of something that stands before the model and waited no longer; it may have made a picture all the same.
+_GAVE_UP_WAITING = (408, 502, 504, 524)
 _NO_PICTURE = (ImageDecodeError, json.JSONDecodeError, openai.APIResponseValidationError)
+_UNEXPECTED = (ValueError, TypeError, RecursionError)
 
 
 def meaning(error: BaseException) -> Meaning:
@@ -29,7 +32,8 @@ def meaning(error: BaseException) -> Meaning:
     Returns:
         "end" for what the next prompt would meet too (token, privilege, settings, disk) and for what nobody expected;
         "wait" for 429; "retry" for what may work the next time; "refused" for what is this prompt's alone;
-        "left" where nothing was sent, since nobody wants it any more.
+        "left" where nothing was sent, since nobody wants it any more. What can be neither sent nor understood, such as
+        half a character in a prompt, is this prompt's too, for it would end every run at the same place.
     """
     if isinstance(error, WithdrawnError):
         return "left"
@@ -42,16 +46,25 @@ def meaning(error: BaseException) -> Meaning:
     if isinstance(error, openai.APIStatusError):
         passing = error.status_code >= 500 or error.status_code in (408, 409, 425)
         return "retry" if passing else "refused"
+    if isinstance(error, ImageDecodeError) and error.url is not None:
+        return "refused"  # asked again, a URL would come again
     if isinstance(error, (openai.APIConnectionError, *_NO_PICTURE)):
         return "retry"
-    return "refused" if isinstance(error, (openai.OpenAIError, IonosWarning)) else "end"
+    return "refused" if isinstance(error, (openai.OpenAIError, IonosWarning, *_UNEXPECTED)) else "end"
 
 
 def may_be_billed(error: BaseException) -> bool:
     """Tell whether a picture may have been made although none came: the limits on cost and number count it."""
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in _GAVE_UP_WAITING
     if isinstance(error, openai.APIConnectionError):
         return type(error.__cause__).__name__ not in ("ConnectError", "ConnectTimeout", "ProxyError", "PoolTimeout")
-    return isinstance(error, _NO_PICTURE)
+    return brings_no_picture(error)
+
+
+def brings_no_picture(error: BaseException) -> bool:
+    """Tell whether a request was no failure of the service's, and no picture came that can be read."""
+    return isinstance(error, (*_NO_PICTURE, *_UNEXPECTED)) and not isinstance(error, InvalidRequestError)
 
 
 def retry_after(error: BaseException) -> float | None:

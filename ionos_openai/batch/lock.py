@@ -17,8 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ionos_openai.batch.records import MANIFEST
 from ionos_openai.errors import BatchRunningError, ImageSaveError
 from ionos_openai.files.locks import try_lock
+from ionos_openai.files.opening import open_own, read_regular
 
 LOCK = ".ionos-batch.lock"
 OWNER = ".ionos-batch.owner"
@@ -34,33 +36,34 @@ class DirectoryLock:
 
         Raises:
             BatchRunningError: Another run has it.
-            ImageSaveError: The lock file cannot be made.
+            ImageSaveError: The lock file, or the manifest, cannot be made or is not this user's own.
         """
         self._owner: Path | None = None
-        try:
-            self._handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            problem = f"Cannot make {directory / LOCK}: {error.strerror}. Choose another directory."
-            raise ImageSaveError(problem) from error
-        self._closing = weakref.finalize(self, os.close, self._handle)
-        try:
-            self._take(directory)
-        except BaseException:
-            self._closing()
-            raise
+        with contextlib.ExitStack() as opened:
+            handle = self._open(directory / LOCK, opened)
+            # The manifest too: whoever deletes the lock lets no other run at what this one has paid for.
+            handles = [handle, self._open(directory / MANIFEST, opened)]
+            try:
+                is_ours = all(map(try_lock, handles))
+            except OSError:
+                self._owner = _own(directory)
+            else:
+                if not is_ours:
+                    raise _running(directory, _read(directory / LOCK))
+                with contextlib.suppress(OSError):
+                    os.ftruncate(handle, 0)
+                    os.write(handle, json.dumps(_myself()).encode())
+            self._closing = weakref.finalize(self, opened.pop_all().close)
         _held.add(self)
 
-    def _take(self, directory: Path) -> None:
+    def _open(self, path: Path, opened: contextlib.ExitStack) -> int:
         try:
-            is_ours = try_lock(self._handle)
-        except OSError:
-            self._owner = _own(directory)
-            return
-        if not is_ours:
-            raise _running(directory, _read(directory / LOCK))
-        with contextlib.suppress(OSError):
-            os.ftruncate(self._handle, 0)
-            os.write(self._handle, json.dumps(_myself()).encode())
+            handle = open_own(path, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            problem = f"Cannot use {path}: {error.strerror}. Choose another directory."
+            raise ImageSaveError(problem) from error
+        opened.callback(os.close, handle)
+        return handle
 
     def release(self) -> None:
         """Give the lock back; again is harmless."""
@@ -97,8 +100,8 @@ def _running(directory: Path, owner: dict[str, Any], advice: str = "") -> BatchR
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        found = json.loads(read_regular(path, most=10_000))
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) and {"pid", "host", "started"} <= found.keys() else {}
 

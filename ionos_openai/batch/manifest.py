@@ -1,6 +1,7 @@
 """A batch's own manifest: `manifest.jsonl`, a JSON object a line, only ever appended to, synced before a result counts.
 
-What a process that died left torn at the end is cut off before the next line. What the lines say, `records` reads.
+What a process that died left torn at the end is cut off before the next line. Any other line that cannot be read is
+noted: the pictures that it was about would be bought again. What the lines say, `records` reads.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ionos_openai.batch.records import MANIFEST, Record, read_line
 from ionos_openai.batch.request import identify
 from ionos_openai.errors import ImageSaveError
+from ionos_openai.files.opening import open_own
 from ionos_openai.files.writing import sync_file
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ class Manifest:
     """A directory's manifest, opened to look up what is recorded and to record more. One process at a time.
 
     Where each prompt's newest line is takes 100 to 135 bytes of memory a prompt.
+
+    Attributes:
+        damaged: The numbers of the lines, from 1, that cannot be read; none where a last one was cut off.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -40,13 +45,14 @@ class Manifest:
             ImageSaveError: It cannot be opened or read.
         """
         self.path = directory / MANIFEST
+        self.damaged: list[int] = []
         self._places: dict[int, int] = {}  # twice the offset, and 1 more where it is no failure
         try:
             with contextlib.ExitStack() as opened:
-                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-                self._handle = os.open(self.path, flags, 0o666)
+                self._handle = open_own(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
                 opened.callback(os.close, self._handle)
-                self._lines = opened.enter_context(self.path.open("rb", buffering=_BLOCK))
+                lines = os.fdopen(open_own(self.path, os.O_RDONLY), "rb", buffering=_BLOCK)
+                self._lines = opened.enter_context(lines)
                 self._size = self._mend()
                 self._read()
                 self._closing = weakref.finalize(self, opened.pop_all().close)
@@ -55,6 +61,7 @@ class Manifest:
 
     def close(self) -> None:
         """Close the files; again is harmless."""
+        self._handle = -1  # so that a thread that comes late writes into no other file that has this number by then
         self._closing()
 
     def place(self, digest: str, occurrence: int) -> int | None:
@@ -74,50 +81,66 @@ class Manifest:
             ImageSaveError: It cannot be written.
         """
         line = _encode(entry)
+        self.check()
         try:
-            self._check_there()
             self._write(line)
             if sync:
                 sync_file(self._handle)
         except OSError as error:
             raise _unusable(self.path, error) from error
-        self._size += len(line)
 
-    def _check_there(self) -> None:
-        """Refuse to go on writing into a file that was deleted or moved away with its directory."""
-        there, ours = self.path.stat(), os.fstat(self._handle)
+    def check(self) -> None:
+        """See that the file is still what it was when its last line was written.
+
+        Raises:
+            ImageSaveError: It was deleted, moved away with its directory, replaced, cut off or written to.
+        """
+        try:
+            there, ours = self.path.stat(), os.fstat(self._handle)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        why = None
         if (there.st_ino, there.st_dev) != (ours.st_ino, ours.st_dev):
-            raise FileNotFoundError(errno.ENOENT, "it was moved or replaced", str(self.path))
+            why = "it was moved or replaced"
+        elif ours.st_size != self._size:
+            why = "something else has written into it or cut it off"
+        if why:
+            raise _unusable(self.path, OSError(errno.ENOENT, why))
 
     def _write(self, line: bytes) -> None:
         try:
             written = 0
             while written < len(line):
                 written += os.write(self._handle, line[written:])
-        except OSError:
+        except BaseException:  # Ctrl-C too
             os.ftruncate(self._handle, self._size)
             raise
+        self._size += len(line)  # also where it then cannot be synced: later lines stand behind it
 
     def _mend(self) -> int:
-        """Cut off a last line that was never finished; return the file's size."""
+        """Cut off a last line that was never finished, or cannot be read; return the file's size."""
         size = os.fstat(self._handle).st_size
         start = _last_line(self._lines, size)
-        if start == size:
-            return size
         self._lines.seek(start)
-        if read_line(self._lines.read()) is None:
+        line = self._lines.read()
+        if line.strip() and read_line(line) is None:
             os.ftruncate(self._handle, start)
             return start
+        if not line or line.endswith(b"\n"):
+            return size
         os.write(self._handle, b"\n")
         return size + 1
 
     def _read(self) -> None:
         self._lines.seek(0)
         offset, match, places = 0, _START.match, self._places
-        for line in self._lines:
-            found = match(line) or match(_rewritten(line))
+        for number, line in enumerate(self._lines, 1):
+            found = match(line) if line.endswith(b"}\n") else None
+            found = found or match(_rewritten(line))
             if found is not None:
                 places[_key(found[1], int(found[2] or 1))] = offset << 1 | (found[3] != b"failed")
+            elif line.strip() and read_line(line) is None:
+                self.damaged.append(number)
             offset += len(line)
 
 
@@ -135,12 +158,12 @@ def _rewritten(line: bytes) -> bytes:
 
 
 def _last_line(lines: Any, size: int) -> int:
-    """Return where the unfinished last line begins; `size` where the file ends with a line break."""
+    """Return where the last line begins, whether it is finished or not."""
     end = size
     while end:
         start = max(0, end - _BLOCK)
         lines.seek(start)
-        found = lines.read(end - start).rfind(b"\n")
+        found = lines.read(end - start).rfind(b"\n", 0, size - 1 - start)
         if found >= 0:
             return start + int(found) + 1
         end = start

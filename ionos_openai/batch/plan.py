@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
 Missing: TypeAlias = Literal["keep", "remake"]
 
+PUT_BACK = (
+    "The pictures that they are about would be bought again. Put the file back from a copy, or pass "
+    "ignore_damaged=True (in the terminal --ignore-damaged) to buy them again."
+)
+"""What to do about damaged lines of a manifest."""
+
 _UNPACED = (
     "This client is not from create_client(), so nothing keeps its requests within the contract's limits: the batch "
     "only waits after each 429. Make the client with ionos_openai.create_client()."
@@ -53,6 +59,12 @@ class Resume:
     verify: bool
     redo: Collection[str]
     only_failed: bool
+    ignore_damaged: bool = False
+
+    @property
+    def buys_damaged(self) -> bool:
+        """Whether pictures whose record cannot be read are bought again."""
+        return self.ignore_damaged or self.missing == "remake"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

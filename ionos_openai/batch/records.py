@@ -21,7 +21,7 @@ from ionos_openai.hub.prices import read_money
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 MANIFEST = "manifest.jsonl"
 
@@ -152,9 +152,13 @@ def read_records(folder: Path) -> Records:
 
 def _tell(damaged: list[int]) -> Iterator[Problem]:
     if damaged:
-        shown = ", ".join(map(str, damaged[:5])) + (", ..." if len(damaged) > 5 else "")
-        lines = f"line {shown} is" if len(damaged) == 1 else f"{len(damaged)} lines ({shown}) are"
-        yield Problem(name=MANIFEST, message=f"{lines} damaged and passed over")
+        yield Problem(name=MANIFEST, message=f"{describe_damaged(damaged)} damaged and passed over")
+
+
+def describe_damaged(lines: Sequence[int]) -> str:
+    """Return which lines of a manifest are damaged, by their numbers: the subject of a sentence, and its "is"."""
+    shown = ", ".join(map(str, lines[:5])) + (", ..." if len(lines) > 5 else "")
+    return f"line {shown} is" if len(lines) == 1 else f"{len(lines)} lines ({shown}) are"
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -182,6 +186,13 @@ def _names(files: Iterable[object]) -> Iterator[str]:
 
 def _files(line: Mapping[str, Any]) -> tuple[StoredFile, ...] | None:
     try:
-        return tuple(StoredFile._make((*_facts(fact), fact.get("mtime"))) for fact in line["files"] or ())
+        files = tuple(StoredFile._make((*_facts(fact), fact.get("mtime"))) for fact in line["files"] or ())
     except (KeyError, TypeError, AttributeError):
         return None
+    return files if all(map(_is_sound, files)) else None
+
+
+def _is_sound(file: StoredFile) -> bool:
+    texts, numbers = (file.name, file.sha256, file.format), (file.bytes, file.width, file.height)
+    is_time = file.mtime is None or isinstance(file.mtime, int | float)
+    return is_time and all(isinstance(text, str) for text in texts) and all(map(is_whole_number, numbers))

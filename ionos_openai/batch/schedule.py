@@ -18,11 +18,21 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ionos_openai.batch import stored
 from ionos_openai.batch.earlier import Earlier
-from ionos_openai.batch.failure import describe_error, may_be_billed, meaning, pause_after_limit, pause_before_attempt
+from ionos_openai.batch.failure import (
+    brings_no_picture,
+    describe_error,
+    may_be_billed,
+    meaning,
+    pause_after_limit,
+    pause_before_attempt,
+)
+from ionos_openai.batch.plan import PUT_BACK
+from ionos_openai.batch.records import StoredFile, describe_damaged
 from ionos_openai.batch.request import ImageRequest, describe_request, digest, identify, is_recordable
 from ionos_openai.batch.results import BatchEvent, BatchResult, EventKind, Progress
 from ionos_openai.batch.spending import Spending
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, keep_partial_results, partial_results
+from ionos_openai.images.image import ImageDecodeError, partial_images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,16 +41,17 @@ if TYPE_CHECKING:
     from ionos_openai.batch.earlier import Standing
     from ionos_openai.batch.manifest import Manifest
     from ionos_openai.batch.plan import Plan
-    from ionos_openai.batch.records import StoredFile
     from ionos_openai.hub.prices import Money
     from ionos_openai.images.image import GeneratedImage
 
 log = logging.getLogger("ionos_openai")
 
-UnitState: TypeAlias = Literal["flying", "resting", "settled", "left"]
-"""On its way; to be asked for again; recorded, as a picture or a failure; not recorded, so the next run makes it."""
+UnitState: TypeAlias = Literal["taken", "flying", "resting", "settled", "left"]
+"""Handed out to be sent; sent, or waiting for its turn; to be asked for again; recorded, as a picture or a failure; not
+recorded, so the next run makes it."""
 
 _SKIPS_AT_ONCE = 500  # then whoever drives the run may look after other things
+_UNREADABLE_AT_FIRST = 3  # prompts
 _NO_MORE = object()
 _UNFINISHED = {
     "type": "Unfinished",
@@ -108,14 +119,18 @@ class Schedule:
 
         Raises:
             InvalidRequestError: A request of a list cannot work, or its price is needed and not known.
+            ImageSaveError: The manifest has lines that cannot be read, and the plan does not say to buy them again.
         """
         self.plan = plan
         self.ending = self.over = False
         self.fatal: BaseException | None = None
+        self._is_told = False
         self._manifest = manifest
         self._clock = clock
         self._lock = threading.RLock()
         self._total = len(requests) if isinstance(requests, Sequence) else None
+        self._events: deque[BatchEvent] = deque()
+        self._tell_damaged(manifest.damaged)
         self._earlier = Earlier(plan, manifest)
         self.estimate = self._earlier.estimate(requests)
         self._source = iter(requests)
@@ -125,8 +140,9 @@ class Schedule:
         self._order = itertools.count()
         self._paused_until = 0.0
         self._spending = Spending(plan)
+        self._is_readable = False  # whether any picture has come
+        self._unreadable = 0  # prompts that were given up since no answer held one
         self._done: deque[BatchResult] = deque()
-        self._events: deque[BatchEvent] = deque()
         self._counts: Counter[str] = Counter()
 
     @property
@@ -138,11 +154,28 @@ class Schedule:
         """Give a unit another state; nothing else does. What is told of it must be there before."""
         with self._lock:
             unit.state = state
-            if state == "flying":
+            if state == "taken":
                 self._spending.reserve(unit.request)
                 self._flying.add(unit)
-            else:
+            elif state != "flying":
                 self._flying.discard(unit)
+
+    def begin(self, unit: Unit) -> bool:
+        """Note that a taken unit is sent now; False where it was left meanwhile: it must not be sent."""
+        with self._lock:
+            if unit.state == "taken":
+                self._move(unit, "flying")
+            return unit.state == "flying"
+
+    def end(self) -> None:
+        """Begin nothing new, and leave what was taken and not sent to the next run: then all that flies, comes back.
+
+        Whoever hands out units may be interrupted anywhere between `take` and `begin`.
+        """
+        self.ending = True
+        with self._lock:
+            for unit in [unit for unit in self._flying if unit.state == "taken"]:
+                self.abandon(unit)
 
     def take(self) -> Unit | float | None:
         """Return what to ask for now, the seconds until there is something, or None.
@@ -150,14 +183,21 @@ class Schedule:
         None means: ask again when a unit is settled, unless it is `over`.
         """
         is_idle = not self.flying
-        found = self._find(self._clock())
+        try:
+            found = self._find(self._clock())
+        except ImageSaveError as error:  # the record: nothing more is bought
+            self._die(error)
+            found = None
         self.over = is_idle and found is None
+        if self.over and not self.ending and not self._counts["failed"]:
+            self._earlier.redo.finish()
         return found
 
     def _find(self, now: float) -> Unit | float | None:
         with self._lock:
             if self.ending:
                 return None
+            self._manifest.check()
             if self._resting and (now < self._paused_until or self._resting[0][0] <= now):
                 return self._take_again(now)
         # Outside of the lock: the requests may come from anywhere, and take their time.
@@ -175,7 +215,7 @@ class Schedule:
         if not self._afford_or_end(self._resting[0][2].request):
             return None
         unit = heapq.heappop(self._resting)[2]
-        self._move(unit, "flying")
+        self._move(unit, "taken")
         return unit
 
     def _take_fresh(self, now: float) -> Unit | float | None:
@@ -189,7 +229,7 @@ class Schedule:
         prompt.fresh -= 1
         if not prompt.fresh:
             self._current = None
-        self._move(unit, "flying")
+        self._move(unit, "taken")
         return unit
 
     def _afford_or_end(self, request: ImageRequest) -> bool:
@@ -208,6 +248,7 @@ class Schedule:
             raw: Any = next(self._source, _NO_MORE)
             if raw is _NO_MORE:
                 self._tell_unmatched()
+            if raw is _NO_MORE or self.ending:  # which it may be for long, where the next one was waited for
                 return None
             try:
                 standing = self._earlier.judge(raw, closely=True)
@@ -225,11 +266,21 @@ class Schedule:
     def _begin(self, standing: Standing, now: float) -> Prompt:
         if standing.state in ("damaged", "missing"):
             self._tell(standing.state, f"{standing.names} is {standing.state}: it is made again.", standing.request)
+        if standing.state == "chosen":
+            self._earlier.redo.begin()
         kept = list(standing.kept)
         left = standing.request.n - len(kept)
         return Prompt(
             request=standing.request, id=standing.id, began=now, started=_date(), fresh=left, files=kept, kept=len(kept)
         )
+
+    def _tell_damaged(self, lines: Sequence[int]) -> None:
+        if lines:
+            message = f"{describe_damaged(lines)} damaged: what they say is made again."
+            if not self.plan.resume.buys_damaged:
+                raise ImageSaveError(f"{self._manifest.path}: {describe_damaged(lines)} damaged. {PUT_BACK}")
+            log.warning("%s: %s", self._manifest.path, message)
+            self._note("damaged", message)
 
     def _tell_kept(self, standing: Standing) -> None:
         """Record and tell what became of the pictures of a prompt that is done."""
@@ -261,13 +312,17 @@ class Schedule:
         with self._lock:
             self._finish(Prompt(request=request, id=identifier, began=self._clock(), started=_date(), error=error))
 
-    def settle(self, unit: Unit, made: GeneratedImage | BaseException) -> None:
-        """Take what came of a unit: save and record the picture, or decide what follows from the error."""
+    def settle(self, unit: Unit, made: Sequence[GeneratedImage] | BaseException) -> None:
+        """Take what came of a unit: save and record its pictures, or decide what follows from the error.
+
+        An answer with several pictures is more than was asked for; they are paid for, so all of them are kept.
+        """
         try:
-            if isinstance(made, BaseException):
-                self._fail(unit, made)
+            came = partial_images(made) if isinstance(made, BaseException) else made
+            if came:
+                self._succeed(unit, came)
             else:
-                self._succeed(unit, made)
+                self._fail(unit, made)  # type: ignore[arg-type]  # an error, as no picture came
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run and is raised there
             self._die(error)
         finally:
@@ -280,20 +335,33 @@ class Schedule:
             self._spending.release(unit.request)
             self._move(unit, "left")
 
-    def _succeed(self, unit: Unit, image: GeneratedImage) -> None:
+    def _succeed(self, unit: Unit, images: Sequence[GeneratedImage]) -> None:
+        name, files, problems = unit.request.name, list[StoredFile](), list[str]()
+        for image in images:
+            try:
+                file, told = stored.save(image, self.plan.directory, name=name, saving=self.plan.saving)
+            except Exception as error:  # noqa: BLE001 - it ends the run, with the picture on it
+                keep_partial_results(error, [image])
+                self._die(error)
+            else:
+                files.append(file)
+                problems += told
+        if files:
+            self._take_files(unit, files, is_sandbox=images[0].sandbox)
+        stored.warn(problems)
+
+    def _take_files(self, unit: Unit, files: Sequence[StoredFile], *, is_sandbox: bool) -> None:
+        """Record pictures that are on the disk."""
         prompt = unit.prompt
-        try:
-            file = stored.save(image, self.plan.directory, name=prompt.request.name, saving=self.plan.saving)
-        except Exception as error:
-            keep_partial_results(error, [image])
-            raise
         with self._lock:
             self._count_attempt(prompt)
-            self._counts["images"] += 1
-            if not image.sandbox:
-                self._spending.add(prompt.request)
-            prompt.files.append(file)
-            prompt.sandbox = prompt.sandbox or image.sandbox
+            self._counts["images"] += len(files)
+            self._is_readable = True
+            self._spending.reserve(prompt.request, len(files) - 1)
+            if not is_sandbox:
+                self._spending.add(prompt.request, len(files))
+            prompt.files += files
+            prompt.sandbox = prompt.sandbox or is_sandbox
             try:
                 self._record(unit)
             except ImageSaveError as error:
@@ -312,7 +380,9 @@ class Schedule:
         with self._lock:
             if not may_be_billed(error):
                 self._spending.release(unit.request)
-            if what == "end":
+            if isinstance(error, ImageDecodeError) and error.data is not None:
+                self._keep_unreadable(unit, error, error.data)
+            elif what == "end":
                 self._die(error)
             elif what == "wait":
                 self._wait(unit, error)
@@ -320,6 +390,15 @@ class Schedule:
                 self._retry(unit, error)
             elif what != "left":
                 self._give_up(unit, error)
+
+    def _keep_unreadable(self, unit: Unit, error: ImageDecodeError, data: bytes) -> None:
+        """Keep bytes of which nobody knows the format, which were paid for; asked again, the same would come."""
+        try:
+            file = stored.save_unreadable(data, self.plan.directory, unit.request, self.plan.saving)
+        except ImageSaveError as problem:
+            raise problem from error  # which has the bytes
+        unit.prompt.files.append(file)
+        self._give_up(unit, ImageDecodeError(f"{error} It is kept as {file.name}.", index=error.index, data=data))
 
     def _wait(self, unit: Unit, error: BaseException) -> None:
         pause = pause_after_limit(error)
@@ -345,6 +424,7 @@ class Schedule:
     def _give_up(self, unit: Unit, error: BaseException) -> None:
         prompt = unit.prompt
         self._count_attempt(prompt)
+        self._end_unreadable(error)
         prompt.error = prompt.error or (error if isinstance(error, Exception) else None)
         prompt.fresh = 0
         if self._current is prompt:
@@ -352,6 +432,13 @@ class Schedule:
         if prompt.is_last(unit):
             self._finish(prompt)
         self._move(unit, "settled")
+
+    def _end_unreadable(self, error: BaseException) -> None:
+        """End where no answer held a picture so far: all others would be so too, and paid for."""
+        self._unreadable += brings_no_picture(error)
+        if self._unreadable >= _UNREADABLE_AT_FIRST and not self._is_readable:
+            error.add_note("None of the first answers of the batch held a picture, so no more are asked for.")
+            self._die(error)
 
     def _finish(self, prompt: Prompt) -> None:
         status: Literal["done", "failed"] = "done" if prompt.error is None else "failed"
@@ -406,6 +493,12 @@ class Schedule:
                 self.fatal = error
             elif self.fatal is not error:
                 keep_partial_results(self.fatal, [*partial_results(self.fatal), *partial_results(error)])
+
+    def pop_fatal(self) -> BaseException | None:
+        """Return what ended the run, once: whoever asks tells it, and has the pictures that could not be saved."""
+        with self._lock:
+            told, self._is_told = self._is_told, True
+            return None if told or self.fatal is None else self.fatal
 
     def pop_result(self) -> BatchResult | None:
         """Return the next finished result, or None."""

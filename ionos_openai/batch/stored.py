@@ -3,45 +3,75 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import stat
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ionos_openai.batch.records import StoredFile
-from ionos_openai.errors import ImageSaveError
+from ionos_openai.errors import ImageSaveError, IonosWarning
 from ionos_openai.files.formats import FormatError, recognise
-from ionos_openai.files.names import parse_format
-from ionos_openai.images.image import save_images
+from ionos_openai.files.names import clean_name, is_plain_name, parse_format, prompt_name, shorten, split_extension
+from ionos_openai.files.opening import open_regular, read_regular
+from ionos_openai.files.writing import write_new
+from ionos_openai.images.image import write_images
+from ionos_openai.provenance.marking import warn_unmarked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ionos_openai.batch.request import ImageRequest
     from ionos_openai.files.names import SavingSettings
     from ionos_openai.images.image import GeneratedImage
 
+log = logging.getLogger("ionos_openai")
+
 FileState: TypeAlias = Literal["same", "touched", "modified", "missing", "damaged"]
-"""What became of a file: "touched" has another time but the same bytes; "damaged" is no whole picture any more."""
+"""What became of a file: "touched" has another time but the same bytes; "damaged" is no whole picture any more, or no
+regular file of the directory: a link or a device is not looked into."""
 
 _WORST_FIRST: tuple[FileState, ...] = ("damaged", "missing", "modified", "touched", "same")
 
 
-def save(image: GeneratedImage, directory: Path, *, name: str | None, saving: SavingSettings) -> StoredFile:
-    """Save a picture into a directory; return what the manifest says of it.
+def save(
+    image: GeneratedImage, directory: Path, *, name: str | None, saving: SavingSettings
+) -> tuple[StoredFile, list[str]]:
+    """Save a picture into a directory; return what the manifest says of it, and what there is to `warn` of.
 
     Raises:
         ImageSaveError: It cannot be written.
     """
     try:
-        path = save_images([image], directory, name=name, **asdict(saving))[0]
+        [path], problems = write_images([image], directory, name=name, **asdict(saving))
     except ImageSaveError as error:
         if error.errno is not None or name is None:
             raise
         # It cannot be converted to what the name asks for: as it was sent it is not lost.
-        path = save_images([image], directory, name=Path(name).stem, **asdict(saving))[0]
+        [path], problems = write_images([image], directory, name=Path(name).stem, **asdict(saving))
     is_as_sent = path.suffix.lower() == image.extension
     format_ = image.format if is_as_sent else parse_format(path.suffix)
-    return describe(path, format=format_, width=image.width, height=image.height)
+    return describe(path, format=format_, width=image.width, height=image.height), problems
+
+
+def save_unreadable(data: bytes, directory: Path, request: ImageRequest, saving: SavingSettings) -> StoredFile:
+    """Save what came in place of a picture; return what the manifest says of it: no format, and 0x0 px.
+
+    Raises:
+        ImageSaveError: It cannot be written.
+    """
+    name = request.name and split_extension(clean_name(request.name))[0]
+    path = write_new(directory, shorten(f"{name or prompt_name(request.prompt, saving.file_names)}.bin"), data)
+    return describe(path, format="", width=0, height=0)
+
+
+def warn(problems: Sequence[str]) -> None:
+    """Warn of pictures without a mark, which are recorded by now; where warnings are errors, the log has it."""
+    try:
+        warn_unmarked(problems)
+    except IonosWarning as warning:
+        log.warning("%s", warning)
 
 
 def describe(path: Path, *, format: str, width: int, height: int) -> StoredFile:
@@ -51,7 +81,7 @@ def describe(path: Path, *, format: str, width: int, height: int) -> StoredFile:
         ImageSaveError: It cannot be read back.
     """
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             found = os.fstat(file.fileno())
     except OSError as error:
@@ -72,13 +102,17 @@ def look(directory: str, files: Sequence[StoredFile], *, verify: bool) -> FileSt
 
 def _look(path: str, file: StoredFile, *, verify: bool) -> FileState:
     try:
-        found = os.stat(path)  # noqa: PTH116  A Path for each of 100,000 files takes longer than asking for it.
+        found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode) or not is_plain_name(file.name):
+            return "damaged"
         is_same_time = found.st_mtime == file.mtime
         if found.st_size == file.bytes and is_same_time and not verify:
             return "same"
-        data = Path(path).read_bytes()
-    except OSError:
+        data = read_regular(path)
+    except FileNotFoundError:
         return "missing"
+    except (OSError, ValueError) as error:  # the second for a name that no file has
+        return "missing" if isinstance(error, PermissionError) else "damaged"
     if hashlib.sha256(data).hexdigest() == file.sha256:
         return "same" if is_same_time else "touched"
     try:

@@ -8,7 +8,9 @@ import inspect as inspection
 import itertools
 import os
 import re
+import signal
 import sys
+import threading
 from dataclasses import MISSING, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
@@ -441,7 +443,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     open_closed_streams()
     try:
-        code = _invoke(given)
+        with _interrupted_by_hang_up():
+            code = _invoke(given)
         sys.stdout.flush()
     except BrokenPipeError:
         return _end_quietly()
@@ -456,6 +459,21 @@ def run(arguments: Sequence[str] | None = None) -> int:
         print("Error: Interrupted.", file=sys.stderr)
         return _INTERRUPTED
     return code
+
+
+@contextlib.contextmanager
+def _interrupted_by_hang_up() -> Iterator[None]:
+    """Treat the end of the terminal as Ctrl-C, unless `nohup` has it passed over: what is on its way is paid for."""
+    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
+    is_main = threading.current_thread() is threading.main_thread()
+    if hang_up is None or not is_main or signal.getsignal(hang_up) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(hang_up, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(hang_up, before)
 
 
 def _invoke(given: list[str]) -> int:

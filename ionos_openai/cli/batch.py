@@ -22,7 +22,7 @@ from ionos_openai.cli.terminal.output import shorten
 from ionos_openai.cli.terminal.rescue import rescue
 from ionos_openai.client.pacing.rates import estimate_seconds
 from ionos_openai.client.settings import IonosSettings
-from ionos_openai.errors import ImageSaveError, InvalidRequestError
+from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.words import plural
 from ionos_openai.files.writing import is_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE
@@ -127,7 +127,7 @@ class _Telling(Outcome):
         """Report what ended the run, and rescue pictures that could not be saved."""
         self.fatal = error
         self.fail(error)
-        for image in partial_images(error) if isinstance(error, ImageSaveError) else []:
+        for image in partial_images(error):
             rescue(image, self.terminal, advice=" The next run makes another one.")
 
 
@@ -150,9 +150,16 @@ def _carry_out(batch: Batch, report: _Telling) -> int:
     return code
 
 
+def stopping_signals() -> list[int]:
+    """Return what asks to stop: Ctrl-C, SIGTERM, and the terminal's hang-up unless `nohup` has it passed over."""
+    numbers: list[int] = [signal.SIGINT, signal.SIGTERM]
+    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
+    return numbers if hang_up is None or signal.getsignal(hang_up) is signal.SIG_IGN else [*numbers, hang_up]
+
+
 @contextlib.contextmanager
 def _stopping_on_signals(batch: Batch, terminal: Terminal) -> Iterator[Callable[[], bool]]:
-    """At the first Ctrl-C or SIGTERM begin nothing new; at the second one drop what is in flight."""
+    """At the first Ctrl-C, SIGTERM or hang-up begin nothing new; at the second one drop what is in flight."""
     came: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: bool(came)
@@ -165,9 +172,10 @@ def _stopping_on_signals(batch: Batch, terminal: Terminal) -> Iterator[Callable[
             raise KeyboardInterrupt
         batch.stop()
         if batch.progress.in_flight:
-            terminal.warn("Stopping: what is on its way is still saved; Ctrl-C again drops it.")
+            with contextlib.suppress(OSError):  # the terminal is gone
+                terminal.warn("Stopping: what is on its way is still saved; Ctrl-C again drops it.")
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in stopping_signals()}
     try:
         yield lambda: bool(came)
     finally:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, TypeVar
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from ionos_openai.client.pacing import WithdrawnError, while_wanted
+from ionos_openai.errors import has_partial_results, keep_partial_results
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,64 +20,121 @@ _SIDE_BY_SIDE = 8
 _LONGEST_WAIT = 0.5  # Seconds: Windows lets no Ctrl-C through to a thread that waits without an end.
 
 
-def send_all(send: Callable[[], Answer], times: int) -> tuple[list[Answer], list[BaseException]]:
-    """Call `send` so many times, in up to eight threads; a single call is made directly, and may raise.
+class FanOut(Generic[Answer]):
+    """So many equal requests, and what became of them, which is there also where the sending was interrupted.
 
-    Returns:
-        The answers that came, in the order of the calls, and what was raised instead, an interruption first.
+    Attributes:
+        failures: What was raised instead of answers, an interruption first.
     """
-    if times == 1:
-        return [send()], []
-    failed = threading.Event()
-    failures: list[BaseException] = []
 
-    def send_unless_failed() -> list[Answer]:
-        if failed.is_set():
-            return []
+    def __init__(self, times: int) -> None:
+        """Have sent nothing yet."""
+        self.failures: list[BaseException] = []
+        self._times = times
+        self._answers: dict[int, Answer] = {}
+        self._ended: list[int] = []  # places, in whatever order
+        self._is_over = False
+
+    def __enter__(self) -> Self:
+        """Return it; an exception in the block carries the answers that came, unless it carries something already."""
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Attach the answers."""
+        if error is not None and self._answers and not has_partial_results(error):
+            keep_partial_results(error, self.answers)
+
+    @property
+    def answers(self) -> list[Answer]:
+        """The answers that came, in the order of the requests."""
+        return [self._answers[place] for place in sorted(self._answers)]
+
+    def send(self, send: Callable[[], Answer]) -> None:
+        """Call `send` so many times, in up to eight threads; a single call is made directly, and may raise.
+
+        A signal may interrupt this at any place, so what hands out the work is a queue that none can break.
+        """
+        if self._times == 1:
+            self._answers[0] = send()
+            return
+        waiting, bell = SimpleQueue[int](), SimpleQueue[None]()
+        for place in range(self._times):
+            waiting.put(place)
         try:
-            with while_wanted(lambda: not failed.is_set()):
-                return [send()]
-        except WithdrawnError:
-            return []
-        except BaseException:
-            failed.set()
-            raise
+            self._start(lambda: self._work(send, waiting, bell))
+            self._wait(bell, self._times)
+        except BaseException as interruption:  # noqa: BLE001 - raised with the answers that came
+            self._is_over = True
+            self.failures.insert(0, interruption)
+            self._wait(bell, self._times - _empty(waiting))
 
-    with ThreadPoolExecutor(min(times, _SIDE_BY_SIDE), thread_name_prefix="ionos-openai") as pool:
-        futures = [pool.submit(contextvars.copy_context().run, send_unless_failed) for _ in range(times)]
-        try:
-            while wait(futures, _LONGEST_WAIT).not_done:
-                pass
-        except BaseException as interruption:  # noqa: BLE001 - returned, and raised with the answers that came
-            failed.set()
-            failures.append(interruption)
-    failures += [failure for future in futures if (failure := future.exception()) is not None]
-    return [answer for future in futures if future.exception() is None for answer in future.result()], failures
+    def _wait(self, bell: SimpleQueue[None], number: int) -> None:
+        while len(self._ended) < number:
+            with contextlib.suppress(Empty):
+                bell.get(timeout=_LONGEST_WAIT)
 
-
-async def asend_all(send: Callable[[], Awaitable[Answer]], times: int) -> tuple[list[Answer], list[BaseException]]:
-    """Do what `send_all` does, in tasks; being cancelled cancels the calls."""
-    import anyio  # comes with the SDK
-
-    if times == 1:
-        return [await send()], []
-    answers: dict[int, Answer] = {}
-    failures: list[BaseException] = []
-    turns = anyio.Semaphore(_SIDE_BY_SIDE)
-
-    async def send_in_turn(place: int) -> None:
-        async with turns:
-            if failures:
-                return
+    def _start(self, work: Callable[[], None]) -> None:
+        for number in range(min(self._times, _SIDE_BY_SIDE)):
+            name, context = f"ionos-openai_{number}", contextvars.copy_context()
             try:
-                with while_wanted(lambda: not failures):
-                    answers[place] = await send()
-            except WithdrawnError:
-                return
-            except Exception as failure:  # noqa: BLE001 - returned, and raised with the answers that came
-                failures.append(failure)
+                threading.Thread(target=context.run, args=(work,), name=name).start()
+            except RuntimeError:  # none can be started: at the interpreter's end, or there are too many
+                work()
 
-    async with anyio.create_task_group() as group:
-        for place in range(times):
-            group.start_soon(send_in_turn, place)
-    return [answers[place] for place in sorted(answers)], failures
+    def _work(self, send: Callable[[], Answer], waiting: SimpleQueue[int], bell: SimpleQueue[None]) -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                place = waiting.get_nowait()
+                try:
+                    self._answer(send, place)
+                finally:
+                    self._ended.append(place)
+                    bell.put(None)
+
+    def _answer(self, send: Callable[[], Answer], place: int) -> None:
+        if self._is_over:
+            return
+        try:
+            with while_wanted(lambda: not self._is_over):
+                self._answers[place] = send()
+        except WithdrawnError:
+            return
+        except BaseException as failure:  # noqa: BLE001 - raised with the answers that came
+            self._is_over = True
+            self.failures.insert(len(self.failures) if isinstance(failure, Exception) else 0, failure)
+
+    async def asend(self, send: Callable[[], Awaitable[Answer]]) -> None:
+        """Do what `send` does, in tasks; being cancelled cancels the calls."""
+        import anyio  # comes with the SDK
+
+        if self._times == 1:
+            self._answers[0] = await send()
+            return
+        turns = anyio.Semaphore(_SIDE_BY_SIDE)
+
+        async def send_in_turn(place: int) -> None:
+            async with turns:
+                if self._is_over:
+                    return
+                try:
+                    with while_wanted(lambda: not self._is_over):
+                        self._answers[place] = await send()
+                except WithdrawnError:
+                    return
+                except Exception as failure:  # noqa: BLE001 - raised with the answers that came
+                    self._is_over = True
+                    self.failures.append(failure)
+
+        async with anyio.create_task_group() as group:
+            for place in range(self._times):
+                group.start_soon(send_in_turn, place)
+
+
+def _empty(waiting: SimpleQueue[int]) -> int:
+    """Take back what nobody has begun; return how many that were."""
+    number = 0
+    with contextlib.suppress(Empty):
+        while True:
+            waiting.get_nowait()
+            number += 1
+    return number

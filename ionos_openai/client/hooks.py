@@ -37,7 +37,7 @@ from ionos_openai.client.explain import (
     is_readable,
     readable_body,
 )
-from ionos_openai.client.fanout import asend_all, send_all
+from ionos_openai.client.fanout import FanOut
 from ionos_openai.client.pacing import Contract, PacedCall, Pacing, arepeat, current_call, repeat
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.client.tokens import (
@@ -163,7 +163,9 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
             with explaining_connections():
                 return repeat(self._paced_call(options, self._find_contract()), attempt)
 
-        return merge_call(call, *send_all(send, call.n))
+        with FanOut[Any](call.n) as sent:
+            sent.send(send)
+            return merge_call(call, sent.answers, sent.failures)
 
     def _find_contract(self) -> Contract | None:
         if self.ionos_pacing is None:
@@ -214,7 +216,9 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
             with explaining_connections():
                 return await arepeat(self._paced_call(options, await self._find_contract()), attempt)
 
-        return merge_call(call, *await asend_all(send, call.n))
+        with FanOut[Any](call.n) as sent:
+            await sent.asend(send)
+            return merge_call(call, sent.answers, sent.failures)
 
     async def _find_contract(self) -> Contract | None:
         if self.ionos_pacing is None:

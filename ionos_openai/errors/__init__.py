@@ -157,6 +157,11 @@ def keep_partial_results(error: BaseException, results: Sequence[object]) -> Non
     error.ionos_partial_results = list(results)  # type: ignore[attr-defined]
 
 
+def has_partial_results(error: BaseException) -> bool:
+    """Tell whether `keep_partial_results` was called for `error`, be it with nothing."""
+    return hasattr(error, "ionos_partial_results")
+
+
 def partial_results(error: BaseException) -> list[object]:
     """Return what `keep_partial_results` attached to `error`; nothing attached gives an empty list."""
     return list(getattr(error, "ionos_partial_results", ()))

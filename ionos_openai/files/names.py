@@ -67,6 +67,7 @@ _LONGEST_SLUG = 80  # characters
 LONGEST_NAME = 200  # bytes of UTF-8, so that a number and the marks of a hidden file still fit into 255
 _SUFFIXES: dict[str, WritableFormat] = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 _OTHER_PICTURES = frozenset({".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".svg", ".ico"})
+_ELSEWHERE = re.compile("[/\\\\:\0-\x1f\x7f\ud800-\udfff]")  # a way to other places, or in no name of ours
 _VARIATIONS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # how a character is to look, such as in colour
 _WINDOWS_RESERVED = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$"}
@@ -120,6 +121,11 @@ def clean_name(name: str) -> str:
     if not cleaned:
         raise InvalidRequestError(f"name={shown(name)} is no file name: give one with letters in it, such as 'fox'.")
     return f"image-{cleaned}" if _is_reserved(cleaned) else cleaned
+
+
+def is_plain_name(name: str) -> bool:
+    """Tell whether a name that somebody wrote down can only mean a file in the directory that it is looked for in."""
+    return name not in ("", ".", "..") and not _ELSEWHERE.search(name)
 
 
 def parse_format(name: str) -> WritableFormat:

@@ -55,6 +55,13 @@ def check_directory(directory: str | os.PathLike[str]) -> Path:
     return path
 
 
+def state_directory() -> Path:
+    """Return where this package keeps its state for this user; it need not be there yet."""
+    import platformdirs  # only where it is needed
+
+    return Path(platformdirs.user_state_dir("ionos-openai", appauthor=False))
+
+
 def is_directory(path: str | os.PathLike[str]) -> bool:
     """Tell whether there is a directory at `path`; never raises."""
     return os.path.isdir(path)  # noqa: PTH112  The method of a Path raises where the way there is barred.

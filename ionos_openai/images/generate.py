@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import openai
+from openai.types import ImagesResponse
 
-from ionos_openai.client.fanout import asend_all, send_all
+from ionos_openai.client.fanout import FanOut
 from ionos_openai.client.settings import IonosSettings, saving_settings
 from ionos_openai.errors import InvalidRequestError, IonosWarning, keep_partial_results
 from ionos_openai.errors.notices import warn_once
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from openai import AsyncOpenAI, OpenAI
-    from openai.types import ImagesResponse
     from PIL.Image import Image
 
 
@@ -105,7 +105,9 @@ def generate_images(
     refuse_async(client, "agenerate_images")
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
     sent, known = _check_request(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
-    return _finish(known, save, *send_all(lambda: client.images.generate(**sent, timeout=timeout), n))
+    with FanOut[ImagesResponse](n) as asked:
+        asked.send(lambda: client.images.generate(**sent, timeout=timeout))
+        return _finish(known, save, asked)
 
 
 async def agenerate_images(
@@ -129,7 +131,9 @@ async def agenerate_images(
     refuse_sync(client, "generate_images")
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
     sent, known = _check_request(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
-    return await _afinish(known, save, *await asend_all(lambda: client.images.generate(**sent, timeout=timeout), n))
+    with FanOut[ImagesResponse](n) as asked:
+        await asked.asend(lambda: client.images.generate(**sent, timeout=timeout))
+        return await _afinish(known, save, asked)
 
 
 def edit_images(  # noqa: D417 - the other arguments are those of `generate_images`
@@ -177,7 +181,9 @@ def edit_images(  # noqa: D417 - the other arguments are those of `generate_imag
     sent, known = _check_request(
         client, prompt, _inputs(image), mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
     )
-    return _finish(known, save, *send_all(lambda: client.images.edit(**sent, timeout=timeout), n))
+    with FanOut[ImagesResponse](n) as asked:
+        asked.send(lambda: client.images.edit(**sent, timeout=timeout))
+        return _finish(known, save, asked)
 
 
 async def aedit_images(
@@ -205,7 +211,9 @@ async def aedit_images(
     sent, known = _check_request(
         client, prompt, _inputs(image), mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
     )
-    return await _afinish(known, save, *await asend_all(lambda: client.images.edit(**sent, timeout=timeout), n))
+    with FanOut[ImagesResponse](n) as asked:
+        await asked.asend(lambda: client.images.edit(**sent, timeout=timeout))
+        return await _afinish(known, save, asked)
 
 
 def _check_request(
@@ -357,13 +365,11 @@ def _encode(image: Image) -> bytes:
     return buffer.getvalue()
 
 
-def _finish(
-    known: Mapping[str, Any], save: Save | None, responses: Sequence[ImagesResponse], failures: Sequence[BaseException]
-) -> list[GeneratedImage]:
+def _finish(known: Mapping[str, Any], save: Save | None, asked: FanOut[ImagesResponse]) -> list[GeneratedImage]:
     """Decode what came, save it, and only then raise what failed, with the pictures on the error."""
     images: ImageList[GeneratedImage] = ImageList()
-    problems = list(failures)
-    for response in responses:
+    problems = list(asked.failures)
+    for response in asked.answers:
         try:
             images += decode_images(response, **known)
         except ImageDecodeError as error:
@@ -380,20 +386,17 @@ def _finish(
         return images
     if isinstance(problems[0], ImageDecodeError):
         problems[0].images = images
-    else:
-        keep_partial_results(problems[0], images)
+    keep_partial_results(problems[0], [] if isinstance(problems[0], ImageDecodeError) else images)
     raise problems[0]
 
 
-async def _afinish(
-    known: Mapping[str, Any], save: Save | None, responses: Sequence[ImagesResponse], failures: Sequence[BaseException]
-) -> list[GeneratedImage]:
+async def _afinish(known: Mapping[str, Any], save: Save | None, asked: FanOut[ImagesResponse]) -> list[GeneratedImage]:
     if save is None:
-        return _finish(known, save, responses, failures)
+        return _finish(known, save, asked)
     import anyio.to_thread
 
     # Writing waits for the disk, so it leaves the event loop alone; once begun it is not given up.
     images: list[GeneratedImage] = []
     with anyio.CancelScope(shield=True):
-        images = await anyio.to_thread.run_sync(_finish, known, save, responses, failures)
+        images = await anyio.to_thread.run_sync(_finish, known, save, asked)
     return images  # noqa: RET504 - a type checker cannot know that the scope swallows nothing

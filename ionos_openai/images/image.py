@@ -31,6 +31,7 @@ from ionos_openai.files.formats import (
     is_marked_sandbox,
     open_picture,
     recognise,
+    sniff,
 )
 from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format, prompt_name, shorten
 from ionos_openai.files.writing import is_directory, make_directory, write_new
@@ -54,13 +55,25 @@ class ImageDecodeError(IonosError, ValueError):
     Attributes:
         index: Which item of `data` it is, from 0; None where the response has no items at all.
         images: The pictures of the same response that are good, in order.
+        data: The bytes that it is instead, in a format that nobody here knows; None where it is none.
+        url: The whole address that came instead; None where none did. Its query may be a secret.
     """
 
-    def __init__(self, message: str, *, index: int | None = None, images: Sequence[GeneratedImage] = ()) -> None:
-        """Keep `message`, the bad item's index and the good pictures."""
+    def __init__(
+        self,
+        message: str,
+        *,
+        index: int | None = None,
+        images: Sequence[GeneratedImage] = (),
+        data: bytes | None = None,
+        url: str | None = None,
+    ) -> None:
+        """Keep `message`, the bad item's index, the good pictures, and what came instead of the bad one."""
         super().__init__(message)
         self.index = index
         self.images = list(images)
+        self.data = data
+        self.url = url
 
 
 SaveFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP"] | str
@@ -297,23 +310,47 @@ def save_images(
         InvalidRequestError: A name, format or extension cannot work; nothing was written.
         ImageSaveError: A picture cannot be written or converted. What was written before is its `paths`.
     """
-    images = _as_images(response_or_images, prompt)
+    paths, problems = write_images(
+        _as_images(response_or_images, prompt),
+        directory,
+        name=name,
+        format=format,
+        overwrite=overwrite,
+        file_names=file_names,
+        provenance=provenance,
+        prompt_in_metadata=prompt_in_metadata,
+    )
+    warn_unmarked(problems)
+    return paths
+
+
+def write_images(
+    images: Sequence[GeneratedImage],
+    directory: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    format: SaveFormat | None = None,
+    overwrite: bool = False,
+    file_names: FileNames | None = None,
+    provenance: bool | None = None,
+    prompt_in_metadata: bool | None = None,
+) -> tuple[list[Path], list[str]]:
+    """Do what `save_images` does, and return with the paths what there is to warn of, instead of warning."""
     names = "prompt" if name is not None else file_names  # where a name is given, nothing else is asked for
     saving = _saving(file_names=names, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
     places = _choose_places(images, name, _wanted(format), saving.file_names)
     folder = make_directory(directory)
     paths: list[Path] = []
-    problems: list[str | None] = []
+    problems: list[str] = []
     try:
         for image, (full, target, number) in zip(images, places, strict=True):
             marked = _marked(image, target, saving)
             paths.append(write_new(folder, full, marked.data, overwrite=overwrite, number=number))
-            problems.append(finish(marked, paths[-1], overwrite=overwrite))
+            problems += filter(None, [finish(marked, paths[-1], overwrite=overwrite)])
     except ImageSaveError as error:
         error.paths = paths
         raise
-    warn_unmarked(problems)
-    return paths
+    return paths, problems
 
 
 def partial_images(error: BaseException) -> list[GeneratedImage]:
@@ -360,9 +397,18 @@ def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], I
             seen: dict[str, Any] = {"format": found.format, "width": found.width, "height": found.height}
             images.append(GeneratedImage(data=data, **seen, **known, revised_prompt=revised))
         except (ItemError, FormatError) as error:
-            why = str(error) if isinstance(error, ItemError) else _not_whole(error)
-            problem = problem or ImageDecodeError(f"Item {index + 1} of {len(items)} {why}", index=index)
+            problem = problem or _decode_error(error, item, index, len(items))
     return images, problem
+
+
+def _decode_error(error: ItemError | FormatError, item: object, index: int, number: int) -> ImageDecodeError:
+    place = f"Item {index + 1} of {number}"
+    if isinstance(error, FormatError):
+        data = item_bytes(item)
+        return ImageDecodeError(f"{place} {_not_whole(error)}", index=index, data=None if sniff(data) else data)
+    url = as_text(read_field(item, "url")).strip()
+    is_address = url and url[:5].lower() != "data:"
+    return ImageDecodeError(f"{place} {error}", index=index, url=url if is_address else None)
 
 
 def _not_whole(error: FormatError) -> str:
@@ -397,7 +443,7 @@ def _saving(
 
 
 def _choose_places(
-    images: list[GeneratedImage], name: str | None, wanted: WritableFormat | None, file_names: FileNames
+    images: Sequence[GeneratedImage], name: str | None, wanted: WritableFormat | None, file_names: FileNames
 ) -> list[tuple[str, WritableFormat | None, int]]:
     """Decide name, format to convert to and number of every picture before any is written."""
     if name is not None:

@@ -460,19 +460,20 @@ def test_a_torn_last_line_is_mended(client: openai.OpenAI, service: Service, tmp
     path = tmp_path / "manifest.jsonl"
     whole = path.read_bytes()
     path.write_bytes(b"no JSON\n\n[]\n" + whole[:-20])
-    assert [result.request.prompt for result in generate_batch(client, ["a", "b"], tmp_path)] == ["b"]
+    going_on: Any = {"ignore_damaged": True}
+    assert [result.request.prompt for result in generate_batch(client, ["a", "b"], tmp_path, **going_on)] == ["b"]
     path.write_bytes(path.read_bytes()[:-1])
-    assert generate_batch(client, ["a", "b"], tmp_path).run() == []
+    assert generate_batch(client, ["a", "b"], tmp_path, **going_on).run() == []
     assert path.read_bytes().endswith(b"}\n")
     assert path.read_bytes().startswith(b"no JSON\n\n[]\n" + whole.splitlines(keepends=True)[0])
 
 
 def test_a_line_that_is_nested_without_end_is_passed_over(client: openai.OpenAI, tmp_path: Path) -> None:
-    """It is no line of ours, and ends no run; also as the torn last one."""
+    """It is no line of ours, and breaks nothing; also as the torn last one."""
     nested = b"[" * 100_000
     (tmp_path / "manifest.jsonl").write_bytes(nested + b"\n" + nested)
-    assert len(generate_batch(client, ["a"], tmp_path).run()) == 1
-    assert generate_batch(client, ["a"], tmp_path).run() == []
+    assert len(generate_batch(client, ["a"], tmp_path, ignore_damaged=True).run()) == 1
+    assert generate_batch(client, ["a"], tmp_path, ignore_damaged=True).run() == []
 
 
 @pytest.mark.parametrize("breaks", [False, True])

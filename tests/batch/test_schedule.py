@@ -54,9 +54,11 @@ def schedule(tmp_path: Path, now: list[float]) -> Iterator[Schedule]:
 
 
 def take(schedule: Schedule) -> Unit:
-    """Take a unit, which must be there."""
+    """Take a unit, which must be there, and begin it."""
     unit = schedule.take()
     assert isinstance(unit, Unit)
+    assert unit.state == "taken"
+    assert schedule.begin(unit)
     return unit
 
 
@@ -64,8 +66,8 @@ def test_it_is_over_only_after_all_that_was_taken_is_settled(schedule: Schedule)
     """What comes back between the last question and the answer is neither lost nor left."""
     first, second = take(schedule), take(schedule)
     assert (schedule.take(), schedule.over, schedule.flying) == (None, False, 2)
-    schedule.settle(first, image())
-    schedule.settle(second, image())
+    schedule.settle(first, [image()])
+    schedule.settle(second, [image()])
     assert not schedule.over
     assert (schedule.take(), schedule.over, schedule.flying) == (None, True, 0)
     result = schedule.pop_result()
@@ -81,10 +83,21 @@ def test_a_unit_says_what_became_of_it(schedule: Schedule, now: list[float]) -> 
     assert (first.state, schedule.progress.retrying, schedule.take()) == ("resting", 1, 1.0)
     now[0] += 1
     assert take(schedule) is first
-    schedule.settle(first, image())
+    schedule.settle(first, [image()])
     schedule.abandon(second)
     assert (first.state, second.state, schedule.progress.in_flight) == ("settled", "left", 0)
     assert schedule.pop_result() is None
+
+
+def test_what_was_taken_and_not_begun_is_left_at_the_end(schedule: Schedule) -> None:
+    """Whoever took it may have been interrupted; whoever comes late with it must not send it."""
+    unit, sent = schedule.take(), take(schedule)
+    assert isinstance(unit, Unit)
+    schedule.end()
+    assert (unit.state, sent.state, schedule.flying) == ("left", "flying", 1)
+    assert not schedule.begin(unit)
+    schedule.settle(sent, [image()])
+    assert (sent.state, schedule.flying, schedule.take(), schedule.over) == ("settled", 0, None, True)
 
 
 @pytest.mark.parametrize("broken", [None, 5, "x", [1], {"amount": "much"}])

@@ -10,11 +10,12 @@ import json
 import logging
 import math
 import os
+import queue
 import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
@@ -257,17 +258,21 @@ def test_several_calls_are_waited_for_in_steps(monkeypatch: pytest.MonkeyPatch) 
     """Windows lets no Ctrl-C through to a wait without an end; here it comes at the second look."""
     go_on, looks = threading.Event(), []
 
-    def look(futures: Any, timeout: float) -> Any:
-        looks.append(timeout)
-        if len(looks) == 2:
-            go_on.set()
-            raise KeyboardInterrupt
-        return wait(futures, 0)
+    class Inbox(queue.Queue[Any]):
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            if timeout is None:  # what waits to be sent
+                return super().get(block)
+            looks.append(timeout)
+            if len(looks) == 2:
+                go_on.set()
+                raise KeyboardInterrupt
+            return super().get(block, 0.0 if len(looks) == 1 else timeout)
 
-    monkeypatch.setattr(fanout, "wait", look)
-    answers, failures = fanout.send_all(lambda: go_on.wait(10), 2)
-    assert (answers, looks) == ([True, True], [0.5, 0.5])
-    assert [type(failure) for failure in failures] == [KeyboardInterrupt]
+    monkeypatch.setattr(fanout, "SimpleQueue", Inbox)
+    asked = fanout.FanOut[bool](2)
+    asked.send(lambda: go_on.wait(10))
+    assert (asked.answers, looks[:2]) == ([True, True], [0.5, 0.5])
+    assert [type(failure) for failure in asked.failures] == [KeyboardInterrupt]
 
 
 def test_only_images_count_as_images(service: Service) -> None:

@@ -157,6 +157,9 @@ class BatchOptions:
             help="What to do about recorded pictures that are gone; by default keep: none is made again.",
         ),
     ] = "keep"
+    ignore_damaged: Annotated[
+        bool, Option("--ignore-damaged", help="Go on though lines of the record are damaged; buy those pictures again.")
+    ] = False
     verify: Annotated[bool, Option("--verify", help="Compare recorded pictures byte for byte.")] = False
     redo: Annotated[
         tuple[str, ...],

@@ -20,7 +20,6 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import openai
@@ -29,10 +28,12 @@ from ionos_openai.client.pacing.ledgers import FileLedger, Ledger
 from ionos_openai.client.pacing.queues import Queue, Turn
 from ionos_openai.client.pacing.rates import Bucket, ContractLimits
 from ionos_openai.errors import BudgetExceededError
+from ionos_openai.files.writing import state_directory
 from ionos_openai.hub.credentials import read_token
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
 
     import anyio
     import httpx2 as httpx
@@ -115,10 +116,7 @@ def contract_name(token: str) -> str:
 
 def _open_ledger(redis_url: SecretStr | None, contract: str) -> Ledger:
     if redis_url is None:
-        import platformdirs
-
-        directory = _state_directory or Path(platformdirs.user_state_dir("ionos-openai", appauthor=False))
-        return FileLedger(directory / f"{contract}.json")
+        return FileLedger((_state_directory or state_directory()) / f"{contract}.json")
     from ionos_openai.client.pacing.redis_ledger import RedisLedger
 
     return RedisLedger(redis_url.get_secret_value(), contract)
