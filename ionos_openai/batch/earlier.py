@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ionos_openai.batch.records import Record, StoredFile
 
 PromptState: TypeAlias = Literal["new", "failed", "chosen", FileState]
-"""Never tried; tried in vain, or recorded unreadably; to be made once more; or what became of its files."""
+"""Never tried; tried in vain; to be made once more; or what became of its files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,8 @@ class Earlier:
         if place is not None and place & 1 and not looks and not self.redo.names:
             return None
         record = None if place is None else self._manifest.read(place, mark, occurrence)
-        if record is None and place is not None and not resume.buys_damaged:
+        is_damaged = place is not None and (record is None or (record.files is None and record.status != "failed"))
+        if is_damaged and not resume.buys_damaged:
             raise ImageSaveError(f"{self._manifest.path}: the line of {request or raw!r:.60} is damaged. {PUT_BACK}")
         if record is None and resume.only_failed:
             return None
@@ -110,8 +111,10 @@ class Earlier:
         if record is None:
             return "new"
         files = record.files
-        if files is None or record.status == "failed":
+        if record.status == "failed":
             return "failed"
+        if files is None:
+            return "damaged"
         return look(self._folder, files, verify=verify) if looks else "same"
 
     def _standing(self, request: ImageRequest, id: str, record: Record | None, state: PromptState) -> Standing | None:

@@ -14,7 +14,7 @@ import re
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ionos_openai.batch.records import MANIFEST, Record, read_line
+from ionos_openai.batch.records import MANIFEST, Record, is_json, read_line
 from ionos_openai.batch.request import identify
 from ionos_openai.errors import ImageSaveError
 from ionos_openai.files.opening import open_own
@@ -123,7 +123,7 @@ class Manifest:
         start = _last_line(self._lines, size)
         self._lines.seek(start)
         line = self._lines.read()
-        if line.strip() and read_line(line) is None:
+        if line.strip() and not is_json(line):
             os.ftruncate(self._handle, start)
             return start
         if not line or line.endswith(b"\n"):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Missing: TypeAlias = Literal["keep", "remake"]
 
 PUT_BACK = (
-    "The pictures that they are about would be bought again. Put the file back from a copy, or pass "
+    "What was recorded there would be bought again. Put the file back from a copy, or pass "
     "ignore_damaged=True (in the terminal --ignore-damaged) to buy them again."
 )
 """What to do about damaged lines of a manifest."""

@@ -96,14 +96,27 @@ class Record:
 def read_line(line: bytes, folder: str = "") -> Record | None:
     """Return what a line says; None where it is damaged or none of ours."""
     try:
-        found = from_json(line)  # in a third of the time
-    except ValueError:  # also at half a surrogate pair, which only the other one reads
-        try:
-            found = json.loads(line)
-        except (ValueError, RecursionError):
-            return None
+        found = _parse(line)
+    except (ValueError, RecursionError):
+        return None
     is_ours = isinstance(found, dict) and isinstance(found.get("id"), str)
     return Record(found, folder) if is_ours and isinstance(found.get("files") or [], list) else None
+
+
+def is_json(line: bytes) -> bool:
+    """Tell whether a line is whole, be it one of ours or not."""
+    try:
+        _parse(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _parse(line: bytes) -> Any:
+    try:
+        return from_json(line)  # in a third of the time
+    except ValueError:  # also at half a surrogate pair, which only the other one reads
+        return json.loads(line)
 
 
 def read_manifest(directory: str | os.PathLike[str]) -> Iterator[Record]:

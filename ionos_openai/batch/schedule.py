@@ -6,6 +6,7 @@ clock, which is handed in. Times are in seconds.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import logging
@@ -173,6 +174,9 @@ class Schedule:
         Whoever hands out units may be interrupted anywhere between `take` and `begin`.
         """
         self.ending = True
+        with contextlib.suppress(RuntimeError):  # at last it is not held by this thread
+            while True:  # An interruption may have come while the lock was given back.
+                self._lock.release()
         with self._lock:
             for unit in [unit for unit in self._flying if unit.state == "taken"]:
                 self.abandon(unit)
