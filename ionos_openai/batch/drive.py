@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import contextvars
 import functools
@@ -129,8 +130,7 @@ class _BatchRun(Generic[Client]):
         self._began = self._over = self._closed = False
         self._pid = os.getpid()
         self._prepare()
-        # Where nobody closes it: when it is forgotten, or at the end of the program.
-        weakref.finalize(self, _rescue_untold, self._schedule, self._pid)
+        _made.add(self)
 
     def _prepare(self) -> None:
         """Make what it waits with."""
@@ -165,9 +165,12 @@ class _BatchRun(Generic[Client]):
         left = "" if progress.left is None else f", {progress.left} left"
         return f"{type(self).__name__}({progress.done} done, {progress.failed} failed{left})"
 
-    def _begin(self) -> None:
+    def _check_open(self) -> None:
+        """Refuse to begin with a batch that is closed; one that is closed meanwhile just ends."""
         if self._closed and not self._over:
             raise InvalidRequestError(_CLOSED)
+
+    def _begin(self) -> None:
         if self._is_forked():
             raise InvalidRequestError(_FORKED)
         if not self._began:
@@ -189,6 +192,16 @@ class _BatchRun(Generic[Client]):
     def _next_told(self) -> BatchResult | None:
         self._tell()
         return self._schedule.pop_result()
+
+    def __del__(self) -> None:
+        """See that what ended it is known, where it was forgotten and not closed."""
+        if hasattr(self, "_pid"):  # not where its making failed
+            self._rescue_untold()
+
+    def _rescue_untold(self) -> None:
+        fatal = None if self._is_forked() else self._schedule.pop_fatal()
+        if fatal is not None:
+            rescue_untold(fatal, self.directory)
 
     def _is_forked(self) -> bool:
         """Tell whether this is a copy in a child process, in which no thread works and nothing is on its way."""
@@ -213,6 +226,15 @@ class _BatchRun(Generic[Client]):
         error.add_note(f"The batch into {self.directory} ended before: {fatal}")
         if not isinstance(error, Exception) or isinstance(error, asyncio.CancelledError):
             rescue_untold(fatal, self.directory)
+
+
+_made: weakref.WeakSet[_BatchRun[Any]] = weakref.WeakSet()
+
+
+@atexit.register
+def _rescue_at_exit() -> None:
+    for batch in list(_made):
+        batch._rescue_untold()
 
 
 class Batch(_BatchRun["openai.OpenAI"]):
@@ -285,6 +307,7 @@ class Batch(_BatchRun["openai.OpenAI"]):
 
     def __iter__(self) -> Iterator[BatchResult]:
         """Yield the results; closes the batch when the loop is left."""
+        self._check_open()
         try:
             while (result := self._advance()) is not None:
                 yield result
@@ -294,6 +317,7 @@ class Batch(_BatchRun["openai.OpenAI"]):
 
     def __next__(self) -> BatchResult:
         """Return the next result."""
+        self._check_open()
         result = self._advance()
         if result is None:
             raise StopIteration
@@ -435,6 +459,7 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
 
     async def __aiter__(self) -> AsyncIterator[BatchResult]:
         """Yield the results; closes the batch when the loop is left."""
+        self._check_open()
         try:
             while (result := await self._advance()) is not None:
                 yield result
@@ -444,6 +469,7 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
 
     async def __anext__(self) -> BatchResult:
         """Return the next result."""
+        self._check_open()
         result = await self._advance()
         if result is None:
             raise StopAsyncIteration
@@ -581,8 +607,3 @@ def rescue_untold(fatal: BaseException, directory: Path) -> None:
     except OSError as error:
         kept = f"they are lost, for they cannot be saved elsewhere either ({error})"
     log.error("The batch into %s ended: %s Pictures that could not be saved: %s.", directory, fatal, kept)
-
-
-def _rescue_untold(schedule: Schedule, pid: int) -> None:
-    if os.getpid() == pid and (fatal := schedule.pop_fatal()) is not None:
-        rescue_untold(fatal, schedule.plan.directory)

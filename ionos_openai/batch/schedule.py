@@ -497,6 +497,8 @@ class Schedule:
                 self.fatal = error
             elif self.fatal is not error:
                 keep_partial_results(self.fatal, [*partial_results(self.fatal), *partial_results(error)])
+                if isinstance(self.fatal, ImageSaveError) and isinstance(error, ImageSaveError):
+                    self.fatal.paths += error.paths
 
     def pop_fatal(self) -> BaseException | None:
         """Return what ended the run, once: whoever asks tells it, and has the pictures that could not be saved."""

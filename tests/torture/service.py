@@ -31,6 +31,8 @@ class Service:
 
     Attributes:
         served: How many pictures went out whole, by prompt.
+        numbers: The numbers of the pictures that went out whole, which are in the pictures too.
+        busy: How many requests are being answered.
         refused: How many requests were answered with 429.
         requests: How many requests came.
         fault: Asked before each answer, with the request's number; returns a fault's name or None.
@@ -41,6 +43,8 @@ class Service:
         """Bind a free port; with `capacity` and `interval` in seconds, pictures pass a token bucket."""
         self.served: Counter[str] = Counter()
         self.prompts: list[str] = []
+        self.numbers: list[int] = []
+        self.busy = 0
         self.refused = self.requests = 0
         self.fault: Callable[[int, str], str | None] = lambda number, prompt: None
         self.delay = 0.0
@@ -57,8 +61,12 @@ class Service:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-                with contextlib.suppress(ConnectionError):
-                    outer._answer(self, body)
+                outer.busy += 1
+                try:
+                    with contextlib.suppress(ConnectionError):
+                        outer._answer(self, body)
+                finally:
+                    outer.busy -= 1
 
             def log_message(self, *args: object) -> None:
                 """Say nothing."""
@@ -109,6 +117,7 @@ class Service:
             _send(handler, 200, self._body(prompt, number))
             with self._lock:
                 self.served[prompt] += 1
+                self.numbers.append(number)
                 self.last = time.monotonic()
 
     def _body(self, prompt: str, number: int) -> bytes:

@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ionos_openai import create_client
 from tests.batch.test_batch import VirtualClock, batch_by
 from tests.tokens import make_token
+from tests.torture import full_disk, interrupt, ways_out
 from tests.torture.kill import torment
 from tests.torture.service import FAULTS, Service
 
@@ -26,6 +27,17 @@ def test_killing_it_loses_and_tears_nothing() -> None:
     """Whenever SIGKILL comes: what was recorded stays, no file is torn, and the runs after it make the rest."""
     tally = torment(rounds=2, seed=3, prompts=16)
     assert (tally.rounds, tally.problems) == (2, [])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals to a child")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "harness", [interrupt, full_disk, ways_out], ids=lambda module: module.__name__.rpartition(".")[2]
+)
+def test_whatever_ends_it_nothing_that_was_paid_for_is_lost(harness: Any) -> None:
+    """Ctrl-C, a full disk, and every way out of the loop: ten rounds of each, and no child hangs."""
+    tally = harness.torment(10, 5)
+    assert (tally.rounds, tally.problems) == (10, [])
 
 
 def test_every_prompt_ends_as_a_picture_or_a_recorded_error(tmp_path: Path) -> None:
