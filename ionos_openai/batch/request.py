@@ -121,7 +121,10 @@ def digest(request: ImageRequest) -> str:
     """
     if request.extra:
         _check_json("extra", request.extra)
-    asked = _encode((*_asked(request), dict(request.extra) if request.extra else None))
+    try:
+        asked = _encode((*_asked(request), dict(request.extra) if request.extra else None))
+    except ValueError as error:  # a number of thousands of digits
+        raise InvalidRequestError(f"The request cannot be sent as JSON: {error}.") from None
     return hashlib.blake2b(asked.encode(), digest_size=12).hexdigest()
 
 

@@ -101,9 +101,11 @@ def look(directory: str, files: Sequence[StoredFile], *, verify: bool) -> FileSt
 
 
 def _look(path: str, file: StoredFile, *, verify: bool) -> FileState:
+    if not is_plain_name(file.name):
+        return "damaged"
     try:
         found = os.lstat(path)
-        if not stat.S_ISREG(found.st_mode) or not is_plain_name(file.name):
+        if not stat.S_ISREG(found.st_mode):
             return "damaged"
         is_same_time = found.st_mtime == file.mtime
         if found.st_size == file.bytes and is_same_time and not verify:
