@@ -240,14 +240,14 @@ def _show_by_renaming(part: Path, final: Path) -> bool:
 
 
 def _free_names(folder: Path, name: str, number: int) -> Iterator[str]:
-    """Yield names to try, from `number` upwards: the second is the one behind what this process saved last.
+    """Yield names to try, from `number` upwards; behind the second comes the one after what this process saved last.
 
     Only where that is taken too, the directory is looked through, which takes as long as it has files.
     """
     yield numbered(name, number)
     last = _last_numbers.get((str(folder.absolute()), name), 0)
     if last > number and os.path.lexists(folder / numbered(name, last)):
-        yield numbered(name, last + 1)
+        yield from (numbered(name, number + 1), numbered(name, last + 1))
     stem, suffix = split_extension(name)
     alike = (other for other in _list(folder) if other.startswith(f"{stem}-") and other.endswith(suffix))
     middles = (other[len(stem) + 1 : len(other) - len(suffix)] for other in alike)
