@@ -29,7 +29,6 @@ from ionos_openai.client.calls import (
     IMAGE_PATHS,
     adapt_call,
     merge_call,
-    refuse_redirects,
     with_bytes,
 )
 from ionos_openai.client.explain import (
@@ -58,6 +57,7 @@ from ionos_openai.client.tokens import (
     plain_token,
     revealed,
 )
+from ionos_openai.client.transport import mark_own, watch
 from ionos_openai.errors import ConfigurationError, MissingTokenError
 from ionos_openai.hub.credentials import conceal
 
@@ -108,6 +108,7 @@ class _Ionos(BaseClient[Any, Any]):
         super().__init__(api_key="-" if callable(api_key) else revealed(api_key), **options)  # type: ignore[call-arg]
         if callable(api_key):
             self.api_key = ""  # until the first request, as in the SDK
+        watch(self._client, in_loop=isinstance(self, openai.AsyncOpenAI))
         # What the SDK's constructor took from `OPENAI_*` variables, as it does for each copy again.
         self.organization = self.project = None
         self._custom_headers = dict(default_headers or {})
@@ -173,7 +174,6 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
     def request(self, cast_to: Any, options: FinalRequestOptions, *args: Any, **kwargs: Any) -> Any:
         """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
         call = adapt_call(options, self.ionos_settings or IonosSettings())
-        refuse_redirects(options, self._client)
 
         def attempt() -> Any:
             return super(IonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
@@ -226,6 +226,7 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
 
     def _prepare_request(self, request: httpx.Request) -> None:
         super()._prepare_request(request)
+        mark_own(request)
         clean_authorization(request)
         check_departure(request, str(self.base_url), self._client)
 
@@ -236,7 +237,6 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
     async def request(self, cast_to: Any, options: FinalRequestOptions, *args: Any, **kwargs: Any) -> Any:
         """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
         call = adapt_call(options, self.ionos_settings or IonosSettings())
-        refuse_redirects(options, self._client)
 
         async def attempt() -> Any:
             return await super(AsyncIonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
@@ -288,6 +288,7 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
 
     async def _prepare_request(self, request: httpx.Request) -> None:
         await super()._prepare_request(request)
+        mark_own(request)
         clean_authorization(request)
         check_departure(request, str(self.base_url), self._client)
 

@@ -127,7 +127,8 @@ def test_base64_that_was_asked_for_in_words_comes_as_base64(server: LoopbackServ
         plain = client.embeddings.create(model="m", input="a")
     assert base64.b64decode(in_words.data[0].embedding) == struct.pack("<2f", 0.5, -2.0)  # type: ignore[arg-type]
     assert plain.data[0].embedding == [0.5, -2.0]
-    assert [request.json()["encoding_format"] for request in server.requests] == ["float"] * 2
+    asked = [request.json().get("encoding_format", "float") for request in server.requests]  # 1.60 may leave it out
+    assert asked == ["float"] * 2
 
 
 def test_an_answer_that_is_no_json_is_attached_and_told_in_a_line(server: LoopbackServer) -> None:
