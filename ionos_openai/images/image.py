@@ -190,8 +190,9 @@ class GeneratedImage:
                 added; .jpg, .jpeg, .png and .webp ask for that format.
             format: "JPEG", "PNG" or "WEBP". The default is what the file's extension says, else the bytes as sent.
                 A conversion writes JPEG with quality 95 on white, PNG without loss, WebP with quality 90.
-            overwrite: Replace a file of that name in one step. The default takes the next free name instead
-                (fox-2.jpg), since a picture that was paid for shall neither be lost nor replace another one.
+            overwrite: Replace a file of that name in one step; its permissions stay, and so does a link to a file with
+                the same extension. The default takes the next free name instead (fox-2.jpg), since a picture that was
+                paid for shall neither be lost nor replace another one.
             provenance: Say in the metadata that a model made the picture, and which; the pixels stay as they are.
                 The default is `IONOS_PROVENANCE`, else True. GIF, AVIF and pictures with a C2PA manifest get a
                 sidecar (fox.xmp) instead. One that cannot be marked is written as it was sent, with an `IonosWarning`.
@@ -219,7 +220,7 @@ class GeneratedImage:
         name = clean_name(target.name) if os.name == "nt" else target.name
         name, wanted = choose_format(name, self.format, _wanted(format))
         marked = _marked(self, wanted, _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata))
-        written = write_new(target.parent, name, marked.data, overwrite=overwrite)
+        written = write_new(target.parent, name, marked.data, overwrite=overwrite, follow=True)
         warn_unmarked([finish(marked, written, overwrite=overwrite)])
         return written
 
@@ -345,7 +346,8 @@ def write_images(
     try:
         for image, (full, target, number) in zip(images, places, strict=True):
             marked = _marked(image, target, saving)
-            paths.append(write_new(folder, full, marked.data, overwrite=overwrite, number=number))
+            follow = name is not None
+            paths.append(write_new(folder, full, marked.data, overwrite=overwrite, number=number, follow=follow))
             problems += filter(None, [finish(marked, paths[-1], overwrite=overwrite)])
     except ImageSaveError as error:
         error.paths = paths

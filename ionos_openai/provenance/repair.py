@@ -17,9 +17,9 @@ _NAMESPACES = {
     "Iptc4xmpCore": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
     **{prefix: f"http://ns.adobe.com/{prefix}/1.0/" for prefix in ("photoshop", "exif", "tiff", "pdf")},
-    **{prefix: "http://ns.adobe.com/xap/1.0/" for prefix in ("xmp", "xap")},
-    **{prefix: "http://ns.adobe.com/xap/1.0/mm/" for prefix in ("xmpMM", "xapMM")},
-    **{prefix: "http://ns.adobe.com/xap/1.0/rights/" for prefix in ("xmpRights", "xapRights")},
+    **dict.fromkeys(("xmp", "xap"), "http://ns.adobe.com/xap/1.0/"),
+    **dict.fromkeys(("xmpMM", "xapMM"), "http://ns.adobe.com/xap/1.0/mm/"),
+    **dict.fromkeys(("xmpRights", "xapRights"), "http://ns.adobe.com/xap/1.0/rights/"),
 }
 _WIDE = {
     "utf-16-le": re.compile(rb"<\0[?!A-Za-z]\0"),
