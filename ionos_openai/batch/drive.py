@@ -113,8 +113,6 @@ class _BatchRun(Generic[Client]):
         clock: Clock | None = None,
     ) -> None:
         """Made by `generate_batch` and `agenerate_batch`; holds the directory from now on."""
-        if isinstance(requests, str):
-            raise InvalidRequestError("The requests are one text: pass a list of prompts, such as [prompt].")
         self._client: Client = _for_batch(client)
         self._clock = clock or Clock()
         with contextlib.ExitStack() as held:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import openai
 
 from ionos_openai.errors import InvalidRequestError, UnknownModelError
-from ionos_openai.errors.numbers import is_whole_number
+from ionos_openai.errors.numbers import whole_number
 from ionos_openai.hub.catalogue import CATALOGUE, OPENAI_RETIRED, ImageModel, Price, SizeRule
 
 if TYPE_CHECKING:
@@ -223,7 +223,8 @@ def estimate_cost(model: str, images: int) -> Cost | None:
     Raises:
         InvalidRequestError: `images` is negative, or no whole number.
     """
-    if not is_whole_number(images) or images < 0:
+    number = whole_number(images)
+    if number is None or number < 0:
         raise InvalidRequestError(f"images is {images!r}: it must be a whole number from 0.")
     try:
         known = find_model(resolve_model(model))
@@ -232,7 +233,7 @@ def estimate_cost(model: str, images: int) -> Cost | None:
     if known is None or known.price is None:
         return None
     price = known.price
-    return Cost(amount=price.amount * images, currency=price.currency, source=price.source)
+    return Cost(amount=price.amount * number, currency=price.currency, source=price.source)
 
 
 def parse_size(size: str) -> tuple[int, int]:
