@@ -7,7 +7,9 @@ run keeps in memory is some 200 bytes for each prompt that is recorded and given
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from decimal import Decimal
 
 import openai
 
@@ -17,11 +19,6 @@ from ionos_openai.batch.request import ImageRequest, check_source
 from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress
 from ionos_openai.errors import BatchRunningError, InvalidRequestError
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, ImageModelName
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Collection, Iterable, Mapping
-    from decimal import Decimal
 
 __all__ = [
     "AsyncBatch",

@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import openai
+from openai import AsyncOpenAI, OpenAI
 
 from ionos_openai.errors import InvalidRequestError, UnknownModelError
 from ionos_openai.errors.numbers import whole_number
 from ionos_openai.hub.catalogue import CATALOGUE, OPENAI_RETIRED, ImageModel, Price, SizeRule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from openai import AsyncOpenAI, OpenAI
-
 
 _OPENAI_MODEL = re.compile(r"(dall-e|gpt-image|chatgpt-image)\b", re.IGNORECASE)
 

@@ -10,11 +10,13 @@ import functools
 import io
 import os
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import openai
+from openai import AsyncOpenAI, OpenAI
 from openai.types import ImagesResponse
 
 from ionos_openai.client.fanout import FanOut
@@ -32,13 +34,11 @@ from ionos_openai.images.display import ImageList
 from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, save_images
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from openai import AsyncOpenAI, OpenAI
     from PIL.Image import Image
+else:  # for `typing.get_type_hints`, which shall not load Pillow
+    Image = Any
 
-
-ImageInput: TypeAlias = "str | os.PathLike[str] | bytes | GeneratedImage | Image"
+ImageInput: TypeAlias = str | os.PathLike[str] | bytes | GeneratedImage | Image
 """A picture to edit: a path, its encoded bytes, a result of an earlier call, or a Pillow image."""
 
 Save: TypeAlias = "Callable[[Sequence[GeneratedImage]], list[Path]]"

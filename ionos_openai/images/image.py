@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,20 +33,26 @@ from ionos_openai.files.formats import (
     recognise,
     sniff,
 )
-from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format, prompt_name, shorten
+from ionos_openai.files.names import (
+    FileNames,
+    SavingSettings,
+    choose_format,
+    choose_saving,
+    clean_name,
+    parse_format,
+    prompt_name,
+    shorten,
+)
 from ionos_openai.files.writing import is_directory, make_directory, write_new
-from ionos_openai.images.display import ImageList, picture_bundle
+from ionos_openai.images.display import Bundle, ImageList, picture_bundle
 from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_text, item_bytes, read_field
 from ionos_openai.provenance import describe
 from ionos_openai.provenance.marking import Marked, finish, mark, warn_unmarked
 
 if TYPE_CHECKING:
-    from collections.abc import Container
-
-    from PIL import Image
-
-    from ionos_openai.files.names import FileNames, SavingSettings
-    from ionos_openai.images.display import Bundle
+    from PIL.Image import Image
+else:  # for `typing.get_type_hints`, which shall not load Pillow
+    Image = Any
 
 
 class ImageDecodeError(IonosError, ValueError):
@@ -139,7 +145,7 @@ class GeneratedImage:
         """Whether it is a placeholder of the sandbox, by the mark in its bytes."""
         return is_marked_sandbox(self.data)
 
-    def to_pil(self) -> Image.Image:
+    def to_pil(self) -> Image:
         """Return the picture as a Pillow image, its pixels loaded.
 
         Raises:

@@ -14,8 +14,8 @@ remove it. All sizes are in bytes unless said otherwise.
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ionos_openai.errors import ProvenanceError, SignedPictureError
 from ionos_openai.files.formats import SANDBOX_MARK, is_marked_sandbox, sniff
@@ -23,9 +23,6 @@ from ionos_openai.provenance.carriers import check_whole, embed, scan
 from ionos_openai.provenance.packet import build_packet, read_packets
 from ionos_openai.provenance.record import ALGORITHMIC, COMPOSITE, TRAINED, Provenance, describe, merge
 from ionos_openai.provenance.sidecars import load, read_sidecar, sidecar_path
-
-if TYPE_CHECKING:
-    import os
 
 __all__ = [
     "ALGORITHMIC",
