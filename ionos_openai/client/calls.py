@@ -21,7 +21,7 @@ from openai.types import CreateEmbeddingResponse, Embedding, ImagesResponse
 from ionos_openai.client.remembered import Remembered, remember
 from ionos_openai.errors import CompatibilityWarning, InvalidRequestError, keep_partial_results
 from ionos_openai.errors.notices import warn_once
-from ionos_openai.errors.numbers import is_whole_number
+from ionos_openai.errors.numbers import whole_number
 from ionos_openai.hub.compat import Adapted, adapt_image_request, merge_answers, shape_answer
 
 if TYPE_CHECKING:
@@ -130,12 +130,11 @@ def _content(file: Any) -> Any:
 def _remembered(options: FinalRequestOptions, *, edited: bool) -> Remembered:
     fields = {**_mapping(options.json_data), **_mapping(options.extra_json)}
     prompt, model, size = (value if isinstance(value := fields.get(name), str) else None for name in _TEXTS)
-    seed = fields.get("seed")
     return Remembered(
         prompt=prompt,
         model=model,
         size=size,
-        seed=seed if is_whole_number(seed) else None,
+        seed=whole_number(fields.get("seed")),
         edited=edited,
         created=datetime.now(UTC),
     )

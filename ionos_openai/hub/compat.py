@@ -19,7 +19,7 @@ import pybase64
 from openai.types import ImagesResponse, images_response
 
 from ionos_openai.errors import InvalidRequestError, UnsupportedParameterError
-from ionos_openai.errors.numbers import is_whole_number
+from ionos_openai.errors.numbers import whole_number
 from ionos_openai.errors.words import EMPTY_PROMPT
 from ionos_openai.files.formats import MEDIA_TYPES, FormatError, recognise
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, SizeRule
@@ -111,7 +111,9 @@ def check_prompt(prompt: object) -> None:
         InvalidRequestError: It is not text, is empty, or cannot be encoded.
     """
     if not isinstance(prompt, str):
-        raise InvalidRequestError(f"The prompt is {type(prompt).__name__}, not text.")
+        several = isinstance(prompt, Iterable)
+        remedy = " For several prompts call generate_batch(client, prompts, directory)." if several else ""
+        raise InvalidRequestError(f"The prompt is {type(prompt).__name__}, not text.{remedy}")
     if not prompt.strip():
         raise InvalidRequestError(EMPTY_PROMPT)
     try:
@@ -129,12 +131,13 @@ def check_number(n: object) -> int:
     Raises:
         InvalidRequestError: It is not a whole number from 1 to 100.
     """
-    if not is_whole_number(n) or not 1 <= n <= MOST_PICTURES:
+    number = whole_number(n)
+    if number is None or not 1 <= number <= MOST_PICTURES:
         raise InvalidRequestError(
             f"n is {n!r}: it must be a whole number from 1 to {MOST_PICTURES}. "
             "For hundreds of pictures use generate_batch."
         )
-    return n
+    return number
 
 
 _AS_DATA_URI = Change(
