@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from openai._base_client import AsyncHttpxClientWrapper, SyncHttpxClientWrapper  # on every supported version
 
+from ionos_openai.client.telemetry import note_response
 from ionos_openai.errors.http import http_library
 from ionos_openai.hub.credentials import is_loopback, same_origin
 
@@ -78,6 +79,7 @@ def _look(response: httpx.Response) -> None:
     """Keep a redirect from taking prompt and pictures to another origin, where the API has none; bound the answer."""
     if not response.request.extensions.get(_OURS):
         return
+    note_response(response)
     if response.has_redirect_location:
         address = response.headers["location"]
         try:
