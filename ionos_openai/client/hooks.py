@@ -25,7 +25,7 @@ import openai
 from openai._base_client import BaseClient  # of both clients, on every supported version
 from pydantic import SecretStr
 
-from ionos_openai.client.calls import IMAGE_PATHS, adapt_call, merge_call, refuse_redirects, with_bytes
+from ionos_openai.client.calls import IMAGE_PATHS, adapt_call, merge_call, with_bytes
 from ionos_openai.client.explain import (
     NOTHING,
     UNREADABLE,
@@ -54,7 +54,9 @@ from ionos_openai.client.tokens import (
     set_token,
     wants_token,
 )
+from ionos_openai.client.transport import awaiting_answer, watch, watch_client
 from ionos_openai.errors import ConfigurationError, MissingTokenError
+from ionos_openai.hub.answers import LARGEST_ERROR
 from ionos_openai.hub.credentials import conceal
 
 if TYPE_CHECKING:
@@ -92,9 +94,13 @@ class _Ionos(BaseClient[Any, Any]):
         api_key = conceal(api_key)
         _check_options(api_key, options)
         self._token_source = cast("TokenSource", api_key) if callable(api_key) else None
-        options["default_headers"] = default_headers
-        # In no variable: a traceback's would show it.
-        super().__init__(api_key=FROM_SOURCE if callable(api_key) else revealed(api_key), **options)  # type: ignore[call-arg]
+        # Not the token: the variables of a traceback would show it.
+        options |= {"api_key": FROM_SOURCE, "default_headers": default_headers}
+        super().__init__(**options)
+        if self._token_source is None:
+            self.api_key = revealed(api_key)
+        self._in_loop = isinstance(self, openai.AsyncOpenAI)
+        watch_client(self._client, in_loop=self._in_loop)
         # What the SDK's constructor took from `OPENAI_*` variables, as it does for each copy again.
         self.organization = self.project = None
         self._custom_headers = dict(default_headers or {})
@@ -128,6 +134,12 @@ class _Ionos(BaseClient[Any, Any]):
             call.between_attempts(seconds)
         return seconds
 
+    def _make_status_error_from_response(self, response: httpx.Response) -> openai.APIStatusError:
+        if response.is_stream_consumed and len(response.content) > LARGEST_ERROR:
+            said = response.content[:LARGEST_ERROR].decode("utf-8", "replace")
+            return self._make_status_error("", body=said, response=response)
+        return super()._make_status_error_from_response(response)
+
     def _make_status_error(self, err_msg: str, *, body: object, response: httpx.Response) -> openai.APIStatusError:
         message = describe_answer(response, body) or err_msg
         return add_ids(super()._make_status_error(message, body=readable_body(response, body), response=response))
@@ -160,13 +172,12 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
     def request(self, cast_to: Any, options: FinalRequestOptions, *args: Any, **kwargs: Any) -> Any:
         """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
         call = adapt_call(options, self.ionos_settings or IonosSettings())
-        refuse_redirects(options, self._client)
 
         def attempt() -> Any:
             return super(IonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
 
         def send() -> Any:
-            with explaining_connections():
+            with explaining_connections(), awaiting_answer():
                 return repeat(self._paced_call(options, self._find_contract()), attempt)
 
         with FanOut[Any](call.n) as sent:
@@ -205,7 +216,8 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
         if self._token_source is not None and wants_token(request):
             set_token(request, self._token_source(), self._token_source)
         clean_authorization(request)
-        check_departure(request, str(self.base_url), self._client)
+        check_departure(request, str(self.base_url))
+        watch(request, in_loop=self._in_loop)
 
 
 class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
@@ -214,13 +226,12 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
     async def request(self, cast_to: Any, options: FinalRequestOptions, *args: Any, **kwargs: Any) -> Any:
         """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
         call = adapt_call(options, self.ionos_settings or IonosSettings())
-        refuse_redirects(options, self._client)
 
         async def attempt() -> Any:
             return await super(AsyncIonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
 
         async def send() -> Any:
-            with explaining_connections():
+            with explaining_connections(), awaiting_answer():
                 return await arepeat(self._paced_call(options, await self._find_contract()), attempt)
 
         with FanOut[Any](call.n) as sent:
@@ -258,7 +269,8 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
         if self._token_source is not None and wants_token(request):
             set_token(request, await self._given_token(), self._token_source)
         clean_authorization(request)
-        check_departure(request, str(self.base_url), self._client)
+        check_departure(request, str(self.base_url))
+        watch(request, in_loop=self._in_loop)
 
     async def _given_token(self) -> object:
         token = self._token_source() if self._token_source else None
