@@ -13,18 +13,16 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ionos_openai.batch import ImageRequest
-from ionos_openai.batch.request import check, complete
+from ionos_openai.batch.request import NUMBERS, TEXTS, check, complete, read_row
 from ionos_openai.errors import InvalidRequestError
-from ionos_openai.errors.numbers import is_whole_number
 from ionos_openai.errors.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from ionos_openai.batch import ImageRequest
+
 _STANDARD = "-"
-_TEXTS = ("prompt", "model", "size", "name")
-_NUMBERS = ("n", "seed")
 _MOST_SHOWN = 20
 
 
@@ -49,7 +47,7 @@ def read_requests(
         try:
             if isinstance(row, Exception):
                 raise row
-            request = _request(row, labels, n)
+            request = read_row(row, labels, n)
             check(complete(request, model=model, size=size))
             requests.append(request)
         except InvalidRequestError as error:
@@ -165,7 +163,7 @@ def _csv_records(text: str) -> Iterator[tuple[int, list[str] | InvalidRequestErr
 
 
 def _column_names(columns: Iterable[str]) -> list[str] | InvalidRequestError:
-    known = {*_TEXTS, *_NUMBERS}
+    known = {*TEXTS, *NUMBERS}
     names = [column.lower() if column.lower() in known else column for column in map(str.strip, columns)]
     if "prompt" not in names:
         return InvalidRequestError("there is no column called prompt.")
@@ -182,36 +180,3 @@ def _csv_row(names: Sequence[str], cells: Sequence[str]) -> dict[str, Any] | Inv
         if cell.strip() and not name:
             return InvalidRequestError(f"column {number} has no name, and a cell here: name it in line 1.")
     return {name: cell for name, cell in zip(names, cells, strict=False) if name}
-
-
-def _request(row: Mapping[str, Any], labels: Mapping[str, str], n: int) -> ImageRequest:
-    known: dict[str, Any] = {}
-    for name in _TEXTS:
-        value = row.get(name)
-        if value is not None and not isinstance(value, str):
-            raise InvalidRequestError(f"{name} is no text.")
-        known[name] = (value or "").strip() or None
-    numbers = {name: _number(name, row.get(name)) for name in _NUMBERS}
-    extra = row.get("extra") if isinstance(row.get("extra"), dict) else {}
-    own = row.get("metadata") if isinstance(row.get("metadata"), dict) else {}
-    taken = {*_TEXTS, *_NUMBERS, *(["extra"] if extra else []), *(["metadata"] if own else [])}
-    others = {str(key): value for key, value in row.items() if key not in taken and value not in (None, "")}
-    return ImageRequest(
-        **{**known, "prompt": known["prompt"] or ""},
-        n=n if numbers["n"] is None else numbers["n"],
-        seed=numbers["seed"],
-        extra=extra or {},
-        metadata={**labels, **(own or {}), **others},
-    )
-
-
-def _number(name: str, value: object) -> int | None:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    try:
-        number = int(value.strip()) if isinstance(value, str) else value
-        if is_whole_number(number) or (isinstance(number, float) and number.is_integer()):
-            return int(number)
-    except ValueError:
-        pass
-    raise InvalidRequestError(f"{name}={value!r} is no whole number.")

@@ -26,15 +26,12 @@ here ever holds a token or base64.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 import openai
 
 from ionos_openai.errors.http import http_library
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 
 class IonosError(openai.OpenAIError):

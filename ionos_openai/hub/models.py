@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import openai
+from openai import AsyncOpenAI, OpenAI
 
 from ionos_openai.errors import InvalidRequestError, UnknownModelError
-from ionos_openai.errors.numbers import is_whole_number
+from ionos_openai.errors.numbers import whole_number
 from ionos_openai.hub.catalogue import CATALOGUE, OPENAI_RETIRED, ImageModel, Price, SizeRule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from openai import AsyncOpenAI, OpenAI
-
 
 _OPENAI_MODEL = re.compile(r"(dall-e|gpt-image|chatgpt-image)\b", re.IGNORECASE)
 
@@ -223,7 +218,8 @@ def estimate_cost(model: str, images: int) -> Cost | None:
     Raises:
         InvalidRequestError: `images` is negative, or no whole number.
     """
-    if not is_whole_number(images) or images < 0:
+    number = whole_number(images)
+    if number is None or number < 0:
         raise InvalidRequestError(f"images is {images!r}: it must be a whole number from 0.")
     try:
         known = find_model(resolve_model(model))
@@ -232,7 +228,7 @@ def estimate_cost(model: str, images: int) -> Cost | None:
     if known is None or known.price is None:
         return None
     price = known.price
-    return Cost(amount=price.amount * images, currency=price.currency, source=price.source)
+    return Cost(amount=price.amount * number, currency=price.currency, source=price.source)
 
 
 def parse_size(size: str) -> tuple[int, int]:
