@@ -53,6 +53,8 @@ def meaning(error: BaseException) -> Meaning:
     if isinstance(error, BudgetUnavailableError):
         return "outage"
     if isinstance(error, openai.APIStatusError):
+        if error.status_code < 400:
+            return "end"  # A redirect elsewhere is refused, and the next prompt would be redirected too.
         passing = error.status_code >= 500 or error.status_code in (408, 409, 425)
         return "retry" if passing else "refused"
     if isinstance(error, ImageDecodeError) and error.url is not None:

@@ -60,8 +60,9 @@ from ionos_openai.client.tokens import (
     plain_token,
     revealed,
 )
-from ionos_openai.client.transport import mark_own, watch
+from ionos_openai.client.transport import awaiting_answer, watch, watch_client
 from ionos_openai.errors import ConfigurationError, MissingTokenError
+from ionos_openai.hub.answers import LARGEST_ERROR
 from ionos_openai.hub.credentials import conceal
 
 if TYPE_CHECKING:
@@ -106,12 +107,12 @@ class _Ionos(BaseClient[Any, Any]):
         api_key = conceal(api_key)
         _check_options(api_key, options)
         self._token_source = cast("TokenSource", api_key) if callable(api_key) else None
-        options["default_headers"] = default_headers
-        # In no variable: a traceback's would show it.
-        super().__init__(api_key="-" if callable(api_key) else revealed(api_key), **options)  # type: ignore[call-arg]
-        if callable(api_key):
-            self.api_key = ""  # until the first request, as in the SDK
-        watch(self._client, in_loop=isinstance(self, openai.AsyncOpenAI))
+        # Not the token: the variables of a traceback would show it.
+        options |= {"api_key": "-", "default_headers": default_headers}
+        super().__init__(**options)
+        self.api_key = "" if callable(api_key) else revealed(api_key)  # of a callable as in the SDK, until it is asked
+        self._in_loop = isinstance(self, openai.AsyncOpenAI)
+        watch_client(self._client, in_loop=self._in_loop)
         # What the SDK's constructor took from `OPENAI_*` variables, as it does for each copy again.
         self.organization = self.project = None
         self._custom_headers = dict(default_headers or {})
@@ -141,6 +142,12 @@ class _Ionos(BaseClient[Any, Any]):
         if (call := current_call()) is not None:
             call.between_attempts(seconds)
         return seconds
+
+    def _make_status_error_from_response(self, response: httpx.Response) -> openai.APIStatusError:
+        if response.is_stream_consumed and len(response.content) > LARGEST_ERROR:
+            said = response.content[:LARGEST_ERROR].decode("utf-8", "replace")
+            return self._make_status_error("", body=said, response=response)
+        return super()._make_status_error_from_response(response)
 
     def _make_status_error(self, err_msg: str, *, body: object, response: httpx.Response) -> openai.APIStatusError:
         message = describe_answer(response, body) or err_msg
@@ -185,7 +192,7 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
             return super(IonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
 
         def send() -> Any:
-            with explaining_connections(), self._telling(call) as picture:
+            with explaining_connections(), awaiting_answer(), self._telling(call) as picture:
                 answer = repeat(self._paced_call(options, self._find_contract()), attempt)
                 picture.take(answer)
                 return answer
@@ -235,9 +242,9 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
 
     def _prepare_request(self, request: httpx.Request) -> None:
         super()._prepare_request(request)
-        mark_own(request)
         clean_authorization(request)
-        check_departure(request, str(self.base_url), self._client)
+        check_departure(request, str(self.base_url))
+        watch(request, in_loop=self._in_loop)
 
 
 class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
@@ -251,7 +258,7 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
             return await super(AsyncIonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
 
         async def send() -> Any:
-            with explaining_connections(), self._telling(call) as picture:
+            with explaining_connections(), awaiting_answer(), self._telling(call) as picture:
                 answer = await arepeat(self._paced_call(options, await self._find_contract()), attempt)
                 picture.take(answer)
                 return answer
@@ -300,9 +307,9 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
 
     async def _prepare_request(self, request: httpx.Request) -> None:
         await super()._prepare_request(request)
-        mark_own(request)
         clean_authorization(request)
-        check_departure(request, str(self.base_url), self._client)
+        check_departure(request, str(self.base_url))
+        watch(request, in_loop=self._in_loop)
 
     async def _given_token(self) -> object:
         token = self._token_source() if self._token_source else None

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 from pydantic import SecretStr
 
 from ionos_openai.client.settings import TOKEN_VARIABLES, IonosSettings, TokenFile
-from ionos_openai.client.transport import goes_through_proxy
 from ionos_openai.errors import ConfigurationError, InvalidTokenError, MissingTokenError, UntrustedHostError
 from ionos_openai.errors.notices import in_notebook
 from ionos_openai.hub.credentials import (
@@ -141,7 +140,7 @@ def _split_authorization(request: httpx.Request) -> tuple[str, SecretStr]:
     return scheme.lower(), SecretStr(token)
 
 
-def check_departure(request: httpx.Request, base_url: str, http_client: object) -> None:
+def check_departure(request: httpx.Request, base_url: str) -> None:
     """Let a request with a token go only to the client's own service, encrypted, with a token that can work."""
     scheme, token = _split_authorization(request)
     if not scheme or token == SecretStr(SANDBOX_TOKEN):
@@ -153,11 +152,6 @@ def check_departure(request: httpx.Request, base_url: str, http_client: object) 
             "use a path, or a client of your own for other hosts."
         )
     check_secure(url, origin="The request")
-    if request.url.scheme == "http" and goes_through_proxy(http_client, url):
-        raise UntrustedHostError(
-            f"The request to {request.url.host} would go through a proxy unencrypted, so the token was not sent: name "
-            "this machine in NO_PROXY, or give http_client= no proxy."
-        )
     if scheme == "bearer":
         inspect_token(token, "The token")
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from ionos_openai.errors.masking import mask_body
 from ionos_openai.errors.words import printable
 
+LARGEST_ERROR = 1 << 18
+"""Bytes of an error answer that are looked at; to parse and mask 60 MB takes seconds."""
+
 _LONGEST_MESSAGE = 500
 _LONGEST_CODE = 80
 

@@ -87,7 +87,7 @@ class Pacing:
         """Return the token's contract: the same for all clients of this process."""
         name = token = contract_name(token)  # it may raise, and then no variable of this frame holds the token
         # By process, since neither queues nor locks outlive a fork.
-        key = (os.getpid(), name, self.redis_url and self.redis_url.get_secret_value(), self.limits)
+        key = (os.getpid(), name, self.redis_url, self.limits)
         if key not in _contracts:
             for other in [other for other in list(_contracts) if other[0] != key[0]]:
                 _contracts.pop(other, None)
