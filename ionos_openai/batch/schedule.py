@@ -284,7 +284,7 @@ class Schedule:
 
     def _tell_damaged(self, lines: Sequence[int]) -> None:
         if lines:
-            message = f"{describe_damaged(lines)} damaged: what they say is made again."
+            message = f"{describe_damaged(lines)} damaged: what stood there is made again."
             if not self.plan.resume.buys_damaged:
                 raise ImageSaveError(f"{self._manifest.path}: {describe_damaged(lines)} damaged. {PUT_BACK}")
             log.warning("%s: %s", self._manifest.path, message)

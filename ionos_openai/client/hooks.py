@@ -25,7 +25,14 @@ import openai
 from openai._base_client import BaseClient  # of both clients, on every supported version
 from pydantic import SecretStr
 
-from ionos_openai.client.calls import IMAGE_PATHS, adapt_call, merge_call, with_bytes
+from ionos_openai.client import telemetry
+from ionos_openai.client.calls import (
+    IMAGE_PATHS,
+    Call,
+    adapt_call,
+    merge_call,
+    with_bytes,
+)
 from ionos_openai.client.explain import (
     NOTHING,
     UNREADABLE,
@@ -41,6 +48,7 @@ from ionos_openai.client.explain import (
 from ionos_openai.client.fanout import FanOut
 from ionos_openai.client.pacing import Contract, PacedCall, Pacing, arepeat, count_refusals, current_call, repeat
 from ionos_openai.client.settings import IonosSettings
+from ionos_openai.client.telemetry import PictureCall
 from ionos_openai.client.tokens import (
     NO_WEBSOCKETS,
     AsyncTokenSource,
@@ -145,6 +153,9 @@ class _Ionos(BaseClient[Any, Any]):
         message = describe_answer(response, body) or err_msg
         return add_ids(super()._make_status_error(message, body=readable_body(response, body), response=response))
 
+    def _telling(self, call: Call) -> PictureCall:
+        return PictureCall(self.ionos_settings, call.remembered, self._base_url)
+
     def _contract_key(self) -> tuple[object, ...]:
         return self._token_source or self.api_key, os.getpid()
 
@@ -181,10 +192,12 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
             return super(IonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
 
         def send() -> Any:
-            with explaining_connections(), awaiting_answer():
-                return repeat(self._paced_call(options, self._find_contract()), attempt)
+            with explaining_connections(), awaiting_answer(), self._telling(call) as picture:
+                answer = repeat(self._paced_call(options, self._find_contract()), attempt)
+                picture.take(answer)
+                return answer
 
-        with FanOut[Any](call.n) as sent:
+        with FanOut[Any](call.n, self.ionos_settings) as sent:
             sent.send(send)
             return merge_call(call, sent.answers, sent.failures)
 
@@ -222,8 +235,9 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
         options = super()._prepare_options(options)
         if self._refreshes == refreshes:  # not every version of the SDK does so
             self._refresh_api_key()
-        if (call := current_call()) is not None:
-            call.wait()
+        with telemetry.attempt():
+            if (call := current_call()) is not None:
+                call.wait()
         return options
 
     def _prepare_request(self, request: httpx.Request) -> None:
@@ -244,10 +258,12 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
             return await super(AsyncIonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
 
         async def send() -> Any:
-            with explaining_connections(), awaiting_answer():
-                return await arepeat(self._paced_call(options, await self._find_contract()), attempt)
+            with explaining_connections(), awaiting_answer(), self._telling(call) as picture:
+                answer = await arepeat(self._paced_call(options, await self._find_contract()), attempt)
+                picture.take(answer)
+                return answer
 
-        with FanOut[Any](call.n) as sent:
+        with FanOut[Any](call.n, self.ionos_settings) as sent:
             await sent.asend(send)
             return merge_call(call, sent.answers, sent.failures)
 
@@ -284,8 +300,9 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
         options = await super()._prepare_options(options)
         if self._refreshes == refreshes:  # not every version of the SDK does so
             await self._refresh_api_key()
-        if (call := current_call()) is not None:
-            await call.await_turn()
+        with telemetry.attempt():
+            if (call := current_call()) is not None:
+                await call.await_turn()
         return options
 
     async def _prepare_request(self, request: httpx.Request) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, fields
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict, Unpack
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict, Unpack
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
@@ -111,6 +111,7 @@ def _checked(check: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(validate)
 
 
+TelemetryLevel: TypeAlias = Literal["on", "off", "detailed"]
 _Url = Annotated[str, _checked(lambda url: normalise_base_url(url, origin="the URL"))]
 _Model = Annotated[str, _checked(resolve_model)]
 _File = Annotated[Path, AfterValidator(_refuse_token)]
@@ -143,6 +144,8 @@ class SettingValues(TypedDict, total=False):
     request_burst: int
     budget_url: str | SecretStr | None
     prices: str
+    telemetry: TelemetryLevel
+    telemetry_content: bool
 
 
 class IonosSettings(BaseSettings):
@@ -175,6 +178,9 @@ class IonosSettings(BaseSettings):
             shown in a repr, as it may hold a password.
         prices: What a picture costs by the contract, such as "FLUX.1-schnell=0.03 EUR, klein=0.02 EUR"; before the
             catalogue's prices.
+        telemetry: Whether OpenTelemetry, where it is installed, is told of picture requests: "on", "off", or
+            "detailed", with a span for each wait.
+        telemetry_content: Whether it is told the prompts too, which may be confidential.
 
     Raises:
         ConfigurationError: A value cannot work, or the `.env` file cannot be read. No value is in the message.
@@ -204,6 +210,8 @@ class IonosSettings(BaseSettings):
     request_burst: _Burst = _LIMITS.request_burst
     budget_url: SecretStr | None = None
     prices: Annotated[str, _checked(parse_prices)] = ""
+    telemetry: TelemetryLevel = "on"
+    telemetry_content: bool = False
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
     _refused: tuple[str, ...] = PrivateAttr(default=())

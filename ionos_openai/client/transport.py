@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from openai._base_client import AsyncHttpxClientWrapper, SyncHttpxClientWrapper  # on every supported version
 
+from ionos_openai.client.telemetry import note_response
 from ionos_openai.errors import UntrustedHostError
 from ionos_openai.errors.http import http_library
 from ionos_openai.hub.credentials import is_loopback, same_origin
@@ -81,7 +82,10 @@ def redirects_to(response: httpx.Response) -> str | None:
 
 def _look(response: httpx.Response) -> None:
     """Keep a redirect from taking prompt and pictures to another origin; the API has none."""
-    if _OURS in response.request.extensions and response.has_redirect_location:
+    if _OURS not in response.request.extensions:
+        return
+    note_response(response)
+    if response.has_redirect_location:
         address = response.headers["location"]
         try:
             stays = same_origin(str(response.request.url.join(address)), str(response.request.url))

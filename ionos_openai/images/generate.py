@@ -105,7 +105,7 @@ def generate_images(
     refuse_async(client, "agenerate_images")
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
     sent, known = _check_request(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
-    with FanOut[ImagesResponse](n) as asked:
+    with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         asked.send(lambda: client.images.generate(**sent, timeout=timeout))
         return _finish(known, save, asked)
 
@@ -131,7 +131,7 @@ async def agenerate_images(
     refuse_sync(client, "generate_images")
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
     sent, known = _check_request(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
-    with FanOut[ImagesResponse](n) as asked:
+    with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         await asked.asend(lambda: client.images.generate(**sent, timeout=timeout))
         return await _afinish(known, save, asked)
 
@@ -181,7 +181,7 @@ def edit_images(  # noqa: D417 - the other arguments are those of `generate_imag
     sent, known = _check_request(
         client, prompt, _inputs(image), mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
     )
-    with FanOut[ImagesResponse](n) as asked:
+    with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         asked.send(lambda: client.images.edit(**sent, timeout=timeout))
         return _finish(known, save, asked)
 
@@ -211,7 +211,7 @@ async def aedit_images(
     sent, known = _check_request(
         client, prompt, _inputs(image), mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
     )
-    with FanOut[ImagesResponse](n) as asked:
+    with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         await asked.asend(lambda: client.images.edit(**sent, timeout=timeout))
         return await _afinish(known, save, asked)
 
