@@ -46,7 +46,22 @@ _EXIT_CODES = (
 )
 
 
+class _AsGiven:
+    """What Typer hands texts and switches to; its own loads pydantic first, which takes longer than many a command."""
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ARG002  # as Typer calls it
+        return list(value or ()) if param.multiple or param.nargs == -1 else value
+
+
 class _Command(TyperCommand):
+    def get_params(self, ctx: Any) -> list[Any]:
+        parameters: list[Any] = list(super().get_params(ctx))
+        for parameter in parameters:
+            of = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)  # in Typer from 0.28 on
+            if of in (str, bool, list[str]):
+                parameter.get_runtime_param = _AsGiven
+        return parameters
+
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         # "PROMPT..." with every version of Typer; the newest would write "{PROMPT...}...".
         return [re.sub(r"[{}]|\.{3}(?=.*\.{3})", "", piece) for piece in super().collect_usage_pieces(ctx)]
@@ -495,14 +510,14 @@ def _invoke(given: list[str]) -> int:
 
 def _carry_out(work: Callable[[], int], terminal: Terminal, connection: Connection | None = None) -> int:
     """Do a command's work; what is expected to go wrong becomes a message and an exit code, a bug stays a traceback."""
-    from openai import OpenAIError
-
-    from ionos_openai.cli.terminal.exits import describe, exit_code, message
-
     try:
         with terminal.listening():
             return work()
-    except (OpenAIError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
+        from ionos_openai.cli.terminal.exits import describe, exit_code, is_expected, message
+
+        if not is_expected(error):
+            raise
         if terminal.json:
             terminal.document({**_who_answered(connection), "error": describe(error)})
         terminal.error(message(error))

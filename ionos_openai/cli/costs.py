@@ -6,11 +6,11 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
+from ionos_openai import errors
 from ionos_openai.batch.costs import Sum, summarise
 from ionos_openai.batch.records import MANIFEST, read_manifest
 from ionos_openai.cli.terminal.exits import MADE
 from ionos_openai.cli.terminal.output import visible
-from ionos_openai.errors import InvalidRequestError
 from ionos_openai.hub.prices import Money
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _entries(directory: str) -> list[Record]:
         return list(read_manifest(directory))
     except OSError as error:
         problem = f"Cannot read {directory}/{MANIFEST}: {error.strerror}. Name the directory of a batch."
-        raise InvalidRequestError(problem) from None
+        raise errors.InvalidRequestError(problem) from None
 
 
 def _cells(total: Sum) -> list[str]:

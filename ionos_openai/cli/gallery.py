@@ -5,9 +5,9 @@ from __future__ import annotations
 import webbrowser
 from typing import TYPE_CHECKING
 
+from ionos_openai import errors
 from ionos_openai.cli.terminal.exits import MADE
 from ionos_openai.cli.terminal.output import headed
-from ionos_openai.errors import ConfigurationError
 from ionos_openai.errors.words import plural
 
 try:
@@ -15,7 +15,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name not in ("jinja2", "markupsafe"):
         raise
-    raise ConfigurationError("gallery needs jinja2. Install with: pip install jinja2") from error
+    raise errors.ConfigurationError("gallery needs jinja2. Install with: pip install jinja2") from error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

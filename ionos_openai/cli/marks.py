@@ -14,9 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ionos_openai import errors
 from ionos_openai.cli.terminal.exits import Outcome
 from ionos_openai.cli.terminal.output import PLACEHOLDER, headed, visible
-from ionos_openai.errors import ImageSaveError, InvalidRequestError, ProvenanceError, SignedPictureError
 from ionos_openai.files.formats import FormatError, Recognised, is_marked_sandbox, recognise
 from ionos_openai.files.writing import write_new
 from ionos_openai.provenance import (
@@ -119,7 +119,9 @@ def _each(
         try:
             facts, problem = work(name)
             outcome.made.append(facts)
-        except (_FileError, ProvenanceError, OSError) as error:
+        except (_FileError, OSError) as error:  # first: to ask for the other one loads the SDK
+            problem = error
+        except errors.ProvenanceError as error:
             problem = error
         if problem is not None:
             text = f"{name}: {_clause(problem)}."
@@ -130,10 +132,10 @@ def _each(
 def _read_original(like: str) -> Provenance:
     try:
         found = read_provenance(like)
-    except (OSError, ProvenanceError) as error:
-        raise InvalidRequestError(f"Cannot take the mark from {like}: {_clause(error)}.") from error
+    except (OSError, errors.ProvenanceError) as error:
+        raise errors.InvalidRequestError(f"Cannot take the mark from {like}: {_clause(error)}.") from error
     if found is None:
-        raise InvalidRequestError(f"Cannot take the mark from {like}: it does not say where it comes from.")
+        raise errors.InvalidRequestError(f"Cannot take the mark from {like}: it does not say where it comes from.")
     return found
 
 
@@ -145,7 +147,7 @@ def _mark(path: Path, original: Provenance | None, words: dict[str, str]) -> Pat
         return _write_beside(path, record)
     try:
         marked = write_provenance(picture.data, record)
-    except SignedPictureError:
+    except errors.SignedPictureError:
         return _write_beside(path, record)
     if marked == picture.data:
         return None
@@ -165,7 +167,7 @@ def _own_record(path: Path, picture: _Picture) -> Provenance:
 def _write_beside(path: Path, record: Provenance) -> Path:
     try:
         return write_sidecar(path, record, overwrite=True)
-    except ImageSaveError as error:
+    except errors.ImageSaveError as error:
         raise _FileError(f"its sidecar cannot be written ({_reason(error)})") from None
 
 
@@ -177,7 +179,7 @@ def _replace(path: Path, data: bytes) -> None:
     mode = stat.S_IMODE(real.stat().st_mode)
     try:
         write_new(real.parent, real.name, data, overwrite=True)
-    except ImageSaveError as error:
+    except errors.ImageSaveError as error:
         raise _FileError(f"it cannot be written ({_reason(error)}) and is as it was") from None
     with contextlib.suppress(OSError):  # some drives know no permissions
         real.chmod(mode)
@@ -203,7 +205,7 @@ def _look(path: Path, name: str) -> tuple[dict[str, object], Exception | None]:
     record, problem = None, None
     try:
         record = read_provenance(path)
-    except (ProvenanceError, OSError) as error:
+    except (errors.ProvenanceError, OSError) as error:
         problem = _FileError(f"its metadata cannot be read: {_clause(error)}")
     sidecar = sidecar_path(path)
     facts: dict[str, object] = {

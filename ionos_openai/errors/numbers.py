@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeGuard
 
-from ionos_openai.errors import InvalidRequestError
+from ionos_openai import errors
 
 
 def is_whole_number(value: object) -> TypeGuard[int]:
@@ -20,5 +20,5 @@ def check_whole_number(name: str, value: object, *, least: int, most: int | None
     """
     if not is_whole_number(value) or value < least or (most is not None and value > most):
         bound = f"from {least} to {most}" if most is not None else f"from {least}"
-        raise InvalidRequestError(f"{name}={value!r} must be a whole number {bound}.")
+        raise errors.InvalidRequestError(f"{name}={value!r} must be a whole number {bound}.")
     return value

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ionos_openai import errors
 from ionos_openai.batch.records import Problem, read_records
-from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.gallery.entries import make_entries
 from ionos_openai.gallery.listing import list_pictures
@@ -102,11 +102,13 @@ def make_gallery(directory: str | os.PathLike[str]) -> Gallery:
 
 def _list(folder: Path) -> tuple[dict[str, Stamp], list[Problem]]:
     if not is_directory(folder):
-        raise InvalidRequestError(f"{folder} is not a directory: name the one with the pictures.")
+        raise errors.InvalidRequestError(f"{folder} is not a directory: name the one with the pictures.")
     try:
         return list_pictures(folder)
     except OSError as error:
-        raise InvalidRequestError(f"{folder} cannot be read: {error.strerror}. Check its permissions.") from error
+        raise errors.InvalidRequestError(
+            f"{folder} cannot be read: {error.strerror}. Check its permissions."
+        ) from error
 
 
 def _check_page(path: Path) -> None:
@@ -117,9 +119,9 @@ def _check_page(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise InvalidRequestError(f"{path} cannot be read: {error.strerror}. Move it away.") from error
+        raise errors.InvalidRequestError(f"{path} cannot be read: {error.strerror}. Move it away.") from error
     if not ours:
-        raise InvalidRequestError(f"{path} is not a page of this program, so it is kept: move it away.")
+        raise errors.InvalidRequestError(f"{path} is not a page of this program, so it is kept: move it away.")
 
 
 def _sweep(thumbnails: Path, wanted: set[str]) -> None:
@@ -133,6 +135,8 @@ def _sweep(thumbnails: Path, wanted: set[str]) -> None:
 def _write(folder: Path, page: bytes) -> Path:
     try:
         return write_new(folder, PAGE, page, overwrite=True)
-    except ImageSaveError as error:
+    except errors.ImageSaveError as error:
         why = getattr(error.__cause__, "strerror", None) or error.__cause__
-        raise ImageSaveError(f"Cannot write {folder / PAGE}: {why}. Check the directory and the disk.") from error
+        raise errors.ImageSaveError(
+            f"Cannot write {folder / PAGE}: {why}. Check the directory and the disk."
+        ) from error

@@ -10,9 +10,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-import openai
-
-from ionos_openai.errors import InvalidRequestError, UnknownModelError
+from ionos_openai import errors
 from ionos_openai.errors.numbers import is_whole_number
 from ionos_openai.hub.catalogue import CATALOGUE, OPENAI_RETIRED, ImageModel, Price, SizeRule
 
@@ -112,14 +110,18 @@ async def alist_image_models(client: AsyncOpenAI) -> list[ImageModel]:
 
 def refuse_async(client: object, twin: str) -> None:
     """Refuse an `openai.AsyncOpenAI`, before anything is sent, and name the function that takes it."""
+    import openai
+
     if isinstance(client, openai.AsyncOpenAI):
-        raise InvalidRequestError(f"The client is an AsyncOpenAI: use {twin}, and await it.")
+        raise errors.InvalidRequestError(f"The client is an AsyncOpenAI: use {twin}, and await it.")
 
 
 def refuse_sync(client: object, twin: str) -> None:
     """Refuse an `openai.OpenAI`, before anything is sent, and name the function that takes it."""
+    import openai
+
     if isinstance(client, openai.OpenAI):
-        raise InvalidRequestError(f"The client is an OpenAI, which nothing awaits: use {twin}.")
+        raise errors.InvalidRequestError(f"The client is an OpenAI, which nothing awaits: use {twin}.")
 
 
 def _entries(page: object) -> list[object]:
@@ -155,7 +157,7 @@ def resolve_model(name: str, candidates: Iterable[str] | None = None) -> str:
     """
     offered = [model.id for model in CATALOGUE if not model.retired] if candidates is None else list(candidates)
     if problem := _no_name(name):
-        raise UnknownModelError(f"The model {problem}: name one, such as FLUX.1-schnell.", candidates=offered)
+        raise errors.UnknownModelError(f"The model {problem}: name one, such as FLUX.1-schnell.", candidates=offered)
     wanted = name.strip().lower()
     ids = [model.id for model in CATALOGUE] if candidates is None else list(candidates)
     exact = [known for known in ids if wanted in (known.lower(), known.lower().rpartition("/")[2])]
@@ -168,11 +170,11 @@ def resolve_model(name: str, candidates: Iterable[str] | None = None) -> str:
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise UnknownModelError(
+        raise errors.UnknownModelError(
             f"The model name {name!r} fits several models: {', '.join(matches)}. Write one of them in full.",
             candidates=matches,
         )
-    raise UnknownModelError(_no_match(name, offered), candidates=offered)
+    raise errors.UnknownModelError(_no_match(name, offered), candidates=offered)
 
 
 def _no_name(name: object) -> str:
@@ -224,10 +226,10 @@ def estimate_cost(model: str, images: int) -> Cost | None:
         InvalidRequestError: `images` is negative, or no whole number.
     """
     if not is_whole_number(images) or images < 0:
-        raise InvalidRequestError(f"images is {images!r}: it must be a whole number from 0.")
+        raise errors.InvalidRequestError(f"images is {images!r}: it must be a whole number from 0.")
     try:
         known = find_model(resolve_model(model))
-    except UnknownModelError:
+    except errors.UnknownModelError:
         return None
     if known is None or known.price is None:
         return None
@@ -243,7 +245,7 @@ def parse_size(size: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"\s*([1-9]\d{0,4})\s*[xX]\s*([1-9]\d{0,4})\s*", size) if isinstance(size, str) else None
     if not match or max(int(match[1]), int(match[2])) > _LONGEST_SIDE:
-        raise InvalidRequestError(
+        raise errors.InvalidRequestError(
             f"The size {size!r} cannot be used: write WIDTHxHEIGHT in pixels, such as '1024x1024', each side from 1 to "
             f"{_LONGEST_SIDE}."
         )
@@ -272,7 +274,9 @@ def check_size(size: str, model: str) -> str | None:
     message = f"{makes}, not {width}x{height}"
     if not rule.is_official:
         return f"{message}, as far as is known; the service may refuse it."
-    raise InvalidRequestError(f"{message} (source: {rule.source.page}, {rule.source.seen:%Y-%m}). Choose one of them.")
+    raise errors.InvalidRequestError(
+        f"{message} (source: {rule.source.page}, {rule.source.seen:%Y-%m}). Choose one of them."
+    )
 
 
 def broken_rule(model: str, width: int, height: int) -> tuple[SizeRule, str] | None:

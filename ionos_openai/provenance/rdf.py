@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from ionos_openai.errors import ProvenanceError
+from ionos_openai import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +57,9 @@ def parse(packets: Iterable[bytes]) -> Graph:
             continue
         rdf = next(root.iter(f"{{{RDF}}}RDF"), None)
         if rdf is None and len(root):
-            raise ProvenanceError("The XMP packet is no RDF. Remove it with an editor of metadata, and try again.")
+            raise errors.ProvenanceError(
+                "The XMP packet is no RDF. Remove it with an editor of metadata, and try again."
+            )
         graph.descriptions.extend(() if rdf is None else rdf)
     return graph
 
@@ -90,7 +92,7 @@ class _Reader:
             if error.code == expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS] and self._elements == before:
                 return None
             _refuse("is damaged")
-        except ProvenanceError:
+        except errors.ProvenanceError:
             raise
         except (LookupError, ValueError):
             _refuse("has an unknown encoding")
@@ -120,7 +122,7 @@ def _qualify(name: str) -> str:
 
 
 def _refuse(reason: str) -> NoReturn:
-    raise ProvenanceError(f"The XMP packet {reason}. Remove it with an editor of metadata, and try again.")
+    raise errors.ProvenanceError(f"The XMP packet {reason}. Remove it with an editor of metadata, and try again.")
 
 
 def serialise(graph: Graph, *, toolkit: str) -> str:

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ionos_openai.errors import ProvenanceError
+from ionos_openai import errors
 from ionos_openai.provenance.packet import read_extension, read_packets
 
 if TYPE_CHECKING:
@@ -59,15 +59,18 @@ def load(path: Path) -> bytes:
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-        raise ProvenanceError(f"{path.name!r} is no file. Take the picture itself.")
+        raise errors.ProvenanceError(f"{path.name!r} is no file. Take the picture itself.")
     if status.st_size > _LARGEST_FILE:
-        raise ProvenanceError(f"{path.name!r} is larger than 256 MiB. Take the picture itself.")
+        raise errors.ProvenanceError(f"{path.name!r} is larger than 256 MiB. Take the picture itself.")
     with path.open("rb") as file:
         return file.read(_LARGEST_FILE)
 
 
 def _is_about_another(sidecar: Path, picture: Path) -> bool:
-    extension = None
-    with contextlib.suppress(OSError, ProvenanceError):  # reading or writing it says what is wrong
+    try:
         extension = None if sidecar == picture else read_extension(load(sidecar))
+    except OSError:  # reading or writing it says what is wrong
+        return False
+    except errors.ProvenanceError:
+        return False
     return extension is not None and extension.lower() != picture.suffix[1:].lower()

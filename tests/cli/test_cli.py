@@ -110,6 +110,26 @@ print("loaded:", sorted(heavy & set(sys.modules)))
     assert done.stdout.decode().splitlines()[-1] in ("loaded: []", f"loaded: {by_typer}")
 
 
+def test_commands_that_ask_no_service_load_no_sdk(cli: Callable[..., Result]) -> None:
+    """`inspect`, `mark`, `costs`, `gallery` and `migrate` work without openai, pydantic and their HTTP library."""
+    assert cli("generate", "a fox", "--sandbox", "-o", "fox.jpg").code == 0
+    Path("prompts.txt").write_text("a fox\n")
+    assert cli("batch", "prompts.txt", "--sandbox", "-o", "many").code == 0
+    Path("old.py").write_text("import openai\n\nclient = openai.OpenAI()\nclient.images.generate(prompt='a fox')\n")
+    script = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        assert name.partition(".")[0] not in ("openai", "pydantic", "httpx", "httpx2"), name
+sys.meta_path.insert(0, Refuse())
+from ionos_openai.cli.app import run
+lines = ["inspect fox.jpg", "inspect gone.jpg", "mark fox.jpg", "costs many", "gallery many", "migrate old.py"]
+sys.exit([run(line.split()) for line in lines] != [0, 1, 0, 0, 0, 0])
+"""
+    done = _python("-c", script)
+    assert done.returncode == 0, done.stderr.decode()
+
+
 @pytest.mark.parametrize("name", ["typer", "rich"])
 def test_a_missing_package_is_named_with_the_command_that_installs_it(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

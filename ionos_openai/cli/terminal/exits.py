@@ -7,24 +7,18 @@ The exit codes are the same for every command; with several prompts the worst on
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import openai
-
-from ionos_openai.errors import (
-    BatchRunningError,
-    BudgetUnavailableError,
-    ConfigurationError,
-    ImageSaveError,
-    InvalidRequestError,
-    InvalidTokenError,
-)
+from ionos_openai import errors
 from ionos_openai.errors.masking import mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    import openai
 
     from ionos_openai.cli.terminal.output import Terminal
 
@@ -44,6 +38,12 @@ WORST_FIRST = (INTERRUPTED, TOKEN, USAGE, REFUSED, TEMPORARY, MADE)
 ENDS_THE_RUN = frozenset({INTERRUPTED, TOKEN, USAGE})
 
 
+def is_expected(error: BaseException) -> bool:
+    """Tell whether an error is the user's or the service's, and no bug: Ctrl-C, the SDK's errors, and ours."""
+    sdk = sys.modules.get("openai")  # without it an error can be neither
+    return isinstance(error, KeyboardInterrupt) or (sdk is not None and isinstance(error, sdk.OpenAIError))
+
+
 def exit_code(error: BaseException) -> int:
     """Return the exit code of a command that ended with `error`.
 
@@ -54,11 +54,15 @@ def exit_code(error: BaseException) -> int:
     """
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
-    if isinstance(error, (InvalidTokenError, openai.AuthenticationError, openai.PermissionDeniedError)):
+    if "openai" not in sys.modules:  # so it is none of the SDK's errors, nor of ours, which derive from them
+        return REFUSED
+    import openai
+
+    if isinstance(error, (errors.InvalidTokenError, openai.AuthenticationError, openai.PermissionDeniedError)):
         return TOKEN
-    if isinstance(error, (ConfigurationError, InvalidRequestError, ImageSaveError)):
+    if isinstance(error, (errors.ConfigurationError, errors.InvalidRequestError, errors.ImageSaveError)):
         return USAGE
-    if isinstance(error, (openai.APIConnectionError, BatchRunningError, BudgetUnavailableError)):
+    if isinstance(error, (openai.APIConnectionError, errors.BatchRunningError, errors.BudgetUnavailableError)):
         return TEMPORARY
     if isinstance(error, openai.APIStatusError):
         temporary = error.status_code >= 500 or error.status_code in (408, 409, 425, 429)
@@ -75,13 +79,17 @@ def message(error: BaseException) -> str:
     """Return what went wrong as one line for people, with the remedy where one is known."""
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted."
+    if "openai" not in sys.modules:
+        return " ".join(mask_secrets(str(error)).split()) or type(error).__name__
+    import openai
+
     if isinstance(error, openai.APITimeoutError):
         billed = " A picture may have been made and billed all the same." if error.request.method == "POST" else ""
         return (
             f"{_host(error)} did not answer in time. Try again later; IONOS_TIMEOUT sets how many seconds to wait."
             f"{billed}"
         )
-    if isinstance(error, ImageSaveError):
+    if isinstance(error, errors.ImageSaveError):
         # It speaks of this machine's files alone, and its last sentence to whoever holds the pictures in code.
         return _IN_MEMORY.sub("", " ".join(str(error).split()))
     text = " ".join(mask_secrets(str(error)).split()) or type(error).__name__

@@ -12,6 +12,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ionos_openai.errors import IonosWarning
+from ionos_openai.errors.words import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -141,8 +144,6 @@ class Terminal:
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """Show the library's warnings and log as plain lines for as long as the block runs."""
-        from ionos_openai.errors import IonosWarning
-
         log = logging.getLogger("ionos_openai")
         lines = _WarningLines(self)
         log.addHandler(lines)
@@ -209,8 +210,7 @@ def _origin(record: logging.LogRecord) -> str:
 
 def one_line(text: str) -> str:
     """Return `text` in one line and without control characters, whatever a service put into it."""
-    # Not errors.words.printable: that room loads openai, which is too much for a mistyped option.
-    return "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))
+    return printable(" ".join(text.split()))
 
 
 def visible(text: str, *, instead: str | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ionos_openai.errors import InvalidRequestError
+from ionos_openai import errors
 from ionos_openai.errors.words import EMPTY_PROMPT
 
 if TYPE_CHECKING:
@@ -21,23 +21,23 @@ def read_prompts(prompts: Sequence[str]) -> list[str]:
         InvalidRequestError: One is empty or no text, or "-" is given twice.
     """
     if list(prompts).count(_STANDARD) > 1:
-        raise InvalidRequestError("The prompt - is given twice: standard input can be read once.")
+        raise errors.InvalidRequestError("The prompt - is given twice: standard input can be read once.")
     texts = [_read_prompt() if prompt == _STANDARD else prompt for prompt in prompts]
     for text in texts:
         if not text.strip():
-            raise InvalidRequestError(EMPTY_PROMPT)
+            raise errors.InvalidRequestError(EMPTY_PROMPT)
         if any("\ud800" <= letter <= "\udfff" for letter in text):  # as Python keeps the bytes of other encodings
-            raise InvalidRequestError("The prompt is not UTF-8 text: save it as UTF-8, and pipe it in with -.")
+            raise errors.InvalidRequestError("The prompt is not UTF-8 text: save it as UTF-8, and pipe it in with -.")
     return texts
 
 
 def _read_prompt() -> str:
     if sys.stdin is None:
-        raise InvalidRequestError("The prompt - cannot be read: standard input is closed.")
+        raise errors.InvalidRequestError("The prompt - cannot be read: standard input is closed.")
     if sys.stdin.isatty():
         print("Type the prompt, then end it with Ctrl-D (Windows: Ctrl-Z, Enter).", file=sys.stderr)
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         pass
-    raise InvalidRequestError("The prompt from standard input is not UTF-8 text: save it as UTF-8.")
+    raise errors.InvalidRequestError("The prompt from standard input is not UTF-8 text: save it as UTF-8.")
