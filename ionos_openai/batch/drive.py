@@ -157,6 +157,8 @@ class _BatchRun(Generic[Client]):
 
     def __repr__(self) -> str:
         """Tell what it is doing, and at the beginning what is to be done with it."""
+        if not hasattr(self, "_pid"):  # its making failed, and what shows a traceback's variables asks for it
+            return object.__repr__(self)
         if not self._began:
             prompts = self.estimate.prompts
             waiting = "waiting" if prompts is None else f"{prompts} waiting"
@@ -231,10 +233,12 @@ class _BatchRun(Generic[Client]):
 _made: weakref.WeakSet[_BatchRun[Any]] = weakref.WeakSet()
 
 
-@atexit.register
 def _rescue_at_exit() -> None:
     for batch in list(_made):
         batch._rescue_untold()
+
+
+atexit.register(_rescue_at_exit)
 
 
 class Batch(_BatchRun["openai.OpenAI"]):

@@ -9,11 +9,17 @@ import openai
 
 from ionos_openai.client.pacing import WithdrawnError
 from ionos_openai.client.pacing.turns import read_retry_after
-from ionos_openai.errors import ConfigurationError, ImageSaveError, InvalidRequestError, IonosWarning
+from ionos_openai.errors import (
+    BudgetUnavailableError,
+    ConfigurationError,
+    ImageSaveError,
+    InvalidRequestError,
+    IonosWarning,
+)
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.images.image import ImageDecodeError
 
-Meaning: TypeAlias = Literal["end", "wait", "retry", "refused", "left"]
+Meaning: TypeAlias = Literal["end", "wait", "outage", "retry", "refused", "left"]
 
 # Where a 429 names no time: images refill at one every 6 s. Source: IONOS documentation, rate limits, 2026-11.
 _REFILL = 6.0
@@ -31,7 +37,8 @@ def meaning(error: BaseException) -> Meaning:
 
     Returns:
         "end" for what the next prompt would meet too (token, privilege, settings, disk) and for what nobody expected;
-        "wait" for 429; "retry" for what may work the next time; "refused" for what is this prompt's alone;
+        "wait" for 429; "outage" where nothing was sent, since what counts for several hosts is gone for a while;
+        "retry" for what may work the next time; "refused" for what is this prompt's alone;
         "left" where nothing was sent, since nobody wants it any more. What can be neither sent nor understood, such as
         half a character in a prompt, is this prompt's too, for it would end every run at the same place.
     """
@@ -43,6 +50,8 @@ def meaning(error: BaseException) -> Meaning:
         return "end"
     if isinstance(error, openai.RateLimitError):
         return "wait"
+    if isinstance(error, BudgetUnavailableError):
+        return "outage"
     if isinstance(error, openai.APIStatusError):
         passing = error.status_code >= 500 or error.status_code in (408, 409, 425)
         return "retry" if passing else "refused"
@@ -68,7 +77,7 @@ def brings_no_picture(error: BaseException) -> bool:
 
 
 def retry_after(error: BaseException) -> float | None:
-    """Return the seconds that the service asks to wait, as long as they may be; None where it does not say."""
+    """Return the seconds that the service asks to wait; None where it does not say."""
     known = getattr(error, "retry_after", None)
     if isinstance(known, (int, float)):
         return max(0.0, float(known))

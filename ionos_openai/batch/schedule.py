@@ -32,6 +32,7 @@ from ionos_openai.batch.records import StoredFile, describe_damaged
 from ionos_openai.batch.request import ImageRequest, describe_request, digest, identify, is_recordable
 from ionos_openai.batch.results import BatchEvent, BatchResult, EventKind, Progress
 from ionos_openai.batch.spending import Spending
+from ionos_openai.client.pacing.turns import LONG_WAIT
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, keep_partial_results, partial_results
 from ionos_openai.images.image import ImageDecodeError, partial_images
 
@@ -52,6 +53,8 @@ UnitState: TypeAlias = Literal["taken", "flying", "resting", "settled", "left"]
 recorded, so the next run makes it."""
 
 _SKIPS_AT_ONCE = 500  # then whoever drives the run may look after other things
+_LONGEST_OUTAGE = 120.0  # seconds
+_OUTAGE_PAUSE = 5.0  # seconds
 _UNREADABLE_AT_FIRST = 3  # prompts
 _NO_MORE = object()
 _UNFINISHED = {
@@ -141,6 +144,7 @@ class Schedule:
         self._order = itertools.count()
         self._paused_until = 0.0
         self._spending = Spending(plan)
+        self._out_since: float | None = None  # when what keeps the limits for several hosts was gone
         self._is_readable = False  # whether any picture has come
         self._unreadable = 0  # prompts that were given up since no answer held one
         self._done: deque[BatchResult] = deque()
@@ -360,7 +364,7 @@ class Schedule:
         with self._lock:
             self._count_attempt(prompt)
             self._counts["images"] += len(files)
-            self._is_readable = True
+            self._is_readable, self._out_since = True, None
             self._spending.reserve(prompt.request, len(files) - 1)
             if not is_sandbox:
                 self._spending.add(prompt.request, len(files))
@@ -390,6 +394,8 @@ class Schedule:
                 self._die(error)
             elif what == "wait":
                 self._wait(unit, error)
+            elif what == "outage":
+                self._sit_out(unit, error)
             elif what == "retry" and unit.tries + 1 < self.plan.bounds.max_attempts:
                 self._retry(unit, error)
             elif what != "left":
@@ -410,8 +416,23 @@ class Schedule:
         self._counts["limited"] += 1
         if due > self._paused_until:
             self._paused_until = due
+            if pause > LONG_WAIT:
+                log.warning("The service asks to wait %.0f s, and the batch into %s does.", pause, self.plan.directory)
             self._note("waiting", f"The service's limit is reached: waiting {pause:.0f} s, as it asks.")
         self._put_back(unit, due)
+
+    def _sit_out(self, unit: Unit, error: BaseException) -> None:
+        """Wait for what keeps the limits for several hosts; nothing was sent, so nothing is counted."""
+        now = self._clock()
+        if self._out_since is None:
+            self._out_since = now
+            log.warning("%s The batch into %s waits for it.", error, self.plan.directory)
+            self._note("waiting", f"{error} Waiting for it.")
+        if now - self._out_since > _LONGEST_OUTAGE:
+            self._die(error)
+            return
+        self._paused_until = max(self._paused_until, now + _OUTAGE_PAUSE)
+        self._put_back(unit, now + _OUTAGE_PAUSE)
 
     def _retry(self, unit: Unit, error: BaseException) -> None:
         unit.tries += 1

@@ -4,7 +4,7 @@
 - `hooks`: the two subclasses of the SDK's clients; `calls`, `fanout`: a call as IONOS takes it, once or n times;
 - `explain`: IONOS' words in the SDK's exceptions; `remembered`: what was asked, kept with the response;
 - `pacing`: each attempt waits for its turn in the contract's limits;
-- `in_process`: the sandbox in the network's place.
+- `transport`: the HTTP client; `in_process`: the sandbox in the network's place.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import openai
 from ionos_openai.client.construction import construct
 from ionos_openai.client.hooks import AsyncIonosOpenAI, IonosOpenAI
 from ionos_openai.client.settings import IonosSettings
+from ionos_openai.hub.credentials import conceal
 
 if TYPE_CHECKING:
     import os
@@ -86,6 +87,7 @@ def create_client(
         ConfigurationError: Another setting cannot work.
         BudgetUnavailableError: The Redis of `IONOS_BUDGET_URL` is not there.
     """
+    api_key = conceal(api_key)  # type: ignore[assignment]  # where it is text, no traceback's variables show it
     return construct(
         IonosOpenAI,
         settings,
@@ -124,6 +126,7 @@ def create_async_client(
 
     `api_key` may also be a callable that returns an awaitable, and `http_client` is an async one.
     """
+    api_key = conceal(api_key)  # type: ignore[assignment]  # where it is text, no traceback's variables show it
     return construct(
         AsyncIonosOpenAI,
         settings,

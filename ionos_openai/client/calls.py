@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from openai.types import ImagesResponse
 
 from ionos_openai.client.remembered import Remembered, remember
+from ionos_openai.client.transport import follows_anywhere
 from ionos_openai.errors import CompatibilityWarning, InvalidRequestError, keep_partial_results
 from ionos_openai.errors.notices import warn_once
 from ionos_openai.errors.numbers import is_whole_number
@@ -63,6 +64,15 @@ def adapt_call(options: FinalRequestOptions, settings: IonosSettings) -> Call:
     remembered = _remembered(options, edited=edits)
     _parse_with(options, remembered, adapted)
     return Call(n=adapted.n if adapted else 1, remembered=remembered)
+
+
+def refuse_redirects(options: FinalRequestOptions, http_client: object) -> None:
+    """Have an HTTP client of the user's follow no redirect, which could take prompt and pictures elsewhere.
+
+    Versions of the SDK before 1.80 cannot say so.
+    """
+    if hasattr(options, "follow_redirects") and follows_anywhere(http_client):
+        options.follow_redirects = False
 
 
 def _ask_for_floats(options: FinalRequestOptions, settings: IonosSettings) -> None:

@@ -6,29 +6,36 @@ import logging
 import ssl
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 from urllib.parse import urlsplit
 
 import openai
+from pydantic import SecretStr
 
 from ionos_openai.client.hooks import AsyncIonosOpenAI, IonosOpenAI
 from ionos_openai.client.in_process import answering_async_client, answering_client, asking
 from ionos_openai.client.pacing import ContractLimits, Pacing
 from ionos_openai.client.settings import IonosSettings, foreign_variables
-from ionos_openai.client.tokens import AsyncTokenSource, TokenSource, as_text, find_token
-from ionos_openai.errors import ConfigurationError, IonosError
+from ionos_openai.client.tokens import AsyncTokenSource, TokenSource, find_token
+from ionos_openai.client.transport import make_http_client
+from ionos_openai.errors import ConfigurationError, IonosError, UntrustedHostError
 from ionos_openai.errors.http import http_library
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.errors.numbers import is_whole_number
 from ionos_openai.hub.compat import CompatMode
-from ionos_openai.hub.credentials import SANDBOX_TOKEN, check_base_url, is_ionos_host, normalise_base_url
+from ionos_openai.hub.credentials import (
+    SANDBOX_TOKEN,
+    check_base_url,
+    is_ionos_host,
+    is_loopback,
+    normalise_base_url,
+)
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
     import httpx2 as httpx
-    from pydantic import SecretStr
 
     from ionos_openai.sandbox import Sandbox
 
@@ -42,7 +49,7 @@ def construct(
     kind: type[IonosClient],
     settings: IonosSettings | None,
     *,
-    api_key: str | SecretStr | TokenSource | AsyncTokenSource | None,
+    api_key: Any,  # text only as a `SecretStr`
     base_url: str | httpx.URL | None,
     timeout: float | openai.Timeout | openai.NotGiven | None,
     max_retries: int | None,
@@ -62,17 +69,17 @@ def construct(
     chosen = _choose_sandbox(settings, wanted=sandbox, api_key=api_key)
     url = _find_address(settings, base_url)
     if chosen is None:
-        token = find_token(settings, api_key)
-        _check_trusted(settings, url, token, named_in_code=base_url is not None)
+        _check_env_file(settings, api_key, {"base_url": base_url, "ca_bundle": ca_bundle, "budget_url": None})
+        token = _trusted_token(settings, api_key, url, named_in_code=base_url is not None)
     elif http_client is not None:
         raise ConfigurationError("sandbox= and http_client= exclude each other: the stand-in is asked in process.")
     else:
-        token = SANDBOX_TOKEN if api_key is None else as_text(api_key)
+        token = SecretStr(SANDBOX_TOKEN) if api_key is None else api_key
     pacing = _pacing(settings, url, wanted=pace, in_process=chosen is not None)
     timeout = settings.timeout if isinstance(timeout, openai.NotGiven) and settings.timeout else timeout
 
     def make() -> IonosClient:
-        own = http_client or _own_http_client(chosen, ca_bundle or settings.ca_bundle, kind)
+        own = http_client or _own_http_client(chosen, ca_bundle or settings.ca_bundle, kind, url)
         return kind(
             api_key=token,
             base_url=url,
@@ -89,17 +96,17 @@ def construct(
 
 
 def _own_http_client(
-    sandbox: Sandbox | None, ca_bundle: str | os.PathLike[str] | None, kind: type[openai.OpenAI | openai.AsyncOpenAI]
-) -> httpx.Client | httpx.AsyncClient | None:
-    """Return an HTTP client that asks the sandbox or trusts the bundle; None where the SDK's own will do."""
+    sandbox: Sandbox | None,
+    ca_bundle: str | os.PathLike[str] | None,
+    kind: type[openai.OpenAI | openai.AsyncOpenAI],
+    url: str,
+) -> httpx.Client | httpx.AsyncClient:
+    """Return an HTTP client that asks the sandbox, or the service at `url`, trusting the bundle where there is one."""
     in_loop = issubclass(kind, openai.AsyncOpenAI)
     if sandbox is not None:
         return (answering_async_client if in_loop else answering_client)(asking(sandbox))
-    if ca_bundle is None:
-        return None
-    return (openai.DefaultAsyncHttpxClient if in_loop else openai.DefaultHttpxClient)(
-        verify=trust_also(Path(ca_bundle))
-    )
+    verify = None if ca_bundle is None else trust_also(Path(ca_bundle))
+    return make_http_client(url, verify, in_loop=in_loop)
 
 
 def explaining_environment(make: Callable[[], Made]) -> Made:
@@ -144,19 +151,41 @@ def _find_address(settings: IonosSettings, base_url: str | httpx.URL | None) -> 
     raise ConfigurationError(problem)
 
 
-def _check_trusted(
-    settings: IonosSettings, url: str, token: str | TokenSource | AsyncTokenSource, *, named_in_code: bool
-) -> None:
-    """Refuse an address to which the token may not go."""
-    if token == SANDBOX_TOKEN:
-        return
+def _trusted_token(
+    settings: IonosSettings, api_key: Any, url: str, *, named_in_code: bool
+) -> SecretStr | TokenSource | AsyncTokenSource:
+    """Return the token; refuse an address to which it may not go."""
+    token = find_token(settings, api_key)
     place = settings.origin("base_url")
-    check_base_url(
-        url,
-        origin="base_url=" if named_in_code else str(place or "base_url"),
-        named_in_code=named_in_code or place is None or place.place == "code",
-        allowed_hosts=settings.allowed_hosts,
-    )
+    if token != SecretStr(SANDBOX_TOKEN):
+        check_base_url(
+            url,
+            origin="base_url=" if named_in_code else str(place or "base_url"),
+            named_in_code=named_in_code or place is None or place.place == "code",
+            allowed_hosts=settings.allowed_hosts,
+        )
+    return token
+
+
+def _check_env_file(settings: IonosSettings, api_key: object, given: Mapping[str, object]) -> None:
+    """Refuse what a `.env` file names without a token of its own: it may have come with somebody else's code.
+
+    It could send the token, or a file that it names as one, to whoever it likes.
+    """
+    own = settings.origin("api_key") if api_key is None and settings.api_key is not None else None
+    token = api_key if api_key is not None else settings.api_key
+    if (own is not None and own.place == ".env") or token == SecretStr(SANDBOX_TOKEN):
+        return
+    given = {**given, "api_key_file": api_key if api_key is not None else settings.api_key}
+    for name in ("api_key_file", "base_url", "ca_bundle", "budget_url"):
+        origin = settings.origin(name)
+        if origin is None or origin.place != ".env" or given[name] is not None:
+            continue
+        if name != "base_url" or is_loopback(urlsplit(settings.base_url).hostname or ""):
+            raise UntrustedHostError(
+                f"{origin} counts only together with a token in that same file, which may have come with somebody "
+                f"else's code. If it is yours: set {origin.variable} in the environment, or put the token beside it."
+            )
 
 
 def _with(settings: IonosSettings, **given: object) -> IonosSettings:

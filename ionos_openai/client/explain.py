@@ -12,7 +12,9 @@ import openai
 from pydantic import BaseModel
 
 from ionos_openai.client.calls import IMAGE_PATHS
+from ionos_openai.client.transport import redirects_to
 from ionos_openai.errors.masking import mask_body, mask_secrets
+from ionos_openai.errors.words import printable
 from ionos_openai.hub.answers import read_error_body
 from ionos_openai.hub.catalogue import CATALOGUE
 from ionos_openai.hub.credentials import SANDBOX_TOKEN, TOKEN_ADVICE
@@ -181,6 +183,11 @@ def _is_certificate_failure(error: BaseException) -> bool:
 
 def _hint(response: httpx.Response, said: str | None) -> str:
     status = response.status_code
+    if 300 <= status < 400:
+        return (
+            f" It redirects to {_elsewhere(response)}, where nothing was sent: the API has no redirects. Check "
+            "base_url, and what stands between you and the service."
+        )
     if status not in (400, 404):
         return _HINTS.get(status, "")
     model = _model_sent(response)
@@ -190,6 +197,13 @@ def _hint(response: httpx.Response, said: str | None) -> str:
         name = mask_secrets(model)
         return f" The service may not offer the model {name!r}; client.models.list() tells what it offers."
     return ""
+
+
+def _elsewhere(response: httpx.Response) -> str:
+    try:
+        return printable(mask_secrets((redirects_to(response) or "nowhere")[:200]))
+    except ValueError:
+        return "an address that cannot be read"
 
 
 def _model_hint(model: str | None, *, unexplained: bool) -> str:

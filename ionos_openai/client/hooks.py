@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import openai
 from openai._base_client import BaseClient  # of both clients, on every supported version
+from pydantic import SecretStr
 
-from ionos_openai.client.calls import IMAGE_PATHS, adapt_call, merge_call, with_bytes
+from ionos_openai.client.calls import IMAGE_PATHS, adapt_call, merge_call, refuse_redirects, with_bytes
 from ionos_openai.client.explain import (
     NOTHING,
     UNREADABLE,
@@ -45,15 +46,16 @@ from ionos_openai.client.tokens import (
     NO_WEBSOCKETS,
     AsyncTokenSource,
     TokenSource,
-    as_text,
     check_departure,
     clean_authorization,
     no_websockets,
     plain_token,
+    revealed,
     set_token,
     wants_token,
 )
 from ionos_openai.errors import ConfigurationError, MissingTokenError
+from ionos_openai.hub.credentials import conceal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,11 +89,12 @@ class _Ionos(BaseClient[Any, Any]):
         self, *, api_key: Any = None, default_headers: Mapping[str, str] | None = None, **options: Any
     ) -> None:
         """Take the SDK's own arguments, and nothing from its variables."""
-        api_key = as_text(api_key)
+        api_key = conceal(api_key)
         _check_options(api_key, options)
         self._token_source = cast("TokenSource", api_key) if callable(api_key) else None
-        options |= {"api_key": FROM_SOURCE if callable(api_key) else api_key, "default_headers": default_headers}
-        super().__init__(**options)
+        options["default_headers"] = default_headers
+        # In no variable: a traceback's would show it.
+        super().__init__(api_key=FROM_SOURCE if callable(api_key) else revealed(api_key), **options)  # type: ignore[call-arg]
         # What the SDK's constructor took from `OPENAI_*` variables, as it does for each copy again.
         self.organization = self.project = None
         self._custom_headers = dict(default_headers or {})
@@ -102,6 +105,8 @@ class _Ionos(BaseClient[Any, Any]):
 
     def copy(self, **options: Any) -> Self:
         """Return the SDK's copy, with what belongs to this package."""
+        if "api_key" in options:
+            options["api_key"] = conceal(options["api_key"])
         # Given, so that the SDK does not look at ours, which would refuse.
         options["websocket_base_url"] = options.get("websocket_base_url") or NO_WEBSOCKETS
         copied: Self = super().copy(**options)  # type: ignore[misc]  # of the class beside this one
@@ -155,6 +160,7 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
     def request(self, cast_to: Any, options: FinalRequestOptions, *args: Any, **kwargs: Any) -> Any:
         """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
         call = adapt_call(options, self.ionos_settings or IonosSettings())
+        refuse_redirects(options, self._client)
 
         def attempt() -> Any:
             return super(IonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
@@ -172,7 +178,7 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
             return None
         if (contract := self._known_contract()) is None:
             # A callable is asked once more than there are requests: the contract is that of the first token.
-            token = plain_token(self._token_source() if self._token_source else self.api_key)
+            token = SecretStr(plain_token(self._token_source() if self._token_source else self.api_key))
             contract = self.ionos_pacing.contract(token)
             self._contract = self._contract_key(), contract
         return contract
@@ -199,7 +205,7 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
         if self._token_source is not None and wants_token(request):
             set_token(request, self._token_source(), self._token_source)
         clean_authorization(request)
-        check_departure(request, str(self.base_url))
+        check_departure(request, str(self.base_url), self._client)
 
 
 class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
@@ -208,6 +214,7 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
     async def request(self, cast_to: Any, options: FinalRequestOptions, *args: Any, **kwargs: Any) -> Any:
         """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
         call = adapt_call(options, self.ionos_settings or IonosSettings())
+        refuse_redirects(options, self._client)
 
         async def attempt() -> Any:
             return await super(AsyncIonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
@@ -224,7 +231,7 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
         if self.ionos_pacing is None:
             return None
         if (contract := self._known_contract()) is None:
-            token = plain_token(await self._given_token() if self._token_source else self.api_key)
+            token = SecretStr(plain_token(await self._given_token() if self._token_source else self.api_key))
             contract = await self.ionos_pacing.acontract(token)
             self._contract = self._contract_key(), contract
         return contract
@@ -251,7 +258,7 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
         if self._token_source is not None and wants_token(request):
             set_token(request, await self._given_token(), self._token_source)
         clean_authorization(request)
-        check_departure(request, str(self.base_url))
+        check_departure(request, str(self.base_url), self._client)
 
     async def _given_token(self) -> object:
         token = self._token_source() if self._token_source else None

@@ -31,7 +31,14 @@ from ionos_openai.errors.words import printable
 from ionos_openai.files.names import FileNames, SavingSettings
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
 from ionos_openai.hub.compat import CompatMode
-from ionos_openai.hub.credentials import BASE_URL, clean_token, is_hosting_key, looks_like_token, normalise_base_url
+from ionos_openai.hub.credentials import (
+    BASE_URL,
+    clean_token,
+    conceal,
+    is_hosting_key,
+    looks_like_token,
+    normalise_base_url,
+)
 from ionos_openai.hub.models import resolve_model
 from ionos_openai.hub.prices import parse_prices
 
@@ -76,9 +83,7 @@ class Origin:
 
 
 def _plain_token(value: object) -> object:
-    if isinstance(value, SecretStr):
-        value = value.get_secret_value()
-    return clean_token(value) or None if isinstance(value, str) else value
+    return conceal(value) or None
 
 
 def _refuse_token(value: Path) -> Path:
@@ -206,7 +211,8 @@ class IonosSettings(BaseSettings):
 
     def __init__(self, *, env_file: str | os.PathLike[str] | None = ".env", **values: Unpack[SettingValues]) -> None:
         """Take `values` first, then the environment, then `env_file` (None: no file)."""
-        given: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
+        given: dict[str, Any] = {name: _concealed(name, value) for name, value in values.items() if value is not None}
+        values = {}
         env_path = None if env_file is None else _absolute(Path(env_file))
         found, origins, refused = _look_around(env_path)
         if _TOKEN_SETTINGS & given.keys():
@@ -274,8 +280,8 @@ class TokenFile:
             status = self.path.stat()
             stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
             if stamp != self._stamp:
-                token = clean_token(self.path.read_text(encoding="utf-8-sig"))
-                self._token, self._stamp = token or self._token, stamp
+                self._token = clean_token(self.path.read_text(encoding="utf-8-sig")) or self._token
+                self._stamp = stamp
         except (OSError, UnicodeDecodeError) as error:
             problem = getattr(error, "strerror", None) or "not UTF-8 text"
         # Explained out here, so that the file's bytes in a UnicodeDecodeError do not travel along as its context.
@@ -335,12 +341,12 @@ def _look_around(
         for variable, name in setting_variables():
             if (only and name not in only) or (path and name in _ONLY_REAL_ENVIRONMENT):
                 continue
-            value = (variables.get(variable) or "").strip()
+            value = _concealed(name, (variables.get(variable) or "").strip())
             kind = "token" if name in _TOKEN_SETTINGS else name
             if not value:
                 continue
             origin = Origin(place=place, variable=variable, path=path)  # type: ignore[arg-type]  # of the pairs above
-            if variable in TOKEN_VARIABLES and is_hosting_key(clean_token(value)):
+            if isinstance(value, SecretStr) and name == "api_key" and is_hosting_key(value.get_secret_value()):
                 refused.append(str(origin))
                 log.info("%s holds a key for IONOS' DNS and hosting API: passed over.", origin)
             elif kind in decided:
@@ -351,6 +357,12 @@ def _look_around(
                 if kind == "token":
                     log.debug("The IONOS token is taken from %s.", origin)
     return found, origins, tuple(refused)
+
+
+def _concealed(name: str, value: Any) -> Any:
+    if name == "budget_url":  # it may hold a password
+        return SecretStr(value) if isinstance(value, str) else value
+    return conceal(value) if name == "api_key" else value
 
 
 def _table() -> str:

@@ -9,11 +9,12 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
 from pydantic import SecretStr
 
 from ionos_openai.client.settings import TOKEN_VARIABLES, IonosSettings, TokenFile
+from ionos_openai.client.transport import goes_through_proxy
 from ionos_openai.errors import ConfigurationError, InvalidTokenError, MissingTokenError, UntrustedHostError
 from ionos_openai.errors.notices import in_notebook
 from ionos_openai.hub.credentials import (
@@ -48,28 +49,26 @@ def reset() -> None:
     _warned_of_expiry = False
 
 
-def as_text(api_key: str | SecretStr | TokenSource | AsyncTokenSource) -> str | TokenSource | AsyncTokenSource:
-    """Return a token without the blanks around it; a callable as it is."""
-    if isinstance(api_key, SecretStr):
-        api_key = api_key.get_secret_value()
-    return clean_token(api_key) if isinstance(api_key, str) else api_key
+def revealed(api_key: object) -> Any:
+    """Return a concealed token as the text that the SDK wants; anything else as it is."""
+    return api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
 
 
 def find_token(
-    settings: IonosSettings, api_key: str | SecretStr | TokenSource | AsyncTokenSource | None
-) -> str | TokenSource | AsyncTokenSource:
+    settings: IonosSettings, api_key: SecretStr | TokenSource | AsyncTokenSource | None
+) -> SecretStr | TokenSource | AsyncTokenSource:
     """Return the token, checked, or the callable to ask for it, in the order in which settings count."""
     origin = str(settings.origin("api_key") or "api_key=")
     if api_key is None and settings.api_key is None:
         if settings.origin("api_key") is not None:
-            inspect_token("", origin)
+            inspect_token(SecretStr(""), origin)
         if settings.api_key_file is None:
             raise MissingTokenError(_missing_token(settings))
         source = TokenFile(settings.api_key_file)
-        inspect_token(source(), _origin_of(source))
+        inspect_token(SecretStr(source()), _origin_of(source))
         return source
-    token = as_text(api_key if api_key is not None else settings.api_key)  # type: ignore[arg-type]  # one is there
-    if isinstance(token, str):
+    token = api_key if api_key is not None else cast("SecretStr", settings.api_key)
+    if isinstance(token, SecretStr):
         inspect_token(token, "api_key=" if api_key is not None else origin)
     return token
 
@@ -88,7 +87,7 @@ def _missing_token(settings: IonosSettings) -> str:
     )
 
 
-def inspect_token(token: str, origin: str) -> None:
+def inspect_token(token: SecretStr, origin: str) -> None:
     """Refuse a token that cannot work; warn, once a process, of one that ends within a week."""
     global _warned_of_expiry  # noqa: PLW0603 - as above
     now = datetime.now(UTC)
@@ -105,9 +104,9 @@ def wants_token(request: httpx.Request) -> bool:
 
 def set_token(request: httpx.Request, token: object, source: object) -> None:
     """Put what the callable `source` returned into the request, checked."""
-    token = plain_token(token)
+    token = SecretStr(plain_token(token))
     inspect_token(token, _origin_of(source))
-    request.headers["authorization"] = f"Bearer {token}"
+    request.headers["authorization"] = f"Bearer {token.get_secret_value()}"
 
 
 def _origin_of(source: object) -> str:
@@ -127,21 +126,32 @@ def clean_authorization(request: httpx.Request) -> None:
     Raises:
         InvalidTokenError: A line break, or the like, stands inside.
     """
+    if not _clean(request):
+        raise InvalidTokenError("The Authorization header has line breaks or other characters that no header can have.")
+
+
+def _clean(request: httpx.Request) -> bool:
     given = request.headers.get("authorization", "")
     header = given.strip()
     scheme, _, token = header.partition(" ")
     if scheme.lower() == "bearer":
         header = f"Bearer {clean_token(token)}"
     elif not header.isascii() or not header.isprintable():
-        raise InvalidTokenError("The Authorization header has line breaks or other characters that no header can have.")
+        return False
     if header != given:
         request.headers["authorization"] = header
+    return True
 
 
-def check_departure(request: httpx.Request, base_url: str) -> None:
-    """Let a request with a token go only to the client's own service, encrypted, with a token that can work."""
+def _split_authorization(request: httpx.Request) -> tuple[str, SecretStr]:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if not scheme or token == SANDBOX_TOKEN:
+    return scheme.lower(), SecretStr(token)
+
+
+def check_departure(request: httpx.Request, base_url: str, http_client: object) -> None:
+    """Let a request with a token go only to the client's own service, encrypted, with a token that can work."""
+    scheme, token = _split_authorization(request)
+    if not scheme or token == SecretStr(SANDBOX_TOKEN):
         return
     url = str(request.url)
     if not same_origin(url, base_url):
@@ -150,7 +160,12 @@ def check_departure(request: httpx.Request, base_url: str) -> None:
             "use a path, or a client of your own for other hosts."
         )
     check_secure(url, origin="The request")
-    if scheme.lower() == "bearer":
+    if request.url.scheme == "http" and goes_through_proxy(http_client, url):
+        raise UntrustedHostError(
+            f"The request to {request.url.host} would go through a proxy unencrypted, so the token was not sent: name "
+            "this machine in NO_PROXY, or give http_client= no proxy."
+        )
+    if scheme == "bearer":
         inspect_token(token, "The token")
 
 

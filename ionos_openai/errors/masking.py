@@ -19,6 +19,9 @@ TOKEN = "<token>"  # noqa: S105  # what is written in its place
 SHORTEST_SECRET = 12
 """Characters of the shortest secret that is learned: "sandbox" is none, and stands in many a text."""
 
+LONGEST_TEXT = 20_000
+"""Characters of a text that is looked through for secrets."""
+
 _JWT = r"eyJ[\w-]{5,}(?:\.[\w-]*)*"
 _KEY = r"\bsk-[\w-]{8,}"
 _BEARER, _OF_BEARER = r"(?i:\bbearer\s+)", r"[^\s\"',;<>]"
@@ -37,7 +40,13 @@ _RECORDED = re.compile("|".join([rf"{_BEARER}{TOKEN}", *SIGNS_OF_SECRETS.values(
 
 
 def mask_secrets(text: str, secret: str | None = None) -> str:
-    """Replace `secret`, and what looks like a token, a key or base64, by a short placeholder."""
+    """Replace `secret`, and what looks like a token, a key or base64, by a short placeholder.
+
+    A text of more than 20,000 characters is cut first, between words: to look through all of it takes seconds.
+    """
+    if len(text) > LONGEST_TEXT:
+        ends = (text.rfind(blank, 0, LONGEST_TEXT) for blank in (" ", "\n", ",", '"'))
+        text = f"{text[: max(LONGEST_TEXT // 2, *ends)]}…"
     if secret:
         text = text.replace(secret, TOKEN)
     text = re.sub(_JWT, TOKEN, text)
@@ -61,8 +70,21 @@ def _is_random(text: str, least: int, sign: str) -> bool:
 
 
 def mask_body(body: object, secret: str | None = None, *, depth: int = 20) -> object:
-    """Return the parsed JSON `body` with `mask_secrets` applied to each text in it, cut off at `depth` levels."""
-    return each_leaf(body, lambda leaf: mask_secrets(leaf, secret) if isinstance(leaf, str) else leaf, depth=depth)
+    """Return the parsed JSON `body` with `mask_secrets` applied to each text in it.
+
+    It is cut off at `depth` levels, 200 entries of a list or an object, and some 40,000 characters in all.
+    """
+    left = 2 * LONGEST_TEXT
+
+    def mask(leaf: object) -> object:
+        nonlocal left
+        if not isinstance(leaf, str):
+            return leaf
+        masked = mask_secrets(leaf, secret) if left > 0 else "…"
+        left -= min(len(leaf), LONGEST_TEXT)
+        return masked
+
+    return each_leaf(body, mask, depth=depth, most=200)
 
 
 def each_leaf(

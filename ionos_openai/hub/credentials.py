@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import SplitResult, urlsplit
 
+from pydantic import SecretStr
+
 from ionos_openai.errors import ConfigurationError, InvalidTokenError, UntrustedHostError
 from ionos_openai.errors.numbers import is_whole_number
 
@@ -45,6 +47,16 @@ class TokenFacts:
     expires: datetime | None = None  # when it ends, in UTC; None where it does not say
     contract: str | None = None  # the contract's number; None where it does not say
     may_use_hub: bool | None = None  # whether its privileges name the AI Model Hub; None where it lists none
+
+
+def conceal(token: object) -> object:
+    """Return a token that is text as a `SecretStr`, cleaned; anything else as it is.
+
+    A token is text only where it is looked at or sent: what shows the variables of a traceback shows it nowhere.
+    """
+    if isinstance(token, SecretStr):
+        return SecretStr(clean_token(token.get_secret_value()))
+    return SecretStr(clean_token(token)) if isinstance(token, str) else token
 
 
 def clean_token(text: str) -> str:
@@ -89,7 +101,7 @@ def check_token(token: object, *, now: datetime, origin: str = "The token") -> T
     """Refuse a token that cannot work; return what it says of itself.
 
     Args:
-        token: The token, already cleaned by `clean_token`.
+        token: The token, as text or a `SecretStr`.
         now: The present time, in UTC.
         origin: Where the token came from, to start the messages with ("IONOS_API_TOKEN").
 
@@ -97,14 +109,13 @@ def check_token(token: object, *, now: datetime, origin: str = "The token") -> T
         InvalidTokenError: It is empty, a token's ID, a key of another service, has blanks or line breaks inside,
             has expired, or its privileges lack the AI Model Hub.
     """
-    if not isinstance(token, str) or not token:
+    token = conceal(token)
+    if not isinstance(token, SecretStr) or not token:
         raise InvalidTokenError(f"{origin} is empty or not text. {TOKEN_ADVICE}")
-    if token == SANDBOX_TOKEN:
-        return TokenFacts(kind="sandbox")
-    problem = _wrong_shape(token)
+    problem = _wrong_shape(token.get_secret_value())
     if problem:
         raise InvalidTokenError(f"{origin} {problem}")
-    facts = read_token(token)
+    facts = read_token(token.get_secret_value())
     if facts.expires is not None and facts.expires <= now:
         raise InvalidTokenError(f"{origin} expired on {facts.expires:%Y-%m-%d at %H:%M} UTC. {TOKEN_ADVICE}")
     if facts.may_use_hub is False:

@@ -14,6 +14,8 @@ from ionos_openai.batch.plan import Bounds, Plan, Resume
 from ionos_openai.batch.records import Record, read_line
 from ionos_openai.batch.request import ImageRequest
 from ionos_openai.batch.schedule import Schedule, Unit
+from ionos_openai.errors import BudgetUnavailableError
+from ionos_openai.errors.http import http_library
 from ionos_openai.files.names import SavingSettings
 from ionos_openai.images import GeneratedImage
 
@@ -98,6 +100,37 @@ def test_what_was_taken_and_not_begun_is_left_at_the_end(schedule: Schedule) -> 
     assert not schedule.begin(unit)
     schedule.settle(sent, [image()])
     assert (sent.state, schedule.flying, schedule.take(), schedule.over) == ("settled", 0, None, True)
+
+
+def test_an_outage_of_what_keeps_the_limits_is_sat_out(schedule: Schedule, now: list[float]) -> None:
+    """Nothing was sent, so no prompt fails of it; after two minutes it ends the run."""
+    gone = BudgetUnavailableError("Redis is gone.")
+    first, second = take(schedule), take(schedule)
+    schedule.settle(first, gone)
+    schedule.settle(second, gone)
+    assert (first.state, second.state, first.tries, schedule.take()) == ("resting", "resting", 0, 5.0)
+    now[0] += 5
+    schedule.settle(take(schedule), [image()])
+    now[0] += 500
+    schedule.settle(take(schedule), gone)
+    assert schedule.fatal is None
+    now[0] += 121
+    schedule.settle(take(schedule), gone)
+    assert (schedule.fatal, schedule.ending, schedule.progress.failed) == (gone, True, 0)
+
+
+def test_a_wait_of_centuries_is_a_day_and_a_warning(
+    schedule: Schedule, now: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a number and as a date; so for single calls."""
+    for said in ("99999999999999999999", "1e9", "Fri, 31 Dec 9999 23:59:59 GMT"):
+        request = http_library().Request("POST", "https://example.com/")
+        response = http_library().Response(429, headers={"Retry-After": said}, request=request)
+        unit = take(schedule)
+        schedule.settle(unit, openai.RateLimitError("slow down", response=response, body=None))
+        assert schedule.take() == 86_400.0
+        now[0] += 86_400
+    assert "asks to wait 86400 s" in caplog.text
 
 
 @pytest.mark.parametrize("broken", [None, 5, "x", [1], {"amount": "much"}])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
+import threading
 import traceback
 import warnings
 from importlib.util import find_spec
@@ -12,11 +15,12 @@ import openai
 import pytest
 import trustme
 
+from ionos_openai import generate_batch, generate_images
 from ionos_openai.client import create_async_client, create_client
 from ionos_openai.client.construction import trust_also
 from ionos_openai.client.in_process import answering_async_client, answering_client
 from ionos_openai.client.settings import IonosSettings, foreign_variables
-from ionos_openai.errors import ConfigurationError
+from ionos_openai.errors import ConfigurationError, UntrustedHostError
 from ionos_openai.errors.http import http_library
 from tests.loopback import MODEL_LIST, LoopbackServer
 from tests.proxy import ConnectProxy
@@ -261,3 +265,70 @@ async def test_a_client_can_be_answered_without_a_network() -> None:
     async with create_async_client(api_key="t", http_client=answering_async_client(answer)) as asynchronous:
         assert (await asynchronous.models.list()).data[0].id == "m"
     assert asked == ["https://openai.inference.de-txl.ionos.com/v1/models"] * 2
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.1:"])
+async def test_what_goes_to_this_machine_in_clear_goes_through_no_proxy(
+    variable: str, host: str, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy, which may be anybody's, would see token and prompt."""
+    with LoopbackServer() as proxy:
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
+        url = f"http://{host.rstrip(':')}:{server.port}/v1"
+        with create_client(api_key="t", base_url=url) as client:
+            client.models.list()
+            client.with_options(base_url=f"http://localhost:{server.port}/v1").models.list()
+        async with create_async_client(api_key="t", base_url=url) as asynchronous:
+            await asynchronous.models.list()
+        own = openai.DefaultHttpxClient()
+        with create_client(api_key="t", base_url=url, http_client=own) as client, pytest.raises(UntrustedHostError):
+            client.models.list()
+        assert (len(server.requests), proxy.requests) == (3, [])
+
+
+class Dripping:
+    """A server whose answers never end: now and then comes a byte."""
+
+    def __enter__(self) -> Dripping:
+        self._over = threading.Event()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._socket.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        self._socket.settimeout(0.05)
+        connections = []
+        while not self._over.is_set():
+            with contextlib.suppress(OSError):
+                connection, _ = self._socket.accept()
+                connection.recv(65_536)
+                connection.sendall(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99999\r\n\r\n"
+                )
+                connections.append(connection)
+            for connection in connections:
+                with contextlib.suppress(OSError):
+                    connection.sendall(b" ")
+        for connection in connections:
+            connection.close()
+
+
+async def test_an_answer_that_drips_ends_with_the_timeout(tmp_path: Path) -> None:
+    """Each piece comes in time, and all of them together do not; so in a batch."""
+    with Dripping() as server:
+        with create_client(api_key="t", base_url=server.url, timeout=0.3, max_retries=0) as client:
+            with pytest.raises(openai.APITimeoutError):
+                generate_images(client, "a fox")
+            [result] = generate_batch(client, ["a fox"], tmp_path, max_attempts=1).run()
+            assert isinstance(result.error, openai.APITimeoutError)
+        async with create_async_client(api_key="t", base_url=server.url, timeout=0.3, max_retries=0) as asynchronous:
+            with pytest.raises(openai.APITimeoutError):
+                await asynchronous.models.list()

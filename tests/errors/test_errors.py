@@ -264,3 +264,17 @@ def test_partial_results_travel_with_an_exception() -> None:
     kept = [object()]
     keep_partial_results(error, kept)  # type: ignore[arg-type]
     assert partial_results(error) == kept
+
+
+@pytest.mark.parametrize("unit", ["abc def ", "eyJ bearer sk- ", "A" * 119 + " ", "a1b2", '{"a": "b"}, '])
+def test_a_text_without_end_is_cut_before_it_is_looked_through(unit: str) -> None:
+    """What is left has no half of a secret at its end."""
+    secret = "opaque-secret-of-the-service"
+    text = (unit * 3_000_000)[:19_990] + f" {secret} " + unit * 3_000_000
+    masked = mask_secrets(text, secret)
+    assert len(masked) <= 30_000
+    assert secret[:10] not in masked
+    body = mask_body({"messages": [{"message": text}] * 5000}, secret)
+    assert isinstance(body, dict)
+    assert len(body["messages"]) == 200
+    assert secret[:10] not in str(body)

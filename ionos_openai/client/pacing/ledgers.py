@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from ionos_openai.client.pacing.rates import Bucket, Grant, Level, Operation, apply, join
 from ionos_openai.files.locks import try_lock
+from ionos_openai.files.opening import open_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -148,12 +149,11 @@ class FileLedger(Ledger):
             os.close(file)  # and with it the lock
 
     def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         try:
-            return os.open(self.path, flags, 0o600)
+            return open_own(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return os.open(self.path, flags, 0o600)
+            return open_own(self.path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def _parse(data: bytes) -> dict[str, Level]:

@@ -8,6 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from ionos_openai.client.pacing.ledgers import Ledger
 from ionos_openai.client.pacing.rates import Bucket, Grant, Operation
 from ionos_openai.errors import BudgetUnavailableError, ConfigurationError
@@ -59,7 +61,7 @@ class RedisLedger(Ledger):
 
     def __init__(
         self,
-        url: str,
+        url: str | SecretStr,
         contract: str,
         *,
         reconnects: int = _RECONNECTS,
@@ -67,7 +69,8 @@ class RedisLedger(Ledger):
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Connect to `url`; `contract` names the contract. `clock` replaces Redis' own, `now` this machine's."""
-        self._shown = without_password(url)
+        url = url if isinstance(url, SecretStr) else SecretStr(url)
+        self._shown = without_password(url.get_secret_value())
         self._prefix = f"ionos-openai:budget:{contract}"
         self._clock = clock
         self._now = now
@@ -102,7 +105,7 @@ class RedisLedger(Ledger):
         raise BudgetUnavailableError(f"{problem}: start it, mend IONOS_BUDGET_URL, or unset it.")
 
 
-def _connect(url: str, shown: str, reconnects: int) -> Any:
+def _connect(url: SecretStr, shown: str, reconnects: int) -> Any:
     try:
         import redis
         from redis.backoff import ExponentialBackoff
@@ -113,7 +116,11 @@ def _connect(url: str, shown: str, reconnects: int) -> Any:
     retry = Retry(ExponentialBackoff(cap=2.0, base=0.05), reconnects, supported_errors=lost)
     try:
         return redis.Redis.from_url(
-            url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE, retry=retry, retry_on_error=list(lost)
+            url.get_secret_value(),
+            socket_timeout=_PATIENCE,
+            socket_connect_timeout=_PATIENCE,
+            retry=retry,
+            retry_on_error=list(lost),
         )
     except ValueError:
         problem = f"IONOS_BUDGET_URL={shown} is not a URL of Redis: write redis://HOST:PORT/0, or rediss:// for TLS."

@@ -23,6 +23,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import openai
+from pydantic import SecretStr
 
 from ionos_openai.client.pacing.ledgers import FileLedger, Ledger
 from ionos_openai.client.pacing.queues import Queue, Turn
@@ -37,13 +38,15 @@ if TYPE_CHECKING:
 
     import anyio
     import httpx2 as httpx
-    from pydantic import SecretStr
 
 log = logging.getLogger("ionos_openai")
 
 Answer = TypeVar("Answer")
 
 _LONGEST_RETRY_AFTER = 86_400.0  # Seconds; after a day the service is asked again, whatever it said.
+LONG_WAIT = 3600.0
+"""Seconds; of a longer wait a WARNING tells."""
+
 _LONGEST_GUESS = 60.0  # Seconds, where a 429 does not say how long.
 _PATIENCE = 1.0  # Seconds, beyond `max_wait`, for those ahead who are just asking the ledger.
 
@@ -79,9 +82,9 @@ class Pacing:
         if self.redis_url is not None:
             _open_ledger(self.redis_url, "")
 
-    def contract(self, token: str) -> Contract:
+    def contract(self, token: str | SecretStr) -> Contract:
         """Return the token's contract: the same for all clients of this process."""
-        name = contract_name(token)
+        name = token = contract_name(token)  # it may raise, and then no variable of this frame holds the token
         # By process, since neither queues nor locks outlive a fork.
         key = (os.getpid(), name, self.redis_url and self.redis_url.get_secret_value(), self.limits)
         if key not in _contracts:
@@ -90,7 +93,7 @@ class Pacing:
             _contracts.setdefault(key, Contract(self.limits, _open_ledger(self.redis_url, name)))
         return _contracts[key]
 
-    async def acontract(self, token: str) -> Contract:
+    async def acontract(self, token: str | SecretStr) -> Contract:
         """Do what `contract` does, in an event loop."""
         if self.redis_url is None:
             return self.contract(token)
@@ -106,8 +109,9 @@ def reset(*, state_directory: Path | None = None) -> None:
     _state_directory = state_directory
 
 
-def contract_name(token: str) -> str:
+def contract_name(token: str | SecretStr) -> str:
     """Return a name for the token's contract: its number, or a digest of the token where it does not say."""
+    token = token.get_secret_value() if isinstance(token, SecretStr) else token
     contract = read_token(token).contract or ""
     if re.fullmatch(r"[0-9A-Za-z]{1,40}", contract):
         return f"contract-{contract}"
@@ -119,7 +123,7 @@ def _open_ledger(redis_url: SecretStr | None, contract: str) -> Ledger:
         return FileLedger((_state_directory or state_directory()) / f"{contract}.json")
     from ionos_openai.client.pacing.redis_ledger import RedisLedger
 
-    return RedisLedger(redis_url.get_secret_value(), contract)
+    return RedisLedger(redis_url, contract)
 
 
 class Contract:
@@ -294,7 +298,8 @@ class PacedCall:
         if self.images and bucket.name != limits.images.name:
             ledger.give_back(limits.images)
         ledger.set_back(bucket, seconds)
-        log.info("The service answered 429: the next of the %s on this contract goes in %.1f s.", bucket.name, seconds)
+        level = logging.WARNING if seconds > LONG_WAIT else logging.INFO
+        log.log(level, "The service answered 429: the next of the %s goes in %.1f s.", bucket.name, seconds)
         return seconds
 
     def check_again(self, error: openai.RateLimitError, seconds: float) -> None:
@@ -378,17 +383,17 @@ def find_cause(retry_after: float | None, limits: ContractLimits, *, images: boo
 
 
 def read_retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds that `Retry-After` asks for, as a number or until a date; None where it has neither."""
+    """Return the seconds that `Retry-After` asks for, as a number or until a date, a day at most; None without one."""
     text = response.headers.get("retry-after", "").strip()
     with contextlib.suppress(ValueError):
         seconds = float(text)
-        return max(0.0, seconds) if math.isfinite(seconds) else None
+        return min(max(0.0, seconds), _LONGEST_RETRY_AFTER) if math.isfinite(seconds) else None
     until = _read_date(text)
     if until is None:
         return None
     # From the answer's own date where it has one: this machine's clock may be wrong.
     now = _read_date(response.headers.get("date", "")) or datetime.now(UTC)
-    return max(0.0, (until - now).total_seconds())
+    return min(max(0.0, (until - now).total_seconds()), _LONGEST_RETRY_AFTER)
 
 
 def _read_date(text: str) -> datetime | None:
