@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from dataclasses import MISSING, is_dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import typer
@@ -22,6 +23,7 @@ from ionos_openai.cli.terminal.options import (
     BatchOptions,
     Connection,
     EditOptions,
+    GenerateOptions,
     Given,
     PacedConnection,
     PictureOptions,
@@ -30,6 +32,7 @@ from ionos_openai.cli.terminal.options import (
     WordOptions,
 )
 from ionos_openai.cli.terminal.output import BASES, Terminal, open_closed_streams
+from ionos_openai.cli.terminal.prompts import expand, is_piped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,18 +73,41 @@ class _Command(TyperCommand):
 class _Group(TyperGroup):
     # Options of Typer's own, even the one for the help, would load pydantic at every `COMMAND --help`.
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        shown = {"--version": f"{_NAME} {__version__}", "--help": None, "-h": None}
+        version = f"{_NAME} {__version__}"
+        shown = {"--version": version, "-V": version, "--help": None, "-h": None}
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
         if args and args[0] in shown:
             print(shown[args[0]] or ctx.get_help())
             raise typer.Exit
+        if args and args[0].startswith("-"):
+            raise _UsageError(self._explain(args[0]), ctx)
         if not args:
             print(ctx.get_help(), file=sys.stderr)
             raise typer.Exit(_USAGE)
         return super().parse_args(ctx, args)
 
+    def _explain(self, given: str) -> str:
+        """Say what an option is that stands where a command should, or which one was meant."""
+        option = given.partition("=")[0]
+        if option in ("--install-completion", "--show-completion"):
+            return f"No such option: {option}. Did you mean: {_NAME} completion bash"
+        known = ["--version", "--help", "-V", "-h"]
+        meant = [name for name in known if name.casefold() == option.casefold()] or get_close_matches(
+            option, known, cutoff=0.75
+        )
+        return f"No such option: {option}" + (f". Did you mean {meant[0]}?" if meant else "")
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands:
+            meant = get_close_matches(args[0], self.commands)
+            said = f"No such command: {args[0]}" + (f". Did you mean {meant[0]}?" if meant else "")
+            raise _UsageError(said, ctx)
+        return super().resolve_command(ctx, args)
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Options"):
-            formatter.write_dl([("--version", "Show the version."), ("-h, --help", "Show this message and exit.")])
+            formatter.write_dl([("-V, --version", "Show the version."), ("-h, --help", "Show this message and exit.")])
         self.format_commands(ctx, formatter)
 
 
@@ -103,13 +129,13 @@ _PRINTING = {
     "json": Annotated[bool, typer.Option("--json", help="Print one JSON document, errors included.")],
     "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Print only the paths.")],
 }
-_FILES_EPILOG = "Exit codes: 0 all done, 1 a file could not be done, 2 usage, 130 interrupted."
 _Files = Annotated[list[str], typer.Argument(metavar="FILE...", hidden=True)]
 
 
 def command(
     *prints: str,
-    epilog: str = _EXIT_CODES,
+    examples: Sequence[str],
+    epilog: str = "",
     short_help: str | None = None,
     tells_warnings: bool = True,
     in_sandbox: bool = False,
@@ -118,7 +144,8 @@ def command(
 
     Args:
         prints: Which of "json" and "quiet" it takes; the function gets a `Terminal` for them.
-        epilog: What stands below its help.
+        examples: Two command lines, without the program's name.
+        epilog: What stands below them.
         short_help: What the list of commands says of it; by default the first sentence of its docstring.
         tells_warnings: Whether the library's warnings are shown; no where the result itself holds them.
         in_sandbox: Whether a failure's document says that the sandbox was asked, whatever the settings say.
@@ -145,7 +172,9 @@ def command(
         call.__doc__ = function.__doc__
         call.__signature__ = inspection.Signature(list(_parameters(function, hints, prints)))  # type: ignore[attr-defined]
         call.__annotations__ = {}  # Typer reads the signature's
-        app.command(function.__name__, cls=_Command, epilog=epilog, short_help=short_help)(call)
+        lines = "\n".join(f"  {_NAME} {example}" for example in examples)
+        below = f"\b\nExamples:\n{lines}\n\n{epilog}"
+        app.command(function.__name__, cls=_Command, epilog=below, short_help=short_help)(call)
 
     return register
 
@@ -204,11 +233,15 @@ def _gather(kind: Any, given: dict[str, Any]) -> Any:
     return kind(**values)
 
 
-@command("json", "quiet")
+@command(
+    "json",
+    "quiet",
+    examples=('generate "a fox in the snow" -o fox.png', 'generate "a fox" "a lighthouse" -n 2 -o pictures/ --dry-run'),
+)
 def generate(
     *,
     prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", hidden=True)],
-    options: PictureOptions,
+    options: GenerateOptions,
     connection: PacedConnection,
     terminal: Terminal,
 ) -> int:
@@ -222,7 +255,11 @@ def generate(
     return pictures.generate(prompts, options, connection, terminal)
 
 
-@command("json", "quiet")
+@command(
+    "json",
+    "quiet",
+    examples=('edit fox.jpg "give it a red hat" -o fox-with-hat.png', 'edit fox.jpg hat.jpg "put the hat on the fox"'),
+)
 def edit(
     *,
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...", hidden=True)],
@@ -240,7 +277,15 @@ def edit(
     return pictures.edit(images, prompt, options, connection, terminal)
 
 
-@command("json", "quiet", short_help="Make the pictures of a file of prompts; can be resumed.")
+@command(
+    "json",
+    "quiet",
+    short_help="Make the pictures of a file of prompts; can be resumed.",
+    examples=(
+        'batch prompts.txt -o campaign/ --max-cost "20 USD"',
+        'batch products.csv -o shop/ --prompt "Photo of {title}" --name "{sku}" --dry-run',
+    ),
+)
 def batch(
     *,
     file: Annotated[str, typer.Argument(metavar="FILE", hidden=True)],
@@ -260,10 +305,7 @@ def batch(
     return batch.run(file, options, connection, terminal)
 
 
-@command(
-    "json",
-    epilog="Exit codes: 0 the sums are printed (unknown prices are counted in their own column), 2 usage or no record.",
-)
+@command("json", examples=("costs campaign/", "costs campaign/ shop/ --by sku --csv"))
 def costs(
     *,
     directories: Annotated[list[str], typer.Argument(metavar="DIR...", hidden=True)],
@@ -286,7 +328,7 @@ def costs(
     return costs.show(directories, terminal, by=by, as_csv=as_csv)
 
 
-@command("json")
+@command("json", examples=("models", "models --all --json"))
 def models(
     *,
     every: Annotated[bool, typer.Option("--all", help="Also list the models that make no pictures.")] = False,
@@ -302,7 +344,7 @@ def models(
     return models.show(connection, terminal, every=every)
 
 
-@command("json", tells_warnings=False)
+@command("json", tells_warnings=False, examples=("doctor", "doctor --offline --min-validity 12h"))
 def doctor(
     *,
     offline: Annotated[bool, typer.Option("--offline", help="Look at this machine only; send nothing.")] = False,
@@ -328,10 +370,7 @@ def doctor(
     return doctor.show(connection, terminal, offline=offline, min_validity=min_validity)
 
 
-@command(
-    "json",
-    epilog="Exit codes: 0 nothing is left to do by hand, 1 something is, 2 usage or configuration, 130 interrupted.",
-)
+@command("json", examples=("migrate src/ --diff", "migrate src/ --write"))
 def migrate(
     *,
     paths: Annotated[list[str], typer.Argument(metavar="PATH", hidden=True)],
@@ -348,10 +387,14 @@ def migrate(
         raise typer.BadParameter("--diff and --write exclude each other")
     from ionos_openai.cli.migrate import command as migrate
 
-    return migrate.run(paths, "write" if write else "diff" if diff else "report", terminal)
+    return migrate.run(expand(paths), "write" if write else "diff" if diff else "report", terminal)
 
 
-@command("json", "quiet", epilog=_FILES_EPILOG)
+@command(
+    "json",
+    "quiet",
+    examples=('mark fox.png --creator "A. Nonymous" --alt "A fox in the snow"', "mark small.jpg --like fox.jpg"),
+)
 def mark(
     *,
     paths: _Files,
@@ -374,7 +417,7 @@ def mark(
     return marks.mark(paths, terminal, like=like, words=dataclasses.asdict(words))
 
 
-@command("json", epilog=_FILES_EPILOG)
+@command("json", examples=("inspect fox.png", "inspect pictures/*.jpg --json"))
 def inspect(*, paths: _Files, terminal: Terminal) -> int:
     """Show what pictures are and where they say they come from.
 
@@ -389,8 +432,7 @@ def inspect(*, paths: _Files, terminal: Terminal) -> int:
 @command(
     "json",
     "quiet",
-    epilog="Exit codes: 0 the page is made (files that cannot be shown are told), 2 usage, or it cannot be written, "
-    "130 interrupted.",
+    examples=("gallery campaign/ --open", "gallery campaign/ --caption sku --recursive"),
 )
 def gallery(
     *,
@@ -408,7 +450,12 @@ def gallery(
     return gallery.run(directory, terminal, opens=opens)
 
 
-@command("json", epilog=f"{BASES} Exit codes: 2 usage or configuration, 130 ended by Ctrl-C.", in_sandbox=True)
+@command(
+    "json",
+    epilog=BASES,
+    in_sandbox=True,
+    examples=("sandbox --limits off", "sandbox --latency 0.5-2 --fault server-error:0.1"),
+)
 def sandbox(
     *,
     options: ServerOptions,
@@ -427,12 +474,7 @@ def sandbox(
     return sandbox.explain(terminal) if explain else sandbox.serve(options, terminal)
 
 
-@command(
-    short_help="Compare the service with the stand-in.",
-    epilog=f"{BASES} Exit codes: 0 every row that was asked is as the stand-in's, 1 one differs, 2 usage or "
-    "configuration, 75 a row had no answer (worth another try), 77 token, 130 interrupted. The worst one counts: 130, "
-    "77, 2, 1, 75, 0.",
-)
+@command(short_help="Compare the service with the stand-in.", epilog=BASES, examples=("verify", "verify --spend 15"))
 def verify(*, options: VerifyOptions, connection: Connection, terminal: Terminal) -> int:
     """Ask the service what the stand-in does, and tell where it differs.
 
@@ -444,6 +486,47 @@ def verify(*, options: VerifyOptions, connection: Connection, terminal: Terminal
     from ionos_openai.cli.verify import command as verify
 
     return verify.run(connection, options, terminal)
+
+
+@command("json", examples=("login", "login < token.txt"))
+def login(*, connection: Connection, terminal: Terminal) -> int:
+    """Keep a token for this user on this machine.
+
+    It is asked for unseen (or read from standard input), checked as `doctor` does, and kept in the system's keyring,
+    else in a file that only you can read. It counts last: after IONOS_API_TOKEN and .env, and never where CI is set.
+    """
+    from ionos_openai.cli import login
+
+    return login.keep(connection, terminal)
+
+
+@command("json", examples=("logout", "logout --json"))
+def logout(*, terminal: Terminal) -> int:
+    """Remove the token that login has kept."""
+    from ionos_openai.cli import login
+
+    return login.forget(terminal)
+
+
+@command(
+    short_help="Print a script that completes commands in a shell.",
+    examples=("completion bash >> ~/.bashrc", "completion powershell >> $PROFILE"),
+)
+def completion(*, shell: Annotated[str, typer.Argument(metavar="SHELL", hidden=True)], terminal: Terminal) -> int:
+    """Print a script that completes commands, options and names of files.
+
+    SHELL is bash, zsh, fish or powershell. The script's first line says where it belongs.
+    """
+    from ionos_openai.cli.completion import script
+
+    group = cast("Any", typer.main.get_command(app))
+    options = {
+        name: [option for parameter in known.params for option in parameter.opts if option.startswith("--")]
+        + ["--help"]
+        for name, known in group.commands.items()
+    }
+    terminal.row([script(shell, options).rstrip()])
+    return 0
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -500,6 +583,9 @@ def _invoke(given: list[str]) -> int:
     except typer.Exit as leaving:
         return leaving.exit_code
     except _UsageError as error:
+        # A prompt, or a batch's file, that stands in a pipe needs no name.
+        if str(error.format_message()).startswith("Missing argument") and given[-1] != "-" and is_piped():  # type: ignore[attr-defined]
+            return _invoke([*given, "-"])
         into_pipe = any(pair in (("-o", "-"), ("--output", "-")) for pair in itertools.pairwise(given))
         # The --json of verify names a file.
         json = ("--json", "-") in itertools.pairwise(given) if given[0] == "verify" else "--json" in given
@@ -544,7 +630,8 @@ def _explain_usage(error: Exception, terminal: Terminal, connection: Connection)
     said = error.format_message()  # type: ignore[attr-defined]  # the class is found at run time
     if said.startswith("Missing argument 'IMAGE"):
         said = "Name a picture, and behind it the prompt that says what to change"
-    text = f"{said.rstrip('.')}. See: {command} --help"
+    said = re.sub(r" \(Possible options: ([^,)]*).*\)$", r". Did you mean \1?", said)
+    text = f"{said.rstrip('.')}{'' if said.endswith('?') else '.'} See: {command} --help"
     if terminal.json:
         nothing = {"code": None, "status": None, "request_id": None}
         failure = {"message": text, "type": "UsageError", **nothing, "exit_code": _USAGE}

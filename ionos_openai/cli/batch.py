@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from openai import OpenAIError
 
@@ -111,7 +111,7 @@ class _Telling(Outcome):
     def take(self, result: BatchResult) -> None:
         """Report one prompt, at once."""
         request, terminal = result.request, self.terminal
-        asked = {"prompt": request.prompt, "id": result.id, "metadata": dict(request.metadata)}
+        asked: dict[str, Any] = {"prompt": request.prompt, "id": result.id, "metadata": dict(request.metadata)}
         for path in map(str, result.paths):
             if terminal.json:
                 self.made.append({"path": path, "model": request.model, **asked, "sandbox": result.sandbox})

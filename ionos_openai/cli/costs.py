@@ -11,6 +11,7 @@ from ionos_openai.batch.costs import Sum, summarise
 from ionos_openai.batch.records import MANIFEST, read_manifest
 from ionos_openai.cli.terminal.exits import MADE
 from ionos_openai.cli.terminal.output import visible
+from ionos_openai.cli.terminal.prompts import expand
 from ionos_openai.hub.prices import Money
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def show(directories: Sequence[str], terminal: Terminal, *, by: str | None, as_c
     Raises:
         InvalidRequestError: A directory has no record, or it cannot be read.
     """
-    sums = sorted(summarise((entry for directory in directories for entry in _entries(directory)), by=by).items())
+    sums = sorted(
+        summarise((entry for directory in expand(directories) for entry in _entries(directory)), by=by).items()
+    )
     lines = [[by or "", *_COLUMNS], *([group, *_cells(total)] for group, total in sums)]
     lines = lines if by else [cells[1:] for cells in lines]
     if as_csv:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ionos_openai import errors
 from ionos_openai.cli.terminal.exits import Outcome
 from ionos_openai.cli.terminal.output import PLACEHOLDER, headed, visible
+from ionos_openai.cli.terminal.prompts import expand
 from ionos_openai.files.formats import FormatError, Recognised, is_marked_sandbox, recognise
 from ionos_openai.files.writing import write_new
 from ionos_openai.provenance import (
@@ -114,7 +115,7 @@ def _each(
 ) -> int:
     """Do the work on each file, which returns its facts and what is wrong all the same; the rest goes on."""
     outcome = Outcome(terminal=terminal)
-    for name in paths:
+    for name in expand(paths):
         problem: Exception | None
         try:
             facts, problem = work(name)
@@ -124,8 +125,8 @@ def _each(
         except errors.ProvenanceError as error:
             problem = error
         if problem is not None:
-            text = f"{name}: {_clause(problem)}."
-            outcome.fail(problem, text, path=name, message=text)
+            reason = f"{_clause(problem)}."
+            outcome.fail(problem, reason, where=name, path=name, message=f"{name}: {reason}")
     return outcome.end({"files": outcome.made})
 
 

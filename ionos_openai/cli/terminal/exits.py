@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ionos_openai import errors
+from ionos_openai.cli.terminal.output import as_option
 from ionos_openai.errors.masking import mask_secrets
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ TEMPORARY = 75
 TOKEN = 77
 INTERRUPTED = 130
 
+_MOST_PLACES = 10
 _IN_MEMORY = re.compile(r" (?:The pictures are|It is) still in memory: .*")
+_SAID_IN_A_HEADER = "wait for the time in the Retry-After header"
 DOCTOR_ADVICE = "`ionos-openai doctor` looks for the cause."
 
 # A temporary failure is the least bad one: it alone says that trying the whole again is worth while.
@@ -83,6 +86,8 @@ def message(error: BaseException) -> str:
         return " ".join(mask_secrets(str(error)).split()) or type(error).__name__
     import openai
 
+    from ionos_openai.client.pacing.turns import read_retry_after
+
     if isinstance(error, openai.APITimeoutError):
         billed = " A picture may have been made and billed all the same." if error.request.method == "POST" else ""
         return (
@@ -92,11 +97,13 @@ def message(error: BaseException) -> str:
     if isinstance(error, errors.ImageSaveError):
         # It speaks of this machine's files alone, and its last sentence to whoever holds the pictures in code.
         return _IN_MEMORY.sub("", " ".join(str(error).split()))
-    text = " ".join(mask_secrets(str(error)).split()) or type(error).__name__
+    text = as_option(" ".join(mask_secrets(str(error)).split())) or type(error).__name__
     if isinstance(error, openai.APIConnectionError):
         return f"Cannot reach {_host(error)}: {_cause(text)} {DOCTOR_ADVICE}"
     if isinstance(error, openai.APIStatusError) and text.startswith("Error code: "):
-        return f"The service answered {text.removeprefix('Error code: ')}"
+        seconds = read_retry_after(error.response)
+        when = "wait a while" if seconds is None else f"wait {seconds:.0f} s"
+        return f"The service answered {text.removeprefix('Error code: ').replace(_SAID_IN_A_HEADER, when)}"
     return text
 
 
@@ -120,12 +127,14 @@ class Outcome:
         terminal: Where it is told.
         made: What was made, as the document has it.
         errors: What failed, as the document has it; empty where there is none.
+        reasons: Where each reason was met, in the order in which the first was.
         codes: The exit codes of what failed.
     """
 
     terminal: Terminal
     made: list[dict[str, object]] = field(default_factory=list)
     errors: list[dict[str, object]] = field(default_factory=list)
+    reasons: dict[str, list[str]] = field(default_factory=dict)
     codes: list[int] = field(default_factory=list)
 
     @property
@@ -133,12 +142,19 @@ class Outcome:
         """The exit code: the worst one so far."""
         return worst(self.codes)
 
-    def fail(self, error: BaseException, said: str | None = None, **facts: object) -> None:
-        """Tell what failed, by default in the error's words; in the document `facts` stand first, and win."""
+    def fail(self, error: BaseException, said: str | None = None, *, where: str = "", **facts: object) -> None:
+        """Tell what failed, by default in the error's words; in the document `facts` stand first, and win.
+
+        A person is told each reason once, and at the end how often it was met; a program each time.
+        """
         self.codes.append(exit_code(error))
         if self.terminal.json:
             self.errors.append({**facts, **describe(error), **facts})
-        self.terminal.error(message(error) if said is None else said)
+        reason = message(error) if said is None else said
+        places = self.reasons.setdefault(reason, [])
+        places.append(where)
+        if len(places) == 1 or self.terminal.error_console is None:
+            self.terminal.error(f"{where}: {reason}" if where else reason)
 
     def end(self, content: Mapping[str, object], *, otherwise: Mapping[str, object] | None = None) -> int:
         """Print the document, if there is to be one, and return the exit code.
@@ -147,6 +163,10 @@ class Outcome:
             content: What it has beside the errors.
             otherwise: The error of a failed command whose exit code no error stands for.
         """
+        for reason, places in self.reasons.items():
+            if len(places) > 1 and all(places):
+                more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
+                self.terminal.error(f"{len(places)} times: {reason} ({', '.join(places[:_MOST_PLACES])}{more})")
         if self.terminal.json:
             # As in every failed command's document: the error that decided the exit code.
             decisive = next((error for error in self.errors if error["exit_code"] == self.code), otherwise)

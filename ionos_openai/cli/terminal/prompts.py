@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+import os
+import stat
 import sys
 from typing import TYPE_CHECKING
 
@@ -29,6 +32,21 @@ def read_prompts(prompts: Sequence[str]) -> list[str]:
         if any("\ud800" <= letter <= "\udfff" for letter in text):  # as Python keeps the bytes of other encodings
             raise errors.InvalidRequestError("The prompt is not UTF-8 text: save it as UTF-8, and pipe it in with -.")
     return texts
+
+
+def is_piped() -> bool:
+    """Tell whether something was piped or redirected into standard input."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):  # it is closed, or no file
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+
+
+def expand(names: Sequence[str], *, is_windows: bool = os.name == "nt") -> list[str]:
+    """Return the names of files with those that `*` and `?` stand for: the shells of Windows leave them in."""
+    found = ((name, sorted(glob.glob(name)) if is_windows and not os.path.exists(name) else []) for name in names)  # noqa: PTH110, PTH207
+    return [path for name, paths in found for path in paths or [name]]
 
 
 def _read_prompt() -> str:
