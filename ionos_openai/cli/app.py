@@ -509,7 +509,7 @@ def logout(*, terminal: Terminal) -> int:
 
 
 @command(
-    short_help="Print a script that completes commands in a shell.",
+    short_help="Print a script that completes what is typed.",
     examples=("completion bash >> ~/.bashrc", "completion powershell >> $PROFILE"),
 )
 def completion(*, shell: Annotated[str, typer.Argument(metavar="SHELL", hidden=True)], terminal: Terminal) -> int:

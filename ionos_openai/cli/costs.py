@@ -31,9 +31,8 @@ def show(directories: Sequence[str], terminal: Terminal, *, by: str | None, as_c
     Raises:
         InvalidRequestError: A directory has no record, or it cannot be read.
     """
-    sums = sorted(
-        summarise((entry for directory in expand(directories) for entry in _entries(directory)), by=by).items()
-    )
+    records = (record for directory in expand(directories) for record in _entries(directory))
+    sums = sorted(summarise(records, by=by).items())
     lines = [[by or "", *_COLUMNS], *([group, *_cells(total)] for group, total in sums)]
     lines = lines if by else [cells[1:] for cells in lines]
     if as_csv:

@@ -83,7 +83,7 @@ def test_a_shell_that_is_not_known_is_refused(cli: Callable[..., Result]) -> Non
 
 
 def test_words_without_quotes_are_not_taken_for_as_many_prompts(cli: Callable[..., Result]) -> None:
-    """Where nobody can be asked, several prompts of a word each are refused, with their cost; --yes says it is meant."""
+    """Where nobody can be asked, prompts of a word each are refused, with their cost; --yes says it is meant."""
     said = (
         "Error: These are 3 prompts, 3 pictures, no cost, placeholders of the stand-in. Did you mean one, in quotes: "
         '"fox in snow"? Nobody is here to confirm that: add --yes.\n'
@@ -114,7 +114,7 @@ def test_a_prompt_in_a_pipe_needs_no_name(monkeypatch: pytest.MonkeyPatch, cli: 
     """What is piped or redirected in is the prompt where none is given, and the file of a batch."""
     Path("prompt.txt").write_text("a red mug\n")
     for line in (["generate", "--sandbox", "-q"], ["batch", "--sandbox", "-o", "many", "-q"]):
-        with open("prompt.txt") as file:
+        with Path("prompt.txt").open() as file:
             monkeypatch.setattr(sys, "stdin", file)
             result = cli(*line)
         assert result.code == 0
@@ -135,13 +135,15 @@ def test_generate_tells_its_plan(cli: Callable[..., Result], monkeypatch: pytest
     assert list(Path().iterdir()) == []
 
 
-def test_several_prompts_can_be_asked_for_at_once(server: LoopbackServer, cli: Callable[..., Result]) -> None:
+def test_several_prompts_can_be_asked_for_at_once(
+    server: LoopbackServer, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Result]
+) -> None:
     """The paths stand in the order of the prompts, whatever comes first; a failure is one line with its count."""
     result = cli("generate", "one a", "two b", "three c", "--sandbox", "-q", "--concurrency", "3")
     assert result == Result(0, "one-a.jpg\ntwo-b.jpg\nthree-c.jpg\n", "")
     options = ("--base-url", server.url, "--concurrency", "2")
-    os.environ["IONOS_API_TOKEN"] = make_token()
-    os.environ["IONOS_MAX_RETRIES"] = "0"
+    monkeypatch.setenv("IONOS_API_TOKEN", make_token())
+    monkeypatch.setenv("IONOS_MAX_RETRIES", "0")
     server.default = Answer(400, {"error": {"message": "No."}})
     result = cli("generate", "a fox", "a cat", *options)
     assert result.code == 1
@@ -293,9 +295,7 @@ def test_a_keyring_takes_the_token_where_there_is_one(monkeypatch: pytest.Monkey
     assert (kept, login.read()) == ({}, None)
 
 
-def test_a_closed_standard_input_is_no_pipe(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_closed_input_is_no_pipe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Then a missing prompt is the usage error that it was."""
     monkeypatch.setattr(sys, "stdin", None)
     assert app.run(["generate"]) == 2
