@@ -14,6 +14,7 @@ from ionos_openai.batch.spending import Spending
 from ionos_openai.batch.stored import FileState, describe, look
 from ionos_openai.client.pacing.rates import estimate_seconds
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
+from ionos_openai.errors.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +48,7 @@ class Standing:
         """What a person knows its pictures by, without those that are kept; without any, its prompt."""
         kept = {file.name for file in self.kept}
         names = [name for name in (self.record.names if self.record else ()) if name not in kept]
-        return ", ".join(names) or repr(self.request.prompt[:60])
+        return printable(", ".join(names))[:200] or repr(self.request.prompt[:60])
 
 
 class Earlier:

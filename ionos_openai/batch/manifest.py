@@ -14,7 +14,7 @@ import re
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ionos_openai.batch.records import MANIFEST, Record, is_json, read_line
+from ionos_openai.batch.records import LONGEST_LINE, MANIFEST, Record, each_line, is_json, read_line
 from ionos_openai.batch.request import identify
 from ionos_openai.errors import ImageSaveError
 from ionos_openai.files.opening import open_own
@@ -71,7 +71,7 @@ class Manifest:
     def read(self, place: int, digest: str, occurrence: int) -> Record | None:
         """Return a prompt's line at a place; None where it cannot be read."""
         self._lines.seek(place >> 1)
-        record = read_line(self._lines.readline())
+        record = read_line(self._lines.readline(LONGEST_LINE))
         return record if record is not None and record.id == identify(digest, occurrence) else None
 
     def append(self, entry: Mapping[str, object], *, sync: bool = True) -> None:
@@ -122,7 +122,7 @@ class Manifest:
         size = os.fstat(self._handle).st_size
         start = _last_line(self._lines, size)
         self._lines.seek(start)
-        line = self._lines.read()
+        line = self._lines.read(min(size - start, LONGEST_LINE + 1))
         if line.strip() and not is_json(line):
             os.ftruncate(self._handle, start)
             return start
@@ -134,14 +134,14 @@ class Manifest:
     def _read(self) -> None:
         self._lines.seek(0)
         offset, match, places = 0, _START.match, self._places
-        for number, line in enumerate(self._lines, 1):
+        for number, (line, size) in enumerate(each_line(self._lines), 1):
             found = match(line) if line.endswith(b"}\n") else None
             found = found or match(_rewritten(line))
             if found is not None:
                 places[_key(found[1], int(found[2] or 1))] = offset << 1 | (found[3] != b"failed")
             elif line.strip() and read_line(line) is None:
                 self.damaged.append(number)
-            offset += len(line)
+            offset += size
 
 
 def _key(digest: str | bytes, occurrence: int) -> int:

@@ -8,22 +8,26 @@ same id supersedes an earlier one.
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, NamedTuple, TypeVar
 
 from pydantic_core import from_json
 
 from ionos_openai.errors.numbers import is_whole_number
+from ionos_openai.files.opening import open_regular
 from ionos_openai.hub.prices import read_money
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 MANIFEST = "manifest.jsonl"
+LONGEST_LINE = 1 << 26
+"""Bytes of a line of a manifest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +123,20 @@ def _parse(line: bytes) -> Any:
         return json.loads(line)
 
 
+def _open(folder: Path) -> BinaryIO:
+    return os.fdopen(open_regular(folder / MANIFEST, most=sys.maxsize), "rb")
+
+
+def each_line(lines: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Yield each line and its size in bytes; of one that is longer than 64 MiB, and no line of ours, its beginning."""
+    while line := lines.readline(LONGEST_LINE):
+        size, end = len(line), line
+        while len(end) == LONGEST_LINE and not end.endswith(b"\n"):
+            end = lines.readline(LONGEST_LINE)
+            size += len(end)
+        yield line if size <= LONGEST_LINE else line[:100] + b"\n", size
+
+
 def read_manifest(directory: str | os.PathLike[str]) -> Iterator[Record]:
     """Yield the lines of a directory's manifest, oldest first; lines that cannot be read are passed over.
 
@@ -126,8 +144,8 @@ def read_manifest(directory: str | os.PathLike[str]) -> Iterator[Record]:
         OSError: There is no manifest, or it cannot be opened.
     """
     folder = str(Path(directory).resolve())  # the same however the directory is named
-    with (Path(directory) / MANIFEST).open("rb") as lines:
-        for line in lines:
+    with _open(Path(directory)) as lines:
+        for line, _ in each_line(lines):
             record = read_line(line, folder)
             if record is not None:
                 yield record
@@ -146,20 +164,20 @@ def read_records(folder: Path) -> Records:
 
     A last line without its end is passed over in silence: that is how a run that was killed leaves it.
     """
+    records: dict[str, Record] = {}
+    damaged: list[int] = []
     try:
-        lines = (folder / MANIFEST).read_bytes().split(b"\n")
+        with _open(folder) as lines:
+            for number, (line, _) in enumerate(each_line(lines), 1):
+                record = read_line(line)
+                if record is not None:
+                    records[record.id] = record
+                elif line.strip() and line.endswith(b"\n"):
+                    damaged.append(number)
     except FileNotFoundError:
         return Records()
     except OSError as error:
         return Records(problems=(Problem(name=MANIFEST, message=f"it cannot be read: {error.strerror}"),))
-    records: dict[str, Record] = {}
-    damaged: list[int] = []
-    for number, line in enumerate(lines, 1):
-        record = read_line(line)
-        if record is not None:
-            records[record.id] = record
-        elif line.strip() and number < len(lines):
-            damaged.append(number)
     return Records(records=tuple(records.values()), problems=tuple(_tell(damaged)))
 
 

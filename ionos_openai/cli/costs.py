@@ -10,7 +10,7 @@ from ionos_openai import errors
 from ionos_openai.batch.costs import Sum, summarise
 from ionos_openai.batch.records import MANIFEST, read_manifest
 from ionos_openai.cli.terminal.exits import MADE
-from ionos_openai.cli.terminal.output import visible
+from ionos_openai.cli.terminal.output import csv_cell, visible
 from ionos_openai.cli.terminal.prompts import expand
 from ionos_openai.hub.prices import Money
 
@@ -65,7 +65,7 @@ def _facts(total: Sum) -> dict[str, object]:
 
 def _csv_line(cells: Sequence[str]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(cells)  # so that cells with either of the two are quoted
+    csv.writer(text, lineterminator="\r\n").writerow(map(csv_cell, cells))  # so that cells with either are quoted
     return text.getvalue().removesuffix("\r\n")
 
 

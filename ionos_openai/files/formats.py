@@ -312,6 +312,10 @@ _READERS: dict[ImageFormat, Callable[[bytes], tuple[int, int]]] = {
 }
 
 
+FORMATS: tuple[ImageFormat, ...] = tuple(_READERS)
+"""What Pillow may take bytes for that come from outside: its readers of other formats start programs, or are old."""
+
+
 def open_picture(data: bytes) -> Image.Image:
     """Open a picture with Pillow, its pixels loaded.
 
@@ -321,7 +325,7 @@ def open_picture(data: bytes) -> Image.Image:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        picture = Image.open(io.BytesIO(data))
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise OSError("the installed Pillow cannot read it") from None
     picture.load()

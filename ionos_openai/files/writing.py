@@ -15,7 +15,6 @@ import re
 import secrets
 import stat
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from ionos_openai import errors
 from ionos_openai.files.names import cut, digest, numbered, split_extension
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 
 def _numbers_of(*names: str) -> frozenset[int]:
@@ -33,6 +32,9 @@ def _numbers_of(*names: str) -> frozenset[int]:
 
 _LEFTOVER = re.compile(r"(?s)\..+\.(?:[0-9a-f]{16}\.part|ionos\.claim)")
 _LEFTOVER_AGE = 3600.0  # seconds
+_MOST_NUMBERS = 1000  # names of which the last number is known
+_last_numbers: dict[tuple[str, str], int] = {}
+_swept: set[str] = set()
 # An answer of `os.link` that is about this file or disk. All others mean that hard links do not work here.
 _LINK_FAILURES = _numbers_of("ENOENT", "ENOSPC", "EDQUOT", "EIO", "EROFS", "ENAMETOOLONG", "ESTALE")
 _SYNC_REFUSED = _numbers_of("EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EACCES", "EPERM")
@@ -106,7 +108,7 @@ def write_new(
     """
     folder = make_directory(directory)
     try:
-        return _write(folder, name, data, _sweep(folder), overwrite=overwrite, number=number)
+        return _write(folder, name, data, overwrite=overwrite, number=number)
     except (OSError, ValueError) as error:
         raise _save_error(f"Cannot save {numbered(name, number)} in {folder}", error, _IN_MEMORY) from error
 
@@ -122,15 +124,33 @@ def _save_error(what: str, error: Exception, remedy: str) -> errors.ImageSaveErr
     return wrapped
 
 
-def _write(folder: Path, name: str, data: bytes, names: Sequence[str], *, overwrite: bool, number: int) -> Path:
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file that can be made again: it appears whole or not at all, in the place of what is there; not synced.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    part = path.with_name(_part_name(path.name))
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+        part.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _write(folder: Path, name: str, data: bytes, *, overwrite: bool, number: int) -> Path:
     part = folder / _part_name(name)
     try:
         _write_synced(part, data)
+        _sweep(folder, part)
         if overwrite:
             final = part.replace(folder / numbered(name, number))
         else:
-            candidates = (folder / candidate for candidate in _free_names(name, number, names))
+            candidates = (folder / candidate for candidate in _free_names(folder, name, number))
             final = next(path for path in candidates if _show(part, path))
+            _remember(folder, name, final.name)
     finally:
         # Where it could not be removed (a virus scanner on Windows holds it), a later save does so.
         with contextlib.suppress(OSError):
@@ -219,27 +239,52 @@ def _show_by_renaming(part: Path, final: Path) -> bool:
         claim.unlink(missing_ok=True)
 
 
-def _free_names(name: str, number: int, names: Sequence[str]) -> Iterator[str]:
-    """Yield names to try, from `number` upwards; only the first of them may be among `names`."""
+def _free_names(folder: Path, name: str, number: int) -> Iterator[str]:
+    """Yield names to try, from `number` upwards; behind the second comes the one after what this process saved last.
+
+    Only where that is taken too, the directory is looked through, which takes as long as it has files.
+    """
     yield numbered(name, number)
+    last = _last_numbers.get((str(folder.absolute()), name), 0)
+    if last > number and os.path.lexists(folder / numbered(name, last)):
+        yield from (numbered(name, number + 1), numbered(name, last + 1))
     stem, suffix = split_extension(name)
-    alike = (other for other in names if other.startswith(f"{stem}-") and other.endswith(suffix))
+    alike = (other for other in _list(folder) if other.startswith(f"{stem}-") and other.endswith(suffix))
     middles = (other[len(stem) + 1 : len(other) - len(suffix)] for other in alike)
     taken = {int(middle) for middle in middles if middle.isascii() and middle.isdecimal() and len(middle) < 19}
     yield from (numbered(name, later) for later in itertools.count(number + 1) if later not in taken)
 
 
-def _sweep(folder: Path) -> Sequence[str]:
-    """Remove the hidden files that processes left which died more than an hour ago; return the names in a directory."""
-    names: list[str] = []
+def _remember(folder: Path, name: str, final: str) -> None:
+    """Note which number a name was saved with last; of the first ones nothing needs to be known."""
+    stem, suffix = split_extension(name)
+    if final != name and (middle := final[len(stem) + 1 : len(final) - len(suffix)]).isdecimal():
+        if len(_last_numbers) >= _MOST_NUMBERS:
+            _last_numbers.clear()
+        _last_numbers[str(folder.absolute()), name] = int(middle)
+
+
+def _list(folder: Path) -> list[str]:
     with contextlib.suppress(PermissionError):  # a directory may take files and still not be listed
-        names = os.listdir(folder)  # noqa: PTH208  Names are enough, and a Path for each costs ten times as much.
-    for path in [folder / name for name in names if name[0] == "." and _LEFTOVER.fullmatch(name)]:
+        return os.listdir(folder)  # noqa: PTH208  Names are enough, and a Path for each costs ten times as much.
+    return []
+
+
+def _sweep(folder: Path, part: Path) -> None:
+    """Remove the hidden files that processes left which died more than an hour ago, once a directory and process.
+
+    `part` was just made there: its time is the file system's own, whose clock may be another than this machine's.
+    """
+    where = str(folder.absolute())
+    if where in _swept:
+        return
+    _swept.add(where)
+    oldest = part.stat().st_mtime - _LEFTOVER_AGE
+    for path in [folder / name for name in _list(folder) if name[0] == "." and _LEFTOVER.fullmatch(name)]:
         with contextlib.suppress(OSError):
             found = path.lstat()
-            if stat.S_ISREG(found.st_mode) and found.st_mtime < time.time() - _LEFTOVER_AGE:
+            if stat.S_ISREG(found.st_mode) and found.st_mtime < oldest:
                 path.unlink()
-    return names
 
 
 def _part_name(name: str) -> str:

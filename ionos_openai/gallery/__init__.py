@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ionos_openai import errors
 from ionos_openai.batch.records import Problem, read_records
+from ionos_openai.files.opening import open_regular
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.gallery.entries import make_entries
 from ionos_openai.gallery.listing import list_pictures
@@ -22,8 +24,6 @@ from ionos_openai.gallery.page import MARK, render
 from ionos_openai.gallery.reading import read_pictures
 
 if TYPE_CHECKING:
-    import os
-
     from ionos_openai.gallery.listing import Stamp
 
 __all__ = ["Gallery", "Problem", "make_gallery", "write_gallery"]
@@ -84,7 +84,7 @@ def make_gallery(directory: str | os.PathLike[str]) -> Gallery:
     folder = Path(directory)
     stamps, unlisted = _list(folder)
     _check_page(folder / PAGE)
-    thumbnails = make_directory(folder / THUMBNAILS)
+    thumbnails = _make_own_directory(folder / THUMBNAILS)
     files, made = read_pictures(folder, thumbnails, stamps)
     _sweep(thumbnails, {f"{entry.thumbnail}.jpg" for entry in files if entry.thumbnail})
     manifest = read_records(folder)
@@ -111,10 +111,17 @@ def _list(folder: Path) -> tuple[dict[str, Stamp], list[Problem]]:
         ) from error
 
 
+def _make_own_directory(path: Path) -> Path:
+    """Make a directory, or take the one that is there; never one that a link leads to, where others' files may be."""
+    if path.is_symlink():
+        raise errors.InvalidRequestError(f"{path} is a link: move it away.")
+    return make_directory(path)
+
+
 def _check_page(path: Path) -> None:
     """See to it that nobody's own page is replaced."""
     try:
-        with path.open("rb") as page:
+        with os.fdopen(open_regular(path), "rb") as page:
             ours = MARK.encode() in page.read(_MARK_REACH)
     except FileNotFoundError:
         return

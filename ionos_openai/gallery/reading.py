@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 from ionos_openai import errors
 from ionos_openai.files.formats import FormatError, is_marked_sandbox, recognise
 from ionos_openai.files.names import digest
+from ionos_openai.files.opening import LARGEST, read_regular
+from ionos_openai.files.writing import replace_file
 from ionos_openai.gallery.entries import Entry
 from ionos_openai.gallery.thumbnails import ThumbnailError, is_too_large, write_thumbnail
 from ionos_openai.provenance import COMPOSITE, Provenance, read_provenance
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 _MEMORY = "facts.json"
 _VERSION = 1  # of what is remembered; another one is not believed
 _MOST_THREADS = 4
-_LARGEST_FILE = 1 << 28  # bytes, as for provenance
 _NOT_OF_FILE = {"name", "changed", "state", "has_extra", "cost", "shares_cost", "metadata"}
 _DEFAULTS = {field.name: field.default for field in fields(Entry) if field.name not in _NOT_OF_FILE}
 
@@ -94,15 +96,16 @@ def _keeps_thumbnail(age: int | None, stamp: Stamp, remembered: tuple[Stamp, Ent
 def _thumbnail_ages(thumbnails: Path) -> dict[str, int]:
     """Return when each thumbnail was made, in ns; empty files are what a crash leaves."""
     with os.scandir(thumbnails) as found:
-        facts = {entry.name: entry.stat() for entry in found if entry.name.endswith(".jpg")}
+        own = (entry for entry in found if entry.name.endswith(".jpg") and entry.is_file(follow_symlinks=False))
+        facts = {entry.name: entry.stat() for entry in own}
     return {name.removesuffix(".jpg"): fact.st_mtime_ns for name, fact in facts.items() if fact.st_size}
 
 
 def _read(path: Path, thumbnails: Path, *, keep_thumbnail: bool) -> _Seen:
     """Read a picture, and make its thumbnail unless there is one already that is good."""
-    if path.stat().st_size > _LARGEST_FILE:
+    if path.stat().st_size > LARGEST:
         return _Seen(entry=Entry(problem="it is larger than 256 MiB"))
-    data = path.read_bytes()
+    data = read_regular(path.resolve())  # a link may lead to a picture, not to a device
     try:
         found = recognise(data)
     except FormatError as error:
@@ -142,7 +145,7 @@ def _from_provenance(path: Path, data: bytes, entry: Entry) -> Entry:
 def _recall(path: Path) -> dict[str, tuple[Stamp, Entry]]:
     """Return what is remembered; nothing where it is missing, damaged or of another version."""
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(read_regular(path))
         if found["version"] != _VERSION:
             return {}
         return {name: (tuple(stamp), _entry(given)) for name, (stamp, given) in found["files"].items()}
@@ -164,9 +167,5 @@ def _remember(path: Path, entries: Mapping[str, tuple[Stamp, Entry]]) -> None:
         name: (stamp, {key: value for key in _DEFAULTS if (value := getattr(entry, key)) != _DEFAULTS[key]})
         for name, (stamp, entry) in entries.items()
     }
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(json.dumps({"version": _VERSION, "files": files}, separators=(",", ":")).encode())
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)  # Then the next time takes as long as the first.
+    with contextlib.suppress(OSError):  # Then the next time takes as long as the first.
+        replace_file(path, json.dumps({"version": _VERSION, "files": files}, separators=(",", ":")).encode())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import secrets
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps
 
-from ionos_openai.files.formats import fit_mode
+from ionos_openai.files.formats import FORMATS, fit_mode
+from ionos_openai.files.writing import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,17 +39,14 @@ def write_thumbnail(data: bytes, path: Path) -> None:
         encoded = _shrink(data)
     except Exception as error:
         raise ThumbnailError(f"its pixels cannot be read ({type(error).__name__})") from error
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        part.write_bytes(encoded)
-        part.replace(path)
+        replace_file(path, encoded)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise ThumbnailError(f"its thumbnail cannot be written: {error.strerror}") from error
 
 
 def _shrink(data: bytes) -> bytes:
-    with Image.open(io.BytesIO(data)) as opened:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
         picture: Image.Image = opened
         # A JPEG is decoded at a fraction of its size right away, which takes a third of the time.
         picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))

@@ -7,19 +7,18 @@ about, it says itself in `photoshop:SidecarForExtension`, as Adobe's programs do
 from __future__ import annotations
 
 import contextlib
-import stat
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ionos_openai import errors
+from ionos_openai.files.opening import read_regular
 from ionos_openai.provenance.packet import read_extension, read_packets
 
 if TYPE_CHECKING:
     import os
 
     from ionos_openai.provenance.record import Provenance
-
-_LARGEST_FILE = 1 << 28
 
 
 def sidecar_path(path: str | os.PathLike[str]) -> Path:
@@ -51,19 +50,19 @@ def read_sidecar(path: Path) -> Provenance | None:
 
 
 def load(path: Path) -> bytes:
-    """Read a file of at most 256 MiB.
+    """Read a file of at most 256 MiB; one that the user named may be behind a link.
 
     Raises:
         ProvenanceError: It is larger, or no file: reading a pipe could wait for ever.
         OSError: It cannot be read.
     """
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-        raise errors.ProvenanceError(f"{path.name!r} is no file. Take the picture itself.")
-    if status.st_size > _LARGEST_FILE:
-        raise errors.ProvenanceError(f"{path.name!r} is larger than 256 MiB. Take the picture itself.")
-    with path.open("rb") as file:
-        return file.read(_LARGEST_FILE)
+    try:
+        return read_regular(path.resolve())
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EFBIG) or path.is_dir():
+            raise
+        what = "is larger than 256 MiB" if error.errno == errno.EFBIG else "is no file"
+        raise errors.ProvenanceError(f"{path.name!r} {what}. Take the picture itself.") from None
 
 
 def _is_about_another(sidecar: Path, picture: Path) -> bool:

@@ -46,7 +46,7 @@ _ROWS: tuple[tuple[str, BehaviourBasis, str, str], ...] = (
     ("client-size-rule", "CODE", "FLUX.2's sides are multiples of 16 from 64 to 2048 px.",
      "Other sizes are drawn all the same, with a warning in the log."),
     ("size-limit", "choice", "A side above 4096 px fails with 400.",
-     "It bounds the stand-in's memory; so does a limit of 64 MiB for a request (413)."),
+     "It bounds the sandbox's memory, as do 64 MiB for a request (413), and 256 MiB for all in work (503)."),
     ("unknown-model", "REC", "A model that is unknown or makes no images: 400 with an empty body.",
      "The documentation says 404; unknown_model='not-found' answers so."),
     ("ignored-parameters", "choice",

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LARGEST_BODY = 64 * 2**20  # bytes
+_LARGEST_RECORD = 20_000  # characters of texts, each leaf counted for 20 more
 _LONGEST_TEXT = 10_000
-_MOST_ENTRIES = 100
+_MOST_ENTRIES = 50
 _DEEPEST = 8
 
 
@@ -91,10 +92,18 @@ def record(request: SandboxRequest, content: Content, *, token_name: str) -> Rec
     for name, data in content.files:
         files[name] = f"{files[name]}, {len(data)} bytes" if name in files else f"{len(data)} bytes"
 
+    left = _LARGEST_RECORD
+
     def keepable(leaf: object) -> object:
+        nonlocal left
         if isinstance(leaf, float) and not math.isfinite(leaf):
-            return str(leaf)  # JSON has no word for it
-        return secrets.mask(leaf[:_LONGEST_TEXT]) if isinstance(leaf, str) else leaf
+            leaf = str(leaf)  # JSON has no word for it
+        elif isinstance(leaf, int) and abs(leaf) > 1 << 64:
+            leaf = "a number of many digits"
+        if isinstance(leaf, str):
+            leaf = secrets.mask(leaf[: max(0, min(left, _LONGEST_TEXT))])
+        left -= 20 + (len(leaf) if isinstance(leaf, str) else 0)
+        return leaf if left > 0 else "…"
 
     body = each_leaf({**content.values, **files}, keepable, depth=_DEEPEST, deeper="…", most=_MOST_ENTRIES)
     path = str(keepable(request.path.partition("?")[0]))

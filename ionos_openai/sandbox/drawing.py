@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from PIL.PngImagePlugin import PngInfo
 
 from ionos_openai.errors.words import plural
-from ionos_openai.files.formats import SANDBOX_MARK
+from ionos_openai.files.formats import FORMATS, SANDBOX_MARK
 from ionos_openai.sandbox.lettering import Font, Lines, fit, load_font, readable, spell_out
 from ionos_openai.sandbox.scenery import Palette, blend, draw_scene
 
@@ -77,7 +77,7 @@ def picture_size(data: bytes) -> tuple[int, int]:
         ValueError: It is not a picture that Pillow can read, or it is too large.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             size = image.size
     except Exception as error:  # Pillow raises a dozen kinds for hostile bytes
         raise ValueError("not a picture that can be read") from error
@@ -90,7 +90,7 @@ def _open(data: bytes, *, most: int) -> Image.Image:
     """Read an input, no larger than `most` px a side."""
     picture_size(data)
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             image.draft("RGB", (most, most))
             image.thumbnail((most, most))
             return image.convert("RGBA")
@@ -204,5 +204,5 @@ def _encode(image: Image.Image, format: PlaceholderFormat) -> bytes:  # as above
 
 def in_another_format(data: bytes) -> bytes:
     """Encode a placeholder anew: a PNG where it is something else, a JPEG where it is a PNG."""
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         return _encode(image.convert("RGB"), "JPEG" if image.format == "PNG" else "PNG")

@@ -11,6 +11,7 @@ Pictures are drawn in threads, so that a large one holds up nobody's connection.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
@@ -22,10 +23,10 @@ from ionos_openai.errors import ConfigurationError
 from ionos_openai.hub.credentials import SANDBOX_TOKEN
 from ionos_openai.sandbox.content import LARGEST_BODY
 from ionos_openai.sandbox.service import Sandbox
-from ionos_openai.sandbox.wire import SandboxRequest, SandboxResponse
+from ionos_openai.sandbox.wire import Refusal, SandboxRequest, SandboxResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 
     import uvicorn
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     _Asgi = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
 
 _WAITING_CONNECTIONS = 1024
+_MOST_IN_WORK = 4 * LARGEST_BODY  # bytes of all bodies that are being read or answered
 _KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections, so that it is not we who close one under them
 _NO_ADDRESS = "{!r} is no address of this machine: choose one such as 127.0.0.1 or 0.0.0.0."
 _IN_USE = (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE))
@@ -163,19 +165,25 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _application(sandbox: Sandbox, pool: ThreadPoolExecutor) -> _Asgi:
     """Return the sandbox as an ASGI application."""
+    bodies = _Bodies()
 
     async def answer(scope: _Scope, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":
             return
         loop = asyncio.get_running_loop()
         arrived = loop.time()
-        request = await _read(scope, receive)
-        if request is None:
-            return
-        if request.body:
-            reply = await loop.run_in_executor(pool, sandbox.respond, request)
-        else:
-            reply = sandbox.respond(request)  # so that /sandbox/health answers while pictures are drawn
+        with bodies.taking() as body:
+            if not await _read(receive, body):
+                return
+            request = SandboxRequest(
+                method=scope["method"], path=scope["path"], headers=_headers(scope), body=bytes(body.content)
+            )
+            if body.is_beyond:
+                reply = Refusal(503, "size-limit", "Too many large requests are being read").answer()
+            elif request.body:
+                reply = await loop.run_in_executor(pool, sandbox.respond, request)
+            else:
+                reply = sandbox.respond(request)  # so that /sandbox/health answers while pictures are drawn
         if (left := arrived + reply.delay - loop.time()) > 0:
             await asyncio.sleep(left)
         if reply.connection != "timeout":
@@ -187,22 +195,58 @@ def _application(sandbox: Sandbox, pool: ThreadPoolExecutor) -> _Asgi:
     return answer
 
 
-async def _read(scope: _Scope, receive: _Receive) -> SandboxRequest | None:
-    """Return the whole request; None where the client is gone before its end."""
+class _Bodies:
+    """How many bytes of bodies are held, of all requests in work."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    @contextlib.contextmanager
+    def taking(self) -> Iterator[_Body]:
+        body = _Body(self)
+        try:
+            yield body
+        finally:
+            self.size -= body.held
+
+
+class _Body:
+    """One request's body, as far as it is kept."""
+
+    def __init__(self, bodies: _Bodies) -> None:
+        self.content = bytearray()
+        self.held = 0
+        self.is_beyond = False
+        self._bodies = bodies
+
+    def add(self, piece: bytes) -> None:
+        # What is too large is refused, but read to its end: many clients listen only then.
+        piece = piece[: LARGEST_BODY + 1 - len(self.content)]
+        self.is_beyond = self.is_beyond or self._bodies.size + len(piece) > _MOST_IN_WORK
+        if not self.is_beyond:
+            self.content += piece
+            self.held += len(piece)
+            self._bodies.size += len(piece)
+
+
+def _headers(scope: _Scope) -> dict[str, str]:
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    body = bytearray()
+    return headers
+
+
+async def _read(receive: _Receive, body: _Body) -> bool:
+    """Read a whole body; False where the client is gone before its end."""
     more = True
     while more:
         message = await receive()
         if message["type"] != "http.request":
-            return None
-        # What is too large is refused, but read to its end: many clients listen only then.
-        body += message.get("body", b"")[: LARGEST_BODY + 1 - len(body)]
+            return False
+        body.add(message.get("body", b""))
         more = message.get("more_body", False)
-    return SandboxRequest(method=scope["method"], path=scope["path"], headers=headers, body=bytes(body))
+    return True
 
 
 async def _answer(reply: SandboxResponse, send: _Send) -> None:

@@ -20,7 +20,7 @@ from PIL import Image
 from vcr.serializers import yamlserializer  # type: ignore[import-untyped]  # it has no types
 
 from ionos_openai.errors.masking import Secrets, each_leaf, mask_recorded
-from ionos_openai.files.formats import SANDBOX_MARK, is_marked_sandbox
+from ionos_openai.files.formats import FORMATS, SANDBOX_MARK, is_marked_sandbox
 from ionos_openai.sandbox.multipart import Part, read_form
 from ionos_openai.sandbox.wire import SANDBOX_HEADER
 
@@ -176,7 +176,7 @@ def shrink_picture(data: bytes) -> bytes:
     """
     out = io.BytesIO()
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             if max(picture.size) <= _LONGEST_SIDE:
                 return data
             picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))

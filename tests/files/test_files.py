@@ -562,3 +562,29 @@ def test_a_killed_process_leaves_no_torn_file(tmp_path, links: str) -> None:
     visible = [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
     assert all(path.read_bytes() == b"whole;" * 50_000 for path in visible)
     assert visible
+
+
+def test_saving_looks_through_no_directory_twice(tmp_path, monkeypatch) -> None:
+    """What takes as long as there are files is done once: for leftovers, and where a name is first taken."""
+    for number in range(50):
+        (tmp_path / f"other-{number}.jpg").touch()
+    looks, listdir = [], os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: (looks.append(folder), listdir(folder))[1])
+    for name in ("owl.jpg", "cat.jpg", "fox.jpg", "fox.jpg", "fox.jpg", "fox.jpg"):
+        write_new(tmp_path, name, b"x")
+    assert all((tmp_path / name).exists() for name in ("fox.jpg", "fox-2.jpg", "fox-3.jpg", "fox-4.jpg"))
+    assert len(looks) == 2
+
+
+def test_leftovers_are_judged_by_the_file_systems_own_clock(tmp_path, monkeypatch) -> None:
+    """A file server may be hours behind this machine, and what others are just writing is no leftover."""
+    hours_behind = time.time() - 7200
+    young = tmp_path / ".owl.jpg.0123456789abcdef.part"
+    young.touch()
+    os.utime(young, (hours_behind, hours_behind))
+    written = files._write_synced
+    monkeypatch.setattr(
+        files, "_write_synced", lambda path, data: (written(path, data), os.utime(path, (hours_behind, hours_behind)))
+    )
+    write_new(tmp_path, "fox.jpg", b"x")
+    assert young.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import io
 import json
@@ -16,7 +17,6 @@ import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,14 +26,15 @@ from PIL import Image
 
 pytest.importorskip("jinja2", reason="the gallery needs jinja2")
 
-from ionos_openai import InvalidRequestError, create_client, generate_images
+from ionos_openai import ImageSaveError, InvalidRequestError, create_client, generate_images
 from ionos_openai.batch.records import read_records
 from ionos_openai.cli.app import run
-from ionos_openai.gallery import make_gallery, write_gallery
+from ionos_openai.gallery import make_gallery, reading, write_gallery
 from ionos_openai.provenance import Provenance, describe, to_xmp, write_provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 SCHNELL = "black-forest-labs/FLUX.1-schnell"
 KLEIN = "black-forest-labs/FLUX.2-klein-4B"
@@ -199,7 +200,7 @@ def test_tries_again_what_failed_for_want_of_room(tmp_path: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", refuse)
+        patch.setattr("ionos_openai.gallery.thumbnails.replace_file", refuse)
         assert told(tmp_path) == {"a.jpg": "its thumbnail cannot be written: No space left on device"}
     assert '<img loading=lazy src="a.jpg" alt>' in page(tmp_path)
     assert make_gallery(tmp_path).thumbnails == 1
@@ -408,7 +409,7 @@ def test_tells_of_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest
     """An error of the system while a picture is read is told, and it is tried anew the next time."""
     (tmp_path / "a.jpg").write_bytes(picture())
     (tmp_path / "b.jpg").write_bytes(picture())
-    read = Path.read_bytes
+    read = reading.read_regular
 
     def refuse(path: Path) -> bytes:
         if path.name == "a.jpg":
@@ -416,7 +417,7 @@ def test_tells_of_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest
         return read(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", refuse)
+        patch.setattr(reading, "read_regular", refuse)
         assert told(tmp_path) == {"a.jpg": "it cannot be read: Permission denied"}
     assert told(tmp_path) == {}
 
@@ -909,3 +910,67 @@ def test_browser_shows_pictures_without_scripts(browser: Browser) -> None:
         return "a fox in the snow" in texts, page.locator("#tools").is_visible(), page.locator("#viewer").is_visible()
 
     assert browser.look(at, java_script_enabled=False) == (True, False, False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes are POSIX's")
+@pytest.mark.parametrize(
+    "name", [".thumbnails", "index.html", ".thumbnails/.facts.json.part", ".thumbnails/facts.json"]
+)
+@pytest.mark.parametrize("kind", ["link", "pipe", "dangling"])
+def test_a_strangers_directory_makes_and_destroys_nothing_elsewhere(tmp_path: Path, name: str, kind: str) -> None:
+    """Nor does it keep the gallery waiting: it is refused by name, or what is there is replaced."""
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    mine.mkdir()
+    (mine / "0123456789abcdef.jpg").write_bytes(picture())
+    (mine / "page").write_text("precious")
+    (theirs / name).parent.mkdir(parents=True)
+    (theirs / "a.jpg").write_bytes(picture())
+    if kind == "pipe":
+        os.mkfifo(theirs / name)
+    elif kind == "link":
+        (theirs / name).symlink_to(mine if name == ".thumbnails" else mine / "page")
+    else:
+        (theirs / name).symlink_to(mine / "made")
+    with contextlib.suppress(InvalidRequestError, ImageSaveError):
+        write_gallery(theirs)
+    assert sorted(path.name for path in mine.iterdir()) == ["0123456789abcdef.jpg", "page"]
+    assert (mine / "page").read_text() == "precious"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="devices are POSIX's")
+def test_a_picture_that_leads_to_a_device_is_told(tmp_path: Path) -> None:
+    """It is not read, which would have no end."""
+    (tmp_path / "a.jpg").symlink_to("/dev/zero")
+    assert told(tmp_path) == {"a.jpg": "it is no regular file"}
+
+
+@pytest.mark.parametrize(
+    ("platform", "prompt", "shown"),
+    [
+        ("Linux x86_64", "a'; touch x; '", True),
+        ("Linux x86_64", "two\nlines", True),
+        ("Linux x86_64", "a\u202etouch x", False),
+        ("Win32", "it\u2019s; calc", True),
+        ("Win32", "a & calc", False),
+        ("Win32", "a %PATH%", False),
+        ("Win32", "two\nlines", False),
+    ],
+)
+def test_browser_shows_no_command_that_does_something_else(
+    browser: Browser, tmp_path: Path, platform: str, prompt: str, shown: bool
+) -> None:
+    """Whoever wrote the prompt, and wherever the command is pasted."""
+    (tmp_path / "a.jpg").write_bytes(write_provenance(picture(), Provenance(prompt=prompt, digital_source_type="x")))
+    address = write_gallery(tmp_path).resolve().as_uri()
+
+    def at(page: Any) -> Any:
+        page.locator("#grid a").click()
+        return page.inner_text("#command") if page.is_visible("#command") else ""
+
+    script = f"Object.defineProperty(navigator, 'platform', {{value: '{platform}'}})"
+    command = browser.look(at, script=script, address=address)
+    if shown and platform.startswith("Win"):
+        assert command.endswith("'it\u2019\u2019s; calc'")
+    elif shown:
+        assert shlex.split(command)[-1] == prompt
+    assert bool(command) == shown

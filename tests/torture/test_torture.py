@@ -13,7 +13,7 @@ import pytest
 from ionos_openai import create_client
 from tests.batch.test_batch import VirtualClock, batch_by
 from tests.tokens import make_token
-from tests.torture import full_disk, interrupt, ways_out
+from tests.torture import full_disk, interrupt, strangers, ways_out
 from tests.torture.kill import torment
 from tests.torture.service import FAULTS, Service
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 @pytest.mark.slow
 def test_killing_it_loses_and_tears_nothing() -> None:
     """Whenever SIGKILL comes: what was recorded stays, no file is torn, and the runs after it make the rest."""
-    tally = torment(rounds=2, seed=3, prompts=16)
-    assert (tally.rounds, tally.problems) == (2, [])
+    tally = torment(rounds=10, seed=3, prompts=16)
+    assert (tally.rounds, tally.problems) == (10, [])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals to a child")
@@ -37,6 +37,14 @@ def test_killing_it_loses_and_tears_nothing() -> None:
 def test_whatever_ends_it_nothing_that_was_paid_for_is_lost(harness: Any) -> None:
     """Ctrl-C, a full disk, and every way out of the loop: ten rounds of each, and no child hangs."""
     tally = harness.torment(10, 5)
+    assert (tally.rounds, tally.problems) == (10, [])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links, pipes and devices are POSIX's")
+@pytest.mark.slow
+def test_a_directory_of_a_stranger_does_no_harm() -> None:
+    """Whatever is in it: no file elsewhere is made, destroyed or read, and no command hangs or breaks."""
+    tally = strangers.torment(10, 5)
     assert (tally.rounds, tally.problems) == (10, [])
 
 

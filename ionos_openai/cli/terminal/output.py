@@ -31,6 +31,8 @@ PLACEHOLDER = "A placeholder of the stand-in, not made by a model."
 BASES = (
     "Basis: DOC an official page, REC a recorded answer, CODE a client's code, INF inferred, choice nothing is known."
 )
+_OBEYED = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # by terminals, but for line breaks
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _SHORT = 40  # characters of a prompt that a message is about
 
 # The library's messages call its arguments as code does; each with what it is in the terminal, the longer ones first.
@@ -294,6 +296,15 @@ def visible(text: str, *, instead: str | None = None) -> str:
         else instead
         for letter in text
     )
+
+
+def csv_cell(text: str) -> str:
+    """Return text as a cell that no spreadsheet takes for a formula and no terminal for commands.
+
+    An apostrophe in front of it is what OWASP advises; a number stays one. Source: OWASP, CSV Injection, 2026-11.
+    """
+    is_formula = text.lstrip()[:1] in ("=", "+", "-", "@") and not _NUMBER.fullmatch(text)
+    return ("'" if is_formula or text[:1] in ("\t", "\r") else "") + _OBEYED.sub(" ", text)
 
 
 def as_json(content: Mapping[str, object]) -> str:

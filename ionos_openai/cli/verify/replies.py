@@ -67,7 +67,9 @@ def describe_jpeg(data: bytes) -> str:
     """Say which kind of JPEG it is: "JFIF 1.01, baseline, 4:2:0"."""
     from PIL import Image, JpegImagePlugin
 
-    with Image.open(io.BytesIO(data)) as picture:
+    from ionos_openai.files.formats import FORMATS
+
+    with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         version = picture.info.get("jfif_version")
         jfif = f"JFIF {version[0]}.{version[1]:02d}" if version else "no JFIF"
         kind = "progressive" if picture.info.get("progressive") else "baseline"

@@ -107,11 +107,15 @@
     return done;
   };
 
-  // A shell takes what is in single quotes as it is; PowerShell and the others differ in how a quote itself is written.
-  const apostrophe = /^Win/.test(navigator.platform) ? "''" : `'"'"'`;
-  const quoted = (text) => (/^[\w./:=+-]+$/.test(text) ? text : `'${text.replaceAll("'", apostrophe)}'`);
+  // A shell takes what is in single quotes as it is. PowerShell takes typographic ones for such quotes too, and what
+  // cmd takes for commands stands in no line for Windows; nor do control characters anywhere, which a terminal obeys.
+  const isWindows = /^Win/.test(navigator.platform);
+  const risky = isWindows ? /[&|<>^%]|\p{Cc}|[\u202a-\u202e\u2066-\u2069]/u : /(?!\n)\p{Cc}|[\u202a-\u202e\u2066-\u2069]/u;
+  const inQuotes = (text) => (isWindows ? text.replace(/['\u2018-\u201b]/g, "$&$&") : text.replaceAll("'", `'"'"'`));
+  const quoted = (text) => (/^[\w./:=+-]+$/.test(text) ? text : `'${inQuotes(text)}'`);
+  const isRisky = (entry) => [entry.prompt, entry.model, entry.size].some((text) => risky.test(text || ""));
   const command = (entry) => {
-    if (entry.prompt === null || entry.edited) return null;
+    if (entry.prompt === null || entry.edited || isRisky(entry)) return null;
     const parts = ["ionos-openai", "generate"];
     if (entry.model) parts.push("--model", quoted(entry.model));
     if (entry.size) parts.push("--size", quoted(entry.size));
@@ -124,6 +128,7 @@
   const remark = (entry) => {
     if (entry.prompt === null) return "The prompt was not recorded, neither in the picture nor in a manifest.";
     if (entry.edited) return "It was made out of other pictures, which are not recorded.";
+    if (isRisky(entry)) return "A command for it would hold what a terminal takes for commands of its own: copy the prompt.";
     if (entry.extra) return "It was asked for with further parameters, which the command has no options for.";
     if (entry.state === "failed") return "";
     return entry.placeholder ? "A placeholder of the stand-in: the command draws the same one." : "A model seldom draws the same picture twice.";
