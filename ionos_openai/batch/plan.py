@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -49,6 +50,7 @@ class Bounds:
     max_attempts: int
     max_cost: Decimal | float | str | None
     max_images: int | None
+    patience: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,5 +137,7 @@ def _check(bounds: Bounds, resume: Resume) -> None:
     check_whole_number("max_attempts", bounds.max_attempts, least=1, most=100)
     if bounds.max_images is not None:
         check_whole_number("max_images", bounds.max_images, least=0)
+    if bounds.patience is not None and not 0 <= bounds.patience < math.inf:
+        raise InvalidRequestError(f"patience={bounds.patience} must be a number of seconds from 0.")
     if resume.missing not in get_args(Missing):
         raise InvalidRequestError(f"missing={resume.missing!r} is not known: choose {' or '.join(get_args(Missing))}.")

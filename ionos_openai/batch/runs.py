@@ -40,6 +40,7 @@ def generate_batch(
     provenance: bool | None = None,
     prompt_in_metadata: bool | None = None,
     timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
+    patience: float | None = None,
     on_event: Callable[[BatchEvent], object] | None = None,
 ) -> Batch:
     """Make the pictures of many prompts into a directory, going on where an earlier call with it ended.
@@ -75,6 +76,8 @@ def generate_batch(
         provenance: Whether the metadata says that a model made the pictures; by default the client's setting.
         prompt_in_metadata: Whether it has the prompt too; by default the client's setting.
         timeout: Seconds for each request, or an `openai.Timeout`; by default the client's.
+        patience: Seconds to wait for the network where connections fail, which then counts as no attempt; past them
+            the run ends with the error. None means no such waiting.
         on_event: Called, in the thread that iterates, with what happens.
 
     Returns:
@@ -90,7 +93,13 @@ def generate_batch(
     """
     _check_client(client, openai.AsyncOpenAI, "agenerate_batch()")
     saving = {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata}
-    bounds = Bounds(concurrency=concurrency, max_attempts=max_attempts, max_cost=max_cost, max_images=max_images)
+    bounds = Bounds(
+        concurrency=concurrency,
+        max_attempts=max_attempts,
+        max_cost=max_cost,
+        max_images=max_images,
+        patience=patience,
+    )
     resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed, ignore_damaged=ignore_damaged)
     plan = make_plan(client, directory, bounds, resume, model=model, size=size, prices=prices, **saving)
     return Batch(client, requests, plan, timeout=timeout, on_event=on_event)
@@ -116,6 +125,7 @@ def agenerate_batch(
     provenance: bool | None = None,
     prompt_in_metadata: bool | None = None,
     timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
+    patience: float | None = None,
     on_event: Callable[[BatchEvent], object] | None = None,
 ) -> AsyncBatch:
     """Do what `generate_batch` does, with an `openai.AsyncOpenAI`; not awaited itself, it returns an `AsyncBatch`.
@@ -124,7 +134,13 @@ def agenerate_batch(
     """
     _check_client(client, openai.OpenAI, "generate_batch()")
     saving = {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata}
-    bounds = Bounds(concurrency=concurrency, max_attempts=max_attempts, max_cost=max_cost, max_images=max_images)
+    bounds = Bounds(
+        concurrency=concurrency,
+        max_attempts=max_attempts,
+        max_cost=max_cost,
+        max_images=max_images,
+        patience=patience,
+    )
     resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed, ignore_damaged=ignore_damaged)
     plan = make_plan(client, directory, bounds, resume, model=model, size=size, prices=prices, **saving)
     return AsyncBatch(client, requests, plan, timeout=timeout, on_event=on_event)

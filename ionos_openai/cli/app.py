@@ -328,6 +328,32 @@ def costs(
     return costs.show(directories, terminal, by=by, as_csv=as_csv)
 
 
+@command("json", examples=("results campaign/ --excel > results.csv", "results campaign/ --failed > again.csv"))
+def results(
+    *,
+    directory: Annotated[str, typer.Argument(metavar="DIR", hidden=True)],
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Print what failed, as a CSV that `batch` makes once more.")
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also pictures of older prompts, which others of their name superseded.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    for_excel: Annotated[bool, typer.Option("--excel", help="Print CSV with the mark that Excel needs.")] = False,
+    terminal: Terminal,
+) -> int:
+    """Tell what became of each request of a batch.
+
+    DIR is a directory with a manifest.jsonl. A row has your own columns, then file, prompt, model, size, status, cost
+    and error. Cells that a spreadsheet would take for formulas begin with an apostrophe.
+    """
+    if (as_csv or for_excel) and terminal.json:
+        raise typer.BadParameter("--csv and --json exclude each other")
+    from ionos_openai.cli import results
+
+    return results.show(directory, terminal, every=every, failed=failed, as_csv=as_csv, for_excel=for_excel)
+
+
 @command("json", examples=("models", "models --all --json"))
 def models(
     *,
@@ -370,7 +396,11 @@ def doctor(
     return doctor.show(connection, terminal, offline=offline, min_validity=min_validity)
 
 
-@command("json", examples=("migrate src/ --diff", "migrate src/ --write"))
+@command(
+    "json",
+    short_help="Tell what code for OpenAI meets on IONOS.",
+    examples=("migrate src/ --diff", "migrate src/ --write"),
+)
 def migrate(
     *,
     paths: Annotated[list[str], typer.Argument(metavar="PATH", hidden=True)],

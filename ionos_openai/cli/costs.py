@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING
 
 from ionos_openai import errors
 from ionos_openai.batch.costs import Sum, summarise
 from ionos_openai.batch.records import MANIFEST, read_manifest
 from ionos_openai.cli.terminal.exits import MADE
-from ionos_openai.cli.terminal.output import csv_cell, visible
+from ionos_openai.cli.terminal.output import csv_line, visible
 from ionos_openai.cli.terminal.prompts import expand
 from ionos_openai.hub.prices import Money
 
@@ -37,7 +35,7 @@ def show(directories: Sequence[str], terminal: Terminal, *, by: str | None, as_c
     lines = lines if by else [cells[1:] for cells in lines]
     if as_csv:
         for cells in lines:
-            terminal.row([_csv_line(cells)])
+            terminal.row([csv_line(cells)])
         return MADE
     rows = [[visible(cell) for cell in cells] for cells in lines]
     groups = [{"group": group, **_facts(total)} for group, total in sums]
@@ -61,12 +59,6 @@ def _facts(total: Sum) -> dict[str, object]:
     amounts = [Money(amount=amount, currency=currency).facts() for currency, amount in sorted(total.amounts.items())]
     numbers = {name: getattr(total, name) for name in ("pictures", "unknown_price", "placeholders", "failed")}
     return {**numbers, "costs": amounts}
-
-
-def _csv_line(cells: Sequence[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(map(csv_cell, cells))  # so that cells with either are quoted
-    return text.getvalue().removesuffix("\r\n")
 
 
 def _shown(rows: Sequence[Sequence[str]]) -> Iterator[Table]:

@@ -156,6 +156,16 @@ class BatchOptions:
     model: _Model = None
     size: _Size = None
     n: _Number = 1
+    prompt: Annotated[
+        str | None,
+        Option("--prompt", metavar="TEMPLATE", help="Make prompts out of columns: 'Photo of {title}, {category}'."),
+    ] = None
+    name: Annotated[
+        str | None, Option("--name", metavar="TEMPLATE", help="Make the files' names out of columns: '{sku}'.")
+    ] = None
+    prompt_column: Annotated[
+        str | None, Option("--prompt-column", metavar="COLUMN", help="The column with the prompts, by default prompt.")
+    ] = None
     labels: Annotated[
         tuple[str, ...], Option("--label", metavar="KEY=VALUE", help="Add this column to every row's metadata.")
     ] = ()
@@ -186,6 +196,13 @@ class BatchOptions:
         Option("--redo", metavar="NAME", help="Make the pictures of a file or row of this name once more."),
     ] = ()
     retry_failed: Annotated[bool, Option("--retry-failed", help="Make only what failed before.")] = False
+    patience: Annotated[
+        float,
+        Option(
+            "--patience", metavar="SECONDS", show_default=False, help="Wait so long for a lost network, by default 600."
+        ),
+    ] = 600.0
+    verbose: Annotated[bool, Option("--verbose", "-v", help="Show each path on a terminal too.")] = False
     dry_run: _DryRun = False
     provenance: _Provenance = None
     prompt_in_metadata: _PromptInMetadata = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import json
 import logging
 import os
@@ -305,6 +307,13 @@ def csv_cell(text: str) -> str:
     """
     is_formula = text.lstrip()[:1] in ("=", "+", "-", "@") and not _NUMBER.fullmatch(text)
     return ("'" if is_formula or text[:1] in ("\t", "\r") else "") + _OBEYED.sub(" ", text)
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    """Return a line of CSV, its cells harmless and without its end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(map(csv_cell, cells))  # so that cells with either are quoted
+    return text.getvalue().removesuffix("\r\n")
 
 
 def as_json(content: Mapping[str, object]) -> str:
