@@ -5,14 +5,30 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.metadata
+import inspect
+import json
 import re
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
+import openai
 import pytest
+from pydantic import TypeAdapter
 
 import ionos_openai
+from ionos_openai import (
+    BatchEvent,
+    BatchResult,
+    Cost,
+    Estimate,
+    GeneratedImage,
+    ImageModel,
+    ImageRequest,
+    Money,
+    Progress,
+)
 from tests import REPOSITORY
 
 PACKAGE = Path(ionos_openai.__file__).parent
@@ -97,6 +113,32 @@ def test_pillow_is_loaded_only_when_it_is_needed() -> None:
         "create_client(api_key='sandbox', base_url='http://127.0.0.1:1/v1'); print('PIL' in sys.modules)"
     )
     assert run_python(code) == "False"
+
+
+PUBLIC = {
+    f"{room}.{name}": getattr(importlib.import_module(room), name)
+    for room in ("ionos_openai", *(f"ionos_openai.{path.name}" for path in PACKAGE.iterdir() if path.is_dir()))
+    for name in getattr(importlib.import_module(room), "__all__", ())
+}
+
+
+@pytest.mark.parametrize("thing", PUBLIC.values(), ids=PUBLIC.keys())
+def test_hints_can_be_read_at_run_time(thing: object) -> None:
+    """As FastAPI and pydantic do, of classes and what they offer, and of functions; of openai's own some cannot."""
+    parts = [*vars(thing).values()] if inspect.isclass(thing) else [thing]
+    if inspect.isclass(thing) and not issubclass(thing, openai.APIError):
+        assert typing.get_type_hints(thing) is not None
+    for part in (part.fget if isinstance(part, property) else part for part in parts):
+        if inspect.isfunction(part) and part.__module__.startswith("ionos_openai"):
+            typing.get_type_hints(part)
+
+
+@pytest.mark.parametrize("kind", [BatchResult, BatchEvent, Progress, Estimate, GeneratedImage, ImageModel, Cost, Money])
+def test_results_can_be_answered_with(kind: type) -> None:
+    """A web API has a schema of them; an error in one is its message."""
+    assert TypeAdapter(kind).json_schema(mode="serialization")["properties"]
+    failed = BatchResult(request=ImageRequest(prompt="a fox"), error=ValueError("no fox"))
+    assert json.loads(TypeAdapter(BatchResult).dump_json(failed))["error"] == "no fox"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())

@@ -13,33 +13,28 @@ import queue
 import threading
 import time
 import weakref
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from pathlib import Path
+from typing import Any, Generic, Self, TypeVar
 
 import anyio
+import openai
 
 from ionos_openai.batch.lock import DirectoryLock
 from ionos_openai.batch.manifest import Manifest
+from ionos_openai.batch.plan import Plan
 from ionos_openai.batch.progress_bar import ProgressBar
+from ionos_openai.batch.request import ImageRequest
+from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress
 from ionos_openai.batch.schedule import Schedule, Unit
 from ionos_openai.client.pacing import while_wanted
+from ionos_openai.client.pacing.rates import ContractLimits
 from ionos_openai.errors import InvalidRequestError, keep_partial_results, partial_results
 from ionos_openai.errors.notices import in_notebook
 from ionos_openai.images.generate import agenerate_images, generate_images
-from ionos_openai.images.image import partial_images
+from ionos_openai.images.image import GeneratedImage, partial_images
 from ionos_openai.images.rescue import rescue_images
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
-
-    import openai
-
-    from ionos_openai.batch.plan import Plan
-    from ionos_openai.batch.request import ImageRequest
-    from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress
-    from ionos_openai.client.pacing.rates import ContractLimits
-    from ionos_openai.images.image import GeneratedImage
 
 log = logging.getLogger("ionos_openai")
 
@@ -113,8 +108,6 @@ class _BatchRun(Generic[Client]):
         clock: Clock | None = None,
     ) -> None:
         """Made by `generate_batch` and `agenerate_batch`; holds the directory from now on."""
-        if isinstance(requests, str):
-            raise InvalidRequestError("The requests are one text: pass a list of prompts, such as [prompt].")
         self._client: Client = _for_batch(client)
         self._clock = clock or Clock()
         with contextlib.ExitStack() as held:

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import openai
 
 from ionos_openai.client.pacing import WithdrawnError
-from ionos_openai.client.pacing.turns import read_retry_after
+from ionos_openai.client.pacing.turns import is_used_up, read_retry_after
 from ionos_openai.errors import (
     BudgetUnavailableError,
     ConfigurationError,
@@ -49,7 +49,7 @@ def meaning(error: BaseException) -> Meaning:
     ):
         return "end"
     if isinstance(error, openai.RateLimitError):
-        return "wait"
+        return "end" if is_used_up(error) or error.response.headers.get("x-should-retry") == "false" else "wait"
     if isinstance(error, BudgetUnavailableError):
         return "outage"
     if isinstance(error, openai.APIStatusError):

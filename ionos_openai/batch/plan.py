@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from ionos_openai.client.pacing.rates import ContractLimits
-from ionos_openai.client.settings import IonosSettings
+from ionos_openai.client.settings import IonosSettings, settings_of
 from ionos_openai.errors import InvalidRequestError, IonosWarning
 from ionos_openai.errors.notices import warn_once
 from ionos_openai.errors.numbers import check_whole_number
@@ -106,10 +106,10 @@ def make_plan(
         InvalidRequestError: An argument cannot work.
         ImageSaveError: The directory cannot be written to.
     """
-    _check(bounds, resume)
+    bounds = _checked(bounds, resume)
     if size is not None:
         parse_size(size)
-    settings = getattr(client, "ionos_settings", None)
+    settings = settings_of(client)
     limits: ContractLimits | None = ContractLimits()
     if settings is None:
         warn_once("batch-unpaced", _UNPACED, IonosWarning)
@@ -132,12 +132,15 @@ def make_plan(
     return plan
 
 
-def _check(bounds: Bounds, resume: Resume) -> None:
-    check_whole_number("concurrency", bounds.concurrency, least=1, most=100)
-    check_whole_number("max_attempts", bounds.max_attempts, least=1, most=100)
-    if bounds.max_images is not None:
-        check_whole_number("max_images", bounds.max_images, least=0)
+def _checked(bounds: Bounds, resume: Resume) -> Bounds:
     if bounds.patience is not None and not 0 <= bounds.patience < math.inf:
         raise InvalidRequestError(f"patience={bounds.patience} must be a number of seconds from 0.")
     if resume.missing not in get_args(Missing):
         raise InvalidRequestError(f"missing={resume.missing!r} is not known: choose {' or '.join(get_args(Missing))}.")
+    most = bounds.max_images
+    return replace(
+        bounds,
+        concurrency=check_whole_number("concurrency", bounds.concurrency, least=1, most=100),
+        max_attempts=check_whole_number("max_attempts", bounds.max_attempts, least=1, most=100),
+        max_images=most if most is None else check_whole_number("max_images", most, least=0),
+    )

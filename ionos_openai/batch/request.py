@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from json.encoder import encode_basestring_ascii
 from operator import attrgetter
+from typing import Any
 
 from ionos_openai.errors import InvalidRequestError
-from ionos_openai.errors.numbers import is_whole_number
-from ionos_openai.errors.words import EMPTY_PROMPT
+from ionos_openai.errors.numbers import is_whole_number, whole_number
 from ionos_openai.files.names import choose_format, clean_name
-from ionos_openai.hub.compat import check_number
+from ionos_openai.hub.compat import check_number, check_prompt
 from ionos_openai.hub.models import check_size, resolve_model
 
 # Made once: `json.dumps` would make it anew for each of 100,000 requests.
 _encode = json.JSONEncoder(sort_keys=True, default=repr).encode
 _ASKED = ("prompt", "model", "size", "n", "name", "seed")
 _asked = attrgetter(*_ASKED)
+TEXTS = ("prompt", "model", "size", "name")
+NUMBERS = ("n", "seed")
+_AS_ROWS = ("to_dicts()", "to_pylist()", 'to_dict("records")')  # of polars, PyArrow and pandas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +54,75 @@ class ImageRequest:
     metadata: Mapping[str, object] = field(default_factory=dict)
 
 
-def complete(request: str | ImageRequest, *, model: str, size: str | None) -> ImageRequest:
+def check_source(requests: Any) -> Iterable[Any]:
+    """Return what has requests in it.
+
+    Raises:
+        InvalidRequestError: It is one text, a mapping or a table, which give letters, keys, columns; or gives none.
+    """
+    problem = "" if isinstance(requests, Iterable) else f"{type(requests).__name__}: pass a list of prompts"
+    if isinstance(requests, str):
+        problem = "one text: pass a list of prompts, such as [prompt]"
+    elif isinstance(requests, Mapping):
+        named = "[ImageRequest(prompt=prompt, name=name) for name, prompt in prompts.items()]"
+        problem = f"one mapping: pass its prompts, list(prompts.values()), or {named}"
+    elif hasattr(requests, "columns"):
+        rows = next((call for call in _AS_ROWS if hasattr(requests, call.partition("(")[0])), _AS_ROWS[-1])
+        problem = f"a table: pass its rows, table.{rows}"
+    if problem:
+        raise InvalidRequestError(f"The requests are {problem}.")
+    return requests  # type: ignore[no-any-return]
+
+
+def read_row(row: Mapping[str, Any], labels: Mapping[str, str] | None = None, n: int = 1) -> ImageRequest:
+    """Return the request of a row of a table; columns that a request has no place for are its metadata.
+
+    Args:
+        row: The values by column; None, a blank text and NaN are no value.
+        labels: Further metadata, behind the row's own.
+        n: How many pictures where the row does not say.
+
+    Raises:
+        InvalidRequestError: A value is of the wrong kind.
+    """
+    row = {str(key): value for key, value in row.items() if not _is_blank(value)}
+    for name in TEXTS:
+        if not isinstance(row.get(name, ""), str):
+            raise InvalidRequestError(f"{name} is no text.")
+    known = {name: row[name].strip() for name in TEXTS if name in row}
+    numbers = {name: _number(name, row[name]) for name in NUMBERS if name in row}
+    fields = {name: row[name] for name in ("extra", "metadata") if isinstance(row.get(name), dict)}
+    own = fields.pop("metadata", {})
+    taken = {*TEXTS, *NUMBERS, *fields, *(["metadata"] if own else [])}
+    others = {key: _plain(value) for key, value in row.items() if key not in taken}
+    metadata = {**(labels or {}), **own, **others}
+    return ImageRequest(**{"prompt": "", "n": n, **known, **numbers, **fields, "metadata": metadata})
+
+
+def _is_blank(value: object) -> bool:
+    try:
+        return value is None or (isinstance(value, str) and not value.strip()) or bool(value != value)
+    except (TypeError, ValueError) as error:  # pandas' NA raises the first one, an array the second
+        return isinstance(error, TypeError)
+
+
+def _plain(value: object) -> object:
+    """Return a value of a table's own types as JSON has it; a date as text."""
+    number = whole_number(value)
+    is_plain = isinstance(value, (str, int, float, list, dict))
+    return value if is_plain else str(value) if number is None else number
+
+
+def _number(name: str, value: Any) -> int:
+    value = float(value) if isinstance(value, str) and re.fullmatch(r"\s*\d+\.0*\s*", value) else value  # Excel's 2.0
+    is_spelled = isinstance(value, str) or (isinstance(value, float) and value.is_integer())
+    with contextlib.suppress(ValueError):
+        if (number := whole_number(int(value) if is_spelled else value)) is not None:
+            return number
+    raise InvalidRequestError(f"{name}={value!r} is no whole number.")
+
+
+def complete(request: str | ImageRequest | Mapping[str, object], *, model: str, size: str | None) -> ImageRequest:
     """Return a request with the batch's model and size where it has none.
 
     Raises:
@@ -57,10 +130,15 @@ def complete(request: str | ImageRequest, *, model: str, size: str | None) -> Im
     """
     if isinstance(request, str):
         return ImageRequest(prompt=request, model=model, size=size)
+    if isinstance(request, Mapping):
+        request = read_row(request)
     if not isinstance(request, ImageRequest):
-        raise InvalidRequestError(f"A request is a prompt or an ImageRequest, not {type(request).__name__}.")
+        raise InvalidRequestError(f"A request is a prompt, a dict or an ImageRequest, not {type(request).__name__}.")
+    seed = whole_number(request.seed)
     return replace(
         request,
+        n=request.n if (n := whole_number(request.n)) is None else n,
+        seed=request.seed if seed is None else seed,
         model=resolve_model(request.model) if request.model is not None else model,
         size=request.size if request.size is not None else size,
     )
@@ -73,7 +151,7 @@ def check(request: ImageRequest) -> None:
         InvalidRequestError: It cannot work.
     """
     if not isinstance(request.prompt, str) or not request.prompt.strip():
-        raise InvalidRequestError(EMPTY_PROMPT)
+        check_prompt(request.prompt)
     check_number(request.n)
     if request.size is not None:
         check_size(request.size, request.model or "")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
 
+from pydantic import InstanceOf, PlainSerializer
+
+from ionos_openai.batch.request import ImageRequest
 from ionos_openai.errors.words import plural
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from ionos_openai.batch.request import ImageRequest
-    from ionos_openai.hub.prices import Money
+from ionos_openai.hub.prices import Money
 
 EventKind: TypeAlias = Literal[
     "estimate", "waiting", "retrying", "done", "failed", "modified", "missing", "damaged", "end"
@@ -36,7 +35,7 @@ class BatchResult:
 
     request: ImageRequest
     paths: tuple[Path, ...] = ()
-    error: Exception | None = None
+    error: Annotated[Exception, InstanceOf(), PlainSerializer(str, return_type=str)] | None = None  # for pydantic
     attempts: int = 0
     seconds: float = 0.0
     cost: Money | None = None

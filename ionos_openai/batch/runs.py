@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from decimal import Decimal
 
 import openai
 
 from ionos_openai.batch.drive import AsyncBatch, Batch
 from ionos_openai.batch.plan import Bounds, Missing, Resume, make_plan
+from ionos_openai.batch.request import ImageRequest, check_source
+from ionos_openai.batch.results import BatchEvent
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, ImageModelName
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Collection, Iterable, Mapping
-    from decimal import Decimal
-
-    from ionos_openai.batch.request import ImageRequest
-    from ionos_openai.batch.results import BatchEvent
 
 
 def generate_batch(
     client: openai.OpenAI,
-    requests: Iterable[str | ImageRequest],
+    requests: Iterable[str | ImageRequest | Mapping[str, object]],
     directory: str | os.PathLike[str],
     *,
     model: ImageModelName | None = None,
@@ -54,7 +50,8 @@ def generate_batch(
     Args:
         client: Any `openai.OpenAI`; only one from `create_client` keeps to the contract's limits by itself.
             Its settings say how pictures are named and marked.
-        requests: Prompts or `ImageRequest`s. A list is checked as a whole before anything is sent; of any other
+        requests: Prompts, `ImageRequest`s, or dicts as `df.to_dict("records")` has them, whose further columns are
+            metadata. A list is checked as a whole before anything is sent; of any other
             iterable, each is looked at when its turn comes, and one that cannot work is its own result.
         directory: Where pictures and record go, made if it is missing. One run at a time.
         model: For requests without one: an id or a short name; None means the client's `image_model` setting.
@@ -102,12 +99,12 @@ def generate_batch(
     )
     resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed, ignore_damaged=ignore_damaged)
     plan = make_plan(client, directory, bounds, resume, model=model, size=size, prices=prices, **saving)
-    return Batch(client, requests, plan, timeout=timeout, on_event=on_event)
+    return Batch(client, check_source(requests), plan, timeout=timeout, on_event=on_event)
 
 
 def agenerate_batch(
     client: openai.AsyncOpenAI,
-    requests: Iterable[str | ImageRequest],
+    requests: Iterable[str | ImageRequest | Mapping[str, object]],
     directory: str | os.PathLike[str],
     *,
     model: ImageModelName | None = None,
@@ -143,7 +140,7 @@ def agenerate_batch(
     )
     resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed, ignore_damaged=ignore_damaged)
     plan = make_plan(client, directory, bounds, resume, model=model, size=size, prices=prices, **saving)
-    return AsyncBatch(client, requests, plan, timeout=timeout, on_event=on_event)
+    return AsyncBatch(client, check_source(requests), plan, timeout=timeout, on_event=on_event)
 
 
 def _check_client(client: object, other: type[openai.OpenAI | openai.AsyncOpenAI], twin: str) -> None:

@@ -18,19 +18,17 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ionos_openai.batch import ImageRequest
-from ionos_openai.batch.request import check, complete
+from ionos_openai.batch.request import NUMBERS, TEXTS, check, complete, read_row
 from ionos_openai.errors import InvalidRequestError
-from ionos_openai.errors.numbers import is_whole_number
 from ionos_openai.errors.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from ionos_openai.batch import ImageRequest
+
 _STANDARD = "-"
-_TEXTS = ("prompt", "model", "size", "name")
-_NUMBERS = ("n", "seed")
-KNOWN_COLUMNS = frozenset({*_TEXTS, *_NUMBERS} - {"prompt"})
+KNOWN_COLUMNS = frozenset({*TEXTS, *NUMBERS} - {"prompt"})
 _MOST_SHOWN = 20
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # what .xlsx and .ods, and what .xls begin with
 _IN_EXCEL = "In Excel: File > Save As > CSV UTF-8 (Comma delimited)."
@@ -119,7 +117,7 @@ def read_table(
         try:
             if isinstance(row, Exception):
                 raise row
-            request = _request(templates.fill(row), labels, n)
+            request = read_row(templates.fill(row), labels, n)
             check(complete(request, model=model, size=size))
             table.columns.update(dict.fromkeys(row))
             table.lines.append(line)
@@ -308,7 +306,7 @@ def _csv_records(text: str) -> Iterator[tuple[int, list[str] | InvalidRequestErr
 
 
 def _column_names(columns: Iterable[str], *, needs_prompt: bool) -> list[str] | InvalidRequestError:
-    known = {*_TEXTS, *_NUMBERS}
+    known = {*TEXTS, *NUMBERS}
     names = [column.lower() if column.lower() in known else column for column in map(str.strip, columns)]
     if "prompt" not in names and needs_prompt:
         there = ", ".join(filter(None, names))
@@ -330,37 +328,3 @@ def _csv_row(names: Sequence[str], cells: Sequence[str]) -> dict[str, Any] | Inv
             return InvalidRequestError(f"column {number} has no name, and a cell here: name it in line 1.")
     # An apostrophe that keeps a spreadsheet from taking a cell for a formula is no part of it.
     return {name: _HARMLESS.sub("", cell, count=1) for name, cell in zip(names, cells, strict=False) if name}
-
-
-def _request(row: Mapping[str, Any], labels: Mapping[str, str], n: int) -> ImageRequest:
-    known: dict[str, Any] = {}
-    for name in _TEXTS:
-        value = row.get(name)
-        if value is not None and not isinstance(value, str):
-            raise InvalidRequestError(f"{name} is no text.")
-        known[name] = (value or "").strip() or None
-    numbers = {name: _number(name, row.get(name)) for name in _NUMBERS}
-    extra = row.get("extra") if isinstance(row.get("extra"), dict) else {}
-    own = row.get("metadata") if isinstance(row.get("metadata"), dict) else {}
-    taken = {*_TEXTS, *_NUMBERS, *(["extra"] if extra else []), *(["metadata"] if own else [])}
-    others = {str(key): value for key, value in row.items() if key not in taken and value not in (None, "")}
-    return ImageRequest(
-        **{**known, "prompt": known["prompt"] or ""},
-        n=n if numbers["n"] is None else numbers["n"],
-        seed=numbers["seed"],
-        extra=extra or {},
-        metadata={**labels, **(own or {}), **others},
-    )
-
-
-def _number(name: str, value: object) -> int | None:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    try:
-        number = float(value) if isinstance(value, str) and "." in value else value
-        number = int(number.strip()) if isinstance(number, str) else number
-        if is_whole_number(number) or (isinstance(number, float) and number.is_integer()):
-            return int(number)
-    except ValueError:
-        pass
-    raise InvalidRequestError(f"{name}={value!r} is no whole number.")

@@ -5,7 +5,6 @@ What is wrong with one file is told, and the rest goes on. No pixel is decoded, 
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -177,13 +176,10 @@ def _replace(path: Path, data: bytes) -> None:
     real = path.resolve()
     if not os.access(real, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    mode = stat.S_IMODE(real.stat().st_mode)
     try:
         write_new(real.parent, real.name, data, overwrite=True)
     except errors.ImageSaveError as error:
         raise _FileError(f"it cannot be written ({_reason(error)}) and is as it was") from None
-    with contextlib.suppress(OSError):  # some drives know no permissions
-        real.chmod(mode)
 
 
 def _read(path: Path) -> _Picture:

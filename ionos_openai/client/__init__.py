@@ -9,25 +9,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import openai
+from pydantic import SecretStr
 
 from ionos_openai.client.construction import construct
 from ionos_openai.client.hooks import AsyncIonosOpenAI, IonosOpenAI
 from ionos_openai.client.settings import IonosSettings
+from ionos_openai.client.tokens import AsyncTokenSource, TokenSource
+from ionos_openai.errors.http import http_library
+from ionos_openai.hub.compat import CompatMode
 from ionos_openai.hub.credentials import conceal
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping
-
     import httpx2 as httpx
-    from pydantic import SecretStr
 
-    from ionos_openai.client.tokens import AsyncTokenSource, TokenSource
-    from ionos_openai.hub.compat import CompatMode
     from ionos_openai.sandbox import Sandbox
+else:  # for `typing.get_type_hints`, which shall load no Pillow, and whichever HTTP library there is
+    httpx, Sandbox = http_library(), Any
 
 __all__ = ["IonosSettings", "create_async_client", "create_client"]
 

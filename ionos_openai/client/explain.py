@@ -87,19 +87,23 @@ def check_parsed(parsed: Item, response: httpx.Response, cast_to: object) -> Ite
         openai.APIResponseValidationError: It is none of the SDK's objects although one belongs there.
     """
     wants_object = isinstance(cast_to, type) and issubclass(cast_to, BaseModel)
-    if parsed is NOTHING or (wants_object and isinstance(parsed, (str, int, float, list, type(None)))):
+    is_none = wants_object and isinstance(parsed, (str, int, float, list, type(None)))
+    if parsed is NOTHING or (is_none and not is_readable(response)):  # a parser of the user's may make anything of one
         raise _unreadable(response, f"The answer ({len(response.content)} bytes)")
     return parsed
 
 
 def _unreadable(response: httpx.Response, what: str) -> openai.APIResponseValidationError:
-    # Without the body, in which a picture or a token may be.
+    # The body stands masked on the error, and not in its message: a picture or a token may be in it.
     kind = mask_secrets(response.headers.get("content-type", "").partition(";")[0]) or "no content type"
     message = (
         f"{what} is not the JSON object that the service sends (status {response.status_code}, {kind}): it was cut "
         "off, or base_url does not lead to the service."
     )
-    error = openai.APIResponseValidationError(response, None, message=message)
+    body = None
+    with contextlib.suppress(RuntimeError):  # a stream's was not kept
+        body = mask_secrets(response.text, _token_of(response.request))
+    error = openai.APIResponseValidationError(response, body, message=message)
     error.request_id = _request_id(response)  # type: ignore[attr-defined]  # as an APIStatusError has it
     return error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import operator
 import threading
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
@@ -30,7 +31,7 @@ class FanOut(Generic[Answer]):
     def __init__(self, times: int) -> None:
         """Have sent nothing yet."""
         self.failures: list[BaseException] = []
-        self._times = times
+        self._times = operator.index(times)
         self._answers: dict[int, Answer] = {}
         self._ended: list[int] = []  # places, in whatever order
         self._is_over = False

@@ -25,7 +25,12 @@ import openai
 from openai._base_client import BaseClient  # of both clients, on every supported version
 from pydantic import SecretStr
 
-from ionos_openai.client.calls import IMAGE_PATHS, adapt_call, merge_call, refuse_redirects, with_bytes
+from ionos_openai.client.calls import (
+    IMAGE_PATHS,
+    adapt_call,
+    merge_call,
+    with_bytes,
+)
 from ionos_openai.client.explain import (
     NOTHING,
     UNREADABLE,
@@ -39,21 +44,20 @@ from ionos_openai.client.explain import (
     readable_body,
 )
 from ionos_openai.client.fanout import FanOut
-from ionos_openai.client.pacing import Contract, PacedCall, Pacing, arepeat, current_call, repeat
+from ionos_openai.client.pacing import Contract, PacedCall, Pacing, arepeat, count_refusals, current_call, repeat
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.client.tokens import (
-    FROM_SOURCE,
     NO_WEBSOCKETS,
     AsyncTokenSource,
     TokenSource,
     check_departure,
+    checked_token,
     clean_authorization,
     no_websockets,
     plain_token,
     revealed,
-    set_token,
-    wants_token,
 )
+from ionos_openai.client.transport import mark_own, watch
 from ionos_openai.errors import ConfigurationError, MissingTokenError
 from ionos_openai.hub.credentials import conceal
 
@@ -64,9 +68,15 @@ if TYPE_CHECKING:
     from openai._models import FinalRequestOptions
 
 
-# Arguments of the SDK's own that would send the IONOS token somewhere else, and those that are OpenAI's own data.
-_NOT_AT_IONOS = ("provider", "workload_identity", "data_residency")
-_NOT_FOR_IONOS = ("organization", "project", "admin_api_key")
+# Arguments of the SDK's own that lead elsewhere or are OpenAI's own data, and why each is refused.
+_SIGNS_IN = "signs in at another service, and IONOS takes its own token: use api_key="
+_OPENAIS = "is OpenAI's own and would be sent to IONOS: leave it out"
+_REFUSED = {
+    "provider": _SIGNS_IN,
+    "workload_identity": _SIGNS_IN,
+    "data_residency": "chooses among OpenAI's own hosts, where the IONOS token would go: use base_url=",
+    **dict.fromkeys(("organization", "project", "admin_api_key"), _OPENAIS),
+}
 
 
 class _Ionos(BaseClient[Any, Any]):
@@ -81,6 +91,7 @@ class _Ionos(BaseClient[Any, Any]):
     ionos_settings: IonosSettings | None = None
     ionos_pacing: Pacing | None = None
     _token_source: TokenSource | AsyncTokenSource | None = None
+    _refreshes = 0  # how often the callable was asked
     # The contract that requests count towards, with the token and the process for which that was found out.
     _contract: tuple[tuple[object, ...], Contract] | None = None
     websocket_base_url: Any = no_websockets
@@ -94,7 +105,10 @@ class _Ionos(BaseClient[Any, Any]):
         self._token_source = cast("TokenSource", api_key) if callable(api_key) else None
         options["default_headers"] = default_headers
         # In no variable: a traceback's would show it.
-        super().__init__(api_key=FROM_SOURCE if callable(api_key) else revealed(api_key), **options)  # type: ignore[call-arg]
+        super().__init__(api_key="-" if callable(api_key) else revealed(api_key), **options)  # type: ignore[call-arg]
+        if callable(api_key):
+            self.api_key = ""  # until the first request, as in the SDK
+        watch(self._client, in_loop=isinstance(self, openai.AsyncOpenAI))
         # What the SDK's constructor took from `OPENAI_*` variables, as it does for each copy again.
         self.organization = self.project = None
         self._custom_headers = dict(default_headers or {})
@@ -105,14 +119,11 @@ class _Ionos(BaseClient[Any, Any]):
 
     def copy(self, **options: Any) -> Self:
         """Return the SDK's copy, with what belongs to this package."""
-        if "api_key" in options:
-            options["api_key"] = conceal(options["api_key"])
+        options["api_key"] = conceal(options.get("api_key") or self._token_source)
         # Given, so that the SDK does not look at ours, which would refuse.
         options["websocket_base_url"] = options.get("websocket_base_url") or NO_WEBSOCKETS
         copied: Self = super().copy(**options)  # type: ignore[misc]  # of the class beside this one
         copied.ionos_settings, copied.ionos_pacing = self.ionos_settings, self.ionos_pacing
-        if copied._token_source is None and copied.api_key == FROM_SOURCE:
-            copied._token_source = self._token_source
         copied._contract = self._contract
         return copied
 
@@ -133,7 +144,7 @@ class _Ionos(BaseClient[Any, Any]):
         return add_ids(super()._make_status_error(message, body=readable_body(response, body), response=response))
 
     def _contract_key(self) -> tuple[object, ...]:
-        return self.api_key, self._token_source, os.getpid()
+        return self._token_source or self.api_key, os.getpid()
 
     def _known_contract(self) -> Contract | None:
         key, contract = self._contract or ((), None)
@@ -143,12 +154,15 @@ class _Ionos(BaseClient[Any, Any]):
         """Begin a call that counts towards `contract`; without one it is not paced."""
         if contract is None or self.ionos_pacing is None:
             return None
-        if options.files:
+        images = options.url in IMAGE_PATHS
+        if images and options.files:
             options.files = with_bytes(options.files)  # an open file would be at its end when the call is made again
-        is_repeatable = isinstance(getattr(options, "content", None), bytes | str | None)
+        is_repeatable = isinstance(getattr(options, "content", None), bytes | str | None) and (
+            images or not options.files
+        )
         return PacedCall(
             contract,
-            images=options.url in IMAGE_PATHS,
+            images=images,
             max_wait=self.ionos_pacing.max_wait,
             max_retries=options.get_max_retries(self.max_retries) if is_repeatable else 0,
         )
@@ -160,7 +174,6 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
     def request(self, cast_to: Any, options: FinalRequestOptions, *args: Any, **kwargs: Any) -> Any:
         """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
         call = adapt_call(options, self.ionos_settings or IonosSettings())
-        refuse_redirects(options, self._client)
 
         def attempt() -> Any:
             return super(IonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
@@ -184,6 +197,7 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
         return contract
 
     def _process_response(self, *, cast_to: Any, response: httpx.Response, **kwargs: Any) -> Any:
+        count_refusals(kwargs)
         try:
             answer = super()._process_response(cast_to=cast_to, response=response, **kwargs)
         except UNREADABLE:
@@ -194,16 +208,25 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
             answer._iterator = explained_events(answer._iterator, response)
         return check_parsed(answer, response, cast_to)
 
+    def _refresh_api_key(self) -> str:
+        """Take the callable's next token, as the SDK does: it is `api_key` until the request after."""
+        if self._token_source is not None:
+            self.api_key = checked_token(self._token_source(), self._token_source).get_secret_value()
+            self._refreshes += 1
+        return self.api_key
+
     def _prepare_options(self, options: FinalRequestOptions) -> FinalRequestOptions:
+        refreshes = self._refreshes
         options = super()._prepare_options(options)
+        if self._refreshes == refreshes:  # not every version of the SDK does so
+            self._refresh_api_key()
         if (call := current_call()) is not None:
             call.wait()
         return options
 
     def _prepare_request(self, request: httpx.Request) -> None:
         super()._prepare_request(request)
-        if self._token_source is not None and wants_token(request):
-            set_token(request, self._token_source(), self._token_source)
+        mark_own(request)
         clean_authorization(request)
         check_departure(request, str(self.base_url), self._client)
 
@@ -214,7 +237,6 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
     async def request(self, cast_to: Any, options: FinalRequestOptions, *args: Any, **kwargs: Any) -> Any:
         """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
         call = adapt_call(options, self.ionos_settings or IonosSettings())
-        refuse_redirects(options, self._client)
 
         async def attempt() -> Any:
             return await super(AsyncIonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
@@ -237,6 +259,7 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
         return contract
 
     async def _process_response(self, *, cast_to: Any, response: httpx.Response, **kwargs: Any) -> Any:
+        count_refusals(kwargs)
         try:
             answer = await super()._process_response(cast_to=cast_to, response=response, **kwargs)
         except UNREADABLE:
@@ -247,16 +270,25 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
             answer._iterator = aexplained_events(answer._iterator, response)
         return check_parsed(answer, response, cast_to)
 
+    async def _refresh_api_key(self) -> str:
+        """Do what the sync one does."""
+        if self._token_source is not None:
+            self.api_key = checked_token(await self._given_token(), self._token_source).get_secret_value()
+            self._refreshes += 1
+        return self.api_key
+
     async def _prepare_options(self, options: FinalRequestOptions) -> FinalRequestOptions:
+        refreshes = self._refreshes
         options = await super()._prepare_options(options)
+        if self._refreshes == refreshes:  # not every version of the SDK does so
+            await self._refresh_api_key()
         if (call := current_call()) is not None:
             await call.await_turn()
         return options
 
     async def _prepare_request(self, request: httpx.Request) -> None:
         await super()._prepare_request(request)
-        if self._token_source is not None and wants_token(request):
-            set_token(request, await self._given_token(), self._token_source)
+        mark_own(request)
         clean_authorization(request)
         check_departure(request, str(self.base_url), self._client)
 
@@ -268,9 +300,6 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
 def _check_options(api_key: object, options: Mapping[str, object]) -> None:
     if not api_key:
         raise MissingTokenError("No IONOS token: api_key is empty. Make clients with create_client().")
-    for name in _NOT_AT_IONOS:
-        if options.get(name) is not None:
-            raise ConfigurationError(f"{name}= belongs to OpenAI's own service and would send the IONOS token there.")
-    for name in _NOT_FOR_IONOS:
-        if options.get(name) is not None:
-            raise ConfigurationError(f"{name}= is OpenAI's own and would be sent to IONOS: leave it out.")
+    for name, why in _REFUSED.items():
+        if options.get(name) is not None and not isinstance(options[name], openai.NotGiven):
+            raise ConfigurationError(f"{name}= {why}.")

@@ -308,6 +308,12 @@ class TokenFile:
         return f"TokenFile({str(self.path)!r})"
 
 
+def settings_of(client: object) -> IonosSettings | None:
+    """Return the settings of a client from the factory; None of any other one, and of a mock, which has everything."""
+    settings = getattr(client, "ionos_settings", None)
+    return settings if isinstance(settings, IonosSettings) else None
+
+
 def saving_settings() -> SavingSettings:
     """Return what the environment, else `.env`, says of saving pictures.
 

@@ -34,8 +34,6 @@ log = logging.getLogger("ionos_openai")
 TokenSource: TypeAlias = Callable[[], str]
 AsyncTokenSource: TypeAlias = Callable[[], Awaitable[str]]
 
-# Stands where the SDK wants text although the token comes from a callable; replaced in every request.
-FROM_SOURCE = "ionos-token-from-callable"
 # Stands in a copy's arguments for the address of WebSockets, since the SDK would else ask the client for its own.
 NO_WEBSOCKETS = "no WebSockets"
 _IN_NOTEBOOK = " In a notebook: from getpass import getpass; create_client(api_key=getpass('IONOS token: '))."
@@ -97,16 +95,11 @@ def inspect_token(token: SecretStr, origin: str) -> None:
         log.warning("%s expires on %s UTC. %s", origin, expires.strftime("%Y-%m-%d at %H:%M"), TOKEN_ADVICE)
 
 
-def wants_token(request: httpx.Request) -> bool:
-    """Tell whether the request still has the placeholder where the callable's token is to stand."""
-    return request.headers.get("authorization") == f"Bearer {FROM_SOURCE}"
-
-
-def set_token(request: httpx.Request, token: object, source: object) -> None:
-    """Put what the callable `source` returned into the request, checked."""
+def checked_token(token: object, source: object) -> SecretStr:
+    """Return what the callable `source` returned, if it can work as a token."""
     token = SecretStr(plain_token(token))
     inspect_token(token, _origin_of(source))
-    request.headers["authorization"] = f"Bearer {token.get_secret_value()}"
+    return token
 
 
 def _origin_of(source: object) -> str:

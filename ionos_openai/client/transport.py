@@ -1,6 +1,7 @@
-"""The HTTP client that our clients are made with: no way to other hosts, this machine asked directly, answers that end.
+"""The HTTP client that our clients are made with, and what is looked at in every answer, of the user's own one too.
 
-An HTTP client of the user's own is used as it is, but for redirects, of which it then follows none.
+A redirect leads no request to another origin, and an answer that drips ends. What is plain http to this machine goes
+through no proxy.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import httpx2 as httpx
 
 _http = http_library()
-_ELSEWHERE = "ionos_elsewhere"
+_OURS, _ELSEWHERE = "ionos_ours", "ionos_elsewhere"
 _THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -40,7 +41,6 @@ def make_http_client(
     direct = {*_THIS_MACHINE, *([named] if is_loopback(named.strip("[]")) else [])}
     options: dict[str, Any] = {
         "mounts": {f"http://{name}": None for name in direct},  # encrypted, a proxy sees neither token nor prompt
-        "event_hooks": {"response": [_alook if in_loop else _look]},
     }
     if verify is not None:
         options["verify"] = verify
@@ -62,13 +62,22 @@ def redirects_to(response: httpx.Response) -> str | None:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else "another path"
 
 
-def follows_anywhere(client: object) -> bool:
-    """Tell whether an HTTP client is the user's own, which would follow a redirect to any host."""
-    return not any(hook in (_look, _alook) for hook in getattr(client, "event_hooks", {}).get("response", ()))
+def watch(client: Any, *, in_loop: bool) -> None:
+    """Have an HTTP client, which may be the user's own, look at the answers to requests of ours."""
+    look, hooks = _alook if in_loop else _look, client.event_hooks
+    if look not in hooks.get("response", ()):
+        client.event_hooks = {**hooks, "response": [*hooks.get("response", ()), look]}
+
+
+def mark_own(request: httpx.Request) -> None:
+    """Note that a request is ours; the HTTP library hands the note on to the request that a redirect asks for."""
+    request.extensions[_OURS] = True
 
 
 def _look(response: httpx.Response) -> None:
-    """Keep a redirect from taking prompt and pictures to another origin; the API has none."""
+    """Keep a redirect from taking prompt and pictures to another origin, where the API has none; bound the answer."""
+    if not response.request.extensions.get(_OURS):
+        return
     if response.has_redirect_location:
         address = response.headers["location"]
         try:

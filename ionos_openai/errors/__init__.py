@@ -25,13 +25,12 @@ here ever holds a token or base64.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ionos_openai.errors.loading import lazy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ionos_openai.errors.exceptions import (
         BatchRunningError as BatchRunningError,
     )

@@ -6,16 +6,13 @@ They stand apart so that what goes well need not load the SDK: whoever raises or
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 import openai
 
 from ionos_openai import errors
 from ionos_openai.errors.http import http_library
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 
 class IonosError(openai.OpenAIError):

@@ -11,14 +11,11 @@ if TYPE_CHECKING:
 
 
 def lazy(room: str, *homes: str) -> Callable[[str], object]:
-    """Return a `__getattr__` for a room (PEP 562): what is in its `__all__`, and any exception.
-
-    The name is that of the first of the modules that has it.
-    """
+    """Return a `__getattr__` for a module (PEP 562): a public name is that of the first of the homes that has it."""
 
     def load(name: str) -> object:
         ours = sys.modules[room]
-        for home in homes if name.endswith("Error") or name in vars(ours).get("__all__", ()) else ():
+        for home in homes if name in vars(ours).get("__all__", (name,)) and not name.startswith("_") else ():
             module = importlib.import_module(home)
             if hasattr(module, name):
                 setattr(ours, name, getattr(module, name))

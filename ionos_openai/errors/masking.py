@@ -47,7 +47,7 @@ def mask_secrets(text: str, secret: str | None = None) -> str:
     if len(text) > LONGEST_TEXT:
         ends = (text.rfind(blank, 0, LONGEST_TEXT) for blank in (" ", "\n", ",", '"'))
         text = f"{text[: max(LONGEST_TEXT // 2, *ends)]}…"
-    if secret:
+    if secret and len(secret) >= SHORTEST_SECRET:
         text = text.replace(secret, TOKEN)
     text = re.sub(_JWT, TOKEN, text)
     text = re.sub(rf"{_BEARER}{_OF_BEARER}+", f"Bearer {TOKEN}", text)

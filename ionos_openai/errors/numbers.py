@@ -1,7 +1,9 @@
-"""Whole numbers, which True and 1.0 are not."""
+"""Whole numbers, which True and 1.0 are not, and NumPy's are."""
 
 from __future__ import annotations
 
+import contextlib
+import operator
 from typing import TypeGuard
 
 from ionos_openai import errors
@@ -9,7 +11,14 @@ from ionos_openai import errors
 
 def is_whole_number(value: object) -> TypeGuard[int]:
     """Tell whether `value` is a whole number."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    return whole_number(value) is not None
+
+
+def whole_number(value: object) -> int | None:
+    """Return `value` as an int where it is a whole number; None where it is none."""
+    with contextlib.suppress(TypeError):
+        return None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]  # or it raises
+    return None
 
 
 def check_whole_number(name: str, value: object, *, least: int, most: int | None = None) -> int:
@@ -18,7 +27,8 @@ def check_whole_number(name: str, value: object, *, least: int, most: int | None
     Raises:
         InvalidRequestError: It is none, or out of bounds.
     """
-    if not is_whole_number(value) or value < least or (most is not None and value > most):
+    number = whole_number(value)
+    if number is None or number < least or (most is not None and number > most):
         bound = f"from {least} to {most}" if most is not None else f"from {least}"
         raise errors.InvalidRequestError(f"{name}={value!r} must be a whole number {bound}.")
-    return value
+    return number

@@ -36,10 +36,11 @@ _MARK_REACH = 2048
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_ONE_PASS = frozenset({0xC0, 0xC1})
-_JPEG_BARE_MARKERS = frozenset({0x01, *range(0xD0, 0xD8)})
-# In scan data 0xFF is followed by 0, or it is a restart marker (D0 to D7), or a segment begins.
+# Elsewhere, 0xFF is followed by 0, by padding, or it is a marker without content (01, D0 to D7).
 _JPEG_NEXT_SEGMENT = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
+_GIF_NEXT_BLOCK = re.compile(rb"[!,;]")
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_AVIF_BOXES = frozenset({b"ftyp", b"meta", b"moov", b"mdat"})
 
 
 class FormatError(ValueError):
@@ -113,23 +114,16 @@ def _cut_off(found: str) -> FormatError:
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield the marker of each segment up to the end marker, and where its content begins and ends.
 
-    Until a scan (0xDA) has come, segment follows upon segment; behind it the next one is searched for.
+    Between segments stands the data of a scan (0xDA); also stray bytes, which cameras and editors leave there, and
+    which every decoder passes over.
 
     Raises:
         FormatError: The JPEG is damaged, or ends before its end marker.
-        IndexError, struct.error: It ends within the head of a segment.
+        struct.error: It ends within the head of a segment.
     """
     position, scanned = 2, False
-    while True:
-        if scanned:
-            match = _JPEG_NEXT_SEGMENT.search(data, position)
-            position = match.start() if match else len(data)
-        if data[position] != 0xFF:
-            raise FormatError("the JPEG is damaged")
-        marker = data[position + 1]
-        if marker == 0xFF or marker in _JPEG_BARE_MARKERS:
-            position += 1 if marker == 0xFF else 2
-            continue
+    while match := _JPEG_NEXT_SEGMENT.search(data, position):
+        position, marker = match.start(), match[1][0]
         if marker == 0xD9 and scanned:
             return
         if not scanned and marker in {0xD8, 0xD9}:
@@ -140,6 +134,7 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             raise _cut_off("JPEG")
         yield marker, position + 4, end
         position, scanned = end, scanned or marker == 0xDA
+    raise _cut_off("JPEG")
 
 
 def png_chunks(data: bytes, *, verify: bool = False) -> Iterator[tuple[bytes, int, int]]:
@@ -261,15 +256,34 @@ def _webp_size(data: bytes, kind: bytes, start: int) -> tuple[int, int] | None:
 
 
 def _read_gif(data: bytes) -> tuple[int, int]:
-    width, height = struct.unpack_from("<HH", data, 6)
-    # Some writers pad with zeros behind the trailer.
-    if len(data) < 14 or not data[-64:].rstrip(b"\0").endswith(b"\x3b"):
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    position = 13 + _gif_colours(flags)
+    # Between blocks, as decoders do, what begins none is passed over.
+    while (match := _GIF_NEXT_BLOCK.search(data, position)) and match[0] != b";":
+        position = match.end() + 1  # of an extension, its label
+        if match[0] == b",":
+            position = match.end() + 10 + _gif_colours(data[match.end() + 8])
+        while data[position]:
+            position += 1 + data[position]
+        position += 1
+    if match is None:
         raise _cut_off("GIF")
     return width, height
 
 
+def _gif_colours(flags: int) -> int:
+    """Return how many bytes the colour table has that stands behind these flags."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
 def _read_avif(data: bytes) -> tuple[int, int]:
-    boxes = list(_boxes(data, 0, len(data)))
+    boxes: list[tuple[bytes, int, int]] = []
+    try:
+        boxes.extend(_boxes(data, 0, len(data)))
+    except (struct.error, FormatError):
+        end = boxes[-1][2] if boxes else 0
+        if data[end + 4 : end + 8] in _AVIF_BOXES:  # else it is no box, but bytes behind the last one
+            raise
     spans = [(start + 4, end) for kind, start, end in boxes if kind == b"meta"]
     if not spans or all(kind != b"mdat" for kind, _, _ in boxes):
         raise _cut_off("AVIF")

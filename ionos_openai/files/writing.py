@@ -91,7 +91,13 @@ def make_directory(directory: str | os.PathLike[str]) -> Path:
 
 
 def write_new(
-    directory: str | os.PathLike[str], name: str, data: bytes, *, overwrite: bool = False, number: int = 1
+    directory: str | os.PathLike[str],
+    name: str,
+    data: bytes,
+    *,
+    overwrite: bool = False,
+    number: int = 1,
+    follow: bool = False,
 ) -> Path:
     """Write a file whole or not at all, synced to disk, without taking another file's name; return its path.
 
@@ -99,8 +105,11 @@ def write_new(
         directory: Where to write; made if missing.
         name: The full file name. If it is taken, the next free one of fox-2.jpg, fox-3.jpg, ... is used.
         data: The content.
-        overwrite: Replace a file of this name instead, in one step.
+        overwrite: Replace a file of this name instead, in one step; its permissions stay. One that is mounted by itself
+            cannot be replaced, so it is written into.
         number: The first number to try: 2 begins with fox-2.jpg.
+        follow: Whether the user chose the name: then a link to a file with the same extension stays, and that file is
+            replaced. Of a link that a stranger may have put there, nothing is known.
 
     Raises:
         ImageSaveError: The directory cannot be used, the disk is full, or another error of the system. No file is
@@ -108,7 +117,11 @@ def write_new(
     """
     folder = make_directory(directory)
     try:
-        return _write(folder, name, data, overwrite=overwrite, number=number)
+        if overwrite:
+            path = folder / numbered(name, number)
+            _overwrite(_behind_link(path) if follow else path, data)
+            return path
+        return _write(folder, name, data, number=number)
     except (OSError, ValueError) as error:
         raise _save_error(f"Cannot save {numbered(name, number)} in {folder}", error, _IN_MEMORY) from error
 
@@ -140,29 +153,52 @@ def replace_file(path: Path, data: bytes) -> None:
             part.unlink(missing_ok=True)
 
 
-def _write(folder: Path, name: str, data: bytes, *, overwrite: bool, number: int) -> Path:
-    part = folder / _part_name(name)
+def _write(folder: Path, name: str, data: bytes, *, number: int) -> Path:
+    with _written(folder / name, data) as part:
+        candidates = (folder / candidate for candidate in _free_names(folder, name, number))
+        final = next(path for path in candidates if _show(part, path))
+        _remember(folder, name, final.name)
+    return final
+
+
+def _overwrite(path: Path, data: bytes) -> None:
+    with _written(path, data) as part:
+        with contextlib.suppress(OSError):  # there is none, or its drive knows no permissions
+            if stat.S_ISREG(found := path.lstat().st_mode):
+                part.chmod(found & 0o777)
+        try:
+            part.replace(path)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            _write_synced(path, data, "r+b")  # It is mounted by itself.
+
+
+def _behind_link(path: Path) -> Path:
+    real = path.resolve() if path.is_symlink() else path
+    return real if real.suffix.lower() == path.suffix.lower() and real.is_file() else path
+
+
+@contextlib.contextmanager
+def _written(path: Path, data: bytes) -> Iterator[Path]:
+    """Write a hidden file beside `path`, synced, for the block to put in its place; remove what it leaves."""
+    part = path.with_name(_part_name(path.name))
     try:
         _write_synced(part, data)
-        _sweep(folder, part)
-        if overwrite:
-            final = part.replace(folder / numbered(name, number))
-        else:
-            candidates = (folder / candidate for candidate in _free_names(folder, name, number))
-            final = next(path for path in candidates if _show(part, path))
-            _remember(folder, name, final.name)
+        _sweep(path.parent, part)
+        yield part
     finally:
         # Where it could not be removed (a virus scanner on Windows holds it), a later save does so.
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-    _sync_directory(folder)
-    return final
+    _sync_directory(path.parent)
 
 
-def _write_synced(path: Path, data: bytes) -> None:
+def _write_synced(path: Path, data: bytes, mode: str = "xb") -> None:
     # Opened so, the file gets the usual permissions; those of `tempfile` keep everyone else out.
-    with path.open("xb") as file:
+    with path.open(mode) as file:
         file.write(data)
+        file.truncate()
         file.flush()
         with _letting_refuse():
             sync_file(file.fileno())

@@ -12,19 +12,15 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ionos_openai import errors
 from ionos_openai.batch.records import Problem, read_records
 from ionos_openai.files.opening import open_regular
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.gallery.entries import make_entries
-from ionos_openai.gallery.listing import list_pictures
+from ionos_openai.gallery.listing import Stamp, list_pictures
 from ionos_openai.gallery.page import MARK, render
 from ionos_openai.gallery.reading import read_pictures
-
-if TYPE_CHECKING:
-    from ionos_openai.gallery.listing import Stamp
 
 __all__ = ["Gallery", "Problem", "make_gallery", "write_gallery"]
 

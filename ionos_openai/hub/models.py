@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from ionos_openai import errors
-from ionos_openai.errors.numbers import is_whole_number
+from ionos_openai.errors.loading import lazy
+from ionos_openai.errors.numbers import whole_number
 from ionos_openai.hub.catalogue import CATALOGUE, OPENAI_RETIRED, ImageModel, Price, SizeRule
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from openai import AsyncOpenAI, OpenAI
-
+__getattr__ = lazy(__name__, "ionos_openai.hub.offers")  # which loads the SDK
 
 _OPENAI_MODEL = re.compile(r"(dall-e|gpt-image|chatgpt-image)\b", re.IGNORECASE)
 
@@ -81,53 +78,6 @@ def makes_images(identifier: str) -> bool:
     """Tell from a model's id alone whether it belongs to a family that makes images."""
     name = identifier.rpartition("/")[2]
     return bool(_MAKES_IMAGES.search(name)) and not _MAKES_NONE.search(name)
-
-
-def list_image_models(client: OpenAI) -> list[ImageModel]:
-    """Ask the service for its models and return those that make images.
-
-    Args:
-        client: Any `openai.OpenAI` that points at the service.
-
-    Returns:
-        One `ImageModel` per model, in the catalogue's order, then by name; empty where the service lists none.
-
-    Raises:
-        openai.APIError: The service could not be asked, or it refused.
-        InvalidRequestError: The client is an `openai.AsyncOpenAI`.
-
-    Source: `GET /v1/models`, as recorded 2025-03 to 2026-08.
-    """
-    refuse_async(client, "alist_image_models")
-    return select_image_models(_entries(client.models.list()))
-
-
-async def alist_image_models(client: AsyncOpenAI) -> list[ImageModel]:
-    """Do what `list_image_models` does, with an `openai.AsyncOpenAI`."""
-    refuse_sync(client, "list_image_models")
-    return select_image_models(_entries(await client.models.list()))
-
-
-def refuse_async(client: object, twin: str) -> None:
-    """Refuse an `openai.AsyncOpenAI`, before anything is sent, and name the function that takes it."""
-    import openai
-
-    if isinstance(client, openai.AsyncOpenAI):
-        raise errors.InvalidRequestError(f"The client is an AsyncOpenAI: use {twin}, and await it.")
-
-
-def refuse_sync(client: object, twin: str) -> None:
-    """Refuse an `openai.OpenAI`, before anything is sent, and name the function that takes it."""
-    import openai
-
-    if isinstance(client, openai.OpenAI):
-        raise errors.InvalidRequestError(f"The client is an OpenAI, which nothing awaits: use {twin}.")
-
-
-def _entries(page: object) -> list[object]:
-    """Return the entries of a model list, whatever the answer was: the SDK checks no shape."""
-    data = getattr(page, "data", None)
-    return data if isinstance(data, list) else []
 
 
 def find_model(identifier: str) -> ImageModel | None:
@@ -225,7 +175,8 @@ def estimate_cost(model: str, images: int) -> Cost | None:
     Raises:
         InvalidRequestError: `images` is negative, or no whole number.
     """
-    if not is_whole_number(images) or images < 0:
+    number = whole_number(images)
+    if number is None or number < 0:
         raise errors.InvalidRequestError(f"images is {images!r}: it must be a whole number from 0.")
     try:
         known = find_model(resolve_model(model))
@@ -234,7 +185,7 @@ def estimate_cost(model: str, images: int) -> Cost | None:
     if known is None or known.price is None:
         return None
     price = known.price
-    return Cost(amount=price.amount * images, currency=price.currency, source=price.source)
+    return Cost(amount=price.amount * number, currency=price.currency, source=price.source)
 
 
 def parse_size(size: str) -> tuple[int, int]:

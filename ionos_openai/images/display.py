@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import html
 import io
+from collections.abc import Container, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import pybase64
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
-    from pathlib import Path
-
     from PIL import Image
 
 Bundle: TypeAlias = dict[str, str]

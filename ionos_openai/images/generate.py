@@ -10,35 +10,36 @@ import functools
 import io
 import os
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import openai
+from openai import AsyncOpenAI, OpenAI
 from openai.types import ImagesResponse
 
 from ionos_openai.client.fanout import FanOut
-from ionos_openai.client.settings import IonosSettings, saving_settings
+from ionos_openai.client.settings import IonosSettings, saving_settings, settings_of
 from ionos_openai.errors import InvalidRequestError, IonosWarning, keep_partial_results
 from ionos_openai.errors.notices import warn_once
-from ionos_openai.errors.numbers import is_whole_number
+from ionos_openai.errors.numbers import whole_number
 from ionos_openai.files.formats import EXTENSIONS, MEDIA_TYPES, FormatError, fit_mode, recognise
 from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format, shown
 from ionos_openai.files.writing import check_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, ImageModelName
 from ionos_openai.hub.compat import SIZE_DOUBT, check_number, check_prompt
-from ionos_openai.hub.models import check_size, find_model, parse_size, refuse_async, refuse_sync, resolve_model
+from ionos_openai.hub.models import check_size, find_model, parse_size, resolve_model
+from ionos_openai.hub.offers import refuse_async, refuse_sync
 from ionos_openai.images.display import ImageList
 from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, save_images
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from openai import AsyncOpenAI, OpenAI
     from PIL.Image import Image
+else:  # for `typing.get_type_hints`, which shall not load Pillow
+    Image = Any
 
-
-ImageInput: TypeAlias = "str | os.PathLike[str] | bytes | GeneratedImage | Image"
+ImageInput: TypeAlias = str | os.PathLike[str] | bytes | GeneratedImage | Image
 """A picture to edit: a path, its encoded bytes, a result of an earlier call, or a Pillow image."""
 
 Save: TypeAlias = "Callable[[Sequence[GeneratedImage]], list[Path]]"
@@ -241,6 +242,8 @@ def _check_request(
         width, height = parse_size(size)
         size = sent["size"] = f"{width}x{height}"
     extra = {**({} if seed is None else {"seed": seed}), **(extra_body or {})}
+    if (seed := whole_number(extra.get("seed"))) is not None:
+        extra["seed"] = seed
     if extra:
         sent["extra_body"] = extra
     if inputs:
@@ -251,8 +254,6 @@ def _check_request(
         warn_once(SIZE_DOUBT, doubt, IonosWarning)
     if doubt := _doubt_about_length(prompt, chosen):
         warnings.warn(doubt, IonosWarning, stacklevel=3)
-    number = extra.get("seed")
-    seed = number if is_whole_number(number) else None
     return sent, {"prompt": prompt, "model": chosen, "size": size, "seed": seed, "edited": bool(inputs)}
 
 
@@ -272,14 +273,17 @@ def _check_place(
         choose_format(clean_name(name), "JPEG", wanted)
     if directory is None:
         return None
-    settings = getattr(client, "ionos_settings", None) or saving_settings
-    saving = asdict(choose_saving(settings, provenance=provenance, prompt_in_metadata=prompt_in_metadata))
+    saving = asdict(
+        choose_saving(
+            settings_of(client) or saving_settings, provenance=provenance, prompt_in_metadata=prompt_in_metadata
+        )
+    )
     place = check_directory(directory)
     return functools.partial(save_images, directory=place, name=name, format=format, overwrite=overwrite, **saving)
 
 
 def _default_model(client: OpenAI | AsyncOpenAI, *, edits: bool) -> str:
-    settings = getattr(client, "ionos_settings", None) or IonosSettings()
+    settings = settings_of(client) or IonosSettings()
     return settings.image_edit_model if edits else settings.image_model
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,20 +33,26 @@ from ionos_openai.files.formats import (
     recognise,
     sniff,
 )
-from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format, prompt_name, shorten
+from ionos_openai.files.names import (
+    FileNames,
+    SavingSettings,
+    choose_format,
+    choose_saving,
+    clean_name,
+    parse_format,
+    prompt_name,
+    shorten,
+)
 from ionos_openai.files.writing import is_directory, make_directory, write_new
-from ionos_openai.images.display import ImageList, picture_bundle
+from ionos_openai.images.display import Bundle, ImageList, picture_bundle
 from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_text, item_bytes, read_field
 from ionos_openai.provenance import describe
 from ionos_openai.provenance.marking import Marked, finish, mark, warn_unmarked
 
 if TYPE_CHECKING:
-    from collections.abc import Container
-
-    from PIL import Image
-
-    from ionos_openai.files.names import FileNames, SavingSettings
-    from ionos_openai.images.display import Bundle
+    from PIL.Image import Image
+else:  # for `typing.get_type_hints`, which shall not load Pillow
+    Image = Any
 
 
 class ImageDecodeError(IonosError, ValueError):
@@ -139,7 +145,7 @@ class GeneratedImage:
         """Whether it is a placeholder of the sandbox, by the mark in its bytes."""
         return is_marked_sandbox(self.data)
 
-    def to_pil(self) -> Image.Image:
+    def to_pil(self) -> Image:
         """Return the picture as a Pillow image, its pixels loaded.
 
         Raises:
@@ -190,8 +196,9 @@ class GeneratedImage:
                 added; .jpg, .jpeg, .png and .webp ask for that format.
             format: "JPEG", "PNG" or "WEBP". The default is what the file's extension says, else the bytes as sent.
                 A conversion writes JPEG with quality 95 on white, PNG without loss, WebP with quality 90.
-            overwrite: Replace a file of that name in one step. The default takes the next free name instead
-                (fox-2.jpg), since a picture that was paid for shall neither be lost nor replace another one.
+            overwrite: Replace a file of that name in one step; its permissions stay, and so does a link to a file with
+                the same extension. The default takes the next free name instead (fox-2.jpg), since a picture that was
+                paid for shall neither be lost nor replace another one.
             provenance: Say in the metadata that a model made the picture, and which; the pixels stay as they are.
                 The default is `IONOS_PROVENANCE`, else True. GIF, AVIF and pictures with a C2PA manifest get a
                 sidecar (fox.xmp) instead. One that cannot be marked is written as it was sent, with an `IonosWarning`.
@@ -219,7 +226,7 @@ class GeneratedImage:
         name = clean_name(target.name) if os.name == "nt" else target.name
         name, wanted = choose_format(name, self.format, _wanted(format))
         marked = _marked(self, wanted, _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata))
-        written = write_new(target.parent, name, marked.data, overwrite=overwrite)
+        written = write_new(target.parent, name, marked.data, overwrite=overwrite, follow=True)
         warn_unmarked([finish(marked, written, overwrite=overwrite)])
         return written
 
@@ -345,7 +352,8 @@ def write_images(
     try:
         for image, (full, target, number) in zip(images, places, strict=True):
             marked = _marked(image, target, saving)
-            paths.append(write_new(folder, full, marked.data, overwrite=overwrite, number=number))
+            follow = name is not None
+            paths.append(write_new(folder, full, marked.data, overwrite=overwrite, number=number, follow=follow))
             problems += filter(None, [finish(marked, paths[-1], overwrite=overwrite)])
     except ImageSaveError as error:
         error.paths = paths

@@ -5,7 +5,7 @@ remove it. All sizes are in bytes unless said otherwise.
 
 - `record`: what is said about a picture;
 - `packet`: the XMP that says it, merged into what others wrote;
-- `rdf`: the XML of XMP, read as hostile;
+- `rdf`: the XML of XMP, read as hostile; `repair`: XMP that is no XML;
 - `carriers`: JPEG, PNG and WebP with a packet in them;
 - `sidecars`: the file beside a picture that takes none;
 - `marking`: the mark of a picture that is about to be written.
@@ -13,6 +13,7 @@ remove it. All sizes are in bytes unless said otherwise.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,6 @@ from ionos_openai.provenance.record import ALGORITHMIC, COMPOSITE, TRAINED, Prov
 from ionos_openai.provenance.sidecars import load, read_sidecar, sidecar_path
 
 if TYPE_CHECKING:
-    import os
-
     from ionos_openai.errors import ProvenanceError, SignedPictureError
 
 __all__ = [
@@ -67,7 +66,8 @@ def write_provenance(data: bytes, provenance: Provenance) -> bytes:
         The marked picture. A picture of the sandbox still carries its mark near the beginning or the end.
 
     Raises:
-        SignedPictureError: The picture has a C2PA manifest: write `to_xmp(provenance)` to `sidecar_path(path)`.
+        SignedPictureError: The picture has a C2PA manifest, or names one on the web: write `to_xmp(provenance)` to
+            `sidecar_path(path)`.
         ProvenanceError: The bytes are no whole JPEG, PNG or WebP, the XMP in it is damaged or hostile, or the packet
             would be too long even without the prompt.
 
@@ -115,7 +115,7 @@ def read_provenance(source: bytes | str | os.PathLike[str]) -> Provenance | None
 
 
 def has_c2pa(data: bytes) -> bool:
-    """Tell whether a JPEG, PNG or WebP carries a C2PA manifest. Its signature is not verified."""
+    """Tell whether a JPEG, PNG or WebP carries a C2PA manifest or names one on the web. No signature is verified."""
     try:
         layout = scan(data)
     except errors.ProvenanceError:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ionos_openai import errors
 from ionos_openai.files import formats
 from ionos_openai.files.formats import FormatError, ImageFormat, recognise
+from ionos_openai.provenance.packet import names_manifest
 from ionos_openai.provenance.rdf import LONGEST_PACKET
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Layout:
     packets: list[bytes] = field(default_factory=list)  # the XMP packets, in order
     # where the segments or chunks of the packets begin and end
     spans: list[tuple[int, int]] = field(default_factory=list)
-    signed: bool = False  # whether there is a C2PA manifest
+    signed: bool = False  # whether there is a C2PA manifest, or the address of one
     pad: bytes = b""  # what is missing in front of the new packet
 
     @property
@@ -62,11 +63,14 @@ def scan(data: bytes) -> Layout | None:
     found = formats.sniff(data)
     walk = _SCANNERS.get(found) if found else None
     try:
-        return walk(data) if walk else None
+        layout = walk(data) if walk else None
     except (struct.error, IndexError):
         raise _explain(f"the {found} ends too early") from None
     except FormatError as error:
         raise _explain(str(error)) from None
+    if layout is not None:
+        layout.signed = layout.signed or names_manifest(layout.packets)
+    return layout
 
 
 def check_whole(data: bytes, layout: Layout) -> None:

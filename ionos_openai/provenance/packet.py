@@ -38,6 +38,7 @@ _CONTAINERS = {f"{{{RDF}}}{kind}" for kind in ("Alt", "Bag", "Seq")}
 _ITEM = f"{{{RDF}}}li"
 _VALUE = f"{{{RDF}}}value"
 _RESOURCE = f"{{{RDF}}}resource"
+_MANIFEST = "{http://purl.org/dc/terms/}provenance"
 _LANGUAGE = f"{{{XML}}}lang"
 
 # The id is a constant of the XMP specification; `begin` holds a byte order mark.
@@ -103,6 +104,20 @@ def read_extension(packet: bytes) -> str | None:
     """
     extension = _read(parse([packet]), _EXTENSION)
     return str(extension) if extension else None
+
+
+def names_manifest(packets: Sequence[bytes]) -> bool:
+    """Tell whether XMP names the place on the web of a C2PA manifest, which binds the picture's bytes.
+
+    Source: C2PA Specification 2.4, "External manifests"; read 2026-11.
+    """
+    if not any(b"provenance" in packet.replace(b"\0", b"") for packet in packets):
+        return False
+    try:
+        found = [_text(value, many=False) for value in _find(parse(packets), _MANIFEST)]
+    except errors.ProvenanceError:  # reading it says what is wrong
+        return False
+    return any(place.strip().startswith(("https://", "http://")) for place in found)
 
 
 def build_packet(
@@ -216,7 +231,7 @@ def _read(graph: Graph, entry: _Property) -> object:
 
 def _convert(entry: _Property, present: Element | str) -> object:
     """Return the value as its field has it; None where it cannot be one."""
-    text = present if isinstance(present, str) else _text(present, many=entry.form == "seq")
+    text = _text(present, many=entry.form == "seq")
     plain = text.strip()
     if entry.field == "created":
         with contextlib.suppress(ValueError):
@@ -229,8 +244,10 @@ def _convert(entry: _Property, present: Element | str) -> object:
     return clean_text(plain if entry.field == "digital_source_type" else text)
 
 
-def _text(element: Element, *, many: bool) -> str:
+def _text(element: Element | str, *, many: bool) -> str:
     """Return the text of a property in any of the forms that writers give it."""
+    if isinstance(element, str):
+        return element
     if (resource := element.get(_RESOURCE)) is not None:
         return resource
     items = [item for child in element if child.tag in _CONTAINERS for item in child.findall(_ITEM)]

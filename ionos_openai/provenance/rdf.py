@@ -14,6 +14,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from ionos_openai import errors
+from ionos_openai.provenance.repair import repair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,9 +77,24 @@ class _Reader:
         """Return the root; None where there is no element, as in a packet that holds just a comment."""
         # Some writers pad with zeros or blanks, which only UTF-16 has a use for.
         text = packet if packet.startswith(_UTF16_MARKS) else packet.strip(b"\0 \t\r\n")
-        if not text:
-            return None
-        self._builder, self._depth, before = TreeBuilder(), 0, self._elements
+        before, problem = self._elements, "is damaged"
+        try:
+            return self._parse(text) if text else None
+        except errors.ProvenanceError:
+            raise
+        except expat.ExpatError as error:
+            if error.code == expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS] and self._elements == before:
+                return None
+        except (LookupError, ValueError):
+            problem = "has an unknown encoding"
+        self._elements = before
+        try:
+            return self._parse(repair(packet))
+        except expat.ExpatError:
+            _refuse(problem)
+
+    def _parse(self, text: bytes | str) -> Element:
+        self._builder, self._depth = TreeBuilder(), 0
         parser = expat.ParserCreate(namespace_separator="}")
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = self._refuse_doctype
@@ -86,16 +102,7 @@ class _Reader:
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._builder.data
-        try:
-            parser.Parse(text, True)  # noqa: FBT003 - expat takes it by position alone.
-        except expat.ExpatError as error:
-            if error.code == expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS] and self._elements == before:
-                return None
-            _refuse("is damaged")
-        except errors.ProvenanceError:
-            raise
-        except (LookupError, ValueError):
-            _refuse("has an unknown encoding")
+        parser.Parse(text, True)  # noqa: FBT003 - expat takes it by position alone.
         return self._builder.close()
 
     def _refuse_doctype(self, *_: object) -> None:

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ionos_openai import errors
 from ionos_openai.files.opening import read_regular
 from ionos_openai.provenance.packet import read_extension, read_packets
-
-if TYPE_CHECKING:
-    import os
-
-    from ionos_openai.provenance.record import Provenance
+from ionos_openai.provenance.record import Provenance
 
 
 def sidecar_path(path: str | os.PathLike[str]) -> Path:

@@ -15,9 +15,10 @@ import secrets
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pybase64
 
@@ -41,9 +42,6 @@ from ionos_openai.sandbox.wire import (
     error_answer,
     json_answer,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 _log = logging.getLogger("ionos_openai.sandbox")
 

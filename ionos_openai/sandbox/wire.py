@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
 ConnectionFault: TypeAlias = Literal["", "timeout", "cut-body", "slow-body"]
 """What goes wrong with the connection, and not with the answer."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ionos_openai.errors.masking import SIGNS_OF_SECRETS
-
-if TYPE_CHECKING:
-    import os
 
 _CASSETTES = frozenset({".yaml", ".yml", ".json"})
 

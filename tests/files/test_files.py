@@ -216,6 +216,63 @@ def test_overwriting_replaces_file_by_file(tmp_path) -> None:
     assert names(tmp_path) == ["fox-2.jpg", "fox.jpg"]
 
 
+needs_posix = pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions and links")
+
+
+@needs_posix
+def test_overwriting_keeps_permissions_and_the_link_that_was_named(tmp_path) -> None:
+    """In a chain of links, in another directory, and of several pictures; the rest is replaced as ever."""
+    store = tmp_path / "store"
+    store.mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (store / name).write_bytes(b"old")
+        (store / name).chmod(0o604)
+    (tmp_path / "hop.jpg").symlink_to(store / "a.jpg")
+    (tmp_path / "fox.jpg").symlink_to("hop.jpg")
+    (tmp_path / "fox-2.jpg").symlink_to("store/b.jpg")
+    paths = save_images([image(data=b"1"), image(data=b"2")], tmp_path, name="fox", overwrite=True)
+
+    assert [path.is_symlink() for path in paths] == [True, True]
+    assert [(path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) for path in paths] == [(b"1", 0o604), (b"2", 0o604)]
+    assert (names(tmp_path), names(store)) == (["fox-2.jpg", "fox.jpg", "hop.jpg", "store"], ["a.jpg", "b.jpg"])
+
+
+@needs_posix
+@pytest.mark.parametrize("target", ["notes", "nowhere.jpg", "folder.jpg"])
+def test_a_link_to_anything_but_a_picture_is_replaced(target: str, tmp_path) -> None:
+    """What it leads to is neither written nor made."""
+    (tmp_path / "notes").write_bytes(b"precious")
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "fox.jpg").symlink_to(target)
+    assert not image(data=b"new").save(tmp_path / "fox.jpg", overwrite=True).is_symlink()
+    assert (tmp_path / "notes").read_bytes() == b"precious"
+    assert names(tmp_path) == ["folder.jpg", "fox.jpg", "notes"]
+
+
+@needs_posix
+def test_a_link_whose_name_nobody_chose_is_replaced(tmp_path) -> None:
+    """A stranger's directory may hold one under the name that a prompt leads to."""
+    (tmp_path / "mine.jpg").write_bytes(b"mine")
+    (tmp_path / "fox.jpg").symlink_to("mine.jpg")
+    (path,) = save_images(image("Fox", b"new"), tmp_path, overwrite=True)
+    assert (path.is_symlink(), (tmp_path / "mine.jpg").read_bytes()) == (False, b"mine")
+
+
+@pytest.mark.parametrize("before", [b"", b"longer than the new one", b"short"])
+def test_a_file_that_is_mounted_by_itself_is_written_into(before: bytes, tmp_path, monkeypatch) -> None:
+    """It cannot be replaced, as a container's `-v ./fox.jpg:/data/fox.jpg`; nothing is left beside it."""
+
+    def refuse(self: Path, target: Path) -> Path:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    (tmp_path / "fox.jpg").write_bytes(before)
+    number = (tmp_path / "fox.jpg").stat().st_ino
+    monkeypatch.setattr(Path, "replace", refuse)
+    image(data=b"new picture").save(tmp_path / "fox.jpg", overwrite=True)
+    assert ((tmp_path / "fox.jpg").read_bytes(), (tmp_path / "fox.jpg").stat().st_ino) == (b"new picture", number)
+    assert names(tmp_path) == ["fox.jpg"]
+
+
 @pytest.mark.usefixtures("any_file_system")
 def test_a_name_that_is_a_directory_or_a_dangling_link_is_taken(tmp_path) -> None:
     """Whatever stands under a name, it is left alone."""

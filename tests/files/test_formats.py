@@ -14,6 +14,7 @@ from PIL import Image
 
 from ionos_openai.files import formats
 from ionos_openai.files.formats import FormatError
+from ionos_openai.provenance import Provenance, read_provenance, write_provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,3 +88,45 @@ def test_a_length_is_believed_only_as_far_as_there_are_bytes(kind: str, data: by
     with pytest.raises(FormatError) as caught:
         list(WALKS[kind](data))
     assert str(caught.value) == message
+
+
+STRAY = {
+    "text": b"maker note",
+    "a stuffed 0xFF": b"\xff\x00\xff\x00",
+    "padding and a restart marker": b"\0\xff\xff\xff\xd3\0",
+}
+
+
+@pytest.mark.parametrize("stray", STRAY.values(), ids=STRAY.keys())
+@pytest.mark.parametrize("before", [b"\xff\xdb", b"\xff\xc0", b"\xff\xda"])
+def test_stray_bytes_between_the_segments_of_a_jpeg_are_passed_over(stray: bytes, before: bytes) -> None:
+    """Behind any segment, as decoders do; the mark goes in, and the pixels stay what they were."""
+    data = encode("JPEG")
+    place = data.index(before)
+    odd = data[:place] + stray + data[place:]
+    assert formats.recognise(odd) == formats.Recognised(format="JPEG", width=24, height=16)
+    marked = write_provenance(odd, Provenance(alt="A fox"))
+    assert stray in marked
+    assert read_provenance(marked) == Provenance(alt="A fox")
+    with Image.open(io.BytesIO(marked)) as shown, Image.open(io.BytesIO(data)) as original:
+        assert shown.tobytes() == original.tobytes()
+
+
+def test_a_gif_is_walked_to_its_end() -> None:
+    """What looks like an end in its pixels is none, bytes between its blocks are passed over, a cut one is refused."""
+    frames = [Image.effect_noise((40, 40), 90).quantize(64) for _ in range(3)]
+    written = io.BytesIO()
+    frames[0].save(written, "GIF", save_all=True, append_images=frames[1:], comment=b"a;b")
+    data = written.getvalue()
+    second = data.index(b"!\xf9", data.index(b",") + 1)
+    assert formats.recognise(data[:second] + b"\0\0" + data[second:]).width == 40
+    for length in range(13, len(data) - 1, 7):
+        with pytest.raises(FormatError, match="ends too early"):
+            formats.recognise(data[:length])
+
+
+def test_a_cut_avif_is_not_taken_for_one_with_bytes_behind_it() -> None:
+    """A box that is not there to its end is missing, unless it is none."""
+    boxes = [struct.pack(">I", 4 + len(body)) + body for body in (b"ftypavif", b"meta1234", b"mdat1234")]
+    with pytest.raises(FormatError, match="ends too early"):
+        formats.recognise(b"".join(boxes) + struct.pack(">I", 100) + b"mdatabc")

@@ -8,6 +8,7 @@ import json
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock, MagicMock, NonCallableMagicMock
 
 import openai
 import pytest
@@ -24,6 +25,7 @@ from ionos_openai import (
     agenerate_images,
     create_async_client,
     create_client,
+    decode_images,
     edit_images,
     generate_images,
     partial_images,
@@ -459,3 +461,19 @@ def test_a_model_that_cannot_edit_is_refused() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         edit_images(create_client(sandbox=True), jpeg(), "add a hat", model="flux.1")
     assert str(caught.value) == "FLUX.1-schnell makes pictures from text alone; edit with FLUX.2-klein-4B."
+
+
+async def test_of_a_mock_nothing_is_remembered_or_set(tmp_path: Path) -> None:
+    """In place of a client or a response it has every attribute, none of which says anything."""
+    real = create_client(sandbox=True).images.generate(prompt="a fox", model="flux.1")
+    response = MagicMock(data=real.data)
+    (image,) = decode_images(response)
+    assert (image.prompt, image.model, image.size, image.seed, image.created) == (None,) * 5
+    for client in (MagicMock(), MagicMock(spec=openai.OpenAI, images=MagicMock()), NonCallableMagicMock()):
+        client.images.generate.return_value = real
+        (image,) = generate_images(client, "a fox", directory=tmp_path)
+        assert (image.model, image.path is not None) == (FLUX_1, True)
+    client = MagicMock()
+    client.images.edit = AsyncMock(return_value=real)
+    (image,) = await aedit_images(client, image, "a hat")
+    assert image.model == FLUX_2

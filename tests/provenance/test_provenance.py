@@ -881,3 +881,83 @@ def test_judges_find_no_fault(judge: tuple[str, ...], verdict: str, kind: str, t
         report = run(*judge, str(path))
         assert verdict in report
         assert "warning" not in report.lower()
+
+
+RIGHTS = "<dc:rights><rdf:Alt><rdf:li xml:lang='x-default'>Jörg</rdf:li></rdf:Alt></dc:rights>"
+
+
+def careless(more: str = "", declared: str = "rdf dc") -> str:
+    """Return a packet that declares only some of the prefixes which it uses, and holds `more`."""
+    spaces = {"rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#", "dc": "http://purl.org/dc/elements/1.1/"}
+    said = " ".join(f"xmlns:{prefix}='{spaces[prefix]}'" for prefix in declared.split())
+    return f"<rdf:RDF {said}><rdf:Description rdf:about=''>{RIGHTS}{more}</rdf:Description></rdf:RDF>"
+
+
+SOURCES = {
+    "UTF-16 without its mark, little end first": (careless().encode("utf-16-le"), None),
+    "UTF-16 without its mark, big end first": (careless().encode("utf-16-be"), None),
+    "an encoding that it does not have": (
+        ("<?xml version='1.0' encoding='UTF-16'?>" + careless()).encode(),
+        None,
+    ),
+    "Latin-1 in all of it": (careless("<dc:source>Köln</dc:source>").encode("latin-1"), "Köln"),
+    "a blank line in front of the declaration": (("\n<?xml version='1.0'?>" + careless()).encode(), None),
+    "no prefix declared at all": (careless("<xmpMM:DocumentID>7</xmpMM:DocumentID>", "").encode(), None),
+    "a prefix that nobody knows": (careless("<zoo:animal>fox</zoo:animal>").encode(), None),
+    "an entity of HTML": (careless("<dc:source>caf&eacute;</dc:source>").encode(), "caf&eacute;"),
+    "a reference to a control character": (careless("<dc:source>a&#11;b</dc:source>").encode(), "ab"),
+    "a bare <": (careless("<dc:source>I <3 hens</dc:source>").encode(), "I <3 hens"),
+    "a NUL within": (careless("<dc:source>a\0b</dc:source>").encode(), "ab"),
+    "a page behind it": (careless().encode() + b"\0\0<html>", None),
+}
+
+
+@pytest.mark.parametrize(("packet", "source"), SOURCES.values(), ids=SOURCES.keys())
+@every_carrier
+def test_xmp_that_is_no_xml_is_read_and_merged(format: str, packet: bytes, source: str | None, tmp_path: Path) -> None:
+    """What programs have written and lenient readers read is read, and stays beside the new fields, as good XML."""
+    data = with_xmp(format, packet)
+    assert read_provenance(data) == Provenance(copyright="Jörg")
+    marked = write_provenance(data, Provenance(model=FLUX))
+    assert read_provenance(marked) == Provenance(model=FLUX, copyright="Jörg")
+    assert write_provenance(marked, Provenance(model=FLUX)) == marked
+    if exiftool := shutil.which("exiftool"):
+        path = tmp_path / f"fox.{format.lower()}"
+        path.write_bytes(marked)
+        shown = subprocess.run([exiftool, "-j", "-XMP-dc:all", path], capture_output=True, check=True).stdout
+        assert (json.loads(shown)[0]["Rights"], json.loads(shown)[0].get("Source")) == ("Jörg", source)
+
+
+@pytest.mark.parametrize(
+    "packet", [careless()[:-30], careless("<dc:a></dc:b>"), careless("<dc:a x=1/>"), "<rdf:RDF " * 10_000]
+)
+def test_xmp_that_cannot_be_mended_is_left_alone(packet: str) -> None:
+    """What has lost its structure is refused by name, soon."""
+    began = time.perf_counter()
+    assert refusal(with_xmp("PNG", packet.encode())).startswith("The XMP packet is damaged.")
+    assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("said", "is_signed"),
+    [
+        ("<dcterms:provenance>https://manifests.invalid/1</dcterms:provenance>", True),
+        ("<dcterms:provenance rdf:resource='http://manifests.invalid/1'/>", True),
+        ("</rdf:Description><rdf:Description dcterms:provenance=' https://manifests.invalid/1'>", True),
+        ("<dcterms:provenance>Bought from a farm.</dcterms:provenance>", False),
+        ("<dc:source>https://manifests.invalid/provenance</dc:source>", False),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_a_manifest_elsewhere_is_a_signature(said: str, is_signed: bool, encoding: str, tmp_path: Path) -> None:
+    """A picture that names a C2PA manifest on the web is not touched; its sidecar is."""
+    data = with_xmp("JPEG", careless(said).encode(encoding))
+    assert has_c2pa(data) == is_signed
+    if not is_signed:
+        assert read_provenance(write_provenance(data, FULL)) == FULL
+        return
+    with pytest.raises(SignedPictureError):
+        write_provenance(data, FULL)
+    (tmp_path / "fox.jpg").write_bytes(data)
+    (tmp_path / "fox.xmp").write_bytes(to_xmp(Provenance(alt="A fox")))
+    assert read_provenance(tmp_path / "fox.jpg") == Provenance(alt="A fox", copyright="Jörg")
