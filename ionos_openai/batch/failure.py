@@ -64,6 +64,11 @@ def meaning(error: BaseException) -> Meaning:
     return "refused" if isinstance(error, (openai.OpenAIError, IonosWarning, *_UNEXPECTED)) else "end"
 
 
+def is_unreached(error: BaseException) -> bool:
+    """Tell whether no connection was made, so that the service has not heard of the request."""
+    return isinstance(error, openai.APIConnectionError) and not may_be_billed(error)
+
+
 def may_be_billed(error: BaseException) -> bool:
     """Tell whether a picture may have been made although none came: the limits on cost and number count it."""
     if isinstance(error, openai.APIStatusError):

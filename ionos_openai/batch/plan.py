@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -49,6 +50,7 @@ class Bounds:
     max_attempts: int
     max_cost: Decimal | float | str | None
     max_images: int | None
+    patience: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +133,8 @@ def make_plan(
 
 
 def _checked(bounds: Bounds, resume: Resume) -> Bounds:
+    if bounds.patience is not None and not 0 <= bounds.patience < math.inf:
+        raise InvalidRequestError(f"patience={bounds.patience} must be a number of seconds from 0.")
     if resume.missing not in get_args(Missing):
         raise InvalidRequestError(f"missing={resume.missing!r} is not known: choose {' or '.join(get_args(Missing))}.")
     most = bounds.max_images

@@ -13,12 +13,11 @@ import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pybase64
-from openai.types import ImagesResponse, images_response
 
-from ionos_openai.errors import InvalidRequestError, UnsupportedParameterError
+from ionos_openai import errors
 from ionos_openai.errors.numbers import whole_number
 from ionos_openai.errors.words import EMPTY_PROMPT
 from ionos_openai.files.formats import MEDIA_TYPES, FormatError, recognise
@@ -31,6 +30,9 @@ from ionos_openai.hub.models import (
     resolve_model,
     retired_by_openai,
 )
+
+if TYPE_CHECKING:
+    from openai.types import ImagesResponse
 
 CompatMode: TypeAlias = Literal["adapt", "strict", "off"]
 """What becomes of requests written for OpenAI: they are adapted with a warning, refused, or sent as they are."""
@@ -81,7 +83,9 @@ def adapt_image_request(
             read.
     """
     if fields.get("stream"):
-        raise UnsupportedParameterError("IONOS does not stream images: leave stream=True out.", parameter="stream")
+        raise errors.UnsupportedParameterError(
+            "IONOS does not stream images: leave stream=True out.", parameter="stream"
+        )
     check_prompt(fields.get("prompt"))
     sent = {name: value for name, value in fields.items() if name in _SENT and value is not None}
     # Of the numbers, 0 equals False and still says something.
@@ -113,13 +117,13 @@ def check_prompt(prompt: object) -> None:
     if not isinstance(prompt, str):
         several = isinstance(prompt, Iterable)
         remedy = " For several prompts call generate_batch(client, prompts, directory)." if several else ""
-        raise InvalidRequestError(f"The prompt is {type(prompt).__name__}, not text.{remedy}")
+        raise errors.InvalidRequestError(f"The prompt is {type(prompt).__name__}, not text.{remedy}")
     if not prompt.strip():
-        raise InvalidRequestError(EMPTY_PROMPT)
+        raise errors.InvalidRequestError(EMPTY_PROMPT)
     try:
         prompt.encode()
     except UnicodeEncodeError as error:
-        raise InvalidRequestError(
+        raise errors.InvalidRequestError(
             f"The prompt holds {prompt[error.start]!r}, half of a character, which cannot be sent: read or decode the "
             "text with its right encoding."
         ) from None
@@ -133,7 +137,7 @@ def check_number(n: object) -> int:
     """
     number = whole_number(n)
     if number is None or not 1 <= number <= MOST_PICTURES:
-        raise InvalidRequestError(
+        raise errors.InvalidRequestError(
             f"n is {n!r}: it must be a whole number from 1 to {MOST_PICTURES}. "
             "For hundreds of pictures use generate_batch."
         )
@@ -211,7 +215,7 @@ def nearest_size(width: int, height: int, rule: SizeRule) -> str:
 def _refuse(changes: Iterable[Change]) -> None:
     for change in changes:
         if change.kind != SIZE_DOUBT:
-            raise UnsupportedParameterError(
+            raise errors.UnsupportedParameterError(
                 f"compat='strict' refuses this request. What compat='adapt' would do: {change.message}",
                 parameter=change.kind,
             )
@@ -235,6 +239,8 @@ def shape_answer(response: ImagesResponse, *, wants_url: bool, keeps_base64: boo
 
 def merge_answers(responses: Sequence[ImagesResponse]) -> ImagesResponse:
     """Merge the answers to several requests for one picture each, in order, into one; usage is summed."""
+    from openai.types import ImagesResponse
+
     merged = ImagesResponse.construct(
         created=responses[0].created, data=[item for response in responses for item in response.data or []]
     )
@@ -255,6 +261,8 @@ def _counts(response: ImagesResponse) -> dict[str, int]:
 
 
 def _set_usage(response: ImagesResponse, counts: Mapping[str, int]) -> None:
+    from openai.types import images_response
+
     usage_class = getattr(images_response, "Usage", None)
     if usage_class is None:  # before openai 1.76 an answer for images had no usage but what the service sent
         response.usage = dict(counts)  # type: ignore[assignment]

@@ -29,7 +29,8 @@ from ionos_openai.files.names import choose_format, choose_saving, clean_name, p
 from ionos_openai.files.writing import check_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, ImageModelName
 from ionos_openai.hub.compat import SIZE_DOUBT, check_number, check_prompt
-from ionos_openai.hub.models import check_size, find_model, parse_size, refuse_async, refuse_sync, resolve_model
+from ionos_openai.hub.models import check_size, find_model, parse_size, resolve_model
+from ionos_openai.hub.offers import refuse_async, refuse_sync
 from ionos_openai.images.display import ImageList
 from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, save_images
 

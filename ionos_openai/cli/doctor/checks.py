@@ -124,6 +124,13 @@ def examine(look: Look) -> Iterator[Check]:
     yield from _service(settings, look, sandbox=sandbox, is_broken=any(check.state == "broken" for check in found))
 
 
+def examine_token(settings: IonosSettings, look: Look) -> Iterator[Check]:
+    """Look at a token alone, and ask the service with it."""
+    found = [*_token(settings, look, sandbox=False), *_address(settings, look.connection)]
+    yield from found
+    yield from _service(settings, look, sandbox=False, is_broken=any(check.state == "broken" for check in found))
+
+
 def _broken(name: str, error: Exception) -> Check:
     text, advice, _ = message(error).removesuffix(DOCTOR_ADVICE).partition(TOKEN_ADVICE)
     return Check("broken", name, text.strip(), advice, exit_code(error))
