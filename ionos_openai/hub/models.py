@@ -7,8 +7,10 @@ catalogue has it, or where its name is that of a known family. Sizes are in pixe
 from __future__ import annotations
 
 import difflib
+import html
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import openai
 from openai import AsyncOpenAI, OpenAI
@@ -34,11 +36,30 @@ class Cost(Price):
 
     __slots__ = ()
 
+
+class ModelList(list[ImageModel]):
+    """A list of models that `print` and a notebook show as a table. In all else it is a list."""
+
     def __str__(self) -> str:
-        """Return amount and currency: "0.064 USD"."""
-        return f"{self.amount} {self.currency}"
+        """Return a line for each model, in columns."""
+        rows = self._rows()
+        widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+    def _repr_html_(self) -> str:
+        rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self._rows())
+        return f"<table>{''.join(f'<tr>{row}</tr>' for row in rows).replace('td>', 'th>', 2 * len(_COLUMNS))}</table>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's own signature
+        del cycle  # a model holds no list
+        printer.text(str(self))
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        known = [(model, model.size_rule.describe() if model.size_rule else "") for model in self]
+        return [_COLUMNS, *((model.id, model.purpose, sizes, str(model.price or "")) for model, sizes in known)]
 
 
+_COLUMNS = ("model", "purpose", "sizes", "price")
 _NICKNAMES = {"sdxl": "stable-diffusion-xl"}
 
 # Families whose every member makes pictures, by the name's last part. "-image" alone covers Qwen-Image,
@@ -71,7 +92,7 @@ def select_image_models(entries: Iterable[object]) -> list[ImageModel]:
         for identifier in offered
         if find_model(identifier) is None and makes_images(identifier)
     ]
-    return [*known, *sorted(others, key=lambda model: model.name.lower())]
+    return ModelList([*known, *sorted(others, key=lambda model: model.name.lower())])
 
 
 def makes_images(identifier: str) -> bool:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import pybase64
 
+from ionos_openai.errors.words import shorten
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -142,5 +144,4 @@ def _model(image: ShownImage) -> str:
 
 
 def _cut(text: str, longest: int) -> str:
-    line = " ".join(text[: 4 * longest].split())
-    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
+    return shorten(" ".join(text[: 4 * longest].split()), longest)

@@ -21,6 +21,7 @@ from openai.types import ImagesResponse
 from ionos_openai.client import settings
 from ionos_openai.client.remembered import recall
 from ionos_openai.errors import ImageSaveError, IonosError, partial_results
+from ionos_openai.errors.words import shorten as cut
 from ionos_openai.files.formats import (
     EXTENSIONS,
     MEDIA_TYPES,
@@ -239,8 +240,7 @@ class GeneratedImage:
         """Describe the picture in a line, without its data."""
         parts = [self.format, f"{self.width}x{self.height}", _byte_size(len(self.data))]
         if self.prompt is not None:
-            cut = len(self.prompt) > _LONGEST_SHOWN
-            parts.append(f"prompt={self.prompt[: _LONGEST_SHOWN - 1].rstrip() + '…' if cut else self.prompt!r}")
+            parts.append(f"prompt={cut(self.prompt, _LONGEST_SHOWN)!r}")
         parts += [] if self.model is None else [f"model={self.model!r}"]
         parts += ["sandbox=True"] if self.sandbox else []
         return f"GeneratedImage({', '.join(parts)})"

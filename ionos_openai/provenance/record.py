@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
+from ionos_openai.errors.words import shorten
+
 TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's term for a picture that a trained model made. Source: IPTC NewsCodes, digitalsourcetype, 2024-10."""
 
@@ -25,7 +27,7 @@ CREATOR_TOOL = "ionos-openai"
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Provenance:
     r"""What a picture's metadata says about where it comes from.
 
@@ -74,6 +76,18 @@ class Provenance:
             value = getattr(self, field.name)
             if isinstance(value, str):
                 object.__setattr__(self, field.name, clean_text(value))
+
+    def _given(self) -> dict[str, object]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None and value is not False}
+
+    def __repr__(self) -> str:
+        """Return what is said, long texts cut."""
+        return f"Provenance({', '.join(f'{name}={shorten(repr(value))}' for name, value in self._given().items())})"
+
+    def __str__(self) -> str:
+        """Return what is said, in lines such as "model: black-forest-labs/FLUX.1-schnell"."""
+        return "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in self._given().items())
 
 
 def describe(
