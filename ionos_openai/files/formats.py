@@ -346,6 +346,35 @@ def open_picture(data: bytes) -> Image.Image:
     return picture
 
 
+def turn(picture: Image.Image) -> Image.Image:
+    """Return a Pillow image as it is to be seen: its pixels turned as its EXIF data says."""
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(picture)
+
+
+def upright(data: bytes) -> bytes:
+    """Return a picture with its pixels turned as its EXIF data says, in its format; most are returned as they are."""
+    found = sniff(data)
+    if not is_turned(data) or found not in get_args(WritableFormat):
+        return data
+    return convert(data, found)  # type: ignore[arg-type]  # it is one
+
+
+def is_turned(data: bytes) -> int:
+    """Return the EXIF orientation of a picture, 2 to 8; 0 where it is upright, or Pillow cannot read it."""
+    if not any(sign in data for sign in (b"Exif\0\0", b"EXIF", b"eXIf")):
+        return 0
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            orientation = picture.getexif().get(0x0112, 1)
+    except Exception:  # noqa: BLE001 - Pillow's decoders raise exceptions of every kind
+        return 0
+    return orientation if orientation in range(2, 9) else 0
+
+
 def convert(data: bytes, target: WritableFormat) -> bytes:
     """Encode a picture anew in another format.
 
@@ -356,11 +385,9 @@ def convert(data: bytes, target: WritableFormat) -> bytes:
     Raises:
         OSError: Pillow cannot read it; other exceptions of Pillow's decoders are possible.
     """
-    from PIL import ImageOps
-
     source = open_picture(data)
     profile = source.info.get("icc_profile")
-    picture = fit_mode(ImageOps.exif_transpose(source), target)
+    picture = fit_mode(turn(source), target)
     options: dict[str, object] = {"icc_profile": profile if _profile_fits(profile, picture.mode) else None}
     options |= {"JPEG": {"quality": 95}, "PNG": {}, "WEBP": {"quality": 90}}[target]
     marked = is_marked_sandbox(data)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import io
+import os
 from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 import pybase64
 
 from ionos_openai.errors.words import shorten
+from ionos_openai.files.formats import is_turned, turn
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,7 +57,30 @@ Shown = TypeVar("Shown", bound=ShownImage)
 
 
 class ImageList(list[Shown]):
-    """A list of pictures that a notebook shows as a grid with captions. In all else it is a list."""
+    """A list of pictures that a notebook shows as a grid with captions, and so are its slices. In all else a list."""
+
+    def __getitem__(self, place: Any) -> Any:
+        """Return a picture, or several as such a list."""
+        found = super().__getitem__(place)
+        return ImageList(found) if isinstance(place, slice) else found
+
+    def __add__(self, others: list[Any]) -> ImageList[Any]:
+        """Return the pictures of both."""
+        return ImageList(super().__add__(others))
+
+    def __radd__(self, others: list[Any]) -> ImageList[Any]:
+        """Return the pictures of both, where the other one is a plain list."""
+        return ImageList(others + list(self))
+
+    def copy(self) -> ImageList[Shown]:
+        """Return such a list with the same pictures."""
+        return ImageList(self)
+
+    def save(self, directory: str | os.PathLike[str], **saving: Any) -> list[Path]:
+        """Save them as `save_images` does, which has the same further arguments."""
+        from ionos_openai.images.image import save_images
+
+        return save_images(self, directory, **saving)
 
     def _repr_mimebundle_(self, include: Container[str] | None = None, exclude: Container[str] | None = None) -> Bundle:
         plain = {"text/plain": self._lines()}
@@ -86,7 +111,9 @@ def picture_bundle(
         kind, data = _encode(image, None)
         if not data:
             return plain, {}
-    facts: dict[str, object] = {"alt": alt_text(image), "width": image.width, "height": image.height}
+    # A front end turns the picture, and would squeeze it into the size that it had before.
+    width, height = (image.height, image.width) if is_turned(image.data) > 4 else (image.width, image.height)
+    facts: dict[str, object] = {"alt": alt_text(image), "width": width, "height": height}
     return {kind: pybase64.b64encode_as_string(data), **plain}, {kind: facts}
 
 
@@ -128,7 +155,7 @@ def _encode(image: ShownImage, longest: int | None) -> tuple[str, bytes]:
     """Encode a picture for showing it: as a small JPEG where it is opaque, else as PNG; without bytes on failure."""
     buffer = io.BytesIO()
     try:
-        picture = image.to_pil()
+        picture = turn(image.to_pil())
         if longest is not None:
             picture.thumbnail((longest, longest))
         transparent = "A" in picture.mode or "transparency" in picture.info
