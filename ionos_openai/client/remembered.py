@@ -1,7 +1,7 @@
 """What was asked of an image model, remembered with the response that it led to.
 
 The service's answer repeats neither prompt nor model nor size. A client from the factory attaches them to the SDK's
-response object, where they neither show in its `repr` nor in its dump.
+response object, where they neither show in its `repr` nor in its dump; and the object shows itself as its pictures.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from openai.types import Image, ImagesResponse
+from openai import types
 from pydantic import BaseModel
 
 from ionos_openai.errors import IonosError
@@ -34,20 +34,17 @@ class Remembered:
 class _Brief(BaseModel):
     """A model of the SDK's whose `repr` has the beginning of a long text, which may be a picture."""
 
-    def __repr_name__(self) -> str:
-        return type(self).__mro__[2].__name__  # that of the SDK's own class
-
     def __repr_args__(self) -> Any:
         for name, value in super().__repr_args__():
             is_long = isinstance(value, str) and len(value) > _LONGEST_SHOWN
             yield name, f"{value[:16]}… ({len(value):,} characters)" if is_long else value
 
 
-class ShownItem(_Brief, Image):
+class Image(_Brief, types.Image):
     """An item of a response, with a short `repr`."""
 
 
-class ShownResponse(_Brief, ImagesResponse):
+class ImagesResponse(_Brief, types.ImagesResponse):
     """A response that a notebook shows as its pictures, with a short `repr`."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
@@ -63,10 +60,11 @@ def remember(response: object, remembered: Remembered) -> None:
     """Attach `remembered` to a response of the SDK."""
     # Past pydantic's __setattr__, as the SDK itself does for `_request_id`: not a field, so never dumped.
     object.__setattr__(response, "_ionos_remembered", remembered)
-    if type(response) is ImagesResponse:
-        object.__setattr__(response, "__class__", ShownResponse)
-        for item in response.data or ():
-            object.__setattr__(item, "__class__", ShownItem)
+    if type(response) is types.ImagesResponse:
+        object.__setattr__(response, "__class__", ImagesResponse)
+        for item in response.data if isinstance(response.data, list) else ():  # the SDK checks nothing of it
+            if type(item) is types.Image:
+                object.__setattr__(item, "__class__", Image)
 
 
 def recall(response: object) -> Remembered | None:

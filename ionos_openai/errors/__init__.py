@@ -33,15 +33,14 @@ from pathlib import Path
 import openai
 
 from ionos_openai.errors.http import http_library
-from ionos_openai.errors.notices import own_lines
 
 
 class IonosError(openai.OpenAIError):
     """Base of every exception that this package itself raises."""
 
     def _render_traceback_(self) -> list[str]:
-        """Return what a notebook shows: the user's own lines and the message, without the frames of this package."""
-        return traceback.format_list(own_lines(self.__traceback__)) + traceback.format_exception_only(self)
+        """Return what a notebook shows: the message, and none of the frames that led to it."""
+        return traceback.format_exception_only(self)
 
 
 class ConfigurationError(IonosError):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import traceback
 import warnings
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 
 _OURS = ("ionos_openai", "openai")
 # Where a call was handed to a loop or a pool, what lies further out is not the line that made it.
@@ -72,17 +71,6 @@ def _user_frame(frame: FrameType | None) -> FrameType | None:
             caller = caller or frame
         frame = frame.f_back
     return caller
-
-
-def own_lines(frames: TracebackType | None) -> list[traceback.FrameSummary]:
-    """Return the lines of the user's own code that an exception went through."""
-    walked = [(frame, line) for frame, line in traceback.walk_tb(frames) if _is_users(frame)]
-    return list(traceback.StackSummary.extract(iter(walked)))
-
-
-def _is_users(frame: FrameType) -> bool:
-    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-    return package not in _OURS and not _is_installed(frame.f_code.co_filename)
 
 
 def _is_installed(filename: str) -> bool:

@@ -9,6 +9,7 @@ load Pillow. Sizes are in pixels.
 from __future__ import annotations
 
 import collections
+import contextlib
 import io
 import re
 import struct
@@ -346,33 +347,24 @@ def open_picture(data: bytes) -> Image.Image:
     return picture
 
 
-def turn(picture: Image.Image) -> Image.Image:
-    """Return a Pillow image as it is to be seen: its pixels turned as its EXIF data says."""
-    from PIL import ImageOps
+def orientation(data: bytes) -> int:
+    """Return the EXIF orientation of a picture, 1 to 8: 1 is upright, and above 4 height and width change places."""
+    from PIL import Image
 
-    return ImageOps.exif_transpose(picture)
+    found = 1
+    if any(sign in data for sign in (b"Exif\0\0", b"EXIF", b"eXIf")):
+        with contextlib.suppress(Exception), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            found = picture.getexif().get(0x0112, 1)
+    return found if found in range(2, 9) else 1
 
 
 def upright(data: bytes) -> bytes:
-    """Return a picture with its pixels turned as its EXIF data says, in its format; most are returned as they are."""
-    found = sniff(data)
-    if not is_turned(data) or found not in get_args(WritableFormat):
-        return data
-    return convert(data, found)  # type: ignore[arg-type]  # it is one
-
-
-def is_turned(data: bytes) -> int:
-    """Return the EXIF orientation of a picture, 2 to 8; 0 where it is upright, or Pillow cannot read it."""
-    if not any(sign in data for sign in (b"Exif\0\0", b"EXIF", b"eXIf")):
-        return 0
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            orientation = picture.getexif().get(0x0112, 1)
-    except Exception:  # noqa: BLE001 - Pillow's decoders raise exceptions of every kind
-        return 0
-    return orientation if orientation in range(2, 9) else 0
+    """Return a JPEG, PNG or WebP turned as its EXIF data says, encoded anew; one that needs it not as it is."""
+    target = next((target for target in get_args(WritableFormat) if target == sniff(data)), None)
+    with contextlib.suppress(Exception):  # Pillow's decoders raise exceptions of every kind
+        if target and orientation(data) > 1:
+            return convert(data, target)
+    return data
 
 
 def convert(data: bytes, target: WritableFormat) -> bytes:
@@ -385,9 +377,11 @@ def convert(data: bytes, target: WritableFormat) -> bytes:
     Raises:
         OSError: Pillow cannot read it; other exceptions of Pillow's decoders are possible.
     """
+    from PIL import ImageOps
+
     source = open_picture(data)
     profile = source.info.get("icc_profile")
-    picture = fit_mode(turn(source), target)
+    picture = fit_mode(ImageOps.exif_transpose(source), target)
     options: dict[str, object] = {"icc_profile": profile if _profile_fits(profile, picture.mode) else None}
     options |= {"JPEG": {"quality": 95}, "PNG": {}, "WEBP": {"quality": 90}}[target]
     marked = is_marked_sandbox(data)

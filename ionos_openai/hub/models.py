@@ -10,7 +10,6 @@ import difflib
 import html
 import re
 from collections.abc import Iterable
-from typing import Any
 
 import openai
 from openai import AsyncOpenAI, OpenAI
@@ -38,28 +37,16 @@ class Cost(Price):
 
 
 class ModelList(list[ImageModel]):
-    """A list of models that `print` and a notebook show as a table. In all else it is a list."""
-
-    def __str__(self) -> str:
-        """Return a line for each model, in columns."""
-        rows = self._rows()
-        widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    """A list of models that a notebook shows as a table. In all else it is a list."""
 
     def _repr_html_(self) -> str:
-        rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self._rows())
-        return f"<table>{''.join(f'<tr>{row}</tr>' for row in rows).replace('td>', 'th>', 2 * len(_COLUMNS))}</table>"
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's own signature
-        del cycle  # a model holds no list
-        printer.text(str(self))
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        known = [(model, model.size_rule.describe() if model.size_rule else "") for model in self]
-        return [_COLUMNS, *((model.id, model.purpose, sizes, str(model.price or "")) for model, sizes in known)]
+        sizes = {model.id: model.size_rule.describe() if model.size_rule else "" for model in self}
+        rows = [(model.id, model.purpose, sizes[model.id], str(model.price or "")) for model in self]
+        lines = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
+        return f"<table>{_HEAD}<tr>{'</tr><tr>'.join(lines)}</tr></table>"
 
 
-_COLUMNS = ("model", "purpose", "sizes", "price")
+_HEAD = "<tr><th>model</th><th>purpose</th><th>sizes, px</th><th>price, without tax</th></tr>"
 _NICKNAMES = {"sdxl": "stable-diffusion-xl"}
 
 # Families whose every member makes pictures, by the name's last part. "-image" alone covers Qwen-Image,

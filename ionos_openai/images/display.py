@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 import pybase64
 
 from ionos_openai.errors.words import shorten
-from ionos_openai.files.formats import is_turned, turn
+from ionos_openai.files.formats import orientation, upright
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -72,10 +72,6 @@ class ImageList(list[Shown]):
         """Return the pictures of both, where the other one is a plain list."""
         return ImageList(others + list(self))
 
-    def copy(self) -> ImageList[Shown]:
-        """Return such a list with the same pictures."""
-        return ImageList(self)
-
     def save(self, directory: str | os.PathLike[str], **saving: Any) -> list[Path]:
         """Save them as `save_images` does, which has the same further arguments."""
         from ionos_openai.images.image import save_images
@@ -104,15 +100,15 @@ def picture_bundle(
         The content by media type, and the metadata of the picture: its alternative text and its size in px.
     """
     plain = {"text/plain": repr(image)}
-    kind, data = _SHOWN_AS_THEY_ARE.get(image.format, "image/png"), image.data
+    # Not every front end turns a picture as its EXIF data says.
+    kind, data = _SHOWN_AS_THEY_ARE.get(image.format, "image/png"), upright(image.data)
     if not _is_wanted(kind, include, exclude):
         return plain, {}
     if image.format not in _SHOWN_AS_THEY_ARE:
         kind, data = _encode(image, None)
         if not data:
             return plain, {}
-    # A front end turns the picture, and would squeeze it into the size that it had before.
-    width, height = (image.height, image.width) if is_turned(image.data) > 4 else (image.width, image.height)
+    width, height = (image.height, image.width) if orientation(image.data) > 4 else (image.width, image.height)
     facts: dict[str, object] = {"alt": alt_text(image), "width": width, "height": height}
     return {kind: pybase64.b64encode_as_string(data), **plain}, {kind: facts}
 
@@ -131,7 +127,9 @@ def _grid(images: Sequence[ShownImage]) -> str:
     """Return the grid as HTML: a picture that is alone as it was sent, several as previews of at most 512 px."""
     alone = len(images) == 1
     columns = f"minmax(0,{_PREVIEW_SIDE}px)" if alone else "repeat(auto-fill,minmax(200px,1fr))"
-    figures = "".join(_figure(image, image.data_uri if alone else _preview_uri(image)) for image in images)
+    figures = "".join(
+        _figure(image, _uri(image, upright(image.data)) if alone else _preview_uri(image)) for image in images
+    )
     return f'<div style="display:grid;grid-template-columns:{columns};gap:12px">{figures}</div>'
 
 
@@ -146,16 +144,23 @@ def _figure(image: ShownImage, source: str) -> str:
 
 def _preview_uri(image: ShownImage) -> str:
     large = max(image.width, image.height) > _PREVIEW_SIDE
-    kind, data = _encode(image, _PREVIEW_SIDE) if large else ("", b"")
+    kind, data = _encode(image, _PREVIEW_SIDE) if large else ("", upright(image.data))
     # What Pillow cannot read, the browser may.
-    return f"data:{kind};base64,{pybase64.b64encode_as_string(data)}" if data else image.data_uri
+    return _uri(image, data or image.data, kind)
+
+
+def _uri(image: ShownImage, data: bytes, kind: str = "") -> str:
+    kind = kind or f"image/{image.format.lower()}"
+    return image.data_uri if data is image.data else f"data:{kind};base64,{pybase64.b64encode_as_string(data)}"
 
 
 def _encode(image: ShownImage, longest: int | None) -> tuple[str, bytes]:
     """Encode a picture for showing it: as a small JPEG where it is opaque, else as PNG; without bytes on failure."""
+    from PIL import ImageOps
+
     buffer = io.BytesIO()
     try:
-        picture = turn(image.to_pil())
+        picture = ImageOps.exif_transpose(image.to_pil())
         if longest is not None:
             picture.thumbnail((longest, longest))
         transparent = "A" in picture.mode or "transparency" in picture.info

@@ -6,10 +6,8 @@ encodes a picture anew, and only then is Pillow loaded. Sizes are in pixels.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
-import inspect
 import os
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pybase64
+from pydantic import BaseModel
 
 from ionos_openai.client import settings
 from ionos_openai.client.remembered import recall
@@ -36,7 +35,7 @@ from ionos_openai.files.formats import (
     open_picture,
     recognise,
     sniff,
-    turn,
+    upright,
 )
 from ionos_openai.files.names import (
     FileNames,
@@ -51,7 +50,7 @@ from ionos_openai.files.names import (
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.images.display import Bundle, ImageList, picture_bundle
 from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_text, file_of, is_item, item_bytes, read_field
-from ionos_openai.provenance import COMPOSITE, Provenance, ProvenanceError, describe, read_provenance
+from ionos_openai.provenance import describe
 from ionos_openai.provenance.marking import Marked, finish, mark, warn_unmarked
 
 if TYPE_CHECKING:
@@ -240,7 +239,7 @@ class GeneratedImage:
         if in_notebook():
             importlib.import_module("IPython.display").display(self)
         else:
-            turn(self.to_pil()).show()
+            open_picture(upright(self.data)).show()
 
     def _repr_mimebundle_(
         self, include: Container[str] | None = None, exclude: Container[str] | None = None
@@ -271,7 +270,7 @@ def decode_images(
     Args:
         response: What `client.images.generate()` or `client.images.edit()` returned, its dict, its `data`, one of
             their items, a raw response, results of a batch, or several of them. A picture may also be bytes, base64
-            text, a path or a Pillow image; of a file, its mark says what was asked.
+            text, a path or a Pillow image.
         prompt: The text that was asked for. The default of this and the following is what a client from
             `create_client` remembers with its response, else nothing.
         model: The id of the model that was asked.
@@ -414,7 +413,8 @@ def _read(source: Any, **given: Any) -> tuple[list[GeneratedImage], ImageDecodeE
         source = parse()
     if isinstance(source, GeneratedImage) or is_item(source):
         return _read_items({"data": [source]}, **given)
-    if isinstance(source, Iterable) and not isinstance(source, Mapping) and not hasattr(source, "data"):
+    is_whole = isinstance(source, (str, Mapping, BaseModel)) or hasattr(source, "data")
+    if isinstance(source, Iterable) and not is_whole:
         members = list(source)
         if members and all(isinstance(member, GeneratedImage) or is_item(member) for member in members):
             return _read_items({"data": members}, **given)
@@ -426,7 +426,7 @@ def _read(source: Any, **given: Any) -> tuple[list[GeneratedImage], ImageDecodeE
 def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], ImageDecodeError | None]:
     if not isinstance(response, Mapping) and not hasattr(response, "data"):
         return [], ImageDecodeError(
-            f"This is no images response but {type(response).__name__}{_to_be_awaited(response)}. "
+            f"This is no images response but {type(response).__name__}. "
             "Pass what client.images.generate() or client.images.edit() returned. If that is what it returned: "
             f"{_CHECK_ADDRESS[0].lower()}{_CHECK_ADDRESS[1:]}"
         )
@@ -445,12 +445,10 @@ def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], I
             continue
         try:
             data = item_bytes(item)
-            if path := file_of(item):
-                known = _of_file(path) | known
             revised = as_text(read_field(item, "revised_prompt")) or None
             found = recognise(data)
             seen: dict[str, Any] = {"format": found.format, "width": found.width, "height": found.height}
-            images.append(GeneratedImage(data=data, **seen, **known, revised_prompt=revised))
+            images.append(GeneratedImage(data=data, **seen, **known, revised_prompt=revised, path=file_of(item)))
         except (ItemError, FormatError) as error:
             problem = problem or _decode_error(error, item, index, len(items))
     return images, problem
@@ -475,20 +473,6 @@ def _date(seconds: object) -> datetime | None:
     if isinstance(seconds, int | float) and _EARLIEST <= seconds < _LATEST:
         return datetime.fromtimestamp(seconds, UTC)
     return None
-
-
-def _of_file(path: Path) -> dict[str, Any]:
-    """Return what the mark of a file says of how it was made."""
-    record = None
-    with contextlib.suppress(ProvenanceError, OSError):
-        record = read_provenance(path)
-    record = record or Provenance()
-    facts = {name: getattr(record, name) for name in ("prompt", "model", "size", "seed", "created")}
-    return {**facts, "edited": record.digital_source_type == COMPOSITE, "path": path}
-
-
-def _to_be_awaited(source: object) -> str:
-    return ", which is to be awaited" if inspect.isawaitable(source) else ""
 
 
 def _saving(

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ from openai.types import Image
 
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.masking import mask_secrets
-from ionos_openai.files.formats import fit_mode, turn
+from ionos_openai.files.formats import fit_mode
 from ionos_openai.files.names import shown
 
 _PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
@@ -60,15 +60,16 @@ def item_bytes(item: object) -> bytes:
 
 def is_item(held: object) -> bool:
     """Tell whether it is one picture, as an item of a response, as base64 or as `read_picture` takes it."""
-    texts = read_field(held, "b64_json"), read_field(held, "url")
-    is_held = isinstance(held, (str, os.PathLike, Image, *_BYTES))
-    return is_held or any(isinstance(text, str) for text in texts) or _is_pillow(held)
+    if isinstance(held, str):
+        return not held.lstrip().startswith(("<", "{", "["))  # as pages are, and JSON
+    is_field = any(isinstance(read_field(held, name), str) for name in ("b64_json", "url"))
+    return is_field or isinstance(held, (PurePath, os.DirEntry, Image, *_BYTES)) or _is_pillow(held)
 
 
 def file_of(held: object) -> Path | None:
     """Return the file that a path names; text is a path where it has a dot, which base64 has not."""
     is_path = isinstance(held, str) and "." in held[-_LONGEST_SHOWN:] and held[:5].lower() != "data:"
-    return Path(held) if is_path or isinstance(held, os.PathLike) else None  # type: ignore[arg-type]
+    return Path(held) if is_path or isinstance(held, (PurePath, os.DirEntry)) else None  # type: ignore[arg-type]
 
 
 def _is_pillow(held: object) -> bool:
@@ -115,10 +116,12 @@ def _read_file(path: str) -> bytes:
 
 
 def _encode(image: Any) -> bytes:
+    from PIL import ImageOps
+
     buffer = io.BytesIO()
     try:
-        picture = turn(image if image.mode in _PNG_MODES else fit_mode(image, "PNG"))
-        picture.save(buffer, format="PNG")
+        picture = ImageOps.exif_transpose(image)
+        (picture if picture.mode in _PNG_MODES else fit_mode(picture, "PNG")).save(buffer, format="PNG")
     except Exception as error:
         # Pillow raises exceptions of every kind, also for pixels that it reads only now.
         raise InvalidRequestError(
