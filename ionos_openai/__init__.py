@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         generate_images,
         partial_images,
         save_images,
+        show,
     )
     from ionos_openai.provenance import Provenance, read_provenance, write_provenance
 
@@ -107,6 +108,7 @@ __all__ = [
     "partial_images",
     "read_provenance",
     "save_images",
+    "show",
     "write_provenance",
 ]
 

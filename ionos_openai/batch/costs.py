@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ionos_openai.batch.records import Record
+from ionos_openai.batch.records import Record
+from ionos_openai.hub.catalogue import show_amount
 
 
 @dataclass(slots=True)
@@ -37,7 +35,7 @@ class Sum:
 
     def cost(self) -> str:
         """Return the amounts as a phrase; "unknown" where there is none and some price is not known."""
-        known = " + ".join(f"{amount:f} {currency}" for currency, amount in sorted(self.amounts.items()))
+        known = " + ".join(show_amount(amount, currency) for currency, amount in sorted(self.amounts.items()))
         return known or ("unknown" if self.unknown_price else "0")
 
 

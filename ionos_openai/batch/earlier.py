@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from ionos_openai.batch.plan import PUT_BACK
+from ionos_openai.batch.manifest import Manifest
+from ionos_openai.batch.plan import PUT_BACK, Plan
+from ionos_openai.batch.records import Record, StoredFile
 from ionos_openai.batch.redo import Redo
 from ionos_openai.batch.request import ImageRequest, check, complete, digest, digest_prompt, identify
 from ionos_openai.batch.results import Estimate
@@ -15,13 +17,6 @@ from ionos_openai.batch.stored import FileState, describe, look
 from ionos_openai.client.pacing.rates import estimate_seconds
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.errors.words import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ionos_openai.batch.manifest import Manifest
-    from ionos_openai.batch.plan import Plan
-    from ionos_openai.batch.records import Record, StoredFile
 
 PromptState: TypeAlias = Literal["new", "failed", "chosen", FileState]
 """Never tried; tried in vain; to be made once more; or what became of its files."""

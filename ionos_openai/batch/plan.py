@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
+import openai
+
+from ionos_openai.batch.request import ImageRequest
 from ionos_openai.client.pacing.rates import ContractLimits
 from ionos_openai.client.settings import IonosSettings, settings_of
 from ionos_openai.errors import InvalidRequestError, IonosWarning
 from ionos_openai.errors.notices import warn_once
 from ionos_openai.errors.numbers import check_whole_number
-from ionos_openai.files.names import choose_saving
+from ionos_openai.files.names import SavingSettings, choose_saving
 from ionos_openai.files.writing import check_directory
 from ionos_openai.hub.models import parse_size, resolve_model
-from ionos_openai.hub.prices import parse_ceiling, parse_prices, price_of
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Collection, Mapping
-    from decimal import Decimal
-
-    import openai
-
-    from ionos_openai.batch.request import ImageRequest
-    from ionos_openai.files.names import SavingSettings
-    from ionos_openai.hub.prices import Ceiling, Money
+from ionos_openai.hub.prices import Ceiling, Money, parse_ceiling, parse_prices, price_of
 
 Missing: TypeAlias = Literal["keep", "remake"]
 

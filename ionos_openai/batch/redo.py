@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ionos_openai.files.opening import read_regular
 from ionos_openai.files.writing import write_new
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-    from pathlib import Path
 
 REDO = ".ionos-batch.redo"
 _LARGEST = 16 * 1024 * 1024  # bytes

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import InstanceOf, PlainSerializer
 
 from ionos_openai.batch.request import ImageRequest
-from ionos_openai.errors.words import plural
+from ionos_openai.errors.words import Brief, plural, shorten
 from ionos_openai.hub.prices import Money
 
 EventKind: TypeAlias = Literal[
@@ -18,8 +18,8 @@ EventKind: TypeAlias = Literal[
 """What happened: for "waiting" the service's limit was met, for "end" the run stopped before its last prompt."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class BatchResult(Brief):
     """What became of one prompt.
 
     Attributes:
@@ -47,9 +47,16 @@ class BatchResult:
         """Whether all of its pictures are there."""
         return "done" if self.error is None else "failed"
 
+    def __str__(self) -> str:
+        """Return it as a phrase."""
+        facts = [*(path.name for path in self.paths), *([str(self.cost)] if self.cost else [])]
+        facts += ["placeholder"] if self.sandbox else []
+        facts += [f"failed: {self.error}"] if self.error is not None else []
+        return f"{shorten(repr(self.request.prompt))}: {', '.join(facts)}"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Estimate(Brief):
     """What a batch will take.
 
     Attributes:
@@ -75,8 +82,8 @@ class Estimate:
         return f"{plural(self.images, 'picture')}, {cost}{duration}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Progress(Brief):
     """How far a batch has come.
 
     Attributes:
@@ -121,8 +128,8 @@ class Progress:
         return f"{self.done + self.skipped}{total} done{failed}{cost}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchEvent:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class BatchEvent(Brief):
     """Something that happened.
 
     Attributes:
@@ -136,6 +143,10 @@ class BatchEvent:
     message: str
     request: ImageRequest | None = None
     result: BatchResult | None = None
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return self.message
 
 
 def clock_time(seconds: float) -> str:

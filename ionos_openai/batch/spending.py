@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
+from ionos_openai.batch.plan import Plan
+from ionos_openai.batch.request import ImageRequest
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.hub.prices import Money
-
-if TYPE_CHECKING:
-    from ionos_openai.batch.plan import Plan
-    from ionos_openai.batch.request import ImageRequest
 
 
 class Spending:

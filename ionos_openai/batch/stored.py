@@ -6,25 +6,28 @@ import hashlib
 import logging
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from ionos_openai.batch.records import StoredFile
+from ionos_openai.batch.request import ImageRequest
 from ionos_openai.errors import ImageSaveError, IonosWarning
 from ionos_openai.files.formats import FormatError, recognise
-from ionos_openai.files.names import clean_name, is_plain_name, parse_format, prompt_name, shorten, split_extension
+from ionos_openai.files.names import (
+    SavingSettings,
+    clean_name,
+    is_plain_name,
+    parse_format,
+    prompt_name,
+    shorten,
+    split_extension,
+)
 from ionos_openai.files.opening import open_regular, read_regular
 from ionos_openai.files.writing import write_new
-from ionos_openai.images.image import write_images
+from ionos_openai.images.image import GeneratedImage, write_images
 from ionos_openai.provenance.marking import warn_unmarked
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ionos_openai.batch.request import ImageRequest
-    from ionos_openai.files.names import SavingSettings
-    from ionos_openai.images.image import GeneratedImage
 
 log = logging.getLogger("ionos_openai")
 

@@ -76,10 +76,10 @@ def _missing_token(settings: IonosSettings) -> str:
         f" {variable} holds a key for IONOS' DNS and hosting API, which the AI Model Hub does not take."
         for variable in settings.refused_variables
     )
-    prompt = _IN_NOTEBOOK if in_notebook() else ""
+    remedy = f"No IONOS token.{_IN_NOTEBOOK} Or set" if in_notebook() else "No IONOS token: set"
     return (
-        f"No IONOS token: set {TOKEN_VARIABLES[0]} (or {' or '.join(TOKEN_VARIABLES[1:])}, or IONOS_API_TOKEN_FILE to "
-        f"a file that holds it), or pass api_key= in code. Looked in {looked}.{refused}{prompt} {TOKEN_ADVICE} To try "
+        f"{remedy} {TOKEN_VARIABLES[0]} (or {' or '.join(TOKEN_VARIABLES[1:])}, or IONOS_API_TOKEN_FILE to "
+        f"a file that holds it), or pass api_key= in code. Looked in {looked}.{refused} {TOKEN_ADVICE} To try "
         "without one, use the stand-in, which draws placeholders: sandbox=True, IONOS_SANDBOX=1 or --sandbox."
     )
 

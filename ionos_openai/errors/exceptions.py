@@ -6,6 +6,7 @@ They stand apart so that what goes well need not load the SDK: whoever raises or
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from ionos_openai.errors.http import http_library
 
 class IonosError(openai.OpenAIError):
     """Base of every exception that this package itself raises."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows: the message, and none of the frames that led to it."""
+        return traceback.format_exception_only(self)
 
 
 class ConfigurationError(IonosError):

@@ -9,12 +9,9 @@ from __future__ import annotations
 import itertools
 import re
 import traceback
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TOKEN = "<token>"  # noqa: S105  # what is written in its place
 SHORTEST_SECRET = 12

@@ -7,10 +7,7 @@ import sys
 import threading
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import FrameType
+from types import FrameType
 
 _OURS = ("ionos_openai", "openai")
 # Where a call was handed to a loop or a pool, what lies further out is not the line that made it.

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 
+class Brief:
+    """Its `repr` is its name with what `str` says of it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Return a line, however much it holds."""
+        return f"{type(self).__name__}({self})"
+
+
 def plural(count: int, noun: str, plural: str | None = None) -> str:
     """Return "1 picture" or "3 pictures"; `plural` is for a noun that takes more than an s."""
     return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def shorten(text: str, longest: int = 60) -> str:
+    """Return `text`, or what of it fits before "…"."""
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
 
 
 def printable(text: str, *, instead: str = " ") -> str:

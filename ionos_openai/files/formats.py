@@ -9,17 +9,18 @@ load Pillow. Sizes are in pixels.
 from __future__ import annotations
 
 import collections
+import contextlib
 import io
 import re
 import struct
 import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from PIL import Image
+
 
 ImageFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP", "GIF", "AVIF"]
 """A format that is recognised, by Pillow's name for it."""
@@ -344,6 +345,26 @@ def open_picture(data: bytes) -> Image.Image:
         raise OSError("the installed Pillow cannot read it") from None
     picture.load()
     return picture
+
+
+def orientation(data: bytes) -> int:
+    """Return the EXIF orientation of a picture, 1 to 8: 1 is upright, and above 4 height and width change places."""
+    from PIL import Image
+
+    found = 1
+    if any(sign in data for sign in (b"Exif\0\0", b"EXIF", b"eXIf")):
+        with contextlib.suppress(Exception), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            found = picture.getexif().get(0x0112, 1)
+    return found if found in range(2, 9) else 1
+
+
+def upright(data: bytes) -> bytes:
+    """Return a JPEG, PNG or WebP turned as its EXIF data says, encoded anew; one that needs it not as it is."""
+    target = next((target for target in get_args(WritableFormat) if target == sniff(data)), None)
+    with contextlib.suppress(Exception):  # Pillow's decoders raise exceptions of every kind
+        if target and orientation(data) > 1:
+            return convert(data, target)
+    return data
 
 
 def convert(data: bytes, target: WritableFormat) -> bytes:

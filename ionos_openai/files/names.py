@@ -6,14 +6,12 @@ import hashlib
 import os
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
+from typing import Literal, Protocol, TypeAlias, get_args
 
 from ionos_openai import errors
 from ionos_openai.files.formats import EXTENSIONS, ImageFormat, WritableFormat
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 FileNames: TypeAlias = Literal["prompt", "digest"]
 """What a file is named after: the prompt's words, or a digest of it that tells nothing."""

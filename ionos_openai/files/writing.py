@@ -15,14 +15,11 @@ import re
 import secrets
 import stat
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ionos_openai import errors
 from ionos_openai.files.names import cut, digest, numbered, split_extension
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def _numbers_of(*names: str) -> frozenset[int]:

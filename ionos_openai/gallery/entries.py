@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from ionos_openai.batch.records import Problem, Record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from ionos_openai.hub.prices import Money
+from ionos_openai.hub.prices import Money
 
 EntryState: TypeAlias = Literal["made", "modified", "broken", "failed", "gone"]
 """A picture; one that was changed since; a file that is none; no picture came; the file is not there any more."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TypeAlias
 
 from ionos_openai.batch.records import Problem
 from ionos_openai.files.formats import EXTENSIONS
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _SUFFIXES = frozenset({*EXTENSIONS.values(), ".jpeg"})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -17,12 +18,12 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from ionos_openai.batch.costs import Sum
+from ionos_openai.batch.records import Record
+from ionos_openai.hub.catalogue import show_amount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from ionos_openai.batch.records import Record
     from ionos_openai.gallery.entries import Entry
+
 
 MARK = '<meta name="generator" content="ionos-openai gallery">'
 """Stands near the beginning of every page, so that a page of another maker is not replaced."""
@@ -157,6 +158,6 @@ def _spent(records: Iterable[Record]) -> str:
     whole = Sum()
     for record in records:
         whole.add(len(record.names), record)
-    known = ", ".join(_clean(f"{amount:f} {currency}") for currency, amount in sorted(whole.amounts.items()))
+    known = ", ".join(_clean(show_amount(amount, currency)) for currency, amount in sorted(whole.amounts.items()))
     unknown = whole.unknown_price and f"{whole.unknown_price} of unknown price"
     return ", ".join(part for part in (known and f"{known} in all", unknown) if part)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ionos_openai import errors
@@ -19,10 +21,8 @@ from ionos_openai.gallery.thumbnails import ThumbnailError, is_too_large, write_
 from ionos_openai.provenance import COMPOSITE, Provenance, read_provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from ionos_openai.gallery.listing import Stamp
+
 
 _MEMORY = "facts.json"
 _VERSION = 1  # of what is remembered; another one is not believed

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from PIL import Image, ImageOps
 
 from ionos_openai.files.formats import FORMATS, fit_mode
 from ionos_openai.files.writing import replace_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LONGEST_SIDE = 384  # px: sharp on a dense screen in a column of 190 px
 _QUALITY = 80

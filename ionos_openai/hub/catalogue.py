@@ -7,6 +7,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
+from ionos_openai.errors.words import Brief
+
 Basis: TypeAlias = Literal["DOC", "REC", "CODE"]
 """How a fact is known: an official page, a recorded answer, or a client's code that is believed to run."""
 
@@ -81,17 +83,27 @@ class SizeRule:
         return f"sides that are multiples of {self.multiple_of}, {self.minimum}{limit} px"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
+def show_amount(amount: Decimal, currency: str) -> str:
+    """Return "12.80 USD" or "0.032 USD": in cents, where it is less than 1 with all that it has."""
+    cents = f"{amount:.2f}"
+    return f"{cents if abs(amount) >= 1 or Decimal(cents) == amount else f'{amount.normalize():f}'} {currency}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Price(Brief):
     """What one image costs, without tax."""
 
     amount: Decimal
     currency: str
     source: Source
 
+    def __str__(self) -> str:
+        """Return amount and currency: "0.032 USD"."""
+        return show_amount(self.amount, self.currency)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageModel:
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ImageModel(Brief):
     """A model that makes images.
 
     Attributes:
@@ -119,6 +131,11 @@ class ImageModel:
     prompt_limit: int | None = None
     retired: bool = False
     sources: tuple[Source, ...] = ()
+
+    def __str__(self) -> str:
+        """Return it as a phrase: "FLUX.1-schnell: artistic, stylised images from text, 0.032 USD"."""
+        price = "price not known" if self.price is None else str(self.price)
+        return f"{self.name}: {self.purpose or 'not in the catalogue'}, {'retired' if self.retired else price}"
 
 
 _AUTUMN_2026 = date(2026, 11, 1)

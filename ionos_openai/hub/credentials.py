@@ -10,18 +10,16 @@ import binascii
 import ipaddress
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
 from ionos_openai.errors import ConfigurationError, InvalidTokenError, UntrustedHostError
 from ionos_openai.errors.numbers import is_whole_number
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 BASE_URL = "https://openai.inference.de-txl.ionos.com/v1"
 """The only server in IONOS' published API description (Berlin). Source: IONOS documentation, 2026-11."""

@@ -7,6 +7,7 @@ catalogue has it, or where its name is that of a known family. Sizes are in pixe
 from __future__ import annotations
 
 import difflib
+import html
 import re
 from collections.abc import Iterable
 
@@ -34,11 +35,18 @@ class Cost(Price):
 
     __slots__ = ()
 
-    def __str__(self) -> str:
-        """Return amount and currency: "0.064 USD"."""
-        return f"{self.amount} {self.currency}"
+
+class ModelList(list[ImageModel]):
+    """A list of models that a notebook shows as a table. In all else it is a list."""
+
+    def _repr_html_(self) -> str:
+        sizes = {model.id: model.size_rule.describe() if model.size_rule else "" for model in self}
+        rows = [(model.id, model.purpose, sizes[model.id], str(model.price or "")) for model in self]
+        lines = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
+        return f"<table>{_HEAD}<tr>{'</tr><tr>'.join(lines)}</tr></table>"
 
 
+_HEAD = "<tr><th>model</th><th>purpose</th><th>sizes, px</th><th>price, without tax</th></tr>"
 _NICKNAMES = {"sdxl": "stable-diffusion-xl"}
 
 # Families whose every member makes pictures, by the name's last part. "-image" alone covers Qwen-Image,
@@ -71,7 +79,7 @@ def select_image_models(entries: Iterable[object]) -> list[ImageModel]:
         for identifier in offered
         if find_model(identifier) is None and makes_images(identifier)
     ]
-    return [*known, *sorted(others, key=lambda model: model.name.lower())]
+    return ModelList([*known, *sorted(others, key=lambda model: model.name.lower())])
 
 
 def makes_images(identifier: str) -> bool:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from ionos_openai import errors
+from ionos_openai.errors.words import Brief
+from ionos_openai.hub.catalogue import show_amount
 from ionos_openai.hub.models import find_model, resolve_model
 
 _EXAMPLE = "'0.03 EUR'"
 _MOST_DIGITS = 15  # of an amount in a record, before its point or behind it; more is damage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Money(Brief):
     """An amount in a currency, without tax."""
 
     amount: Decimal
@@ -30,8 +32,8 @@ class Money:
         return {"amount": f"{self.amount:f}", "currency": self.currency}
 
     def __str__(self) -> str:
-        """Return it as "0.032 USD"."""
-        return f"{self.amount:f} {self.currency}"
+        """Return it as "0.032 USD", from 1 upwards in cents."""
+        return show_amount(self.amount, self.currency)
 
 
 def parse_money(text: str) -> Money:

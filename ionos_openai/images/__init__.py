@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ionos_openai.images.display import ImageList
 from ionos_openai.images.generate import aedit_images, agenerate_images, edit_images, generate_images
-from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, partial_images, save_images
+from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, partial_images, save_images, show
 
 __all__ = [
     "GeneratedImage",
@@ -23,4 +23,5 @@ __all__ = [
     "generate_images",
     "partial_images",
     "save_images",
+    "show",
 ]

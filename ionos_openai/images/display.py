@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import html
 import io
+import os
 from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import pybase64
+
+from ionos_openai.errors.words import shorten
+from ionos_openai.files.formats import orientation, upright
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -53,7 +57,26 @@ Shown = TypeVar("Shown", bound=ShownImage)
 
 
 class ImageList(list[Shown]):
-    """A list of pictures that a notebook shows as a grid with captions. In all else it is a list."""
+    """A list of pictures that a notebook shows as a grid with captions, and so are its slices. In all else a list."""
+
+    def __getitem__(self, place: Any) -> Any:
+        """Return a picture, or several as such a list."""
+        found = super().__getitem__(place)
+        return ImageList(found) if isinstance(place, slice) else found
+
+    def __add__(self, others: list[Any]) -> ImageList[Any]:
+        """Return the pictures of both."""
+        return ImageList(super().__add__(others))
+
+    def __radd__(self, others: list[Any]) -> ImageList[Any]:
+        """Return the pictures of both, where the other one is a plain list."""
+        return ImageList(others + list(self))
+
+    def save(self, directory: str | os.PathLike[str], **saving: Any) -> list[Path]:
+        """Save them as `save_images` does, which has the same further arguments."""
+        from ionos_openai.images.image import save_images
+
+        return save_images(self, directory, **saving)
 
     def _repr_mimebundle_(self, include: Container[str] | None = None, exclude: Container[str] | None = None) -> Bundle:
         plain = {"text/plain": self._lines()}
@@ -77,14 +100,16 @@ def picture_bundle(
         The content by media type, and the metadata of the picture: its alternative text and its size in px.
     """
     plain = {"text/plain": repr(image)}
-    kind, data = _SHOWN_AS_THEY_ARE.get(image.format, "image/png"), image.data
+    # Not every front end turns a picture as its EXIF data says.
+    kind, data = _SHOWN_AS_THEY_ARE.get(image.format, "image/png"), upright(image.data)
     if not _is_wanted(kind, include, exclude):
         return plain, {}
     if image.format not in _SHOWN_AS_THEY_ARE:
         kind, data = _encode(image, None)
         if not data:
             return plain, {}
-    facts: dict[str, object] = {"alt": alt_text(image), "width": image.width, "height": image.height}
+    width, height = (image.height, image.width) if orientation(image.data) > 4 else (image.width, image.height)
+    facts: dict[str, object] = {"alt": alt_text(image), "width": width, "height": height}
     return {kind: pybase64.b64encode_as_string(data), **plain}, {kind: facts}
 
 
@@ -102,7 +127,9 @@ def _grid(images: Sequence[ShownImage]) -> str:
     """Return the grid as HTML: a picture that is alone as it was sent, several as previews of at most 512 px."""
     alone = len(images) == 1
     columns = f"minmax(0,{_PREVIEW_SIDE}px)" if alone else "repeat(auto-fill,minmax(200px,1fr))"
-    figures = "".join(_figure(image, image.data_uri if alone else _preview_uri(image)) for image in images)
+    figures = "".join(
+        _figure(image, _uri(image, upright(image.data)) if alone else _preview_uri(image)) for image in images
+    )
     return f'<div style="display:grid;grid-template-columns:{columns};gap:12px">{figures}</div>'
 
 
@@ -117,16 +144,23 @@ def _figure(image: ShownImage, source: str) -> str:
 
 def _preview_uri(image: ShownImage) -> str:
     large = max(image.width, image.height) > _PREVIEW_SIDE
-    kind, data = _encode(image, _PREVIEW_SIDE) if large else ("", b"")
+    kind, data = _encode(image, _PREVIEW_SIDE) if large else ("", upright(image.data))
     # What Pillow cannot read, the browser may.
-    return f"data:{kind};base64,{pybase64.b64encode_as_string(data)}" if data else image.data_uri
+    return _uri(image, data or image.data, kind)
+
+
+def _uri(image: ShownImage, data: bytes, kind: str = "") -> str:
+    kind = kind or f"image/{image.format.lower()}"
+    return image.data_uri if data is image.data else f"data:{kind};base64,{pybase64.b64encode_as_string(data)}"
 
 
 def _encode(image: ShownImage, longest: int | None) -> tuple[str, bytes]:
     """Encode a picture for showing it: as a small JPEG where it is opaque, else as PNG; without bytes on failure."""
+    from PIL import ImageOps
+
     buffer = io.BytesIO()
     try:
-        picture = image.to_pil()
+        picture = ImageOps.exif_transpose(image.to_pil())
         if longest is not None:
             picture.thumbnail((longest, longest))
         transparent = "A" in picture.mode or "transparency" in picture.info
@@ -142,5 +176,4 @@ def _model(image: ShownImage) -> str:
 
 
 def _cut(text: str, longest: int) -> str:
-    line = " ".join(text[: 4 * longest].split())
-    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
+    return shorten(" ".join(text[: 4 * longest].split()), longest)

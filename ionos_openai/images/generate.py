@@ -7,13 +7,12 @@ side. Whatever is decided is decided in functions that send nothing; the sync an
 from __future__ import annotations
 
 import functools
-import io
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import openai
 from openai import AsyncOpenAI, OpenAI
@@ -24,8 +23,8 @@ from ionos_openai.client.settings import IonosSettings, saving_settings, setting
 from ionos_openai.errors import InvalidRequestError, IonosWarning, keep_partial_results
 from ionos_openai.errors.notices import warn_once
 from ionos_openai.errors.numbers import whole_number
-from ionos_openai.files.formats import EXTENSIONS, MEDIA_TYPES, FormatError, fit_mode, recognise
-from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format, shown
+from ionos_openai.files.formats import EXTENSIONS, MEDIA_TYPES, FormatError, recognise, upright
+from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format
 from ionos_openai.files.writing import check_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, ImageModelName
 from ionos_openai.hub.compat import SIZE_DOUBT, check_number, check_prompt
@@ -33,6 +32,7 @@ from ionos_openai.hub.models import check_size, find_model, parse_size, resolve_
 from ionos_openai.hub.offers import refuse_async, refuse_sync
 from ionos_openai.images.display import ImageList
 from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, save_images
+from ionos_openai.images.payload import is_upload, read_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,8 +47,6 @@ Save: TypeAlias = "Callable[[Sequence[GeneratedImage]], list[Path]]"
 
 _CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English
 _FIRST_SDK_WITH_SEVERAL_INPUTS = (1, 76)
-_PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
-_LONGEST_SHOWN = 200  # characters of a path
 
 
 def generate_images(
@@ -298,7 +296,8 @@ def _doubt_about_length(prompt: str, model: str) -> str | None:
 
 
 def _inputs(image: ImageInput | Sequence[ImageInput]) -> Sequence[ImageInput]:
-    images: list[ImageInput] = list(image) if isinstance(image, (list, tuple)) else [cast("ImageInput", image)]
+    several = isinstance(image, (list, tuple)) and not is_upload(image)
+    images: list[ImageInput] = list(image) if several else [image]  # type: ignore[arg-type, list-item]  # as said above
     if not images:
         raise InvalidRequestError("There is no picture to edit: pass at least one.")
     return images
@@ -320,53 +319,14 @@ def _files(inputs: Sequence[ImageInput], mask: ImageInput | None, model: str) ->
 
 def _as_file(image: ImageInput, number: int) -> tuple[str, bytes, str]:
     """Return what the SDK sends as a file: its name, its bytes (read once, as they may be sent again), its type."""
-    data = _read(image)
     try:
+        data = upright(image.data if isinstance(image, GeneratedImage) else read_picture(image))
         kind = recognise(data).format
     except FormatError as error:
         which = f"picture {number}" if number else "the mask"
         raise InvalidRequestError(f"Cannot edit {which}: {error}.") from None
     stem = f"image-{number}" if number else "mask"
     return f"{stem}{EXTENSIONS[kind]}", data, MEDIA_TYPES[kind]
-
-
-def _read(image: ImageInput) -> bytes:
-    if isinstance(image, (bytes, bytearray, memoryview)):
-        return bytes(image)
-    if isinstance(image, GeneratedImage):
-        return image.data
-    if isinstance(image, (str, os.PathLike)):
-        return _read_file(os.fspath(image))
-    if not callable(getattr(image, "save", None)):
-        raise InvalidRequestError(f"Cannot edit a {type(image).__name__}: pass a path, bytes or a Pillow image.")
-    return _encode(image)
-
-
-def _read_file(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-    # Raised outside of the handler: the system's exception holds the whole text, which may be a picture.
-    if path[:5].lower() == "data:" or (len(path) > _LONGEST_SHOWN and "." not in path):
-        raise InvalidRequestError(
-            "The picture is text in base64, not a path: pass its bytes, which base64.b64decode makes of it (of a data: "
-            "URI, what follows the comma)."
-        )
-    raise InvalidRequestError(f"Cannot read the picture {shown(path, _LONGEST_SHOWN)}: {why}.")
-
-
-def _encode(image: Image) -> bytes:
-    buffer = io.BytesIO()
-    try:
-        picture = image if image.mode in _PNG_MODES else fit_mode(image, "PNG")
-        picture.save(buffer, format="PNG")
-    except Exception as error:
-        # Pillow raises exceptions of every kind, also for pixels that it reads only now.
-        raise InvalidRequestError(
-            f"Cannot edit the Pillow image: {error}. Pass an RGB or RGBA one, or a path."
-        ) from error
-    return buffer.getvalue()
 
 
 def _finish(known: Mapping[str, Any], save: Save | None, asked: FanOut[ImagesResponse]) -> list[GeneratedImage]:

@@ -7,6 +7,7 @@ encodes a picture anew, and only then is Pillow loaded. Sizes are in pixels.
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pybase64
-from openai.types import ImagesResponse
+from pydantic import BaseModel
 
 from ionos_openai.client import settings
 from ionos_openai.client.remembered import recall
 from ionos_openai.errors import ImageSaveError, IonosError, partial_results
+from ionos_openai.errors.notices import in_notebook
+from ionos_openai.errors.words import shorten as cut
 from ionos_openai.files.formats import (
     EXTENSIONS,
     MEDIA_TYPES,
@@ -32,6 +35,7 @@ from ionos_openai.files.formats import (
     open_picture,
     recognise,
     sniff,
+    upright,
 )
 from ionos_openai.files.names import (
     FileNames,
@@ -45,7 +49,7 @@ from ionos_openai.files.names import (
 )
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.images.display import Bundle, ImageList, picture_bundle
-from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_text, item_bytes, read_field
+from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_text, file_of, is_item, item_bytes, read_field
 from ionos_openai.provenance import describe
 from ionos_openai.provenance.marking import Marked, finish, mark, warn_unmarked
 
@@ -230,6 +234,13 @@ class GeneratedImage:
         warn_unmarked([finish(marked, written, overwrite=overwrite)])
         return written
 
+    def show(self) -> None:
+        """Show the picture: in a notebook below its cell, elsewhere in the system's viewer."""
+        if in_notebook():
+            importlib.import_module("IPython.display").display(self)
+        else:
+            open_picture(upright(self.data)).show()
+
     def _repr_mimebundle_(
         self, include: Container[str] | None = None, exclude: Container[str] | None = None
     ) -> tuple[Bundle, dict[str, dict[str, object]]]:
@@ -239,15 +250,14 @@ class GeneratedImage:
         """Describe the picture in a line, without its data."""
         parts = [self.format, f"{self.width}x{self.height}", _byte_size(len(self.data))]
         if self.prompt is not None:
-            cut = len(self.prompt) > _LONGEST_SHOWN
-            parts.append(f"prompt={self.prompt[: _LONGEST_SHOWN - 1].rstrip() + '…' if cut else self.prompt!r}")
+            parts.append(f"prompt={cut(self.prompt, _LONGEST_SHOWN)!r}")
         parts += [] if self.model is None else [f"model={self.model!r}"]
         parts += ["sandbox=True"] if self.sandbox else []
         return f"GeneratedImage({', '.join(parts)})"
 
 
 def decode_images(
-    response: ImagesResponse | Mapping[str, object],
+    response: object,
     *,
     prompt: str | None = None,
     model: str | None = None,
@@ -258,7 +268,9 @@ def decode_images(
     """Turn a response into pictures, each checked to be whole.
 
     Args:
-        response: What `client.images.generate()` or `client.images.edit()` returned, or its dict.
+        response: What `client.images.generate()` or `client.images.edit()` returned, its dict, its `data`, one of
+            their items, a raw response, results of a batch, or several of them. A picture may also be bytes, base64
+            text, a path or a Pillow image.
         prompt: The text that was asked for. The default of this and the following is what a client from
             `create_client` remembers with its response, else nothing.
         model: The id of the model that was asked.
@@ -271,10 +283,10 @@ def decode_images(
         list as a grid.
 
     Raises:
-        ImageDecodeError: The response has no items, or one of them is no whole picture. The good ones are its
+        ImageDecodeError: It holds no pictures, or one of its items is no whole picture. The good ones are its
             `images`.
     """
-    images, problem = _read_items(response, prompt=prompt, model=model, size=size, seed=seed, edited=edited or None)
+    images, problem = _read(response, prompt=prompt, model=model, size=size, seed=seed, edited=edited or None)
     # Raised outside of any handler: the exceptions of decoders hold what they could not decode.
     if problem is not None:
         problem.images = images
@@ -282,8 +294,20 @@ def decode_images(
     return ImageList(images)
 
 
+def show(images: object) -> ImageList[GeneratedImage]:
+    """Return pictures as a list that a notebook shows as a grid, as a cell's last line or by `display(show(...))`.
+
+    Args:
+        images: Pictures, paths, results of a batch, a response, or what else `decode_images` takes.
+
+    Raises:
+        ImageDecodeError: One of them cannot be read.
+    """
+    return ImageList(decode_images(images))
+
+
 def save_images(
-    response_or_images: ImagesResponse | Mapping[str, object] | GeneratedImage | Iterable[GeneratedImage],
+    response_or_images: object,
     directory: str | os.PathLike[str],
     *,
     name: str | None = None,
@@ -297,7 +321,7 @@ def save_images(
     """Write pictures into a directory, each whole or not at all, synced to disk.
 
     Args:
-        response_or_images: A response, its dict, or pictures.
+        response_or_images: Pictures, or what `decode_images` takes. A file without a mark gets none.
         directory: Where to write; made if missing, with its parents.
         name: The file's name, with or without extension; .jpg, .jpeg, .png and .webp ask for that format. The
             default is a name made from the prompt.
@@ -318,7 +342,7 @@ def save_images(
         ImageSaveError: A picture cannot be written or converted. What was written before is its `paths`.
     """
     paths, problems = write_images(
-        _as_images(response_or_images, prompt),
+        decode_images(response_or_images, prompt=prompt),
         directory,
         name=name,
         format=format,
@@ -373,15 +397,33 @@ def partial_images(error: BaseException) -> list[GeneratedImage]:
     """
     images = list(error.images) if isinstance(error, ImageDecodeError) else []
     for result in partial_results(error):
-        images += [result] if isinstance(result, GeneratedImage) else _read_items(result)[0]
+        images += _read(result)[0]
     return images
 
 
-def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], ImageDecodeError | None]:
-    """Return the good pictures of a response, its dict or anything else, and what is wrong with its first bad item.
+def _read(source: Any, **given: Any) -> tuple[list[GeneratedImage], ImageDecodeError | None]:
+    """Return the good pictures of whatever holds some, and what is wrong with its first bad item.
 
     `given` is said of its pictures; what is None or left out in it, the response remembers.
     """
+    if isinstance(paths := getattr(source, "paths", None), tuple):  # a result of a batch
+        given |= {name: getattr(source.request, name) for name in ("prompt", "model", "size", "seed")}
+        source = list(paths)
+    if not hasattr(source, "data") and callable(parse := getattr(source, "parse", None)):  # a raw response
+        source = parse()
+    if isinstance(source, GeneratedImage) or is_item(source):
+        return _read_items({"data": [source]}, **given)
+    is_whole = isinstance(source, (str, Mapping, BaseModel)) or hasattr(source, "data")
+    if isinstance(source, Iterable) and not is_whole:
+        members = list(source)
+        if members and all(isinstance(member, GeneratedImage) or is_item(member) for member in members):
+            return _read_items({"data": members}, **given)
+        parts = [_read(member, **given) for member in members]
+        return [image for images, _ in parts for image in images], next((bad for _, bad in parts if bad), None)
+    return _read_items(source, **given)
+
+
+def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], ImageDecodeError | None]:
     if not isinstance(response, Mapping) and not hasattr(response, "data"):
         return [], ImageDecodeError(
             f"This is no images response but {type(response).__name__}. "
@@ -398,12 +440,15 @@ def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], I
     known["created"] = _date(read_field(response, "created")) or known.get("created")
     images, problem = [], None
     for index, item in enumerate(items):
+        if isinstance(item, GeneratedImage):
+            images.append(item if item.prompt is not None else replace(item, prompt=given.get("prompt")))
+            continue
         try:
             data = item_bytes(item)
             revised = as_text(read_field(item, "revised_prompt")) or None
             found = recognise(data)
             seen: dict[str, Any] = {"format": found.format, "width": found.width, "height": found.height}
-            images.append(GeneratedImage(data=data, **seen, **known, revised_prompt=revised))
+            images.append(GeneratedImage(data=data, **seen, **known, revised_prompt=revised, path=file_of(item)))
         except (ItemError, FormatError) as error:
             problem = problem or _decode_error(error, item, index, len(items))
     return images, problem
@@ -428,18 +473,6 @@ def _date(seconds: object) -> datetime | None:
     if isinstance(seconds, int | float) and _EARLIEST <= seconds < _LATEST:
         return datetime.fromtimestamp(seconds, UTC)
     return None
-
-
-def _as_images(
-    source: ImagesResponse | Mapping[str, object] | GeneratedImage | Iterable[GeneratedImage],
-    prompt: str | None,
-) -> list[GeneratedImage]:
-    # The SDK's models can be iterated over too: over their fields.
-    if isinstance(source, ImagesResponse | Mapping):
-        # Pyright also thinks of a mapping whose keys are pictures, which nobody hands over.
-        return decode_images(source, prompt=prompt)  # pyright: ignore[reportArgumentType]
-    images = [source] if isinstance(source, GeneratedImage) else source
-    return [image if prompt is None or image.prompt is not None else replace(image, prompt=prompt) for image in images]
 
 
 def _saving(
@@ -471,7 +504,7 @@ def _wanted(name: str | None) -> WritableFormat | None:
 
 def _marked(image: GeneratedImage, target: WritableFormat | None, saving: SavingSettings) -> Marked:
     data = _encoded(image, target)
-    if not saving.provenance:
+    if not saving.provenance or (image.path is not None and image.model is None):  # somebody's file
         return Marked(data=data)
     say = functools.partial(
         describe,

@@ -1,15 +1,26 @@
-"""From an item of a response to the bytes of its picture."""
+"""From an item of a response, or whatever else people hold a picture in, to its bytes."""
 
 from __future__ import annotations
 
 import contextlib
+import io
+import os
 from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
 from urllib.parse import urlsplit
 
 import pybase64
+from openai.types import Image
 
+from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.masking import mask_secrets
+from ionos_openai.files.formats import fit_mode
+from ionos_openai.files.names import shown
 
+_PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
+_LONGEST_SHOWN = 200  # characters of a path
+_BYTES = (bytes, bytearray, memoryview, io.IOBase)
 _URL_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 ASK_AGAIN = "Ask for it again."
 _ASK_BASE64 = "Ask with response_format='b64_json'"
@@ -20,11 +31,19 @@ class ItemError(Exception):
 
 
 def item_bytes(item: object) -> bytes:
-    """Return the bytes of an item's picture.
+    """Return the bytes of an item's picture; base64 text is one too, and what `read_picture` takes.
 
     Raises:
         ItemError: It has none, or what it has is not base64.
     """
+    path = file_of(item)
+    if path is not None or isinstance(item, _BYTES) or _is_pillow(item):
+        try:
+            return read_picture(path or item)
+        except InvalidRequestError as error:
+            raise ItemError(f"is no picture: {error}") from None
+    if isinstance(item, str):
+        item = {"b64_json": item}
     text, url = as_text(read_field(item, "b64_json")), as_text(read_field(item, "url"))
     if not text.strip() and url[:5].lower() == "data:":
         text = url
@@ -37,6 +56,78 @@ def item_bytes(item: object) -> bytes:
         with contextlib.suppress(ValueError):
             return pybase64.b64decode(encoded(), validate=True)
     raise ItemError(f"is not base64. {ASK_AGAIN}")
+
+
+def is_item(held: object) -> bool:
+    """Tell whether it is one picture, as an item of a response, as base64 or as `read_picture` takes it."""
+    if isinstance(held, str):
+        return not held.lstrip().startswith(("<", "{", "["))  # as pages are, and JSON
+    is_field = any(isinstance(read_field(held, name), str) for name in ("b64_json", "url"))
+    return is_field or isinstance(held, (PurePath, os.DirEntry, Image, *_BYTES)) or _is_pillow(held)
+
+
+def file_of(held: object) -> Path | None:
+    """Return the file that a path names; text is a path where it has a dot, which base64 has not."""
+    is_path = isinstance(held, str) and "." in held[-_LONGEST_SHOWN:] and held[:5].lower() != "data:"
+    return Path(held) if is_path or isinstance(held, (PurePath, os.DirEntry)) else None  # type: ignore[arg-type]
+
+
+def _is_pillow(held: object) -> bool:
+    return any(base.__module__.startswith("PIL.") for base in type(held).__mro__)
+
+
+def is_upload(image: object) -> bool:
+    """Tell whether it is a file as the SDK takes it for an upload: its name, its content, perhaps its type."""
+    return isinstance(image, tuple) and len(image) > 1 and isinstance(image[1], (bytes, io.IOBase))
+
+
+def read_picture(image: Any) -> bytes:
+    """Return the encoded picture of a path, of bytes, of an open file, of the SDK's file tuple, or of a Pillow image.
+
+    Raises:
+        InvalidRequestError: It is none of these, or cannot be read.
+    """
+    if is_upload(image):
+        image = image[1]
+    if isinstance(image, (io.BufferedIOBase, io.RawIOBase)):
+        image.seek(0)
+        return bytes(image.read())
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return bytes(image)
+    if isinstance(image, (str, os.PathLike)):
+        return _read_file(os.fspath(image))
+    if not callable(getattr(image, "save", None)):
+        raise InvalidRequestError(f"Cannot edit a {type(image).__name__}: pass a path, bytes or a Pillow image.")
+    return _encode(image)
+
+
+def _read_file(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+    # Raised outside of the handler: the system's exception holds the whole text, which may be a picture.
+    if path[:5].lower() == "data:" or (len(path) > _LONGEST_SHOWN and "." not in path):
+        raise InvalidRequestError(
+            "The picture is text in base64, not a path: pass its bytes, which base64.b64decode makes of it (of a data: "
+            "URI, what follows the comma)."
+        )
+    raise InvalidRequestError(f"Cannot read the picture {shown(path, _LONGEST_SHOWN)}: {why}.")
+
+
+def _encode(image: Any) -> bytes:
+    from PIL import ImageOps
+
+    buffer = io.BytesIO()
+    try:
+        picture = ImageOps.exif_transpose(image)
+        (picture if picture.mode in _PNG_MODES else fit_mode(picture, "PNG")).save(buffer, format="PNG")
+    except Exception as error:
+        # Pillow raises exceptions of every kind, also for pixels that it reads only now.
+        raise InvalidRequestError(
+            f"Cannot edit the Pillow image: {error}. Pass an RGB or RGBA one, or a path."
+        ) from error
+    return buffer.getvalue()
 
 
 def _address(url: str) -> str:

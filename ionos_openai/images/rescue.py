@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ionos_openai.errors import ImageSaveError
 from ionos_openai.files.writing import state_directory
-from ionos_openai.images.image import write_images
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ionos_openai.images.image import GeneratedImage
+from ionos_openai.images.image import GeneratedImage, write_images
 
 
 def rescue_images(images: Sequence[GeneratedImage], **saving: Any) -> list[Path]:

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ionos_openai import errors
 from ionos_openai.files import formats
 from ionos_openai.files.formats import FormatError, ImageFormat, recognise
 from ionos_openai.provenance.packet import names_manifest
 from ionos_openai.provenance.rdf import LONGEST_PACKET
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # A segment of a JPEG holds 65,533 bytes, 29 of which are the name of the namespace; the last two are spared as the
 # XMP specification, Part 3, does.

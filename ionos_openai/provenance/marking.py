@@ -7,21 +7,17 @@ it was sent, and a warning says so once it is safe.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ionos_openai import errors
 from ionos_openai.errors import IonosWarning
 from ionos_openai.errors.notices import warn_user
+from ionos_openai.files.formats import ImageFormat
 from ionos_openai.files.writing import write_new
 from ionos_openai.provenance import Provenance, sidecar_path, to_xmp, write_provenance
 from ionos_openai.provenance.sidecars import load
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
-
-    from ionos_openai.files.formats import ImageFormat
 
 _WITHOUT_CARRIER = frozenset({"GIF", "AVIF"})
 

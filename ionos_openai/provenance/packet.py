@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 from xml.etree.ElementTree import Element, SubElement
 from xml.sax.saxutils import escape
 
@@ -19,9 +20,6 @@ from ionos_openai import errors
 from ionos_openai.files.formats import SANDBOX_MARK
 from ionos_openai.provenance.rdf import ABOUT, DESCRIPTION, LONGEST_PACKET, RDF, XML, Graph, parse, serialise
 from ionos_openai.provenance.record import CREATOR_TOOL, Provenance, clean_text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 # A random UUID: a namespace has to be nobody else's, for ever, and a web address can change hands. The "#" keeps
 # namespace and name apart where RDF joins them.

@@ -7,17 +7,15 @@ declared, expanded or fetched; length, depth and number of the elements have bou
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from ionos_openai import errors
 from ionos_openai.provenance.repair import repair
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 LONGEST_PACKET = 1 << 20
 """Bytes. Packets of real files are a few kB; thumbnails and histories in them reach some hundred."""

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
+from ionos_openai.errors.words import Brief, shorten
+
 TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's term for a picture that a trained model made. Source: IPTC NewsCodes, digitalsourcetype, 2024-10."""
 
@@ -25,8 +27,8 @@ CREATOR_TOOL = "ionos-openai"
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Provenance(Brief):
     r"""What a picture's metadata says about where it comes from.
 
     Texts are cleaned on construction, so that what is written is what is read: control characters but tab and newline
@@ -74,6 +76,12 @@ class Provenance:
             value = getattr(self, field.name)
             if isinstance(value, str):
                 object.__setattr__(self, field.name, clean_text(value))
+
+    def __str__(self) -> str:
+        """Return what is said: "model: black-forest-labs/FLUX.1-schnell, seed: 7"."""
+        values = {field.name.replace("_", " "): getattr(self, field.name) for field in fields(self)}
+        said = {name: value for name, value in values.items() if value is not None and value is not False}
+        return ", ".join(f"{name}: {shorten(str(value), 200)}" for name, value in said.items())
 
 
 def describe(

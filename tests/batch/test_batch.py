@@ -193,7 +193,7 @@ def test_the_estimate_tells_what_the_limits_take(tmp_path: Path) -> None:
     with create_client(api_key=make_token(), pace=True) as paced:
         waiting = generate_batch(paced, [f"p{number}" for number in range(300)], tmp_path)
         waiting.close()
-    assert str(waiting.estimate) == "300 pictures, 9.600 USD, at least 28 min within the limits"
+    assert str(waiting.estimate) == "300 pictures, 9.60 USD, at least 28 min within the limits"
 
 
 def test_several_pictures_of_a_prompt_are_requests_of_their_own(

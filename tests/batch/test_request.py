@@ -9,8 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ionos_openai import ImageRequest, InvalidRequestError, create_client, generate_batch, generate_images
+from ionos_openai import (
+    BatchEvent,
+    BatchResult,
+    ImageRequest,
+    ImageSaveError,
+    InvalidRequestError,
+    IonosError,
+    MissingTokenError,
+    UnknownModelError,
+    create_client,
+    generate_batch,
+    generate_images,
+)
 from ionos_openai.batch.request import complete, read_row
+from ionos_openai.hub.prices import parse_money
 from ionos_openai.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -131,3 +144,29 @@ def test_a_row_keeps_what_labels_say_behind_its_own() -> None:
     row = read_row({"prompt": " a fox ", "sku": "7"}, {"sku": "0", "job": "spring"}, 3)
     assert row == ImageRequest(prompt="a fox", n=3, metadata={"sku": "7", "job": "spring"})
     assert complete({"prompt": "a fox", "size": "64x64"}, model="m", size=None).size == "64x64"
+
+
+def test_what_a_batch_tells_is_short(tmp_path: Path) -> None:
+    """A result, an event, how far it is and what it will take are lines."""
+    events: list[BatchEvent] = []
+    batch = generate_batch(create_client(sandbox=True), ["a fox " * 30], tmp_path, on_event=events.append)
+    (result,) = batch.run()
+    name = result.paths[0].name
+    assert str(result) == f"{repr('a fox ' * 30)[:59].rstrip()}…: {name}, placeholder"
+    assert repr(result) == f"BatchResult({result})"
+    assert repr(batch.progress) == "Progress(1 of 1 done)"
+    assert repr(events[-1]) == f"BatchEvent({events[-1].message})"
+    assert repr(batch.estimate) == f"Estimate({batch.estimate})"
+    paid = BatchResult(request=ImageRequest(prompt="a hen"), error=ValueError("no hen"), cost=parse_money("3 EUR"))
+    assert str(paid) == "'a hen': 3.00 EUR, failed: no hen"
+
+
+def test_an_error_of_ours_is_its_message_in_a_notebook() -> None:
+    """With its notes, and none of the frames that led to it."""
+    for made in (MissingTokenError("No token."), ImageSaveError("Full."), UnknownModelError("No such model.")):
+        made.add_note("See the log.")
+        with pytest.raises(IonosError) as caught:
+            raise made from OSError()
+        shown = "".join(caught.value._render_traceback_())
+        assert shown.endswith(f"{type(made).__name__}: {made}\nSee the log.\n")
+        assert "Traceback" not in shown

@@ -33,6 +33,7 @@ from ionos_openai import (
     partial_images,
     read_provenance,
     save_images,
+    show,
     write_provenance,
 )
 from ionos_openai.client.in_process import answering_async_client, answering_client
@@ -184,7 +185,9 @@ def use_everything(server: LoopbackServer, notes: Notes, token: str, key: Any, d
         images += decode_images(response, prompt="a fox")
         paths = save_images(response, directory, name="again")
         raw = client.images.with_raw_response.generate(prompt="a fox", model="flux.1")
-        notes.look_at(images, response, paths, raw, raw.headers, raw.http_request, raw.http_response)
+        notes.look_at(
+            show([images, response]), images, response, paths, raw, raw.headers, raw.http_request, raw.http_response
+        )
         notes.look_at(list_image_models(client), *(image.to_pil() for image in images))
         mark = read_provenance(write_provenance(picture(), Provenance(prompt="a fox")))
         notes.look_at(mark, estimate_cost("flux.1", 2))

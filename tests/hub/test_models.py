@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from typing import Any
 
 import openai
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 
 from ionos_openai.client import create_async_client, create_client
 from ionos_openai.errors import InvalidRequestError, UnknownModelError
-from ionos_openai.hub.catalogue import CATALOGUE, DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL, SizeRule
+from ionos_openai.hub.catalogue import CATALOGUE, DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL, Price, SizeRule
 from ionos_openai.hub.models import (
     alist_image_models,
     check_size,
+    estimate_cost,
     find_model,
     list_image_models,
     makes_images,
@@ -25,6 +27,7 @@ from ionos_openai.hub.models import (
     select_image_models,
     suggest_model,
 )
+from ionos_openai.hub.prices import Money
 from tests import REPOSITORY
 from tests.loopback import Answer, LoopbackServer
 from tests.tokens import make_token
@@ -288,3 +291,37 @@ def test_an_official_rule_is_enforced_and_one_from_code_alone_warned_about() -> 
     source = CATALOGUE[0].sources[0]
     assert SizeRule(multiple_of=8, minimum=8, source=source).describe() == "sides that are multiples of 8, 8 upwards px"
     assert SizeRule(minimum=8, source=source).allows(9, 100_000)
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        ("0", "0.00"),
+        ("0.5", "0.50"),
+        ("0.032", "0.032"),
+        ("0.0320", "0.032"),
+        ("0.00041", "0.00041"),
+        ("3.2", "3.20"),
+        ("12.864", "12.86"),
+        ("-2.5", "-2.50"),
+        ("1E+2", "100.00"),
+        ("9" * 40, "9" * 40 + ".00"),
+    ],
+)
+def test_an_amount_is_in_cents_unless_it_is_smaller(amount: str, shown: str) -> None:
+    """What a record and a document have stays exact."""
+    money = Money(amount=Decimal(amount), currency="EUR")
+    assert (str(money), repr(money)) == (f"{shown} EUR", f"Money({shown} EUR)")
+    assert Decimal(money.facts()["amount"]) == Decimal(amount)
+    price = Price(amount=Decimal(amount), currency="EUR", source=CATALOGUE[0].sources[0])
+    assert (str(price), repr(price)) == (f"{shown} EUR", f"Price({shown} EUR)")
+
+
+def test_models_are_short_lines_and_a_table() -> None:
+    """What is known of each, and a table that no name turns into HTML."""
+    models = select_image_models([{"id": "black-forest-labs/FLUX.1-schnell"}, {"id": "a<b>/qwen-image"}])
+    assert str(models[0]) == "FLUX.1-schnell: artistic, stylised images from text, 0.032 USD"
+    assert repr(models) == f"[ImageModel({models[0]}), ImageModel(qwen-image: not in the catalogue, price not known)]"
+    assert repr(estimate_cost("flux.1", 100)) == "Cost(3.20 USD)"
+    html = models._repr_html_()  # type: ignore[attr-defined]  # a notebook asks for it
+    assert (html.count("<tr>"), html.count("<td>"), "a&lt;b&gt;/qwen-image" in html) == (3, 8, True)

@@ -33,6 +33,7 @@ from ionos_openai import (
 from ionos_openai.client.in_process import answering_client
 from ionos_openai.errors import notices
 from ionos_openai.errors.http import http_library
+from ionos_openai.images.generate import _as_file
 from ionos_openai.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -477,3 +478,42 @@ async def test_of_a_mock_nothing_is_remembered_or_set(tmp_path: Path) -> None:
     client.images.edit = AsyncMock(return_value=real)
     (image,) = await aedit_images(client, image, "a hat")
     assert image.model == FLUX_2
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        lambda path: ("fox.png", path.read_bytes()),
+        lambda path: (None, path.read_bytes(), "image/png"),
+        lambda path: ("fox.png", io.BufferedReader(io.BytesIO(path.read_bytes())), "image/png", {"X-Fox": "1"}),
+        lambda path: io.BytesIO(path.read_bytes()),
+        lambda path: [path, io.BytesIO(path.read_bytes())][:1],
+        lambda path: [("fox.png", io.BytesIO(path.read_bytes()))],
+    ],
+)
+def test_a_picture_to_edit_may_be_what_the_sdk_takes(held: Callable[[Path], Any], tmp_path: Path) -> None:
+    """Its tuples of name, content and type, and open files."""
+    path = tmp_path / "fox.png"
+    Image.new("RGB", (64, 64), "teal").save(path)
+    sandbox = Sandbox()
+    edit_images(create_client(sandbox=sandbox), held(path), "a hat", mask=path)
+    assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", [2, 5, 6])
+def test_a_picture_to_edit_is_sent_upright(kind: str, orientation: int, tmp_path: Path) -> None:
+    """A model sees no EXIF data: pixels are turned, whether they come as a file or as a Pillow image."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (64, 32), "teal").save(tmp_path / "fox", kind, exif=exif)
+    data = (tmp_path / "fox").read_bytes()
+    for held in (data, Image.open(io.BytesIO(data)), ("fox", data)):
+        (_, sent, media_type) = _as_file(held, 1)
+        with Image.open(io.BytesIO(sent)) as seen:
+            assert seen.size == ((64, 32) if orientation < 5 else (32, 64))
+            assert seen.getexif().get(0x0112, 1) == 1
+            assert media_type == seen.get_format_mimetype()
+    upright = Image.new("RGB", (64, 32), "teal")
+    upright.save(tmp_path / "fox", kind)
+    assert _as_file(tmp_path / "fox", 1)[1] == (tmp_path / "fox").read_bytes()

@@ -18,15 +18,18 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from openai.types import ImagesResponse
+from openai.types import Image as SDKImage
+from openai.types import ImagesResponse, Model
 from PIL import Image, ImageCms
 
 from ionos_openai.client.remembered import Remembered, remember
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, keep_partial_results
 from ionos_openai.files.formats import SANDBOX_MARK, FormatError, recognise
 from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, partial_images, save_images
+from ionos_openai.provenance import read_provenance
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 Image.init()
@@ -266,6 +269,72 @@ def test_something_else_than_a_response_is_an_error() -> None:
         "that is what it returned: check base_url, and ask again: something between you and the service may have "
         "answered."
     )
+
+
+def pillow() -> Image.Image:
+    return Image.open(io.BytesIO(picture("PNG")))
+
+
+HELD: dict[str, Callable[[Path], object]] = {
+    "a dict's items": lambda folder: answer(picture(), picture("PNG"))["data"],
+    "one of them": lambda folder: {"b64_json": text(picture())},
+    "an item with a data URI": lambda folder: SDKImage(url=f"data:image/png;base64,{text(picture('PNG'))}"),
+    "a tuple of responses": lambda folder: (
+        answer(picture()),
+        ImagesResponse.construct(data=[SDKImage(b64_json=text(picture()))]),
+    ),
+    "a view of bytes": lambda folder: memoryview(picture("WEBP")),
+    "a stream": lambda folder: io.BytesIO(picture("GIF")),
+    "a data URI": lambda folder: f"data:image/jpeg;base64,{text(picture())}",
+    "Pillow's images": lambda folder: (image for image in [pillow(), pillow().convert("CMYK")]),
+    "a path": lambda folder: save_images(answer(picture()), folder / "from")[0],
+    "paths as text": lambda folder: [*map(str, save_images(answer(picture()), folder / "from"))],
+    "a mixture": lambda folder: [answer(picture()), [picture("PNG")], decode_images(answer(picture("WEBP")))],
+}
+
+
+@pytest.mark.parametrize("held", HELD.values(), ids=HELD.keys())
+def test_pictures_are_taken_as_people_hold_them(held: Callable[[Path], object], tmp_path: Path) -> None:
+    """Whatever holds some is decoded and saved."""
+    images = decode_images(held(tmp_path), prompt="a fox")
+    assert {image.prompt for image in images} == {"a fox"}
+    paths = save_images(held(tmp_path), tmp_path / "to", prompt="a fox")
+    assert [recognise(path.read_bytes()).format for path in paths] == [image.format for image in images]
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        None,
+        7,
+        object(),
+        ["a fox", 7],
+        iter([None]),
+        {"prompt": "a fox"},
+        Model(id="m", created=1, object="model", owned_by="x"),
+    ],
+)
+def test_what_holds_no_picture_is_refused_by_name(held: object, tmp_path: Path) -> None:
+    """With what to pass instead, and nothing is written."""
+    with pytest.raises(
+        ImageDecodeError, match=r"(Pass what client\.images\.generate|missing or empty|is no whole picture)"
+    ):
+        save_images(held, tmp_path / "to")
+    assert not (tmp_path / "to").exists()
+
+
+def test_nothing_saves_nothing(tmp_path: Path) -> None:
+    """A choice may be empty."""
+    assert save_images([], tmp_path) == save_images(iter(()), tmp_path) == decode_images(()) == []
+
+
+def test_somebodys_file_is_not_said_to_be_made_by_a_model(tmp_path: Path) -> None:
+    """A path leads to whatever picture, which is copied as it is; bytes came from a model."""
+    (tmp_path / "holiday.jpg").write_bytes(picture())
+    (copied,) = save_images(tmp_path / "holiday.jpg", tmp_path / "to")
+    (marked,) = save_images(picture(), tmp_path / "to")
+    assert (copied.read_bytes(), read_provenance(copied)) == (picture(), None)
+    assert read_provenance(marked) is not None
 
 
 @pytest.mark.parametrize("broken", ["QUJD" * 50 + "!", "QUJD" * 50 + "é", "QUJD" * 50])

@@ -10,24 +10,34 @@ import pickle
 import re
 import types
 import warnings
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from openai.types import ImagesResponse
 from PIL import Image
 
 from ionos_openai import (
+    BatchResult,
     GeneratedImage,
+    ImageDecodeError,
+    ImageRequest,
     MissingTokenError,
     agenerate_images,
     create_async_client,
     create_client,
     decode_images,
     edit_images,
+    generate_batch,
     generate_images,
+    show,
 )
 from ionos_openai.images.display import ImageList
 from tests import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 README = REPOSITORY / "README.md"
 FLUX = "black-forest-labs/FLUX.1-schnell"
@@ -114,7 +124,7 @@ def test_the_list_is_a_list() -> None:
     several = ImageList(pictures)
     assert several == pictures
     assert isinstance(several, list)
-    assert (several[:1], repr(several)) == (pictures[:1], repr(pictures))
+    assert (several[:1], several[1], repr(several)) == (pictures[:1], pictures[1], repr(pictures))
     assert pickle.loads(pickle.dumps(several)) == pictures
     assert ImageList()._repr_mimebundle_() == {"text/plain": "[]"}
 
@@ -131,6 +141,88 @@ async def test_all_functions_return_what_a_notebook_shows(tmp_path: Path) -> Non
         decode_images(client.images.generate(prompt="a", model=FLUX)),
     ]
     assert {type(one) for one in results} == {ImageList}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda images: images[::2],
+        lambda images: images[1:] + images[:1],
+        lambda images: list(images) + images,
+        lambda images: images + list(images),
+        lambda images: show(image for image in images),
+        lambda images: show({image.prompt: image for image in images}.values()),
+        lambda images: show(sorted(images, key=repr)),
+    ],
+)
+def test_what_is_made_of_the_list_is_one(made: Callable[[ImageList[GeneratedImage]], object], tmp_path: Path) -> None:
+    """A part, a sum, a choice: a notebook shows it as a grid, and it can be saved."""
+    several = made(ImageList([image(), image("PNG", prompt="b"), image(prompt="c")]))
+    assert type(several) is ImageList
+    assert len(sources(several._repr_mimebundle_()["text/html"])) == len(several)
+    assert [path.parent for path in several.save(tmp_path, name="x.png")] == [tmp_path] * len(several)
+
+
+def test_show_takes_what_people_have(tmp_path: Path) -> None:
+    """Paths as text and otherwise, results, responses, and all of them together."""
+    client = create_client(sandbox=True)
+    images = generate_images(client, "a fox", directory=tmp_path)
+    (result,) = generate_batch(client, ["a hen"], tmp_path / "batch", model="flux.1").run()
+    response = client.images.generate(prompt="a cow", model="flux.1")
+    together = show([images, images[0].path, str(images[0].path), result, response, b"".join([images[0].data])])
+    assert [one.prompt for one in together] == ["a fox", None, None, "a hen", "a cow", None]
+    assert [one.path for one in together[:4]] == [images[0].path] * 3 + [result.paths[0]]
+    assert show(BatchResult(request=ImageRequest(prompt="a"), error=ValueError())) == []
+    with pytest.raises(ImageDecodeError, match=r"Cannot read the picture .*: No such file or directory\."):
+        show(tmp_path / "nothing.jpg")
+
+
+def turned(kind: str, orientation: int) -> bytes:
+    """Return a picture, 20 px wide and 10 high, the left of which is white; its EXIF data turns it."""
+    picture, exif = Image.new("RGB", (20, 10)), Image.Exif()
+    picture.paste("white", (0, 0, 10, 10))
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, exif=exif)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(("orientation", "size"), [(3, (20, 10)), (6, (10, 20)), (8, (10, 20))])
+def test_a_picture_is_shown_upright(kind: str, orientation: int, size: tuple[int, int]) -> None:
+    """Alone, in a grid and as a preview, whatever the front end does about EXIF data; it is told the size in px."""
+    one = replace(image(kind), data=turned(kind, orientation), width=20, height=10)
+    ((media_type, facts),) = one._repr_mimebundle_()[1].items()
+    large = replace(one, width=1000, height=500)
+    grids = [ImageList(several)._repr_mimebundle_()["text/html"] for several in ([one], [one, one], [large, large])]
+    for source in (one._repr_mimebundle_()[0][media_type], *(sources(grid)[0] for grid in grids)):
+        seen = shown(source)
+        assert (seen.size, seen.getexif().get(0x0112, 1)) == (size, 1)
+        assert seen.convert("L").getpixel({3: (19, 5), 6: (5, 0), 8: (5, 19)}[orientation]) > 200  # type: ignore[operator]
+    assert (facts["width"], facts["height"]) == size
+
+
+def test_a_picture_is_shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside of a notebook the system's viewer gets it, upright."""
+    seen: list[tuple[int, int]] = []
+    monkeypatch.setattr(Image.Image, "show", lambda self: seen.append(self.size))
+    replace(image(), data=turned("JPEG", 6)).show()
+    assert seen == [(10, 20)]
+
+
+def test_a_response_shows_itself_as_its_pictures() -> None:
+    """From our clients, of either kind; its `repr` and its items' are short, and in all else it is the SDK's."""
+    client = create_client(sandbox=True)
+    response = client.images.generate(prompt="a fox", model="flux.1")
+    assert len(repr(response)) < 1000 > len(str(response))
+    assert len(repr(response.data)) < 300
+    assert isinstance(response, ImagesResponse)
+    assert ImagesResponse.model_validate_json(response.model_dump_json()).data[0].b64_json == response.data[0].b64_json
+    assert pickle.loads(pickle.dumps(response)) == response == response.model_copy(deep=True)
+    assert list(response._repr_mimebundle_()[0]) == ["image/jpeg", "text/plain"]
+    assert len(sources(client.images.generate(prompt="a", model="flux.1", n=2)._repr_mimebundle_()["text/html"])) == 2
+    response.data = []
+    assert response._repr_mimebundle_() == {"text/plain": repr(response)}
 
 
 def test_a_placeholder_is_called_one() -> None:
@@ -174,6 +266,14 @@ CELLS = [
     "from ionos_openai import generate_batch\n"
     "for result in generate_batch(client, ['a', 'b', 'c'], 'out', size='64x64', model='klein'): pass",
     "import os; del os.environ['IONOS_SANDBOX']; create_client()",
+    "from ionos_openai import show\nshow([image for image in images * 3 if image.width][1:])",
+    "client.images.generate(prompt='a crow', model='flux.1')",
+    "client.images.generate(prompt='a cat', model='flux.1', n=2)",
+    "for picture in images: picture.show()",
+    "show(generate_batch(client, ['a', 'b', 'c'], 'again', size='64x64', model='klein').run())",
+    "from ionos_openai.hub.models import select_image_models\n"
+    "select_image_models([{'id': 'black-forest-labs/FLUX.1-schnell'}, {'id': 'some/qwen-image'}])",
+    "generate_images(client, ['a fox', 'a hen'])",
 ]
 
 
@@ -245,8 +345,35 @@ def test_a_batch_shows_one_bar(outputs: list[list[Any]]) -> None:
 
 
 @pytest.mark.slow
+def test_parts_of_lists_and_plain_responses_show_pictures(outputs: list[list[Any]]) -> None:
+    """As grids of previews; a response of one as its JPEG, and nowhere stands base64 as text."""
+    assert [len(sources(results(outputs[number])[0]["text/html"])) for number in (6, 8, 10)] == [2, 2, 3]
+    assert set(results(outputs[7])[0]) == {"image/jpeg", "text/plain"}
+    assert max(len(results(outputs[number])[0]["text/plain"]) for number in (6, 7, 8, 10)) < 1000
+    assert [set(output["data"]) for output in outputs[9]] == [{"image/jpeg", "text/plain"}]
+
+
+@pytest.mark.slow
+def test_models_are_a_table(outputs: list[list[Any]]) -> None:
+    """With a line for each, and short lines elsewhere."""
+    (data,) = results(outputs[11])
+    assert data["text/html"].count("<tr>") == 3
+    assert "<td>black-forest-labs/FLUX.1-schnell</td>" in data["text/html"]
+    assert len(data["text/plain"]) < 300
+
+
+@pytest.mark.slow
+def test_our_own_errors_are_their_message(outputs: list[list[Any]]) -> None:
+    """None of the frames that led to them is shown."""
+    for cell, name in ((5, "MissingTokenError"), (12, "InvalidRequestError")):
+        (error,) = [output for output in outputs[cell] if output["output_type"] == "error"]
+        assert len(error["traceback"]) == 1
+        assert error["traceback"][0].startswith(f"ionos_openai.errors.{name}: {error['evalue']}")
+
+
+@pytest.mark.slow
 def test_the_kernel_tells_how_to_type_the_token(outputs: list[list[Any]]) -> None:
     """Without a token the error in the cell has the getpass line."""
     (error,) = [output for output in outputs[5] if output["output_type"] == "error"]
     assert error["ename"] == "MissingTokenError"
-    assert LINE in error["evalue"]
+    assert error["evalue"].startswith(f"No IONOS token.{LINE}")

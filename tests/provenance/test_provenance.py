@@ -961,3 +961,12 @@ def test_a_manifest_elsewhere_is_a_signature(said: str, is_signed: bool, encodin
     (tmp_path / "fox.jpg").write_bytes(data)
     (tmp_path / "fox.xmp").write_bytes(to_xmp(Provenance(alt="A fox")))
     assert read_provenance(tmp_path / "fox.jpg") == Provenance(alt="A fox", copyright="Jörg")
+
+
+def test_a_record_shows_what_it_says() -> None:
+    """And nothing of what it does not say; long texts are cut."""
+    record = Provenance(model=FLUX, seed=0, prompt="fox " * 1000, placeholder=True)
+    assert str(record).startswith("prompt: fox fox")
+    assert str(record).endswith(f"…, model: {FLUX}, seed: 0, placeholder: True")
+    assert repr(Provenance(alt="A fox")) == "Provenance(alt: A fox)"
+    assert len(repr(record)) < 400
