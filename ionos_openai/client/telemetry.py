@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ionos_openai.hub.prices import Money
 
 _NAME = "ionos_openai"
-_OPERATION = {False: "image_generation", True: "image_edit"}
+_OPERATION = "image_generation"
 
 
 @functools.cache
@@ -85,6 +85,7 @@ class PictureCall:
     _began: float = 0.0
     _held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _span: Any = None
+    _part: Any = None  # the span of the attempt that is being made
 
     def __enter__(self) -> Self:
         """Begin the span, where anybody looks at it."""
@@ -94,7 +95,7 @@ class PictureCall:
         batch = _batch.get()
         self._span = self._held.enter_context(
             tracer.start_as_current_span(
-                f"{_OPERATION[self.remembered.edited]} {self.remembered.model}",
+                f"{_OPERATION} {self.remembered.model}",
                 kind=trace.SpanKind.CLIENT,
                 links=[trace.Link(batch)] if batch is not None else None,
                 record_exception=False,
@@ -110,6 +111,7 @@ class PictureCall:
         if self._span is None or self.remembered is None:
             return
         _, trace, instruments = _api()
+        self._end_part()
         known = self._known(self.remembered) | ({} if kind is None else {"error.type": kind.__qualname__})
         if kind is not None:  # without its words, in which a prompt may be
             self._span.set_status(trace.Status(trace.StatusCode.ERROR, kind.__qualname__))
@@ -123,11 +125,17 @@ class PictureCall:
             if (amount := self._came.get("ionos.cost.amount")) is not None:
                 instruments["ionos.client.cost"].add(amount, {**known, "currency": self._came["ionos.cost.currency"]})
 
+    def _end_part(self) -> None:
+        part, self._part = self._part, None
+        if part is not None:
+            part.set_attributes({"http.response.status_code": self._status} if self._status else {})
+            part.end()
+
     def _known(self, remembered: Remembered) -> dict[str, Any]:
         """Return what both the span and the metrics say."""
         port = self.url.port or (443 if self.url.scheme == "https" else 80)
         known = {
-            "gen_ai.operation.name": _OPERATION[remembered.edited],
+            "gen_ai.operation.name": _OPERATION,
             "gen_ai.provider.name": "ionos",
             "gen_ai.request.model": remembered.model,
             "gen_ai.output.type": "image",
@@ -145,6 +153,7 @@ class PictureCall:
             "ionos.refusals": self.refusals,
             "ionos.trace_id": self._trace,
             "ionos.request.size": remembered.size,
+            "ionos.request.edit": remembered.edited,
             "gen_ai.prompt": remembered.prompt if tells else None,
             **self._came,
         }
@@ -182,27 +191,27 @@ def note_response(response: httpx.Response) -> None:
     if (call := _current.get()) is not None:
         call._status, call._trace = response.status_code, response.headers.get("x-trace-id")
         call.refusals += response.status_code == 429
+        call._end_part()
 
 
 @contextlib.contextmanager
 def attempt() -> Iterator[None]:
-    """Note an attempt, and how long the block waits for its turn; a span of its own at `IONOS_TELEMETRY=detailed`."""
+    """Note an attempt, which waits for its turn in the block; at `IONOS_TELEMETRY=detailed` both are spans."""
     call = _current.get()
     if call is None:
         yield
         return
     began = time.monotonic()
+    is_detailed = call.settings is not None and call.settings.telemetry == "detailed"
+    call._end_part()
     try:
-        with _part(call.settings, "wait for the limits"):
+        with _api()[0].start_as_current_span("wait for the limits") if is_detailed else contextlib.nullcontext():
             yield
     finally:
         call.attempts += 1
         call.waited += time.monotonic() - began
-
-
-def _part(settings: IonosSettings | None, name: str) -> contextlib.AbstractContextManager[Any]:
-    is_detailed = settings is not None and settings.telemetry == "detailed" and _is_on(settings)
-    return _api()[0].start_as_current_span(name) if is_detailed else contextlib.nullcontext()
+    if is_detailed:
+        call._part = _api()[0].start_span(f"attempt {call.attempts}")
 
 
 def several(settings: IonosSettings | None, number: int) -> contextlib.AbstractContextManager[Any]:

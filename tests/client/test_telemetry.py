@@ -116,12 +116,12 @@ async def test_several_pictures_have_a_parent_across_threads_and_tasks(seen: See
 
 
 def test_an_edit_says_so(seen: Seen) -> None:
-    """As an operation of its own name."""
+    """The operation is the same one."""
     with create_client(sandbox=True) as client:
         [image] = generate_images(client, PROMPT, model=KLEIN)
         edit_images(client, image, PROMPT)
-    [span] = seen.named("image_edit")
-    assert attributes(span)["gen_ai.operation.name"] == "image_edit"
+    spans = seen.named("image_generation")
+    assert [attributes(span)["ionos.request.edit"] for span in spans] == [False, True]
 
 
 def test_a_429_and_then_a_picture(seen: Seen, server: LoopbackServer) -> None:
@@ -138,6 +138,11 @@ def test_a_429_and_then_a_picture(seen: Seen, server: LoopbackServer) -> None:
     assert told["gen_ai.prompt"] == PROMPT
     waits = seen.named("wait for the limits")
     assert [wait.parent.span_id for wait in waits] == [span.context.span_id] * 2
+    tries = seen.named("attempt")
+    assert [(part.name, attributes(part)["http.response.status_code"]) for part in tries] == [
+        ("attempt 1", 429),
+        ("attempt 2", 200),
+    ]
 
 
 def _request() -> Any:
@@ -194,3 +199,28 @@ def test_without_opentelemetry_nothing_is_done(monkeypatch: pytest.MonkeyPatch) 
 
 def _missing(name: str) -> Any:
     raise ModuleNotFoundError(name)
+
+
+INSTRUMENTATIONS = {
+    "opentelemetry.instrumentation.openai_v2": "OpenAIInstrumentor",
+    "openinference.instrumentation.openai": "OpenAIInstrumentor",
+    "opentelemetry.instrumentation.openai": "OpenAIInstrumentor",
+}
+
+
+@pytest.mark.filterwarnings("ignore:Support for class-based")
+@pytest.mark.parametrize("module", INSTRUMENTATIONS)
+def test_with_another_instrumentation_nothing_is_doubled_or_broken(seen: Seen, module: str) -> None:
+    """Its spans of chat are its own; ours of pictures stay one a request."""
+    found = pytest.importorskip(module, reason=f"needs {module}")
+    instrumentor = getattr(found, INSTRUMENTATIONS[module])()
+    instrumentor.instrument(tracer_provider=seen.provider, meter_provider=seen.meters, skip_dep_check=True)
+    try:
+        with create_client(sandbox=True) as client:
+            assert len(generate_images(client, PROMPT, n=2)) == 2
+            model = next(model.id for model in client.models.list() if "llama" in model.id.lower())
+            client.chat.completions.create(model=model, messages=[{"role": "user", "content": "a"}])
+    finally:
+        instrumentor.uninstrument()
+    assert len(seen.named("image_generation black")) == 2
+    assert not any(span.attributes.get("gen_ai.provider.name") == "ionos" for span in seen.named("chat"))
