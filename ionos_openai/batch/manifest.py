@@ -12,17 +12,15 @@ import json
 import os
 import re
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from ionos_openai.batch.records import LONGEST_LINE, MANIFEST, Record, each_line, is_json, read_line
 from ionos_openai.batch.request import identify
 from ionos_openai.errors import ImageSaveError
 from ionos_openai.files.opening import open_own
 from ionos_openai.files.writing import sync_file
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 # As every line of a batch begins, so that most lines need not be parsed to find them again.
 _START = re.compile(rb'\{"id": "([0-9a-f]{24})(?:-(\d{1,18}))?", "status": "(\w+)"')

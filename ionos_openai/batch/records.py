@@ -10,20 +10,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Generic, NamedTuple, TypeVar
+from typing import Any, BinaryIO, Generic, NamedTuple, TypeVar
 
 from pydantic_core import from_json
 
 from ionos_openai.errors.numbers import is_whole_number
 from ionos_openai.files.opening import open_regular
 from ionos_openai.hub.prices import read_money
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 MANIFEST = "manifest.jsonl"
 LONGEST_LINE = 1 << 26

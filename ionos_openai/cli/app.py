@@ -11,9 +11,10 @@ import re
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, is_dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -33,9 +34,6 @@ from ionos_openai.cli.terminal.options import (
 )
 from ionos_openai.cli.terminal.output import BASES, Terminal, open_closed_streams
 from ionos_openai.cli.terminal.prompts import expand, is_piped
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _NAME = "ionos-openai"
 _USAGE, _INTERRUPTED, _PIPE_CLOSED = 2, 130, 1

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from ionos_openai import errors
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 _BASH = """_ionos_openai() {{
   local words=""

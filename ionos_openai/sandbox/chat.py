@@ -12,13 +12,11 @@ import math
 import re
 import struct
 import time
-from typing import TYPE_CHECKING, Literal, TypeGuard
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeGuard
 
 from ionos_openai.hub.models import find_model, makes_images
 from ionos_openai.sandbox.wire import Refusal, SandboxResponse, json_answer
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 CHAT_ANSWER = "PLACEHOLDER: this is the ionos-openai stand-in; no model has read your message."
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ionos_openai.errors.masking import TOKEN, Secrets, each_leaf
 from ionos_openai.sandbox.multipart import read_form
 from ionos_openai.sandbox.wire import Refusal, SandboxRequest
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 LARGEST_BODY = 64 * 2**20  # bytes
 _LARGEST_RECORD = 20_000  # characters of texts, each leaf counted for 20 more

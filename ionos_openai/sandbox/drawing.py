@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 from PIL import Image, ImageDraw, ImageFilter
 from PIL.PngImagePlugin import PngInfo
@@ -16,9 +17,6 @@ from ionos_openai.errors.words import plural
 from ionos_openai.files.formats import FORMATS, SANDBOX_MARK
 from ionos_openai.sandbox.lettering import Font, Lines, fit, load_font, readable, spell_out
 from ionos_openai.sandbox.scenery import Palette, blend, draw_scene
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 PlaceholderFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP"]
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias, get_args
+from typing import TypeAlias, get_args
 
 import pybase64
 
 from ionos_openai.sandbox.drawing import in_another_format
 from ionos_openai.sandbox.wire import ConnectionFault, SandboxResponse, error_answer, json_answer, unauthorized
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 FaultsOption: TypeAlias = "Mapping[str, float] | Iterable[str] | None"
 """Names with how often each is shown, from 0 to 1; or names alone, or as "NAME:RATE"."""

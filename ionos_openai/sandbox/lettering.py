@@ -5,14 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from PIL import ImageFont
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 

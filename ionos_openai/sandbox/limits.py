@@ -12,11 +12,9 @@ import math
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import TypeAlias
 
 _MOST_BUCKETS = 10_000
 _BREATH = 1e-6  # seconds; sums of floats must not refuse what is due now

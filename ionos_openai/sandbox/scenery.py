@@ -11,13 +11,11 @@ import itertools
 import math
 import random
 import re
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Colour: TypeAlias = tuple[int, int, int]
 Outline: TypeAlias = list[tuple[float, float]]

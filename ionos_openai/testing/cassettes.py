@@ -11,8 +11,9 @@ import io
 import json
 import logging
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import pybase64
 import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
@@ -23,9 +24,6 @@ from ionos_openai.errors.masking import Secrets, each_leaf, mask_recorded
 from ionos_openai.files.formats import FORMATS, SANDBOX_MARK, is_marked_sandbox
 from ionos_openai.sandbox.multipart import Part, read_form
 from ionos_openai.sandbox.wire import SANDBOX_HEADER
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 RecordedFrom: TypeAlias = Literal["stand-in", "service"]
 """Who answered while a cassette was recorded."""

@@ -6,15 +6,13 @@ import ast
 import functools
 import warnings
 from collections import defaultdict
-from typing import TYPE_CHECKING, TypeVar, cast
+from collections.abc import Collection, Iterator, Mapping
+from typing import TypeVar, cast
 
 import libcst as cst
 from libcst import metadata
 
 from ionos_openai.cli.migrate.findings import SourceError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
 
 _Node = TypeVar("_Node", bound=cst.CSTNode)
 

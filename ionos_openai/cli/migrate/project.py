@@ -9,9 +9,9 @@ import secrets
 import shutil
 import stat
 import tokenize
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ionos_openai import errors
 from ionos_openai.cli.migrate.configuration import search_configuration
@@ -20,9 +20,6 @@ from ionos_openai.cli.migrate.findings import Migration, SourceError
 from ionos_openai.cli.migrate.notebook import migrate_notebook
 from ionos_openai.cli.migrate.program import check_syntax
 from ionos_openai.cli.migrate.source import migrate_source
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _LARGEST = 10**6  # bytes
 _LARGEST_NOTEBOOK = 32 * 10**6  # bytes; the pictures in a notebook's outputs count too

@@ -6,13 +6,10 @@ import glob
 import os
 import stat
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from ionos_openai import errors
 from ionos_openai.errors.words import EMPTY_PROMPT
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _STANDARD = "-"
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import pybase64
 
 from ionos_openai.errors.masking import TOKEN, Secrets, each_leaf
 from ionos_openai.files.formats import FormatError, recognise
 from ionos_openai.hub.credentials import read_token
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _HEADERS = frozenset({"content-type", "retry-after", "allow", "x-trace-id"})
 _RATE_HEADERS = ("x-ratelimit-", "ratelimit-")  # none is known: one that comes is worth telling

@@ -14,16 +14,13 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ionos_openai.client.pacing.rates import Bucket, Grant, Level, Operation, apply, join
 from ionos_openai.files.locks import try_lock
 from ionos_openai.files.opening import make_own_directory, open_own
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 log = logging.getLogger("ionos_openai")
 

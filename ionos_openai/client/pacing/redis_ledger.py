@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -13,9 +14,6 @@ from pydantic import SecretStr
 from ionos_openai.client.pacing.ledgers import Ledger
 from ionos_openai.client.pacing.rates import Bucket, Grant, Operation
 from ionos_openai.errors import BudgetUnavailableError, ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # `rates.apply`, in one step. Numbers travel as text, since Redis cuts off fractions.
 _SCRIPT = """
