@@ -12,13 +12,14 @@ import itertools
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 from ionos_openai.batch import stored
-from ionos_openai.batch.earlier import Earlier
+from ionos_openai.batch.earlier import Earlier, Standing
 from ionos_openai.batch.failure import (
     Meaning,
     brings_no_picture,
@@ -29,24 +30,16 @@ from ionos_openai.batch.failure import (
     pause_after_limit,
     pause_before_attempt,
 )
-from ionos_openai.batch.plan import PUT_BACK
+from ionos_openai.batch.manifest import Manifest
+from ionos_openai.batch.plan import PUT_BACK, Plan
 from ionos_openai.batch.records import StoredFile, describe_damaged
 from ionos_openai.batch.request import ImageRequest, describe_request, digest, identify, is_recordable
 from ionos_openai.batch.results import BatchEvent, BatchResult, EventKind, Progress, clock_time
 from ionos_openai.batch.spending import Spending
 from ionos_openai.client.pacing.turns import LONG_WAIT
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, keep_partial_results, partial_results
-from ionos_openai.images.image import ImageDecodeError, partial_images
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from ionos_openai.batch.earlier import Standing
-    from ionos_openai.batch.manifest import Manifest
-    from ionos_openai.batch.plan import Plan
-    from ionos_openai.hub.prices import Money
-    from ionos_openai.images.image import GeneratedImage
+from ionos_openai.hub.prices import Money
+from ionos_openai.images.image import GeneratedImage, ImageDecodeError, partial_images
 
 log = logging.getLogger("ionos_openai")
 

@@ -14,20 +14,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from openai._models import FinalRequestOptions
 from openai.types import CreateEmbeddingResponse, Embedding, ImagesResponse
 
 from ionos_openai.client.remembered import Remembered, remember
+from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import CompatibilityWarning, InvalidRequestError, keep_partial_results
 from ionos_openai.errors.notices import warn_once
 from ionos_openai.errors.numbers import whole_number
 from ionos_openai.hub.compat import Adapted, adapt_image_request, merge_answers, shape_answer
-
-if TYPE_CHECKING:
-    from openai._models import FinalRequestOptions
-
-    from ionos_openai.client.settings import IonosSettings
 
 _TEXTS = ("prompt", "model", "size")
 _EMBEDDINGS = "/embeddings"

@@ -6,17 +6,14 @@ import contextlib
 import contextvars
 import operator
 import threading
+from collections.abc import Awaitable, Callable
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from ionos_openai.client.pacing import WithdrawnError, while_wanted
+from ionos_openai.client.settings import IonosSettings
 from ionos_openai.client.telemetry import several
 from ionos_openai.errors import has_partial_results, keep_partial_results
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from ionos_openai.client.settings import IonosSettings
 
 Answer = TypeVar("Answer")
 
