@@ -7,17 +7,16 @@ import importlib.util
 import os
 import sys
 
+from ionos_openai.files.installation import how_to_install
+
 _NEEDED = ("typer", "rich")
 _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line and exit with its code; without the packages it needs, say how to install them."""
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        sys.stderr.write(
-            f"Error: The command line needs {' and '.join(missing)}. Install with: pip install {' '.join(missing)}\n"
-        )
+    """Run the command line and exit with its code; without the packages it needs, say how to install them all."""
+    if any(importlib.util.find_spec(name) is None for name in _NEEDED):
+        sys.stderr.write(f"Error: The command line needs further packages. Install with: {how_to_install('cli')}\n")
         sys.exit(2)
     from ionos_openai.cli.app import run
 

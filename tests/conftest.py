@@ -92,6 +92,7 @@ def _clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytes
     monkeypatch.setenv("IONOS_PACE", "off")
     state = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(state))
     turns.reset(state_directory=state / "ionos-openai")
     for module in (queues, tokens, notices):
         module.reset()

@@ -30,6 +30,8 @@ from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progre
 from ionos_openai.batch.schedule import Schedule, Unit
 from ionos_openai.client.pacing import while_wanted
 from ionos_openai.client.pacing.rates import ContractLimits
+from ionos_openai.client.settings import settings_of
+from ionos_openai.client.telemetry import BatchSpan
 from ionos_openai.errors import InvalidRequestError, keep_partial_results, partial_results
 from ionos_openai.errors.notices import in_notebook
 from ionos_openai.images.generate import agenerate_images, generate_images
@@ -120,6 +122,7 @@ class _BatchRun(Generic[Client]):
         self._timeout = timeout
         self._on_event = on_event
         self._bar = ProgressBar() if on_event is None and in_notebook() else None
+        self._span = BatchSpan(settings_of(client))
         self._began = self._over = self._closed = False
         self._pid = os.getpid()
         self._prepare()
@@ -174,6 +177,7 @@ class _BatchRun(Generic[Client]):
             self._tell()
 
     def _tell(self) -> None:
+        self._span.tell(self.progress.left)
         for event in self._schedule.pop_events():
             if self._on_event is not None:
                 self._on_event(event)
@@ -205,6 +209,9 @@ class _BatchRun(Generic[Client]):
     def _free(self) -> None:
         self._closed = True
         self._held.close()
+        progress = self.progress
+        facts = {name: getattr(progress, name) for name in ("total", "done", "failed", "skipped", "images", "limited")}
+        self._span.end({**facts, "cost": progress.cost and str(progress.cost)})
 
     def _raise_untold(self) -> None:
         fatal = self._schedule.pop_fatal()
@@ -379,7 +386,7 @@ class Batch(_BatchRun["openai.OpenAI"]):
             return
         made: Sequence[GeneratedImage] | BaseException
         try:
-            with while_wanted(self._is_wanted):
+            with self._span.linked(), while_wanted(self._is_wanted):
                 made = generate_images(self._client, **_arguments(unit), timeout=self._timeout)
         except BaseException as error:  # noqa: BLE001 - what follows from it is decided elsewhere
             made = error
@@ -568,7 +575,7 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
             return
         made: Sequence[GeneratedImage] | BaseException
         try:
-            with while_wanted(self._is_wanted):
+            with self._span.linked(), while_wanted(self._is_wanted):
                 made = await agenerate_images(self._client, **_arguments(unit), timeout=self._timeout)
         except asyncio.CancelledError:
             self._schedule.abandon(unit)

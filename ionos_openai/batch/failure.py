@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import openai
 
 from ionos_openai.client.pacing import WithdrawnError
-from ionos_openai.client.pacing.turns import read_retry_after
+from ionos_openai.client.pacing.turns import is_used_up, read_retry_after
 from ionos_openai.errors import (
     BudgetUnavailableError,
     ConfigurationError,
@@ -49,10 +49,12 @@ def meaning(error: BaseException) -> Meaning:
     ):
         return "end"
     if isinstance(error, openai.RateLimitError):
-        return "wait"
+        return "end" if is_used_up(error) or error.response.headers.get("x-should-retry") == "false" else "wait"
     if isinstance(error, BudgetUnavailableError):
         return "outage"
     if isinstance(error, openai.APIStatusError):
+        if error.status_code < 400:
+            return "end"  # A redirect elsewhere is refused, and the next prompt would be redirected too.
         passing = error.status_code >= 500 or error.status_code in (408, 409, 425)
         return "retry" if passing else "refused"
     if isinstance(error, ImageDecodeError) and error.url is not None:
@@ -60,6 +62,11 @@ def meaning(error: BaseException) -> Meaning:
     if isinstance(error, (openai.APIConnectionError, *_NO_PICTURE)):
         return "retry"
     return "refused" if isinstance(error, (openai.OpenAIError, IonosWarning, *_UNEXPECTED)) else "end"
+
+
+def is_unreached(error: BaseException) -> bool:
+    """Tell whether no connection was made, so that the service has not heard of the request."""
+    return isinstance(error, openai.APIConnectionError) and not may_be_billed(error)
 
 
 def may_be_billed(error: BaseException) -> bool:

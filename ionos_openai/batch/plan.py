@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,7 @@ class Bounds:
     max_attempts: int
     max_cost: Decimal | float | str | None
     max_images: int | None
+    patience: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +128,8 @@ def make_plan(
 
 
 def _checked(bounds: Bounds, resume: Resume) -> Bounds:
+    if bounds.patience is not None and not 0 <= bounds.patience < math.inf:
+        raise InvalidRequestError(f"patience={bounds.patience} must be a number of seconds from 0.")
     if resume.missing not in get_args(Missing):
         raise InvalidRequestError(f"missing={resume.missing!r} is not known: choose {' or '.join(get_args(Missing))}.")
     most = bounds.max_images

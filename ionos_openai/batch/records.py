@@ -1,8 +1,8 @@
 """The lines of a manifest, read with patience: what cannot be understood is passed over.
 
-A line has "id", "status" ("done", "failed" or "modified"), "request", "metadata", "files" (name, sha256, bytes,
-format, width, height, mtime), "error", "attempts", "started", "seconds", "cost" and "sandbox". A later line with the
-same id supersedes an earlier one.
+A line has "id", "status" ("done", "failed", "modified", or "superseded" by one of its name), "request", "metadata",
+"files" (name, sha256, bytes, format, width, height, mtime), "error", "attempts", "started", "seconds", "cost" and
+"sandbox". A later line with the same id supersedes an earlier one.
 """
 
 from __future__ import annotations
@@ -77,13 +77,15 @@ class Record:
     folder: str = ""  # the directory whose manifest it is from
 
     id = _Said(lambda line: str(line["id"]))  # what its prompt is known by
-    # "done", "failed", "modified", or a word of a later version
+    # "done", "failed", "modified", "superseded", or a word of a later version
     status = _Said(lambda line: _text(line.get("status")) or "")
     prompt = _Said(lambda line: _text(_mapping(line.get("request")).get("prompt")))  # the text that was sent
     model = _Said(lambda line: _text(_mapping(line.get("request")).get("model")))  # the model's id
     # "WIDTHxHEIGHT" in px as it was asked for
     size = _Said(lambda line: _text(_mapping(line.get("request")).get("size")))
     seed = _Said(lambda line: _whole(_mapping(line.get("request")).get("seed")))  # the seed that was sent
+    # the name that its files were to have
+    name = _Said(lambda line: _text(_mapping(line.get("request")).get("name")))
     # whether further parameters were sent
     has_extra = _Said(lambda line: bool(_mapping(_mapping(line.get("request")).get("extra"))))
     metadata = _Said(lambda line: _mapping(line.get("metadata")))  # the user's own columns

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from json.encoder import encode_basestring_ascii
@@ -113,6 +114,7 @@ def _plain(value: object) -> object:
 
 
 def _number(name: str, value: Any) -> int:
+    value = float(value) if isinstance(value, str) and re.fullmatch(r"\s*\d+\.0*\s*", value) else value  # Excel's 2.0
     is_spelled = isinstance(value, str) or (isinstance(value, float) and value.is_integer())
     with contextlib.suppress(ValueError):
         if (number := whole_number(int(value) if is_spelled else value)) is not None:

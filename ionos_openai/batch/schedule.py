@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from ionos_openai.batch import stored
 from ionos_openai.batch.earlier import Earlier
 from ionos_openai.batch.failure import (
+    Meaning,
     brings_no_picture,
     describe_error,
+    is_unreached,
     may_be_billed,
     meaning,
     pause_after_limit,
@@ -30,7 +32,7 @@ from ionos_openai.batch.failure import (
 from ionos_openai.batch.plan import PUT_BACK
 from ionos_openai.batch.records import StoredFile, describe_damaged
 from ionos_openai.batch.request import ImageRequest, describe_request, digest, identify, is_recordable
-from ionos_openai.batch.results import BatchEvent, BatchResult, EventKind, Progress
+from ionos_openai.batch.results import BatchEvent, BatchResult, EventKind, Progress, clock_time
 from ionos_openai.batch.spending import Spending
 from ionos_openai.client.pacing.turns import LONG_WAIT
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, keep_partial_results, partial_results
@@ -55,6 +57,7 @@ recorded, so the next run makes it."""
 _SKIPS_AT_ONCE = 500  # then whoever drives the run may look after other things
 _LONGEST_OUTAGE = 120.0  # seconds
 _OUTAGE_PAUSE = 5.0  # seconds
+_UNREACHED_IN_A_ROW = 5  # connections that were not made; then the network is out
 _UNREADABLE_AT_FIRST = 3  # prompts
 _NO_MORE = object()
 _UNFINISHED = {
@@ -145,6 +148,7 @@ class Schedule:
         self._paused_until = 0.0
         self._spending = Spending(plan)
         self._out_since: float | None = None  # when what keeps the limits for several hosts was gone
+        self._unreached = 0  # connections in a row that were not made
         self._is_readable = False  # whether any picture has come
         self._unreadable = 0  # prompts that were given up since no answer held one
         self._done: deque[BatchResult] = deque()
@@ -284,7 +288,7 @@ class Schedule:
 
     def _tell_damaged(self, lines: Sequence[int]) -> None:
         if lines:
-            message = f"{describe_damaged(lines)} damaged: what they say is made again."
+            message = f"{describe_damaged(lines)} damaged: what stood there is made again."
             if not self.plan.resume.buys_damaged:
                 raise ImageSaveError(f"{self._manifest.path}: {describe_damaged(lines)} damaged. {PUT_BACK}")
             log.warning("%s: %s", self._manifest.path, message)
@@ -364,7 +368,7 @@ class Schedule:
         with self._lock:
             self._count_attempt(prompt)
             self._counts["images"] += len(files)
-            self._is_readable, self._out_since = True, None
+            self._is_readable, self._out_since, self._unreached = True, None, 0
             self._spending.reserve(prompt.request, len(files) - 1)
             if not is_sandbox:
                 self._spending.add(prompt.request, len(files))
@@ -384,8 +388,8 @@ class Schedule:
         self._move(unit, "settled")
 
     def _fail(self, unit: Unit, error: BaseException) -> None:
-        what = meaning(error)
         with self._lock:
+            what = self._look_at_network(error, meaning(error))
             if not may_be_billed(error):
                 self._spending.release(unit.request)
             if isinstance(error, ImageDecodeError) and error.data is not None:
@@ -396,6 +400,8 @@ class Schedule:
                 self._wait(unit, error)
             elif what == "outage":
                 self._sit_out(unit, error)
+            elif what == "unreached":
+                self._put_back(unit, self._clock() + pause_before_attempt(error, self._unreached))
             elif what == "retry" and unit.tries + 1 < self.plan.bounds.max_attempts:
                 self._retry(unit, error)
             elif what != "left":
@@ -421,14 +427,28 @@ class Schedule:
             self._note("waiting", f"The service's limit is reached: waiting {pause:.0f} s, as it asks.")
         self._put_back(unit, due)
 
+    def _look_at_network(self, error: BaseException, what: Meaning) -> Meaning | Literal["unreached"]:
+        """Count connections that were not made; several in a row are an outage, for a plan with patience."""
+        if what != "retry" or self.plan.bounds.patience is None or not is_unreached(error):
+            if what in ("wait", "retry", "refused"):  # an answer came, or a part of one
+                self._unreached, self._out_since = 0, None
+            return what
+        self._unreached += 1
+        return "outage" if self._unreached >= _UNREACHED_IN_A_ROW else "unreached"
+
     def _sit_out(self, unit: Unit, error: BaseException) -> None:
-        """Wait for what keeps the limits for several hosts; nothing was sent, so nothing is counted."""
+        """Wait for the network, or for what keeps the limits for several hosts; what was not sent is not counted."""
         now = self._clock()
+        longest = (self.plan.bounds.patience or 0.0) if self._unreached else _LONGEST_OUTAGE
         if self._out_since is None:
             self._out_since = now
-            log.warning("%s The batch into %s waits for it.", error, self.plan.directory)
-            self._note("waiting", f"{error} Waiting for it.")
-        if now - self._out_since > _LONGEST_OUTAGE:
+            if self._unreached:
+                for_at_most = f"waiting for the network, {clock_time(longest)} at most."
+                self._note("waiting", f"The service cannot be reached: {for_at_most}")
+            else:
+                log.warning("%s The batch into %s waits for it.", error, self.plan.directory)
+                self._note("waiting", f"{error} Waiting for it.")
+        if now - self._out_since > longest:
             self._die(error)
             return
         self._paused_until = max(self._paused_until, now + _OUTAGE_PAUSE)

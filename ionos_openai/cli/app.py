@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from dataclasses import MISSING, is_dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import typer
@@ -22,6 +23,7 @@ from ionos_openai.cli.terminal.options import (
     BatchOptions,
     Connection,
     EditOptions,
+    GenerateOptions,
     Given,
     PacedConnection,
     PictureOptions,
@@ -30,6 +32,7 @@ from ionos_openai.cli.terminal.options import (
     WordOptions,
 )
 from ionos_openai.cli.terminal.output import BASES, Terminal, open_closed_streams
+from ionos_openai.cli.terminal.prompts import expand, is_piped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,7 +49,22 @@ _EXIT_CODES = (
 )
 
 
+class _AsGiven:
+    """What Typer hands texts and switches to; its own loads pydantic first, which takes longer than many a command."""
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ARG002  # as Typer calls it
+        return list(value or ()) if param.multiple or param.nargs == -1 else value
+
+
 class _Command(TyperCommand):
+    def get_params(self, ctx: Any) -> list[Any]:
+        parameters: list[Any] = list(super().get_params(ctx))
+        for parameter in parameters:
+            of = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)  # in Typer from 0.28 on
+            if of in (str, bool, list[str]):
+                parameter.get_runtime_param = _AsGiven
+        return parameters
+
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         # "PROMPT..." with every version of Typer; the newest would write "{PROMPT...}...".
         return [re.sub(r"[{}]|\.{3}(?=.*\.{3})", "", piece) for piece in super().collect_usage_pieces(ctx)]
@@ -55,18 +73,41 @@ class _Command(TyperCommand):
 class _Group(TyperGroup):
     # Options of Typer's own, even the one for the help, would load pydantic at every `COMMAND --help`.
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        shown = {"--version": f"{_NAME} {__version__}", "--help": None, "-h": None}
+        version = f"{_NAME} {__version__}"
+        shown = {"--version": version, "-V": version, "--help": None, "-h": None}
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
         if args and args[0] in shown:
             print(shown[args[0]] or ctx.get_help())
             raise typer.Exit
+        if args and args[0].startswith("-"):
+            raise _UsageError(self._explain(args[0]), ctx)
         if not args:
             print(ctx.get_help(), file=sys.stderr)
             raise typer.Exit(_USAGE)
         return super().parse_args(ctx, args)
 
+    def _explain(self, given: str) -> str:
+        """Say what an option is that stands where a command should, or which one was meant."""
+        option = given.partition("=")[0]
+        if option in ("--install-completion", "--show-completion"):
+            return f"No such option: {option}. Did you mean: {_NAME} completion bash"
+        known = ["--version", "--help", "-V", "-h"]
+        meant = [name for name in known if name.casefold() == option.casefold()] or get_close_matches(
+            option, known, cutoff=0.75
+        )
+        return f"No such option: {option}" + (f". Did you mean {meant[0]}?" if meant else "")
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands:
+            meant = get_close_matches(args[0], self.commands)
+            said = f"No such command: {args[0]}" + (f". Did you mean {meant[0]}?" if meant else "")
+            raise _UsageError(said, ctx)
+        return super().resolve_command(ctx, args)
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Options"):
-            formatter.write_dl([("--version", "Show the version."), ("-h, --help", "Show this message and exit.")])
+            formatter.write_dl([("-V, --version", "Show the version."), ("-h, --help", "Show this message and exit.")])
         self.format_commands(ctx, formatter)
 
 
@@ -88,13 +129,13 @@ _PRINTING = {
     "json": Annotated[bool, typer.Option("--json", help="Print one JSON document, errors included.")],
     "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Print only the paths.")],
 }
-_FILES_EPILOG = "Exit codes: 0 all done, 1 a file could not be done, 2 usage, 130 interrupted."
 _Files = Annotated[list[str], typer.Argument(metavar="FILE...", hidden=True)]
 
 
 def command(
     *prints: str,
-    epilog: str = _EXIT_CODES,
+    examples: Sequence[str],
+    epilog: str = "",
     short_help: str | None = None,
     tells_warnings: bool = True,
     in_sandbox: bool = False,
@@ -103,7 +144,8 @@ def command(
 
     Args:
         prints: Which of "json" and "quiet" it takes; the function gets a `Terminal` for them.
-        epilog: What stands below its help.
+        examples: Two command lines, without the program's name.
+        epilog: What stands below them.
         short_help: What the list of commands says of it; by default the first sentence of its docstring.
         tells_warnings: Whether the library's warnings are shown; no where the result itself holds them.
         in_sandbox: Whether a failure's document says that the sandbox was asked, whatever the settings say.
@@ -130,7 +172,9 @@ def command(
         call.__doc__ = function.__doc__
         call.__signature__ = inspection.Signature(list(_parameters(function, hints, prints)))  # type: ignore[attr-defined]
         call.__annotations__ = {}  # Typer reads the signature's
-        app.command(function.__name__, cls=_Command, epilog=epilog, short_help=short_help)(call)
+        lines = "\n".join(f"  {_NAME} {example}" for example in examples)
+        below = f"\b\nExamples:\n{lines}\n\n{epilog}"
+        app.command(function.__name__, cls=_Command, epilog=below, short_help=short_help)(call)
 
     return register
 
@@ -189,11 +233,15 @@ def _gather(kind: Any, given: dict[str, Any]) -> Any:
     return kind(**values)
 
 
-@command("json", "quiet")
+@command(
+    "json",
+    "quiet",
+    examples=('generate "a fox in the snow" -o fox.png', 'generate "a fox" "a lighthouse" -n 2 -o pictures/ --dry-run'),
+)
 def generate(
     *,
     prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", hidden=True)],
-    options: PictureOptions,
+    options: GenerateOptions,
     connection: PacedConnection,
     terminal: Terminal,
 ) -> int:
@@ -207,7 +255,11 @@ def generate(
     return pictures.generate(prompts, options, connection, terminal)
 
 
-@command("json", "quiet")
+@command(
+    "json",
+    "quiet",
+    examples=('edit fox.jpg "give it a red hat" -o fox-with-hat.png', 'edit fox.jpg hat.jpg "put the hat on the fox"'),
+)
 def edit(
     *,
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...", hidden=True)],
@@ -225,7 +277,15 @@ def edit(
     return pictures.edit(images, prompt, options, connection, terminal)
 
 
-@command("json", "quiet", short_help="Make the pictures of a file of prompts; can be resumed.")
+@command(
+    "json",
+    "quiet",
+    short_help="Make the pictures of a file of prompts; can be resumed.",
+    examples=(
+        'batch prompts.txt -o campaign/ --max-cost "20 USD"',
+        'batch products.csv -o shop/ --prompt "Photo of {title}" --name "{sku}" --dry-run',
+    ),
+)
 def batch(
     *,
     file: Annotated[str, typer.Argument(metavar="FILE", hidden=True)],
@@ -245,10 +305,7 @@ def batch(
     return batch.run(file, options, connection, terminal)
 
 
-@command(
-    "json",
-    epilog="Exit codes: 0 the sums are printed (unknown prices are counted in their own column), 2 usage or no record.",
-)
+@command("json", examples=("costs campaign/", "costs campaign/ shop/ --by sku --csv"))
 def costs(
     *,
     directories: Annotated[list[str], typer.Argument(metavar="DIR...", hidden=True)],
@@ -271,7 +328,33 @@ def costs(
     return costs.show(directories, terminal, by=by, as_csv=as_csv)
 
 
-@command("json")
+@command("json", examples=("results campaign/ --excel > results.csv", "results campaign/ --failed > again.csv"))
+def results(
+    *,
+    directory: Annotated[str, typer.Argument(metavar="DIR", hidden=True)],
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Print what failed, as a CSV that `batch` makes once more.")
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also pictures of older prompts, which others of their name superseded.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    for_excel: Annotated[bool, typer.Option("--excel", help="Print CSV with the mark that Excel needs.")] = False,
+    terminal: Terminal,
+) -> int:
+    """Tell what became of each request of a batch.
+
+    DIR is a directory with a manifest.jsonl. A row has your own columns, then file, prompt, model, size, status, cost
+    and error. Cells that a spreadsheet would take for formulas begin with an apostrophe.
+    """
+    if (as_csv or for_excel) and terminal.json:
+        raise typer.BadParameter("--csv and --json exclude each other")
+    from ionos_openai.cli import results
+
+    return results.show(directory, terminal, every=every, failed=failed, as_csv=as_csv, for_excel=for_excel)
+
+
+@command("json", examples=("models", "models --all --json"))
 def models(
     *,
     every: Annotated[bool, typer.Option("--all", help="Also list the models that make no pictures.")] = False,
@@ -287,7 +370,7 @@ def models(
     return models.show(connection, terminal, every=every)
 
 
-@command("json", tells_warnings=False)
+@command("json", tells_warnings=False, examples=("doctor", "doctor --offline --min-validity 12h"))
 def doctor(
     *,
     offline: Annotated[bool, typer.Option("--offline", help="Look at this machine only; send nothing.")] = False,
@@ -315,7 +398,8 @@ def doctor(
 
 @command(
     "json",
-    epilog="Exit codes: 0 nothing is left to do by hand, 1 something is, 2 usage or configuration, 130 interrupted.",
+    short_help="Tell what code for OpenAI meets on IONOS.",
+    examples=("migrate src/ --diff", "migrate src/ --write"),
 )
 def migrate(
     *,
@@ -333,10 +417,14 @@ def migrate(
         raise typer.BadParameter("--diff and --write exclude each other")
     from ionos_openai.cli.migrate import command as migrate
 
-    return migrate.run(paths, "write" if write else "diff" if diff else "report", terminal)
+    return migrate.run(expand(paths), "write" if write else "diff" if diff else "report", terminal)
 
 
-@command("json", "quiet", epilog=_FILES_EPILOG)
+@command(
+    "json",
+    "quiet",
+    examples=('mark fox.png --creator "A. Nonymous" --alt "A fox in the snow"', "mark small.jpg --like fox.jpg"),
+)
 def mark(
     *,
     paths: _Files,
@@ -359,7 +447,7 @@ def mark(
     return marks.mark(paths, terminal, like=like, words=dataclasses.asdict(words))
 
 
-@command("json", epilog=_FILES_EPILOG)
+@command("json", examples=("inspect fox.png", "inspect pictures/*.jpg --json"))
 def inspect(*, paths: _Files, terminal: Terminal) -> int:
     """Show what pictures are and where they say they come from.
 
@@ -374,8 +462,7 @@ def inspect(*, paths: _Files, terminal: Terminal) -> int:
 @command(
     "json",
     "quiet",
-    epilog="Exit codes: 0 the page is made (files that cannot be shown are told), 2 usage, or it cannot be written, "
-    "130 interrupted.",
+    examples=("gallery campaign/ --open", "gallery campaign/ --caption sku --recursive"),
 )
 def gallery(
     *,
@@ -393,7 +480,12 @@ def gallery(
     return gallery.run(directory, terminal, opens=opens)
 
 
-@command("json", epilog=f"{BASES} Exit codes: 2 usage or configuration, 130 ended by Ctrl-C.", in_sandbox=True)
+@command(
+    "json",
+    epilog=BASES,
+    in_sandbox=True,
+    examples=("sandbox --limits off", "sandbox --latency 0.5-2 --fault server-error:0.1"),
+)
 def sandbox(
     *,
     options: ServerOptions,
@@ -412,12 +504,7 @@ def sandbox(
     return sandbox.explain(terminal) if explain else sandbox.serve(options, terminal)
 
 
-@command(
-    short_help="Compare the service with the stand-in.",
-    epilog=f"{BASES} Exit codes: 0 every row that was asked is as the stand-in's, 1 one differs, 2 usage or "
-    "configuration, 75 a row had no answer (worth another try), 77 token, 130 interrupted. The worst one counts: 130, "
-    "77, 2, 1, 75, 0.",
-)
+@command(short_help="Compare the service with the stand-in.", epilog=BASES, examples=("verify", "verify --spend 15"))
 def verify(*, options: VerifyOptions, connection: Connection, terminal: Terminal) -> int:
     """Ask the service what the stand-in does, and tell where it differs.
 
@@ -429,6 +516,47 @@ def verify(*, options: VerifyOptions, connection: Connection, terminal: Terminal
     from ionos_openai.cli.verify import command as verify
 
     return verify.run(connection, options, terminal)
+
+
+@command("json", examples=("login", "login < token.txt"))
+def login(*, connection: Connection, terminal: Terminal) -> int:
+    """Keep a token for this user on this machine.
+
+    It is asked for unseen (or read from standard input), checked as `doctor` does, and kept in the system's keyring,
+    else in a file that only you can read. It counts last: after IONOS_API_TOKEN and .env, and never where CI is set.
+    """
+    from ionos_openai.cli import login
+
+    return login.keep(connection, terminal)
+
+
+@command("json", examples=("logout", "logout --json"))
+def logout(*, terminal: Terminal) -> int:
+    """Remove the token that login has kept."""
+    from ionos_openai.cli import login
+
+    return login.forget(terminal)
+
+
+@command(
+    short_help="Print a script that completes what is typed.",
+    examples=("completion bash >> ~/.bashrc", "completion powershell >> $PROFILE"),
+)
+def completion(*, shell: Annotated[str, typer.Argument(metavar="SHELL", hidden=True)], terminal: Terminal) -> int:
+    """Print a script that completes commands, options and names of files.
+
+    SHELL is bash, zsh, fish or powershell. The script's first line says where it belongs.
+    """
+    from ionos_openai.cli.completion import script
+
+    group = cast("Any", typer.main.get_command(app))
+    options = {
+        name: [option for parameter in known.params for option in parameter.opts if option.startswith("--")]
+        + ["--help"]
+        for name, known in group.commands.items()
+    }
+    terminal.row([script(shell, options).rstrip()])
+    return 0
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -485,6 +613,9 @@ def _invoke(given: list[str]) -> int:
     except typer.Exit as leaving:
         return leaving.exit_code
     except _UsageError as error:
+        # A prompt, or a batch's file, that stands in a pipe needs no name.
+        if str(error.format_message()).startswith("Missing argument") and given[-1] != "-" and is_piped():  # type: ignore[attr-defined]
+            return _invoke([*given, "-"])
         into_pipe = any(pair in (("-o", "-"), ("--output", "-")) for pair in itertools.pairwise(given))
         # The --json of verify names a file.
         json = ("--json", "-") in itertools.pairwise(given) if given[0] == "verify" else "--json" in given
@@ -495,14 +626,14 @@ def _invoke(given: list[str]) -> int:
 
 def _carry_out(work: Callable[[], int], terminal: Terminal, connection: Connection | None = None) -> int:
     """Do a command's work; what is expected to go wrong becomes a message and an exit code, a bug stays a traceback."""
-    from openai import OpenAIError
-
-    from ionos_openai.cli.terminal.exits import describe, exit_code, message
-
     try:
         with terminal.listening():
             return work()
-    except (OpenAIError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
+        from ionos_openai.cli.terminal.exits import describe, exit_code, is_expected, message
+
+        if not is_expected(error):
+            raise
         if terminal.json:
             terminal.document({**_who_answered(connection), "error": describe(error)})
         terminal.error(message(error))
@@ -529,7 +660,8 @@ def _explain_usage(error: Exception, terminal: Terminal, connection: Connection)
     said = error.format_message()  # type: ignore[attr-defined]  # the class is found at run time
     if said.startswith("Missing argument 'IMAGE"):
         said = "Name a picture, and behind it the prompt that says what to change"
-    text = f"{said.rstrip('.')}. See: {command} --help"
+    said = re.sub(r" \(Possible options: ([^,)]*).*\)$", r". Did you mean \1?", said)
+    text = f"{said.rstrip('.')}{'' if said.endswith('?') else '.'} See: {command} --help"
     if terminal.json:
         nothing = {"code": None, "status": None, "request_id": None}
         failure = {"message": text, "type": "UsageError", **nothing, "exit_code": _USAGE}

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import shlex
 import signal
 import tempfile
 import threading
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from openai import OpenAIError
 
 from ionos_openai.batch import Batch, BatchEvent, BatchResult, Progress, generate_batch
 from ionos_openai.batch.records import MANIFEST
+from ionos_openai.batch.request import complete, digest, identify
 from ionos_openai.batch.results import clock_time
-from ionos_openai.cli.batch_files import parse_labels, read_requests
+from ionos_openai.batch.superseded import supersede
+from ionos_openai.cli.batch_files import KNOWN_COLUMNS, Table, Templates, parse_labels, read_table
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox
-from ionos_openai.cli.terminal.exits import INTERRUPTED, MADE, REFUSED, Outcome, message
-from ionos_openai.cli.terminal.output import shorten
+from ionos_openai.cli.terminal.exits import INTERRUPTED, MADE, REFUSED, Outcome
 from ionos_openai.cli.terminal.rescue import rescue
 from ionos_openai.client.pacing.rates import estimate_seconds
 from ionos_openai.client.settings import IonosSettings
@@ -40,7 +44,11 @@ if TYPE_CHECKING:
     from ionos_openai.client.pacing.rates import ContractLimits
 
 _LINE_EVERY = 10.0  # seconds, where nobody watches
-_NOT_THE_LIBRARYS = frozenset({"output", "n", "labels", "retry_failed", "dry_run"})  # all other options are arguments
+_SHOWN_PROMPTS = 3
+# All other options are arguments of the library's.
+_NOT_THE_LIBRARYS = frozenset(
+    {"output", "n", "labels", "retry_failed", "dry_run", "prompt", "name", "prompt_column", "verbose"}
+)
 
 
 def run(source: str, options: BatchOptions, connection: Connection, terminal: Terminal) -> int:
@@ -57,15 +65,18 @@ def run(source: str, options: BatchOptions, connection: Connection, terminal: Te
     settings = IonosSettings()
     model = resolve_model(options.model or settings.image_model)
     options = replace(options, model=model, size=options.size or DEFAULT_SIZE)
-    requests = read_requests(source, labels, model=model, size=options.size, n=options.n)
+    templates = Templates(prompt=options.prompt, name=options.name, prompt_column=options.prompt_column)
+    table = read_table(source, labels, model=model, size=options.size, n=options.n, templates=templates)
     is_sandbox = uses_sandbox(connection, settings)
-    report = _Telling(terminal=terminal, is_sandbox=is_sandbox, only_failed=options.retry_failed)
+    report = _Telling(terminal=terminal, is_sandbox=is_sandbox, options=options, table=table)
+    for note in table.notes:
+        terminal.warn(note)
     with contextlib.ExitStack() as at_the_end:
         if options.dry_run and not is_directory(options.output):
             nowhere = at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="ionos-openai-"))
             options = replace(options, output=nowhere)
         client = at_the_end.enter_context(connect(connection, settings))
-        batch = _make(client, requests, options, report)
+        batch = _make(client, table.requests, options, report)
         return _show_plan(batch, report) if options.dry_run else _carry_out(batch, report)
 
 
@@ -90,16 +101,44 @@ def _show_plan(batch: Batch, report: _Telling) -> int:
         report.terminal.document({"sandbox": report.is_sandbox, "dry_run": True, **facts, **further})
     else:
         report.terminal.row([f"{plan}{done}. Nothing was sent."])
+        for line in _preview(report.table, report.options):
+            report.terminal.on_stderr(line)
     return MADE
 
 
-@dataclass(slots=True, kw_only=True)
+def _preview(table: Table, options: BatchOptions) -> Iterator[str]:
+    """Yield the first prompts with their names, and what becomes of each column of a table."""
+    for index, request in enumerate(table.requests[:_SHOWN_PROMPTS]):
+        named = "" if request.name is None else f" -> {request.name}"
+        yield f"{table.place(index)}: {request.prompt}{named}"
+    templates = Templates(prompt=options.prompt, name=options.name)
+    used = {column.casefold() for column in templates.columns}
+    for column in table.columns if len(table.columns) > 1 or used else ():
+        is_prompt = column.casefold() == (options.prompt_column or "prompt").casefold()
+        said = "the prompt" if is_prompt else "metadata"
+        said = f"of the request ({column})" if column in KNOWN_COLUMNS else said
+        yield f"Column {column}: {'in prompt or name, and ' if column.casefold() in used else ''}{said}"
+
+
+@dataclass(kw_only=True)
 class _Telling(Outcome):
     """What a run has come to, and what is said of it meanwhile."""
 
     is_sandbox: bool
-    only_failed: bool
+    options: BatchOptions
+    table: Table
     fatal: BaseException | None = None
+
+    @functools.cached_property
+    def rows(self) -> dict[str, int]:
+        """Which row each request stands in, by its id."""
+        found: dict[str, int] = {}
+        seen: Counter[str] = Counter()
+        for index, request in enumerate(self.table.requests):
+            mark = digest(complete(request, model=self.options.model or "", size=self.options.size))
+            seen[mark] += 1
+            found[identify(mark, seen[mark])] = index
+        return found
 
     def tell(self, event: BatchEvent) -> None:
         """Say what a person should know at once."""
@@ -111,17 +150,17 @@ class _Telling(Outcome):
     def take(self, result: BatchResult) -> None:
         """Report one prompt, at once."""
         request, terminal = result.request, self.terminal
-        asked = {"prompt": request.prompt, "id": result.id, "metadata": dict(request.metadata)}
+        asked: dict[str, Any] = {"prompt": request.prompt, "id": result.id, "metadata": dict(request.metadata)}
         for path in map(str, result.paths):
             if terminal.json:
                 self.made.append({"path": path, "model": request.model, **asked, "sandbox": result.sandbox})
-            elif terminal.pretty and terminal.error_console is not None:
-                terminal.on_stderr(path)  # on the console with the live display, which stays below
-            else:
+            elif not terminal.pretty or terminal.error_console is None:
                 more = [str(request.model), str(request.size), "placeholder" if result.sandbox else "-"]
                 terminal.row([path] if terminal.quiet else [path, *more])
+            elif self.options.verbose:
+                terminal.on_stderr(path)  # on the console with the live display, which stays below
         if result.error is not None:
-            self.fail(result.error, f'"{shorten(request.prompt)}": {message(result.error)}', **asked)
+            self.fail(result.error, where=self.table.place(self.rows[result.id]), **asked)
 
     def take_end(self, error: BaseException) -> None:
         """Report what ended the run, and rescue pictures that could not be saved."""
@@ -135,7 +174,7 @@ def _carry_out(batch: Batch, report: _Telling) -> int:
     began, limits = time.monotonic(), batch.limits
     with batch, _stopping_on_signals(batch, report.terminal) as stopped:
         try:
-            with _display(report.terminal, lambda: progress_line(batch.progress, time.monotonic() - began, limits)):
+            with _display(report.terminal, lambda: batch.progress, began, limits):
                 for result in batch:
                     report.take(result)
         except (OpenAIError, KeyboardInterrupt) as error:
@@ -144,6 +183,10 @@ def _carry_out(batch: Batch, report: _Telling) -> int:
         report.codes.append(INTERRUPTED)
     elif batch.progress.left and report.fatal is None:
         report.codes.append(REFUSED)  # a limit of one's own was reached
+    if any(request.name for request in report.table.requests):
+        for record in supersede(batch.directory, report.rows):
+            said = f"{', '.join(record.names)} is of an older prompt of this name: superseded (results --all shows it)."
+            report.terminal.on_stderr(said)
     code = _summarise(batch, report, time.monotonic() - began)
     if code == INTERRUPTED and not report.terminal.json:
         report.terminal.on_stderr("Run the same command again: it goes on where this one ended.")
@@ -203,20 +246,16 @@ class Ticker:
 
 
 @contextlib.contextmanager
-def _display(terminal: Terminal, line: Callable[[], str]) -> Iterator[None]:
+def _display(
+    terminal: Terminal, read: Callable[[], Progress], began: float, limits: ContractLimits | None
+) -> Iterator[None]:
     """Show how far it is: live on a terminal, as a line every 10 s elsewhere."""
-    if terminal.quiet:
-        yield
-        return
-    if terminal.error_console is not None:
-        from rich.live import Live
-        from rich.text import Text
-
-        console = terminal.error_console
-        with Live(get_renderable=lambda: Text(line()), console=console, transient=True, refresh_per_second=4):
+    if terminal.quiet or terminal.error_console is not None:
+        with terminal.progress(lambda: live_line(read(), time.monotonic() - began, limits)):
             yield
         return
     over = threading.Event()
+    line = lambda: progress_line(read(), time.monotonic() - began, limits)  # noqa: E731
     thread = threading.Thread(target=_tell_regularly, args=(terminal, line, over), daemon=True)
     thread.start()
     try:
@@ -224,6 +263,17 @@ def _display(terminal: Terminal, line: Callable[[], str]) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def live_line(progress: Progress, elapsed: float, limits: ContractLimits | None) -> tuple[int, int | None, str]:
+    """Return how many prompts are through, of how many, and the rest of the live line, as `progress_line` does."""
+    left = time_left(progress, elapsed, limits)
+    parts = [
+        f"{progress.failed} failed" if progress.failed else "",
+        str(progress.cost or ""),
+        "" if left is None else f"{clock_time(left)} left",
+    ]
+    return progress.done + progress.skipped + progress.failed, progress.total, ", ".join(filter(None, parts))
 
 
 def _tell_regularly(terminal: Terminal, line: Callable[[], str], over: threading.Event) -> None:
@@ -279,10 +329,14 @@ def _summarise(batch: Batch, report: _Telling, elapsed: float) -> int:
     progress, terminal = batch.progress, report.terminal
     if not terminal.json and not terminal.quiet:
         parts = [f"{progress.done} made ({plural(progress.images, 'picture')})"]
-        parts += [f"{number} {what}" for number, what in _others(progress, only_failed=report.only_failed) if number]
+        parts += [
+            f"{number} {what}" for number, what in _others(progress, only_failed=report.options.retry_failed) if number
+        ]
         cost = "no cost, placeholders" if report.is_sandbox else str(progress.cost or "cost not known")
         record = batch.directory / MANIFEST
         terminal.on_stderr(f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {record}")
+        folder = shlex.quote(str(batch.directory))
+        terminal.on_terminal(f"Look at it: ionos-openai gallery {folder} --open, or ionos-openai results {folder}")
     counts = ("total", "done", "failed", "skipped", "modified", "missing", "left", "images", "attempts", "limited")
     document: dict[str, object] = {
         "sandbox": report.is_sandbox,

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
+import re
+import string
 import sys
 from collections import Counter
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,43 +28,167 @@ if TYPE_CHECKING:
     from ionos_openai.batch import ImageRequest
 
 _STANDARD = "-"
+KNOWN_COLUMNS = frozenset({*TEXTS, *NUMBERS} - {"prompt"})
 _MOST_SHOWN = 20
+_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # what .xlsx and .ods, and what .xls begin with
+_IN_EXCEL = "In Excel: File > Save As > CSV UTF-8 (Comma delimited)."
+_HARMLESS = re.compile(r"^'(?=\s*[=+@-]|[\t\r])")
+_EXTENSION = re.compile(r"(?i)\.(?:png|jpe?g|webp)$|$")
 
 
-def read_requests(
-    source: str, labels: Mapping[str, str], *, model: str, size: str | None, n: int
-) -> list[ImageRequest]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Templates:
+    """How prompts and names are made out of columns: "Photo of {title}"; and which column has the prompt itself."""
+
+    prompt: str | None = None
+    name: str | None = None
+    prompt_column: str | None = None
+
+    def fill(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a row with the prompt and the name that are made of it.
+
+        Raises:
+            InvalidRequestError: A column that is needed is not there, or empty.
+        """
+        made = dict(row)
+        if self.prompt_column is not None:
+            column = _column(self.prompt_column, row)
+            made["prompt"] = made.pop(column) if column != "prompt" else made[column]
+        for name, template in (("prompt", self.prompt), ("name", self.name)):
+            if template is not None:
+                made[name] = "".join(literal + _cell(field, row) for literal, field in _pieces(name, template))
+        return made
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that prompt and name are made of."""
+        pairs = (("prompt", self.prompt), ("name", self.name))
+        return [field for name, template in pairs for _, field in _pieces(name, template or "") if field]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """The rows of a file: where each begins, and what it asks for; the columns; and what there is to say of them."""
+
+    source: str
+    lines: list[int] = field(default_factory=list)
+    requests: list[ImageRequest] = field(default_factory=list)
+    columns: dict[str, None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def place(self, index: int) -> str:
+        """Return where a row stands, and its name: "products.csv:5 (A0003)"."""
+        name = self.requests[index].name
+        return f"{_shown(self.source)}:{self.lines[index]}{f' ({name})' if name else ''}"
+
+
+def read_requests(source: str, labels: Mapping[str, str], **further: Any) -> list[ImageRequest]:
+    """Return the prompts of a file; takes and raises what `read_table` does."""
+    return read_table(source, labels, **further).requests
+
+
+def read_table(
+    source: str,
+    labels: Mapping[str, str],
+    *,
+    model: str,
+    size: str | None,
+    n: int,
+    templates: Templates = Templates(),  # it is frozen
+) -> Table:
     """Read the prompts of a file, each with the labels as further metadata.
 
     Args:
-        source: A path that ends in .txt, .csv or .jsonl, or "-" for standard input, whose kind is found out.
+        source: A path that ends in .txt, .csv, .tsv, .json or .jsonl, or "-" for standard input, whose kind is found
+            out.
         labels: Metadata for each prompt; a column of the same name comes before them.
         model: The id of the model for rows without one.
         size: "WIDTHxHEIGHT" in px for rows without one.
         n: How many pictures for rows that do not say.
+        templates: How prompts and names are made out of columns.
 
     Raises:
         InvalidRequestError: The file cannot be read, or has rows that cannot work; all of them are named.
     """
     text = _read(source)
-    requests, problems = [], []
-    for line, row in _rows(text, _kind(source, text)):
+    table, problems = Table(source=source), dict[str, list[str]]()
+    needs_prompt = templates.prompt is None and templates.prompt_column is None
+    for line, row in _rows(text, _kind(source, text, needs_prompt=needs_prompt), needs_prompt=needs_prompt):
         try:
             if isinstance(row, Exception):
                 raise row
-            request = read_row(row, labels, n)
+            request = read_row(templates.fill(row), labels, n)
             check(complete(request, model=model, size=size))
-            requests.append(request)
+            table.columns.update(dict.fromkeys(row))
+            table.lines.append(line)
+            table.requests.append(request)
         except InvalidRequestError as error:
-            problems.append(f"line {line}: {error}")
+            problems.setdefault(str(error), []).append(str(line))
     if problems:
-        told = problems[:_MOST_SHOWN]
-        told += [f"And {len(problems) - _MOST_SHOWN} more."] if len(problems) > _MOST_SHOWN else []
-        counted = plural(len(problems), "bad row")
-        raise InvalidRequestError(f"Nothing was sent: {_shown(source)} has {counted}. {' '.join(told)}")
-    if not requests:
+        raise InvalidRequestError(f"Nothing was sent: {_shown(source)} has {_describe(problems)}")
+    if not table.requests:
         raise InvalidRequestError(f"{_shown(source)} has no prompts: write one a line.")
-    return requests
+    _tell_apart(table)
+    return table
+
+
+def _describe(problems: Mapping[str, Sequence[str]]) -> str:
+    """Return how many rows are bad, and each reason with its lines."""
+    told = []
+    for problem, lines in problems.items():
+        more = f" and {len(lines) - _MOST_SHOWN} more" if len(lines) > _MOST_SHOWN else ""
+        told.append(f"line{'s' * (len(lines) > 1)} {', '.join(lines[:_MOST_SHOWN])}{more}: {problem}")
+    left = sum(len(lines) for lines in list(problems.values())[_MOST_SHOWN:])
+    told[_MOST_SHOWN:] = [f"And {left} more."] if left else []
+    return f"{plural(sum(map(len, problems.values())), 'bad row')}. {' '.join(told)}"
+
+
+def _tell_apart(table: Table) -> None:
+    """Give rows that ask for different pictures under one name names of their own: the second one's ends in _2."""
+    taken = {request.name.casefold() for request in table.requests if request.name}
+    seen: dict[str, list[tuple[ImageRequest, str]]] = {}
+    for index, request in enumerate(table.requests):
+        if not request.name:
+            continue
+        before = seen.setdefault(request.name.casefold(), [])
+        name = next((name for known, name in before if replace(known, metadata=request.metadata) == request), "")
+        if not name:
+            numbers = itertools.count(len(before) + 1)
+            others = (_EXTENSION.sub(rf"_{number}\g<0>", request.name, count=1) for number in numbers)
+            name = request.name if not before else next(other for other in others if other.casefold() not in taken)
+            taken.add(name.casefold())
+            before.append((request, name))
+        if name != request.name:
+            note = f"{_shown(table.source)}:{table.lines[index]}: {request.name} is the name of an earlier row too: "
+            table.notes.append(f"{note}this one's files are called {name}.")
+            table.requests[index] = replace(request, name=name)
+
+
+def _pieces(option: str, template: str) -> list[tuple[str, str]]:
+    """Return the parts of a template: a text and the column behind it, "" where there is none."""
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise InvalidRequestError(f"--{option} cannot be read ({error}): write {{{{ for a brace.") from None
+    return [(literal, field or "") for literal, field, _, _ in parts]
+
+
+def _cell(column: str, row: Mapping[str, Any]) -> str:
+    value = row[_column(column, row)] if column else ""
+    text = value.strip() if isinstance(value, str) else "" if value is None else str(value)
+    if column and not text:
+        raise InvalidRequestError(f"the column {column} is empty.")
+    return text
+
+
+def _column(wanted: str, row: Mapping[str, Any]) -> str:
+    """Return a column as the file writes it, whatever the case of its letters."""
+    found = [column for column in row if column.casefold() == wanted.strip().casefold()]
+    if not found:
+        meant = get_close_matches(wanted.casefold(), [column.casefold() for column in row], n=1)
+        hint = f" Did you mean {meant[0]}?" if meant else ""
+        raise InvalidRequestError(f"there is no column {wanted}.{hint} The columns are: {', '.join(row)}.")
+    return wanted if wanted in row else found[0]
 
 
 def parse_labels(labels: Iterable[str]) -> dict[str, str]:
@@ -88,31 +217,38 @@ def _read(source: str) -> str:
         data = sys.stdin.buffer.read() if source == _STANDARD else Path(source).read_bytes()
     except OSError as error:
         raise InvalidRequestError(f"Cannot read {source}: {error.strerror}. Name a file with prompts.") from None
+    if data.startswith(_SPREADSHEETS):
+        raise InvalidRequestError(f"{_shown(source)} is a spreadsheet: export it. {_IN_EXCEL}")
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-    raise InvalidRequestError(f"{_shown(source)} is not UTF-8 text (line {line}): save it as UTF-8.")
+    raise InvalidRequestError(f"{_shown(source)} is not UTF-8 text (line {line}): save it as UTF-8. {_IN_EXCEL}")
 
 
-def _kind(source: str, text: str) -> str:
+def _kind(source: str, text: str, *, needs_prompt: bool) -> str:
     suffix = Path(source).suffix.lower()
     if source != _STANDARD:
-        kinds = {".txt": "txt", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", "": "txt"}
-        if suffix in kinds:
-            return kinds[suffix]
+        kinds = {".txt": "txt", ".csv": "csv", ".tsv": "csv", ".json": "jsonl", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+        if suffix in kinds or not suffix:
+            return kinds.get(suffix, "txt")
         raise InvalidRequestError(f"{source} is no .txt, .csv or .jsonl file: rename it, or pipe it in with -.")
     first = next((line for line in text.splitlines() if line.strip()), "")
-    if first.lstrip().startswith("{"):
+    if first.lstrip().startswith(("{", "[")):
         return "jsonl"
-    columns = [column.strip().strip('"').lower() for column in first.replace(";", ",").split(",")]
-    return "csv" if "prompt" in columns else "txt"
+    columns = [column.strip().strip('"').lower() for column in re.split("[,;\t]", first)]
+    return "csv" if "prompt" in columns or first.startswith("sep=") or not needs_prompt else "txt"
 
 
-def _rows(text: str, kind: str) -> Iterator[tuple[int, dict[str, Any] | InvalidRequestError]]:
+def _rows(text: str, kind: str, *, needs_prompt: bool) -> Iterator[tuple[int, dict[str, Any] | InvalidRequestError]]:
     """Yield each row with the number of the line where it begins."""
     if kind == "csv":
-        yield from _csv_rows(text)
+        yield from _csv_rows(text, needs_prompt=needs_prompt)
+        return
+    if kind == "jsonl" and text.lstrip().startswith("["):
+        array = _json_row(f'{{"rows": {text}}}')
+        rows = array if isinstance(array, Exception) else array["rows"]
+        yield from enumerate(map(_json_object, rows), 1) if isinstance(rows, list) else [(1, rows)]
         return
     for number, line in enumerate(io.StringIO(text), 1):
         if not line.strip() or (kind == "txt" and line.lstrip().startswith("#")):
@@ -127,15 +263,19 @@ def _json_row(line: str) -> dict[str, Any] | InvalidRequestError:
         return InvalidRequestError(f"it is no JSON ({error}).")
     except RecursionError:
         return InvalidRequestError("it is nested too deeply.")
+    return _json_object(row)
+
+
+def _json_object(row: object) -> dict[str, Any] | InvalidRequestError:
     if isinstance(row, str):
         return {"prompt": row}
     return row if isinstance(row, dict) else InvalidRequestError("it is no JSON object.")
 
 
-def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | InvalidRequestError]]:
+def _csv_rows(text: str, *, needs_prompt: bool) -> Iterator[tuple[int, dict[str, Any] | InvalidRequestError]]:
     records = _csv_records(text)
     line, head = next(records, (1, []))
-    names = head if isinstance(head, InvalidRequestError) else _column_names(head)
+    names = head if isinstance(head, InvalidRequestError) else _column_names(head, needs_prompt=needs_prompt)
     if isinstance(names, InvalidRequestError):
         yield line, names
         return
@@ -148,10 +288,13 @@ def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | InvalidRequestE
 
 def _csv_records(text: str) -> Iterator[tuple[int, list[str] | InvalidRequestError]]:
     """Yield the cells of each record, or why it has none, with the number of the line where it begins."""
+    said = re.match(r"sep=(.)\r?\n", text)  # as Excel writes it, and leaves out of the table
+    line = 2 if said else 1
+    text = text[said.end() :] if said else text
     head = text.split("\n", 1)[0]
-    delimiter = ";" if ";" in head and "," not in head else ","
+    delimiter = said[1] if said else "\t" if "\t" in head else ";" if ";" in head and "," not in head else ","
     records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line = 1
+    first = line
     while True:
         try:
             yield line, next(records)
@@ -159,14 +302,18 @@ def _csv_records(text: str) -> Iterator[tuple[int, list[str] | InvalidRequestErr
             return
         except csv.Error as error:
             yield line, InvalidRequestError(f"it is no CSV ({error}): check its quotes.")
-        line = records.line_num + 1
+        line = records.line_num + first
 
 
-def _column_names(columns: Iterable[str]) -> list[str] | InvalidRequestError:
+def _column_names(columns: Iterable[str], *, needs_prompt: bool) -> list[str] | InvalidRequestError:
     known = {*TEXTS, *NUMBERS}
     names = [column.lower() if column.lower() in known else column for column in map(str.strip, columns)]
-    if "prompt" not in names:
-        return InvalidRequestError("there is no column called prompt.")
+    if "prompt" not in names and needs_prompt:
+        there = ", ".join(filter(None, names))
+        return InvalidRequestError(
+            f"there is no column called prompt. The columns are: {there}. Name one with --prompt-column, or make the "
+            "prompt of them, as in --prompt 'Photo of {title}'."
+        )
     for name, times in Counter(names).items():
         if name and times > 1:
             return InvalidRequestError(f"there are {times} columns called {name}: leave one, or rename them.")
@@ -179,4 +326,5 @@ def _csv_row(names: Sequence[str], cells: Sequence[str]) -> dict[str, Any] | Inv
     for number, (name, cell) in enumerate(zip(names, cells, strict=False), 1):
         if cell.strip() and not name:
             return InvalidRequestError(f"column {number} has no name, and a cell here: name it in line 1.")
-    return {name: cell for name, cell in zip(names, cells, strict=False) if name}
+    # An apostrophe that keeps a spreadsheet from taking a cell for a formula is no part of it.
+    return {name: _HARMLESS.sub("", cell, count=1) for name, cell in zip(names, cells, strict=False) if name}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING
 
+from ionos_openai import errors
 from ionos_openai.batch.costs import Sum, summarise
 from ionos_openai.batch.records import MANIFEST, read_manifest
 from ionos_openai.cli.terminal.exits import MADE
-from ionos_openai.cli.terminal.output import csv_cell, visible
-from ionos_openai.errors import InvalidRequestError
+from ionos_openai.cli.terminal.output import csv_line, visible
+from ionos_openai.cli.terminal.prompts import expand
 from ionos_openai.hub.prices import Money
 
 if TYPE_CHECKING:
@@ -30,12 +29,13 @@ def show(directories: Sequence[str], terminal: Terminal, *, by: str | None, as_c
     Raises:
         InvalidRequestError: A directory has no record, or it cannot be read.
     """
-    sums = sorted(summarise((entry for directory in directories for entry in _entries(directory)), by=by).items())
+    records = (record for directory in expand(directories) for record in _entries(directory))
+    sums = sorted(summarise(records, by=by).items())
     lines = [[by or "", *_COLUMNS], *([group, *_cells(total)] for group, total in sums)]
     lines = lines if by else [cells[1:] for cells in lines]
     if as_csv:
         for cells in lines:
-            terminal.row([_csv_line(cells)])
+            terminal.row([csv_line(cells)])
         return MADE
     rows = [[visible(cell) for cell in cells] for cells in lines]
     groups = [{"group": group, **_facts(total)} for group, total in sums]
@@ -48,7 +48,7 @@ def _entries(directory: str) -> list[Record]:
         return list(read_manifest(directory))
     except OSError as error:
         problem = f"Cannot read {directory}/{MANIFEST}: {error.strerror}. Name the directory of a batch."
-        raise InvalidRequestError(problem) from None
+        raise errors.InvalidRequestError(problem) from None
 
 
 def _cells(total: Sum) -> list[str]:
@@ -59,12 +59,6 @@ def _facts(total: Sum) -> dict[str, object]:
     amounts = [Money(amount=amount, currency=currency).facts() for currency, amount in sorted(total.amounts.items())]
     numbers = {name: getattr(total, name) for name in ("pictures", "unknown_price", "placeholders", "failed")}
     return {**numbers, "costs": amounts}
-
-
-def _csv_line(cells: Sequence[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(map(csv_cell, cells))  # so that cells with either are quoted
-    return text.getvalue().removesuffix("\r\n")
 
 
 def _shown(rows: Sequence[Sequence[str]]) -> Iterator[Table]:

@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 import threading
+import webbrowser
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from openai import OpenAIError
 
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox
-from ionos_openai.cli.terminal.exits import ENDS_THE_RUN, Outcome, message
+from ionos_openai.cli.terminal.exits import ENDS_THE_RUN, MADE, Outcome, message
 from ionos_openai.cli.terminal.output import PLACEHOLDER, headed, shorten
-from ionos_openai.cli.terminal.prompts import read_prompts
+from ionos_openai.cli.terminal.prompts import expand, read_prompts
 from ionos_openai.cli.terminal.rescue import rescue
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
+from ionos_openai.errors.numbers import check_whole_number
 from ionos_openai.errors.words import plural
 from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format, prompt_name
 from ionos_openai.files.writing import check_directory, is_directory
@@ -59,7 +62,7 @@ class _Session(Outcome):
     """Everything that a command needs, checked, and what it has come to so far.
 
     `make` sends one prompt with the given further arguments; `saving` is what `save_images` is told. `piped` is the
-    format and the size in bytes of the picture that standard output took.
+    format and the size in bytes of the picture that standard output took, `answered` how many prompts are through.
     """
 
     prompts: Sequence[str]
@@ -72,6 +75,7 @@ class _Session(Outcome):
     prices: Mapping[str, Money]
     saved: list[Path] = field(default_factory=list)
     piped: tuple[str, int] | None = None
+    answered: int = 0
 
     @property
     def marking(self) -> dict[str, bool]:
@@ -98,7 +102,7 @@ def edit(
     """Make pictures from a prompt and pictures; returns and raises what `generate` does."""
 
     def make(client: OpenAI, prompt: str, **further: Any) -> list[GeneratedImage]:
-        return edit_images(client, list(images), prompt, **further)
+        return edit_images(client, expand(images), prompt, **further)
 
     return _prepare([prompt], options, connection, terminal, make, "image_edit_model")
 
@@ -118,21 +122,67 @@ def _prepare(
     with connect(connection, settings) as client:
         if options.size is not None:
             check_size(options.size, model)
-        if target.directory is not None:  # last of all, so that what cannot work leaves no empty directory behind
-            check_directory(target.directory)
         given = {"provenance": options.provenance, "prompt_in_metadata": options.prompt_in_metadata}
+        more: dict[str, Any] = {"seed": options.seed}
+        more |= {} if options.timeout is None else {"timeout": options.timeout}
         session = _Session(
             prompts=texts,
             target=target,
             options=options,
             terminal=terminal,
             saving=choose_saving(settings, file_names=None, **given),
-            make=functools.partial(make, client, model=model, size=options.size, n=options.n, seed=options.seed),
+            make=functools.partial(make, client, model=model, size=options.size, n=options.n, **more),
             sandbox=uses_sandbox(connection, settings),
             model=model,
             prices=parse_prices(settings.prices),
         )
+        if options.dry_run:
+            return _show_plan(session)
+        _confirm_words(session)
+        if target.directory is not None:  # last of all, so that what cannot work leaves no empty directory behind
+            check_directory(target.directory)
+        terminal.on_terminal(f"{_plan(session)}.")
         return _carry_out(session)
+
+
+def _plan(session: _Session) -> str:
+    """Return how many pictures are asked for, and what they will cost."""
+    images = len(session.prompts) * session.options.n
+    cost = _cost(session, images)
+    known = "no cost, placeholders of the stand-in" if session.sandbox else str(cost or "cost not known")
+    return f"{plural(images, 'picture')}, {known}"
+
+
+def _show_plan(session: _Session) -> int:
+    images = len(session.prompts) * session.options.n
+    cost = _cost(session, images)
+    facts = {"prompts": len(session.prompts), "images": images, "cost": cost and cost.facts()}
+    document = {"sandbox": session.sandbox, "dry_run": True, **facts}
+    session.terminal.result(document, [[f"Would make {_plan(session)}. Nothing was sent."]], list)
+    if session.terminal.pretty:
+        session.terminal.row([f"Would make {_plan(session)}. Nothing was sent."])
+    return MADE
+
+
+def _confirm_words(session: _Session) -> None:
+    """Ask whether several words are as many prompts: the quotes of one prompt may have been forgotten.
+
+    Raises:
+        InvalidRequestError: They are not, or nobody is there to ask.
+    """
+    prompts = session.prompts
+    # Letters are no words, of which a sentence might be made.
+    is_sentence = (
+        len(prompts) > 1 and all(len(prompt.split()) == 1 for prompt in prompts) and max(map(len, prompts)) > 1
+    )
+    if session.options.yes or not is_sentence:
+        return
+    meant = f'"{" ".join(prompts)}"'
+    question = f"These are {len(prompts)} prompts, {_plan(session)}. Did you mean one, in quotes: {meant}?"
+    session.terminal.confirm(
+        question,
+        otherwise=f"Not confirmed, so nothing was sent. For one prompt put it in quotes: ionos-openai generate {meant}",
+    )
 
 
 def choose_target(options: PictureOptions, *, prompts: int, stdout_is_terminal: bool) -> Target:
@@ -189,6 +239,9 @@ def _check(prompts: Sequence[str], options: PictureOptions) -> tuple[list[str], 
     """Check what needs no settings; nothing is made, read or sent for a command line that cannot work."""
     if not 1 <= options.n <= MOST_PICTURES:
         raise InvalidRequestError(f"-n is {options.n}: it must be a whole number from 1 to {MOST_PICTURES}.")
+    check_whole_number("--concurrency", options.concurrency, least=1, most=MOST_PICTURES)
+    if options.concurrency > 1 and options.overwrite:
+        raise InvalidRequestError("--overwrite and --concurrency exclude each other: prompts may have the same name.")
     target = choose_target(options, prompts=len(prompts), stdout_is_terminal=sys.stdout.isatty())
     if target.directory is None and getattr(sys.stdout, "name", None) == os.devnull:
         raise InvalidRequestError("-o - would lose the picture: standard output is closed. Name a file.")
@@ -199,29 +252,65 @@ def _check(prompts: Sequence[str], options: PictureOptions) -> tuple[list[str], 
 
 
 def _carry_out(session: _Session) -> int:
-    """Send the prompts in turn, show what comes, and report in the end."""
-    for number, prompt in enumerate(session.prompts, 1):
-        images, error = _make(session, prompt, number)
-        for image in _secure(session, images, error):
-            _show(session, image)
-        if error is not None:
-            _fail(session, error, prompt)
-            left = len(session.prompts) - number
-            if session.codes[-1] in ENDS_THE_RUN and left:
-                words = f"{plural(left, 'further prompt')} {'were' if left > 1 else 'was'} not sent."
-                session.terminal.error(words)
-                break
-    cost = _cost(session)
+    """Send the prompts, show what comes in their order, and report in the end."""
+    several = len(session.prompts) > 1
+    with session.terminal.progress(lambda: _progress(session)) if several else contextlib.nullcontext():
+        for prompt, (images, error) in _answers(session):
+            session.answered += 1
+            for image in _secure(session, images, error):
+                _show(session, image)
+            if error is not None:
+                _fail(session, error, prompt)
+    left = len(session.prompts) - session.answered
+    if left:
+        session.terminal.error(f"{plural(left, 'further prompt')} {'were' if left > 1 else 'was'} not sent.")
+    cost = _cost(session, len(session.made))
     if session.made:
         session.terminal.on_terminal(_describe_cost(session, cost))
+    opened = [webbrowser.open(path.resolve().as_uri()) for path in session.saved if session.options.opens]
+    if not all(opened):
+        session.terminal.warn("No program was found that opens pictures.")
     seen = _price_date(session)
     facts = cost and {**cost.facts(), "seen": seen and seen.isoformat()}
     return session.end({"sandbox": session.sandbox, "images": session.made, "cost": facts})
 
 
-def _make(session: _Session, prompt: str, number: int) -> tuple[list[GeneratedImage], BaseException | None]:
+def _progress(session: _Session) -> tuple[int, int, str]:
+    cost = _cost(session, len(session.made))
+    failed = f"{len(session.codes)} failed" if session.codes else ""
+    return session.answered, len(session.prompts), ", ".join(filter(None, (failed, str(cost or ""))))
+
+
+def _answers(session: _Session) -> Iterator[tuple[str, tuple[list[GeneratedImage], BaseException | None]]]:
+    """Send the prompts, as many at once as is wished, and yield what came of each, in their order.
+
+    After what ends the run none is sent any more; what was sent is waited for.
+    """
+    if session.options.concurrency == 1:
+        for prompt in session.prompts:
+            yield prompt, _make(session, prompt)
+            if session.code in ENDS_THE_RUN:
+                return
+        return
+    pool = ThreadPoolExecutor(session.options.concurrency)
+    asked = [(prompt, pool.submit(_make, session, prompt)) for prompt in session.prompts]
+    with pool, _telling_of_interruption(session):
+        for prompt, answer in asked:
+            try:
+                if not answer.cancelled():
+                    yield prompt, answer.result()
+            except KeyboardInterrupt as interrupted:
+                pool.shutdown(wait=False, cancel_futures=True)
+                yield prompt, ([], interrupted)
+                if not answer.cancelled():
+                    session.answered -= 1
+                    yield prompt, answer.result()
+            if session.code in ENDS_THE_RUN:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _make(session: _Session, prompt: str) -> tuple[list[GeneratedImage], BaseException | None]:
     """Send one prompt; return the pictures that came, and what went wrong."""
-    count = f" {number} of {len(session.prompts)}" if len(session.prompts) > 1 else ""
     further: dict[str, Any] = {}
     if session.target.directory is not None:
         further = {
@@ -232,7 +321,10 @@ def _make(session: _Session, prompt: str, number: int) -> tuple[list[GeneratedIm
             **session.marking,
         }
     try:
-        with _telling_of_interruption(session), session.terminal.waiting(f"Waiting for the picture{count}: {prompt}"):
+        with contextlib.ExitStack() as shown:
+            shown.enter_context(_telling_of_interruption(session))
+            if len(session.prompts) == 1:
+                shown.enter_context(session.terminal.waiting(f"Waiting for the picture: {prompt}"))
             return session.make(prompt, **further), None
     except (OpenAIError, KeyboardInterrupt) as error:
         return partial_images(error), error
@@ -241,7 +333,8 @@ def _make(session: _Session, prompt: str, number: int) -> tuple[list[GeneratedIm
 @contextlib.contextmanager
 def _telling_of_interruption(session: _Session) -> Iterator[None]:
     """Say at Ctrl-C why it takes a while: of several pictures, those on their way are paid for and still saved."""
-    if session.options.n == 1 or threading.current_thread() is not threading.main_thread():
+    is_one = session.options.n * session.options.concurrency == 1
+    if is_one or threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.getsignal(signal.SIGINT)
@@ -295,13 +388,13 @@ def _rescue(session: _Session, image: GeneratedImage) -> GeneratedImage:
 
 
 def _fail(session: _Session, error: BaseException, prompt: str) -> None:
-    text = message(error)
+    text, where = message(error), ""
     if isinstance(error, KeyboardInterrupt):
         saved = ", ".join(map(str, session.saved))
         text = f"{text} {f'Saved: {saved}.' if saved else 'Nothing was saved.'}"
     elif len(session.prompts) > 1:
-        text = f'"{shorten(prompt)}": {text}'
-    session.fail(error, text, prompt=prompt)
+        where = f'"{shorten(prompt)}"'
+    session.fail(error, text, where=where, prompt=prompt)
 
 
 def _show(session: _Session, image: GeneratedImage) -> None:
@@ -339,10 +432,10 @@ def _facts(image: GeneratedImage, piped: tuple[str, int] | None) -> dict[str, ob
     }
 
 
-def _cost(session: _Session) -> Money | None:
-    """Return what the pictures cost that came; None for placeholders, which cost nothing, and where it is not known."""
+def _cost(session: _Session, images: int) -> Money | None:
+    """Return what so many pictures cost; None for placeholders, which cost nothing, and where it is not known."""
     price = None if session.sandbox else price_of(session.model, session.prices)
-    return None if price is None else price.times(len(session.made))
+    return None if price is None else price.times(images)
 
 
 def _price_date(session: _Session) -> date | None:

@@ -13,9 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ionos_openai import errors
 from ionos_openai.cli.terminal.exits import Outcome
 from ionos_openai.cli.terminal.output import PLACEHOLDER, headed, visible
-from ionos_openai.errors import ImageSaveError, InvalidRequestError, ProvenanceError, SignedPictureError
+from ionos_openai.cli.terminal.prompts import expand
 from ionos_openai.files.formats import FormatError, Recognised, is_marked_sandbox, recognise
 from ionos_openai.files.writing import write_new
 from ionos_openai.provenance import (
@@ -113,26 +114,28 @@ def _each(
 ) -> int:
     """Do the work on each file, which returns its facts and what is wrong all the same; the rest goes on."""
     outcome = Outcome(terminal=terminal)
-    for name in paths:
+    for name in expand(paths):
         problem: Exception | None
         try:
             facts, problem = work(name)
             outcome.made.append(facts)
-        except (_FileError, ProvenanceError, OSError) as error:
+        except (_FileError, OSError) as error:  # first: to ask for the other one loads the SDK
+            problem = error
+        except errors.ProvenanceError as error:
             problem = error
         if problem is not None:
-            text = f"{name}: {_clause(problem)}."
-            outcome.fail(problem, text, path=name, message=text)
+            reason = f"{_clause(problem)}."
+            outcome.fail(problem, reason, where=name, path=name, message=f"{name}: {reason}")
     return outcome.end({"files": outcome.made})
 
 
 def _read_original(like: str) -> Provenance:
     try:
         found = read_provenance(like)
-    except (OSError, ProvenanceError) as error:
-        raise InvalidRequestError(f"Cannot take the mark from {like}: {_clause(error)}.") from error
+    except (OSError, errors.ProvenanceError) as error:
+        raise errors.InvalidRequestError(f"Cannot take the mark from {like}: {_clause(error)}.") from error
     if found is None:
-        raise InvalidRequestError(f"Cannot take the mark from {like}: it does not say where it comes from.")
+        raise errors.InvalidRequestError(f"Cannot take the mark from {like}: it does not say where it comes from.")
     return found
 
 
@@ -144,7 +147,7 @@ def _mark(path: Path, original: Provenance | None, words: dict[str, str]) -> Pat
         return _write_beside(path, record)
     try:
         marked = write_provenance(picture.data, record)
-    except SignedPictureError:
+    except errors.SignedPictureError:
         return _write_beside(path, record)
     if marked == picture.data:
         return None
@@ -164,7 +167,7 @@ def _own_record(path: Path, picture: _Picture) -> Provenance:
 def _write_beside(path: Path, record: Provenance) -> Path:
     try:
         return write_sidecar(path, record, overwrite=True)
-    except ImageSaveError as error:
+    except errors.ImageSaveError as error:
         raise _FileError(f"its sidecar cannot be written ({_reason(error)})") from None
 
 
@@ -175,7 +178,7 @@ def _replace(path: Path, data: bytes) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     try:
         write_new(real.parent, real.name, data, overwrite=True)
-    except ImageSaveError as error:
+    except errors.ImageSaveError as error:
         raise _FileError(f"it cannot be written ({_reason(error)}) and is as it was") from None
 
 
@@ -199,7 +202,7 @@ def _look(path: Path, name: str) -> tuple[dict[str, object], Exception | None]:
     record, problem = None, None
     try:
         record = read_provenance(path)
-    except (ProvenanceError, OSError) as error:
+    except (errors.ProvenanceError, OSError) as error:
         problem = _FileError(f"its metadata cannot be read: {_clause(error)}")
     sidecar = sidecar_path(path)
     facts: dict[str, object] = {

@@ -100,6 +100,7 @@ def _announce(server: SandboxServer, terminal: Terminal) -> None:
         f"# The stand-in answers at {server.url}: placeholders, no token, no cost. Ctrl-C ends it.",
         f"export IONOS_BASE_URL={server.base_url}",  # with export, so that the lines can be given to eval
         f"export IONOS_API_TOKEN={token}" if is_open else f"# IONOS_API_TOKEN is {token}",
+        f'# PowerShell: $env:IONOS_BASE_URL = "{server.base_url}"; $env:IONOS_API_TOKEN = "{token}"',
         f"# curl {server.base_url}/images/generations -H 'Authorization: Bearer {token}' -H "
         f"'Content-Type: application/json' -d '{body}'",
     ):

@@ -60,13 +60,14 @@ def create_client(
         settings: Ready-made settings; arguments win over them.
         api_key: The IONOS token, or a callable that returns it and is asked at each request.
         base_url: Another address of the service. Given here, its host may lie outside ionos.com.
-        timeout: Seconds, or an `openai.Timeout`; None means no limit; by default the SDK's 600 s.
+        timeout: Seconds, or an `openai.Timeout`, whose `read` is for the whole of an answer that is not streamed; None
+            means no limit; by default the SDK's 600 s.
         max_retries: How often the SDK tries again after 408, 409, 5xx and broken connections; by default 2. A picture
             whose answer was lost may have been billed. A 429 is not counted, as nothing was made; with 0 it is an
             error at once.
         default_headers: Headers for every request.
         default_query: Query parameters for every request.
-        http_client: An HTTP client of your own, used as it is.
+        http_client: An HTTP client of your own, used as it is; no redirect takes our requests to another origin.
         ca_bundle: A PEM file with a private CA's certificates, trusted beside the usual ones.
         compat: What becomes of image requests written for OpenAI: "adapt" (the default) changes what IONOS does not
             know, with a `CompatibilityWarning`; "strict" refuses it; "off" sends what the SDK sends.

@@ -5,18 +5,20 @@ Here the SDK's request options are read and changed; what is changed into what i
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
+import sys
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openai.types import ImagesResponse
+from openai.types import CreateEmbeddingResponse, Embedding, ImagesResponse
 
 from ionos_openai.client.remembered import Remembered, remember
-from ionos_openai.client.transport import follows_anywhere
 from ionos_openai.errors import CompatibilityWarning, InvalidRequestError, keep_partial_results
 from ionos_openai.errors.notices import warn_once
 from ionos_openai.errors.numbers import whole_number
@@ -66,20 +68,25 @@ def adapt_call(options: FinalRequestOptions, settings: IonosSettings) -> Call:
     return Call(n=adapted.n if adapted else 1, remembered=remembered)
 
 
-def refuse_redirects(options: FinalRequestOptions, http_client: object) -> None:
-    """Have an HTTP client of the user's follow no redirect, which could take prompt and pictures elsewhere.
-
-    Versions of the SDK before 1.80 cannot say so.
-    """
-    if hasattr(options, "follow_redirects") and follows_anywhere(http_client):
-        options.follow_redirects = False
-
-
 def _ask_for_floats(options: FinalRequestOptions, settings: IonosSettings) -> None:
-    # The SDK asks for base64 unless told otherwise, which ends in a 500 (recorded 2026-08); floats it passes on.
-    fields = _mapping(options.json_data)
-    if settings.compat != "off" and fields.get("encoding_format") == "base64":
-        options.json_data = {**fields, "encoding_format": "float"}
+    """Ask for floats in place of base64, which ends in a 500 (recorded 2026-08); base64 is made of them here."""
+    fields, parser = _mapping(options.json_data), options.post_parser
+    if settings.compat == "off" or fields.get("encoding_format") != "base64":
+        return
+    options.json_data = {**fields, "encoding_format": "float"}
+    # The SDK itself asks for base64 where nobody says anything, and its parser then makes floats of it.
+    probe = CreateEmbeddingResponse.construct(data=[Embedding.construct(embedding="AAAAAA==")])
+    if not callable(parser) or isinstance(parser(probe).data[0].embedding, str):
+        options.post_parser = _in_base64
+
+
+def _in_base64(response: Any) -> Any:
+    for item in response.data or []:
+        floats = array("f", item.embedding)
+        if sys.byteorder == "big":
+            floats.byteswap()
+        item.embedding = base64.b64encode(floats.tobytes()).decode("ascii")
+    return response
 
 
 def _check_raw(options: FinalRequestOptions, n: int) -> None:
@@ -134,16 +141,18 @@ def _remembered(options: FinalRequestOptions, *, edited: bool) -> Remembered:
 
 
 def _parse_with(options: FinalRequestOptions, remembered: Remembered, adapted: Adapted | None) -> None:
-    """Have the SDK's parser, also that of raw responses, shape the answer and remember what was asked."""
+    """Have the SDK's parser, also that of raw responses, shape the answer and remember what was asked.
+
+    A parser of the user's gets the answer then, and may make anything of it.
+    """
     earlier = options.post_parser
 
     def parse(response: object) -> object:
-        response = earlier(response) if callable(earlier) else response
         if isinstance(response, ImagesResponse):
             if adapted is not None:
-                shape_answer(response, wants_url=adapted.wants_url)
+                shape_answer(response, wants_url=adapted.wants_url, keeps_base64=adapted.keeps_base64)
             remember(response, remembered)
-        return response
+        return earlier(response) if callable(earlier) else response
 
     options.post_parser = parse
 

@@ -69,7 +69,7 @@ def construct(
     chosen = _choose_sandbox(settings, wanted=sandbox, api_key=api_key)
     url = _find_address(settings, base_url)
     if chosen is None:
-        _check_env_file(settings, api_key, {"base_url": base_url, "ca_bundle": ca_bundle, "budget_url": None})
+        check_env_file(settings, api_key, base_url=base_url, ca_bundle=ca_bundle)
         token = _trusted_token(settings, api_key, url, named_in_code=base_url is not None)
     elif http_client is not None:
         raise ConfigurationError("sandbox= and http_client= exclude each other: the stand-in is asked in process.")
@@ -167,7 +167,7 @@ def _trusted_token(
     return token
 
 
-def _check_env_file(settings: IonosSettings, api_key: object, given: Mapping[str, object]) -> None:
+def check_env_file(settings: IonosSettings, api_key: object = None, **given: object) -> None:
     """Refuse what a `.env` file names without a token of its own: it may have come with somebody else's code.
 
     It could send the token, or a file that it names as one, to whoever it likes.
@@ -179,7 +179,7 @@ def _check_env_file(settings: IonosSettings, api_key: object, given: Mapping[str
     given = {**given, "api_key_file": api_key if api_key is not None else settings.api_key}
     for name in ("api_key_file", "base_url", "ca_bundle", "budget_url"):
         origin = settings.origin(name)
-        if origin is None or origin.place != ".env" or given[name] is not None:
+        if origin is None or origin.place != ".env" or given.get(name) is not None:
             continue
         if name != "base_url" or is_loopback(urlsplit(settings.base_url).hostname or ""):
             raise UntrustedHostError(

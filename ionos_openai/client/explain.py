@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import ssl
+import sys
 from typing import TYPE_CHECKING, TypeVar
 
 import openai
@@ -13,7 +14,8 @@ from pydantic import BaseModel
 
 from ionos_openai.client.calls import IMAGE_PATHS
 from ionos_openai.client.transport import redirects_to
-from ionos_openai.errors.masking import mask_body, mask_secrets
+from ionos_openai.errors import IonosError
+from ionos_openai.errors.masking import forget_variables, mask_body, mask_secrets
 from ionos_openai.errors.words import printable
 from ionos_openai.hub.answers import read_error_body
 from ionos_openai.hub.catalogue import CATALOGUE
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 _LONGEST_NAME = 100
+_LONGEST_ID = 200
 # What parsing an answer that is not what it should be ends in: bad JSON, or JSON that is no object.
 UNREADABLE = (ValueError, AttributeError, RecursionError)
 NOTHING = object()
@@ -69,7 +72,7 @@ def add_ids(error: openai.APIStatusError) -> openai.APIStatusError:
 
 def _request_id(response: httpx.Response) -> str | None:
     said = response.headers.get("x-request-id") or response.headers.get("x-trace-id")
-    return mask_secrets(said, _token_of(response.request)) if said else None
+    return mask_secrets(said, _token_of(response.request))[:_LONGEST_ID] if said else None
 
 
 def is_readable(response: httpx.Response) -> bool:
@@ -87,19 +90,23 @@ def check_parsed(parsed: Item, response: httpx.Response, cast_to: object) -> Ite
         openai.APIResponseValidationError: It is none of the SDK's objects although one belongs there.
     """
     wants_object = isinstance(cast_to, type) and issubclass(cast_to, BaseModel)
-    if parsed is NOTHING or (wants_object and isinstance(parsed, (str, int, float, list, type(None)))):
+    is_none = wants_object and isinstance(parsed, (str, int, float, list, type(None)))
+    if parsed is NOTHING or (is_none and not is_readable(response)):  # a parser of the user's may make anything of one
         raise _unreadable(response, f"The answer ({len(response.content)} bytes)")
     return parsed
 
 
 def _unreadable(response: httpx.Response, what: str) -> openai.APIResponseValidationError:
-    # Without the body, in which a picture or a token may be.
-    kind = mask_secrets(response.headers.get("content-type", "").partition(";")[0]) or "no content type"
+    # The body stands masked on the error, and not in its message: a picture or a token may be in it.
+    kind = mask_secrets(response.headers.get("content-type", "").partition(";")[0])[:_LONGEST_NAME] or "no content type"
     message = (
         f"{what} is not the JSON object that the service sends (status {response.status_code}, {kind}): it was cut "
         "off, or base_url does not lead to the service."
     )
-    error = openai.APIResponseValidationError(response, None, message=message)
+    body = None
+    with contextlib.suppress(RuntimeError):  # a stream's was not kept
+        body = mask_secrets(response.text, _token_of(response.request))
+    error = openai.APIResponseValidationError(response, body, message=message)
     error.request_id = _request_id(response)  # type: ignore[attr-defined]  # as an APIStatusError has it
     return error
 
@@ -130,6 +137,7 @@ async def aexplained_events(events: AsyncIterator[Item], response: httpx.Respons
 
 
 def _explain_event(error: openai.APIError, response: httpx.Response) -> None:
+    forget_variables(error, outside=error.__context__)
     if isinstance(error, openai.APIConnectionError):
         return
     error.body = readable_body(response, error.body)
@@ -142,15 +150,21 @@ def _explain_event(error: openai.APIError, response: httpx.Response) -> None:
 
 @contextlib.contextmanager
 def explaining_connections() -> Iterator[None]:
-    """Add the cause, and for a certificate failure the remedy, to the message of a connection error in the block."""
+    """Add the cause, and for a certificate failure the remedy, to the message of a connection error in the block.
+
+    Of whatever is raised in it, the variables of its frames are gone.
+    """
+    outside = sys.exception()
     try:
         yield
-    except openai.APITimeoutError:
-        raise
-    except openai.APIConnectionError as error:
-        if error.__cause__ is not None:
-            error.message = _describe_connection(error, error.__cause__)
-            error.args = (error.message,)
+    except BaseException as error:
+        forget_variables(error, outside=outside)
+        cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else None
+        if isinstance(cause, IonosError):
+            raise cause from None  # which the SDK before 3.20 takes for a broken connection
+        if cause is not None and not isinstance(error, openai.APITimeoutError):
+            error.message = _describe_connection(error, cause)  # type: ignore[attr-defined,arg-type]  # as seen above
+            error.args = (error.message,)  # type: ignore[attr-defined]
         raise
 
 

@@ -10,10 +10,13 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from ionos_openai.client.pacing import WithdrawnError, while_wanted
+from ionos_openai.client.telemetry import several
 from ionos_openai.errors import has_partial_results, keep_partial_results
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from ionos_openai.client.settings import IonosSettings
 
 Answer = TypeVar("Answer")
 
@@ -28,22 +31,25 @@ class FanOut(Generic[Answer]):
         failures: What was raised instead of answers, an interruption first.
     """
 
-    def __init__(self, times: int) -> None:
-        """Have sent nothing yet."""
+    def __init__(self, times: int, settings: IonosSettings | None = None) -> None:
+        """Have sent nothing yet; `settings` say whether it is told of."""
         self.failures: list[BaseException] = []
         self._times = operator.index(times)
         self._answers: dict[int, Answer] = {}
         self._ended: list[int] = []  # places, in whatever order
         self._is_over = False
+        self._span = several(settings, self._times)
 
     def __enter__(self) -> Self:
         """Return it; an exception in the block carries the answers that came, unless it carries something already."""
+        self._span.__enter__()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Attach the answers."""
         if error is not None and self._answers and not has_partial_results(error):
             keep_partial_results(error, self.answers)
+        self._span.__exit__(None, None, None)  # what went wrong, the requests' own say
 
     @property
     def answers(self) -> list[Answer]:

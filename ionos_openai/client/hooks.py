@@ -25,7 +25,14 @@ import openai
 from openai._base_client import BaseClient  # of both clients, on every supported version
 from pydantic import SecretStr
 
-from ionos_openai.client.calls import IMAGE_PATHS, adapt_call, merge_call, refuse_redirects, with_bytes
+from ionos_openai.client import telemetry
+from ionos_openai.client.calls import (
+    IMAGE_PATHS,
+    Call,
+    adapt_call,
+    merge_call,
+    with_bytes,
+)
 from ionos_openai.client.explain import (
     NOTHING,
     UNREADABLE,
@@ -39,22 +46,23 @@ from ionos_openai.client.explain import (
     readable_body,
 )
 from ionos_openai.client.fanout import FanOut
-from ionos_openai.client.pacing import Contract, PacedCall, Pacing, arepeat, current_call, repeat
+from ionos_openai.client.pacing import Contract, PacedCall, Pacing, arepeat, count_refusals, current_call, repeat
 from ionos_openai.client.settings import IonosSettings
+from ionos_openai.client.telemetry import PictureCall
 from ionos_openai.client.tokens import (
-    FROM_SOURCE,
     NO_WEBSOCKETS,
     AsyncTokenSource,
     TokenSource,
     check_departure,
+    checked_token,
     clean_authorization,
     no_websockets,
     plain_token,
     revealed,
-    set_token,
-    wants_token,
 )
+from ionos_openai.client.transport import awaiting_answer, watch, watch_client
 from ionos_openai.errors import ConfigurationError, MissingTokenError
+from ionos_openai.hub.answers import LARGEST_ERROR
 from ionos_openai.hub.credentials import conceal
 
 if TYPE_CHECKING:
@@ -64,9 +72,15 @@ if TYPE_CHECKING:
     from openai._models import FinalRequestOptions
 
 
-# Arguments of the SDK's own that would send the IONOS token somewhere else, and those that are OpenAI's own data.
-_NOT_AT_IONOS = ("provider", "workload_identity", "data_residency")
-_NOT_FOR_IONOS = ("organization", "project", "admin_api_key")
+# Arguments of the SDK's own that lead elsewhere or are OpenAI's own data, and why each is refused.
+_SIGNS_IN = "signs in at another service, and IONOS takes its own token: use api_key="
+_OPENAIS = "is OpenAI's own and would be sent to IONOS: leave it out"
+_REFUSED = {
+    "provider": _SIGNS_IN,
+    "workload_identity": _SIGNS_IN,
+    "data_residency": "chooses among OpenAI's own hosts, where the IONOS token would go: use base_url=",
+    **dict.fromkeys(("organization", "project", "admin_api_key"), _OPENAIS),
+}
 
 
 class _Ionos(BaseClient[Any, Any]):
@@ -81,6 +95,7 @@ class _Ionos(BaseClient[Any, Any]):
     ionos_settings: IonosSettings | None = None
     ionos_pacing: Pacing | None = None
     _token_source: TokenSource | AsyncTokenSource | None = None
+    _refreshes = 0  # how often the callable was asked
     # The contract that requests count towards, with the token and the process for which that was found out.
     _contract: tuple[tuple[object, ...], Contract] | None = None
     websocket_base_url: Any = no_websockets
@@ -92,9 +107,12 @@ class _Ionos(BaseClient[Any, Any]):
         api_key = conceal(api_key)
         _check_options(api_key, options)
         self._token_source = cast("TokenSource", api_key) if callable(api_key) else None
-        options["default_headers"] = default_headers
-        # In no variable: a traceback's would show it.
-        super().__init__(api_key=FROM_SOURCE if callable(api_key) else revealed(api_key), **options)  # type: ignore[call-arg]
+        # Not the token: the variables of a traceback would show it.
+        options |= {"api_key": "-", "default_headers": default_headers}
+        super().__init__(**options)
+        self.api_key = "" if callable(api_key) else revealed(api_key)  # of a callable as in the SDK, until it is asked
+        self._in_loop = isinstance(self, openai.AsyncOpenAI)
+        watch_client(self._client, in_loop=self._in_loop)
         # What the SDK's constructor took from `OPENAI_*` variables, as it does for each copy again.
         self.organization = self.project = None
         self._custom_headers = dict(default_headers or {})
@@ -105,14 +123,11 @@ class _Ionos(BaseClient[Any, Any]):
 
     def copy(self, **options: Any) -> Self:
         """Return the SDK's copy, with what belongs to this package."""
-        if "api_key" in options:
-            options["api_key"] = conceal(options["api_key"])
+        options["api_key"] = conceal(options.get("api_key") or self._token_source)
         # Given, so that the SDK does not look at ours, which would refuse.
         options["websocket_base_url"] = options.get("websocket_base_url") or NO_WEBSOCKETS
         copied: Self = super().copy(**options)  # type: ignore[misc]  # of the class beside this one
         copied.ionos_settings, copied.ionos_pacing = self.ionos_settings, self.ionos_pacing
-        if copied._token_source is None and copied.api_key == FROM_SOURCE:
-            copied._token_source = self._token_source
         copied._contract = self._contract
         return copied
 
@@ -128,12 +143,21 @@ class _Ionos(BaseClient[Any, Any]):
             call.between_attempts(seconds)
         return seconds
 
+    def _make_status_error_from_response(self, response: httpx.Response) -> openai.APIStatusError:
+        if response.is_stream_consumed and len(response.content) > LARGEST_ERROR:
+            said = response.content[:LARGEST_ERROR].decode("utf-8", "replace")
+            return self._make_status_error("", body=said, response=response)
+        return super()._make_status_error_from_response(response)
+
     def _make_status_error(self, err_msg: str, *, body: object, response: httpx.Response) -> openai.APIStatusError:
         message = describe_answer(response, body) or err_msg
         return add_ids(super()._make_status_error(message, body=readable_body(response, body), response=response))
 
+    def _telling(self, call: Call) -> PictureCall:
+        return PictureCall(self.ionos_settings, call.remembered, self._base_url)
+
     def _contract_key(self) -> tuple[object, ...]:
-        return self.api_key, self._token_source, os.getpid()
+        return self._token_source or self.api_key, os.getpid()
 
     def _known_contract(self) -> Contract | None:
         key, contract = self._contract or ((), None)
@@ -143,12 +167,15 @@ class _Ionos(BaseClient[Any, Any]):
         """Begin a call that counts towards `contract`; without one it is not paced."""
         if contract is None or self.ionos_pacing is None:
             return None
-        if options.files:
+        images = options.url in IMAGE_PATHS
+        if images and options.files:
             options.files = with_bytes(options.files)  # an open file would be at its end when the call is made again
-        is_repeatable = isinstance(getattr(options, "content", None), bytes | str | None)
+        is_repeatable = isinstance(getattr(options, "content", None), bytes | str | None) and (
+            images or not options.files
+        )
         return PacedCall(
             contract,
-            images=options.url in IMAGE_PATHS,
+            images=images,
             max_wait=self.ionos_pacing.max_wait,
             max_retries=options.get_max_retries(self.max_retries) if is_repeatable else 0,
         )
@@ -160,16 +187,17 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
     def request(self, cast_to: Any, options: FinalRequestOptions, *args: Any, **kwargs: Any) -> Any:
         """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
         call = adapt_call(options, self.ionos_settings or IonosSettings())
-        refuse_redirects(options, self._client)
 
         def attempt() -> Any:
             return super(IonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
 
         def send() -> Any:
-            with explaining_connections():
-                return repeat(self._paced_call(options, self._find_contract()), attempt)
+            with explaining_connections(), awaiting_answer(), self._telling(call) as picture:
+                answer = repeat(self._paced_call(options, self._find_contract()), attempt)
+                picture.take(answer)
+                return answer
 
-        with FanOut[Any](call.n) as sent:
+        with FanOut[Any](call.n, self.ionos_settings) as sent:
             sent.send(send)
             return merge_call(call, sent.answers, sent.failures)
 
@@ -184,6 +212,7 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
         return contract
 
     def _process_response(self, *, cast_to: Any, response: httpx.Response, **kwargs: Any) -> Any:
+        count_refusals(kwargs)
         try:
             answer = super()._process_response(cast_to=cast_to, response=response, **kwargs)
         except UNREADABLE:
@@ -194,18 +223,28 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
             answer._iterator = explained_events(answer._iterator, response)
         return check_parsed(answer, response, cast_to)
 
+    def _refresh_api_key(self) -> str:
+        """Take the callable's next token, as the SDK does: it is `api_key` until the request after."""
+        if self._token_source is not None:
+            self.api_key = checked_token(self._token_source(), self._token_source).get_secret_value()
+            self._refreshes += 1
+        return self.api_key
+
     def _prepare_options(self, options: FinalRequestOptions) -> FinalRequestOptions:
+        refreshes = self._refreshes
         options = super()._prepare_options(options)
-        if (call := current_call()) is not None:
-            call.wait()
+        if self._refreshes == refreshes:  # not every version of the SDK does so
+            self._refresh_api_key()
+        with telemetry.attempt():
+            if (call := current_call()) is not None:
+                call.wait()
         return options
 
     def _prepare_request(self, request: httpx.Request) -> None:
         super()._prepare_request(request)
-        if self._token_source is not None and wants_token(request):
-            set_token(request, self._token_source(), self._token_source)
         clean_authorization(request)
-        check_departure(request, str(self.base_url), self._client)
+        check_departure(request, str(self.base_url))
+        watch(request, in_loop=self._in_loop)
 
 
 class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
@@ -214,16 +253,17 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
     async def request(self, cast_to: Any, options: FinalRequestOptions, *args: Any, **kwargs: Any) -> Any:
         """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
         call = adapt_call(options, self.ionos_settings or IonosSettings())
-        refuse_redirects(options, self._client)
 
         async def attempt() -> Any:
             return await super(AsyncIonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
 
         async def send() -> Any:
-            with explaining_connections():
-                return await arepeat(self._paced_call(options, await self._find_contract()), attempt)
+            with explaining_connections(), awaiting_answer(), self._telling(call) as picture:
+                answer = await arepeat(self._paced_call(options, await self._find_contract()), attempt)
+                picture.take(answer)
+                return answer
 
-        with FanOut[Any](call.n) as sent:
+        with FanOut[Any](call.n, self.ionos_settings) as sent:
             await sent.asend(send)
             return merge_call(call, sent.answers, sent.failures)
 
@@ -237,6 +277,7 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
         return contract
 
     async def _process_response(self, *, cast_to: Any, response: httpx.Response, **kwargs: Any) -> Any:
+        count_refusals(kwargs)
         try:
             answer = await super()._process_response(cast_to=cast_to, response=response, **kwargs)
         except UNREADABLE:
@@ -247,18 +288,28 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
             answer._iterator = aexplained_events(answer._iterator, response)
         return check_parsed(answer, response, cast_to)
 
+    async def _refresh_api_key(self) -> str:
+        """Do what the sync one does."""
+        if self._token_source is not None:
+            self.api_key = checked_token(await self._given_token(), self._token_source).get_secret_value()
+            self._refreshes += 1
+        return self.api_key
+
     async def _prepare_options(self, options: FinalRequestOptions) -> FinalRequestOptions:
+        refreshes = self._refreshes
         options = await super()._prepare_options(options)
-        if (call := current_call()) is not None:
-            await call.await_turn()
+        if self._refreshes == refreshes:  # not every version of the SDK does so
+            await self._refresh_api_key()
+        with telemetry.attempt():
+            if (call := current_call()) is not None:
+                await call.await_turn()
         return options
 
     async def _prepare_request(self, request: httpx.Request) -> None:
         await super()._prepare_request(request)
-        if self._token_source is not None and wants_token(request):
-            set_token(request, await self._given_token(), self._token_source)
         clean_authorization(request)
-        check_departure(request, str(self.base_url), self._client)
+        check_departure(request, str(self.base_url))
+        watch(request, in_loop=self._in_loop)
 
     async def _given_token(self) -> object:
         token = self._token_source() if self._token_source else None
@@ -268,9 +319,6 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
 def _check_options(api_key: object, options: Mapping[str, object]) -> None:
     if not api_key:
         raise MissingTokenError("No IONOS token: api_key is empty. Make clients with create_client().")
-    for name in _NOT_AT_IONOS:
-        if options.get(name) is not None:
-            raise ConfigurationError(f"{name}= belongs to OpenAI's own service and would send the IONOS token there.")
-    for name in _NOT_FOR_IONOS:
-        if options.get(name) is not None:
-            raise ConfigurationError(f"{name}= is OpenAI's own and would be sent to IONOS: leave it out.")
+    for name, why in _REFUSED.items():
+        if options.get(name) is not None and not isinstance(options[name], openai.NotGiven):
+            raise ConfigurationError(f"{name}= {why}.")

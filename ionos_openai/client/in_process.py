@@ -43,8 +43,7 @@ def _travel(reply: SandboxResponse, request: httpx.Request) -> None:
     """
     http = http_library()
     patience = request.extensions.get("timeout", {}).get("read")
-    slowest = max(reply.delay, reply.pause)
-    if reply.connection == "timeout" or (patience is not None and slowest > patience):
+    if reply.connection == "timeout" or (patience is not None and reply.delay + reply.pause > patience):
         raise http.ReadTimeout("The read operation timed out", request=request)
     if reply.delay or reply.pause:
         time.sleep(reply.delay + reply.pause)

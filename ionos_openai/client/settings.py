@@ -1,8 +1,9 @@
 """Every setting, and where its value comes from. The only reader of the environment.
 
 A value is taken from the argument, else the environment, else the `.env` file of the working directory, else the
-default. Within one place the token's variables go in the order `IONOS_API_TOKEN`, `IONOS_API_TOKEN_FILE`,
-`IONOS_API_KEY`, `IONOS_TOKEN`. Blank counts as unset; outer blanks are stripped.
+default; the token last from what `ionos-openai login` kept on this machine, but never where `CI` is set. Within one
+place the token's variables go in the order `IONOS_API_TOKEN`, `IONOS_API_TOKEN_FILE`, `IONOS_API_KEY`, `IONOS_TOKEN`.
+Blank counts as unset; outer blanks are stripped.
 
 A setting is a field of `IonosSettings`, a line of its docstring, and an argument in `SettingValues`; its variable is
 `IONOS_` and its name. What stands below, of each its variables and its default, is made of the fields.
@@ -18,12 +19,13 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, fields
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict, Unpack
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict, Unpack
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from ionos_openai.client import login
 from ionos_openai.client.pacing.rates import ContractLimits
 from ionos_openai.errors import ConfigurationError, IonosError
 from ionos_openai.errors.masking import mask_secrets
@@ -66,12 +68,12 @@ _PROXY_VARIABLES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROX
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a setting's value came from: code, the environment, or the `.env` file at `path`.
+    """Where a setting's value came from: code, the environment, the `.env` file at `path`, or a login.
 
-    `variable` is the variable's name; for code the setting's own.
+    `variable` is the variable's name; for code the setting's own, for a login where the token is kept.
     """
 
-    place: Literal["code", "environment", ".env"]
+    place: Literal["code", "environment", ".env", "login"]
     variable: str
     path: Path | None = None
 
@@ -79,6 +81,8 @@ class Origin:
         """Return a phrase for messages: "IONOS_API_TOKEN in the environment"."""
         if self.place == "code":
             return f"{self.variable}="
+        if self.place == "login":
+            return f"the login in {self.variable}"
         return f"{self.variable} in {self.path or 'the environment'}"
 
 
@@ -111,6 +115,7 @@ def _checked(check: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(validate)
 
 
+TelemetryLevel: TypeAlias = Literal["on", "off", "detailed"]
 _Url = Annotated[str, _checked(lambda url: normalise_base_url(url, origin="the URL"))]
 _Model = Annotated[str, _checked(resolve_model)]
 _File = Annotated[Path, AfterValidator(_refuse_token)]
@@ -143,6 +148,8 @@ class SettingValues(TypedDict, total=False):
     request_burst: int
     budget_url: str | SecretStr | None
     prices: str
+    telemetry: TelemetryLevel
+    telemetry_content: bool
 
 
 class IonosSettings(BaseSettings):
@@ -175,6 +182,9 @@ class IonosSettings(BaseSettings):
             shown in a repr, as it may hold a password.
         prices: What a picture costs by the contract, such as "FLUX.1-schnell=0.03 EUR, klein=0.02 EUR"; before the
             catalogue's prices.
+        telemetry: Whether OpenTelemetry, where it is installed, is told of picture requests: "on", "off", or
+            "detailed", with a span for each wait.
+        telemetry_content: Whether it is told the prompts too, which may be confidential.
 
     Raises:
         ConfigurationError: A value cannot work, or the `.env` file cannot be read. No value is in the message.
@@ -204,6 +214,8 @@ class IonosSettings(BaseSettings):
     request_burst: _Burst = _LIMITS.request_burst
     budget_url: SecretStr | None = None
     prices: Annotated[str, _checked(parse_prices)] = ""
+    telemetry: TelemetryLevel = "on"
+    telemetry_content: bool = False
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
     _refused: tuple[str, ...] = PrivateAttr(default=())
@@ -217,6 +229,10 @@ class IonosSettings(BaseSettings):
         found, origins, refused = _look_around(env_path)
         if _TOKEN_SETTINGS & given.keys():
             found = {name: value for name, value in found.items() if name not in _TOKEN_SETTINGS}
+        if not (_TOKEN_SETTINGS | {"sandbox"}) & (found | given).keys() and not is_in_ci():
+            kept = login.read()
+            if kept is not None:
+                found["api_key"], origins["api_key"] = kept.token, Origin(place="login", variable=kept.place)
         merged = found | given
         origins |= {name: Origin(place="code", variable=name) for name in given}
         problem: str | None = None
@@ -417,6 +433,11 @@ def _describe(error: ValidationError, origins: Mapping[str, Origin]) -> str:
             message = mask_secrets(entry["msg"].removeprefix("Value error, ").rstrip("."))
             problems.append(f"Cannot use {origins.get(name, name)}: {message[:1].lower()}{message[1:]}.")
     return " ".join(problems)
+
+
+def is_in_ci() -> bool:
+    """Tell whether this is a job of continuous integration, which has its token from its own store."""
+    return _switch(os.environ.get("CI"), default=bool(os.environ.get("CI")))
 
 
 def foreign_variables() -> dict[str, str]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 from pydantic import SecretStr
 
 from ionos_openai.client.settings import TOKEN_VARIABLES, IonosSettings, TokenFile
-from ionos_openai.client.transport import goes_through_proxy
 from ionos_openai.errors import ConfigurationError, InvalidTokenError, MissingTokenError, UntrustedHostError
 from ionos_openai.errors.notices import in_notebook
 from ionos_openai.hub.credentials import (
@@ -34,8 +33,6 @@ log = logging.getLogger("ionos_openai")
 TokenSource: TypeAlias = Callable[[], str]
 AsyncTokenSource: TypeAlias = Callable[[], Awaitable[str]]
 
-# Stands where the SDK wants text although the token comes from a callable; replaced in every request.
-FROM_SOURCE = "ionos-token-from-callable"
 # Stands in a copy's arguments for the address of WebSockets, since the SDK would else ask the client for its own.
 NO_WEBSOCKETS = "no WebSockets"
 _IN_NOTEBOOK = " In a notebook: from getpass import getpass; create_client(api_key=getpass('IONOS token: '))."
@@ -97,16 +94,11 @@ def inspect_token(token: SecretStr, origin: str) -> None:
         log.warning("%s expires on %s UTC. %s", origin, expires.strftime("%Y-%m-%d at %H:%M"), TOKEN_ADVICE)
 
 
-def wants_token(request: httpx.Request) -> bool:
-    """Tell whether the request still has the placeholder where the callable's token is to stand."""
-    return request.headers.get("authorization") == f"Bearer {FROM_SOURCE}"
-
-
-def set_token(request: httpx.Request, token: object, source: object) -> None:
-    """Put what the callable `source` returned into the request, checked."""
+def checked_token(token: object, source: object) -> SecretStr:
+    """Return what the callable `source` returned, if it can work as a token."""
     token = SecretStr(plain_token(token))
     inspect_token(token, _origin_of(source))
-    request.headers["authorization"] = f"Bearer {token.get_secret_value()}"
+    return token
 
 
 def _origin_of(source: object) -> str:
@@ -148,7 +140,7 @@ def _split_authorization(request: httpx.Request) -> tuple[str, SecretStr]:
     return scheme.lower(), SecretStr(token)
 
 
-def check_departure(request: httpx.Request, base_url: str, http_client: object) -> None:
+def check_departure(request: httpx.Request, base_url: str) -> None:
     """Let a request with a token go only to the client's own service, encrypted, with a token that can work."""
     scheme, token = _split_authorization(request)
     if not scheme or token == SecretStr(SANDBOX_TOKEN):
@@ -160,11 +152,6 @@ def check_departure(request: httpx.Request, base_url: str, http_client: object) 
             "use a path, or a client of your own for other hosts."
         )
     check_secure(url, origin="The request")
-    if request.url.scheme == "http" and goes_through_proxy(http_client, url):
-        raise UntrustedHostError(
-            f"The request to {request.url.host} would go through a proxy unencrypted, so the token was not sent: name "
-            "this machine in NO_PROXY, or give http_client= no proxy."
-        )
     if scheme == "bearer":
         inspect_token(token, "The token")
 

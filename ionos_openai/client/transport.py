@@ -1,26 +1,34 @@
-"""The HTTP client that our clients are made with: no way to other hosts, this machine asked directly, answers that end.
+"""A request on its way: no redirect and no proxy takes it elsewhere, and all of its answer comes in time.
 
-An HTTP client of the user's own is used as it is, but for redirects, of which it then follows none.
+Of an HTTP client of the user's own this holds as well, for our requests alone. The HTTP library tells of them by what
+it documents: a hook for each answer, and `trace` for each connection, of which a client for tests has none.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import math
 import time
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from openai._base_client import AsyncHttpxClientWrapper, SyncHttpxClientWrapper  # on every supported version
 
+from ionos_openai.client.telemetry import note_response
+from ionos_openai.errors import UntrustedHostError
 from ionos_openai.errors.http import http_library
 from ionos_openai.hub.credentials import is_loopback, same_origin
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     import httpx2 as httpx
 
-_http = http_library()
+_OURS = "ionos_openai"  # The extension by which a request of ours is known; a redirect keeps it.
 _ELSEWHERE = "ionos_elsewhere"
 _THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
 
@@ -28,7 +36,7 @@ _THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
 def make_http_client(
     base_url: str, verify: ssl.SSLContext | None, *, in_loop: bool
 ) -> httpx.Client | httpx.AsyncClient:
-    """Return an HTTP client with the SDK's own defaults, and what is said above.
+    """Return an HTTP client with the SDK's own defaults, which asks this machine directly.
 
     Args:
         base_url: The service's address.
@@ -38,19 +46,29 @@ def make_http_client(
     host = urlsplit(base_url).netloc.rpartition("@")[2]
     named = host[: host.index("]") + 1] if host.startswith("[") else host.partition(":")[0]
     direct = {*_THIS_MACHINE, *([named] if is_loopback(named.strip("[]")) else [])}
-    options: dict[str, Any] = {
-        "mounts": {f"http://{name}": None for name in direct},  # encrypted, a proxy sees neither token nor prompt
-        "event_hooks": {"response": [_alook if in_loop else _look]},
-    }
+    # Encrypted, a proxy sees neither token nor prompt.
+    options: dict[str, Any] = {"mounts": {f"http://{name}": None for name in direct}}
     if verify is not None:
         options["verify"] = verify
     return (AsyncHttpxClientWrapper if in_loop else SyncHttpxClientWrapper)(**options)
 
 
-def goes_through_proxy(client: object, url: str) -> bool:
-    """Tell whether an HTTP client, which may be the user's own, would hand a request to a proxy."""
-    find, own = getattr(client, "_transport_for_url", None), getattr(client, "_transport", None)
-    return callable(find) and find(_http.URL(url)) is not own
+def watch_client(client: httpx.Client | httpx.AsyncClient, *, in_loop: bool) -> None:
+    """Have our requests that an HTTP client sends not be redirected to another origin."""
+    hooks = client.event_hooks["response"]
+    if not any(hook in (_look, _alook) for hook in hooks):
+        hooks.append(_alook if in_loop else _look)
+
+
+def watch(request: httpx.Request, *, in_loop: bool) -> None:
+    """Take a request for ours, and have its connection watched."""
+    note = functools.partial(_note, request.url)
+
+    async def anote(event: str, info: Mapping[str, Any]) -> None:
+        note(event, info)
+
+    request.extensions[_OURS] = True
+    request.extensions.setdefault("trace", anote if in_loop else note)
 
 
 def redirects_to(response: httpx.Response) -> str | None:
@@ -62,60 +80,70 @@ def redirects_to(response: httpx.Response) -> str | None:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else "another path"
 
 
-def follows_anywhere(client: object) -> bool:
-    """Tell whether an HTTP client is the user's own, which would follow a redirect to any host."""
-    return not any(hook in (_look, _alook) for hook in getattr(client, "event_hooks", {}).get("response", ()))
-
-
 def _look(response: httpx.Response) -> None:
     """Keep a redirect from taking prompt and pictures to another origin; the API has none."""
+    if _OURS not in response.request.extensions:
+        return
+    note_response(response)
     if response.has_redirect_location:
         address = response.headers["location"]
         try:
             stays = same_origin(str(response.request.url.join(address)), str(response.request.url))
-        except (ValueError, _http.InvalidURL):
+        except (ValueError, http_library().InvalidURL):
             stays = False
         if not stays:
             response.extensions[_ELSEWHERE] = address
             del response.headers["location"]  # so that the HTTP library takes it for an answer
-    _bound(response)
 
 
 async def _alook(response: httpx.Response) -> None:
     _look(response)
 
 
-def _bound(response: httpx.Response) -> None:
-    """Have all of an answer come within the time that each piece of it may take; a stream of events may go on."""
-    seconds = response.request.extensions.get("timeout", {}).get("read")
-    if seconds is not None and "event-stream" not in response.headers.get("content-type", ""):
-        response.stream = _BoundedStream(response, seconds)
+@dataclass(slots=True)
+class _Answer:
+    ends: float = math.inf  # until when all of it must have come, on the monotonic clock
 
 
-class _BoundedStream(_http.SyncByteStream, _http.AsyncByteStream):  # type: ignore[misc,name-defined]
-    """An answer's bytes, which end at a point in time."""
+_awaited: ContextVar[_Answer | None] = ContextVar("ionos_openai_answer", default=None)
 
-    def __init__(self, response: httpx.Response, seconds: float) -> None:
-        self._stream: Any = response.stream
-        self._request = response.request
-        self._end = time.monotonic() + seconds
-        self._seconds = seconds
 
-    def _checked(self, piece: bytes) -> bytes:
-        if time.monotonic() > self._end:
-            raise _http.ReadTimeout(f"the answer is not complete after {self._seconds:g} s", request=self._request)
-        return piece
+@contextlib.contextmanager
+def awaiting_answer() -> Iterator[None]:
+    """Have the timeout for reading be that for all of an answer, head and body, which is read in the block.
 
-    def __iter__(self) -> Iterator[bytes]:
-        for piece in self._stream:
-            yield self._checked(piece)
+    What is streamed is read after the block, and may take its time.
+    """
+    token = _awaited.set(_Answer())
+    try:
+        yield
+    finally:
+        _awaited.reset(token)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._stream:
-            yield self._checked(piece)
 
-    def close(self) -> None:
-        self._stream.close()
+def _note(url: httpx.URL, event: str, info: Mapping[str, Any]) -> None:
+    """Take note of what the connection of a request to `url` is about to do, or has done."""
+    if event.endswith(".connect_tcp.started") and url.scheme == "http" and is_loopback(url.host):
+        if (info["host"], info["port"]) != (url.host, url.port or 80):
+            raise UntrustedHostError(
+                f"The request to {url.host} would go through a proxy unencrypted, so the token was not sent: name "
+                "this machine in NO_PROXY, or give http_client= no proxy."
+            )
+    elif event.endswith(".receive_response_headers.started"):
+        if (answer := _awaited.get()) is not None:
+            seconds = info["request"].extensions.get("timeout", {}).get("read")
+            answer.ends = math.inf if seconds is None else time.monotonic() + seconds
+    elif event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+        stream = info["return_value"]
+        stream.read = functools.partial(_read_in_time, stream.read)
 
-    async def aclose(self) -> None:
-        await self._stream.aclose()
+
+def _read_in_time(read: Callable[[int, float | None], object], most: int, timeout: float | None = None) -> object:
+    """Read from a connection, or have a coroutine read, for no longer than the answer may still take."""
+    answer = _awaited.get()
+    if answer is not None and answer.ends != math.inf:
+        left = answer.ends - time.monotonic()
+        if left <= 0:
+            raise http_library().ReadTimeout("The answer did not come to its end in time")
+        timeout = left if timeout is None else min(left, timeout)
+    return read(most, timeout)

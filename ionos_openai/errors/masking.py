@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import traceback
 from collections.abc import Callable
 from functools import partial
 from urllib.parse import quote
@@ -44,12 +45,27 @@ def mask_secrets(text: str, secret: str | None = None) -> str:
     if len(text) > LONGEST_TEXT:
         ends = (text.rfind(blank, 0, LONGEST_TEXT) for blank in (" ", "\n", ",", '"'))
         text = f"{text[: max(LONGEST_TEXT // 2, *ends)]}…"
-    if secret:
+    if secret and len(secret) >= SHORTEST_SECRET:
         text = text.replace(secret, TOKEN)
     text = re.sub(_JWT, TOKEN, text)
     text = re.sub(rf"{_BEARER}{_OF_BEARER}+", f"Bearer {TOKEN}", text)
     text = re.sub(_KEY, lambda found: TOKEN if _is_random(found[0], 10, r"\d|[a-z][A-Z]") else found[0], text)
     return _BASE64.sub(lambda found: "<data>" if _is_random(found[0], 20, r"\d") else found[0], text)
+
+
+def forget_variables(error: BaseException, *, outside: BaseException | None = None) -> None:
+    """Clear the variables of the frames that an error, its causes and contexts came through and left.
+
+    What shows a traceback may show them, and those of the SDK and the HTTP library hold requests with their headers.
+    `outside` is what was being handled when they were entered: its frames are not ours, and stay as they are.
+    """
+    errors, seen = [error], {id(None), id(outside)}
+    while errors:
+        found = errors.pop()
+        if id(found) not in seen:
+            seen.add(id(found))
+            traceback.clear_frames(found.__traceback__)
+            errors += [found.__cause__, found.__context__]  # type: ignore[list-item]  # None counts as seen
 
 
 def mask_recorded(text: str) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import operator
 from typing import TypeGuard
 
-from ionos_openai.errors import InvalidRequestError
+from ionos_openai import errors
 
 
 def is_whole_number(value: object) -> TypeGuard[int]:
@@ -30,5 +30,5 @@ def check_whole_number(name: str, value: object, *, least: int, most: int | None
     number = whole_number(value)
     if number is None or number < least or (most is not None and number > most):
         bound = f"from {least} to {most}" if most is not None else f"from {least}"
-        raise InvalidRequestError(f"{name}={value!r} must be a whole number {bound}.")
+        raise errors.InvalidRequestError(f"{name}={value!r} must be a whole number {bound}.")
     return number

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, get_args
 
-from ionos_openai.errors import InvalidRequestError
+from ionos_openai import errors
 from ionos_openai.files.formats import EXTENSIONS, ImageFormat, WritableFormat
 
 FileNames: TypeAlias = Literal["prompt", "digest"]
@@ -94,7 +94,7 @@ def digest(prompt: str) -> str:
 def prompt_name(prompt: str | None, file_names: FileNames) -> str:
     """Return the file name without extension that a picture made from `prompt` has; "image" without a prompt."""
     if file_names not in get_args(FileNames):
-        raise InvalidRequestError(f"file_names={file_names!r} is not known: choose 'prompt' or 'digest'.")
+        raise errors.InvalidRequestError(f"file_names={file_names!r} is not known: choose 'prompt' or 'digest'.")
     if not prompt:
         return "image"
     return digest(prompt) if file_names == "digest" else slug(prompt)
@@ -111,13 +111,15 @@ def clean_name(name: str) -> str:
         InvalidRequestError: It is a path, or empty.
     """
     if "/" in name or "\\" in name:
-        raise InvalidRequestError(
+        raise errors.InvalidRequestError(
             f"name={shown(name)} is a path: give the directory as the directory, and a plain file name as name."
         )
     cleaned = "".join("-" if c in '<>:"|?*' or unicodedata.category(c) in {"Cc", "Cs"} else c for c in name)
     cleaned = cleaned.strip().rstrip(". ")
     if not cleaned:
-        raise InvalidRequestError(f"name={shown(name)} is no file name: give one with letters in it, such as 'fox'.")
+        raise errors.InvalidRequestError(
+            f"name={shown(name)} is no file name: give one with letters in it, such as 'fox'."
+        )
     return f"image-{cleaned}" if _is_reserved(cleaned) else cleaned
 
 
@@ -134,7 +136,7 @@ def parse_format(name: str) -> WritableFormat:
     """
     found = _SUFFIXES.get("." + name.strip().lower().removeprefix("."))
     if found is None:
-        raise InvalidRequestError(f"format={shown(name)} cannot be written: choose JPEG, PNG or WEBP.")
+        raise errors.InvalidRequestError(f"format={shown(name)} cannot be written: choose JPEG, PNG or WEBP.")
     return found
 
 
@@ -156,15 +158,17 @@ def choose_format(
             written.
     """
     if name.lower() in _SUFFIXES or name.lower() in _OTHER_PICTURES:
-        raise InvalidRequestError(f"{shown(name)} is an extension without a name: write one, such as {'fox' + name!r}.")
+        raise errors.InvalidRequestError(
+            f"{shown(name)} is an extension without a name: write one, such as {'fox' + name!r}."
+        )
     suffix = split_extension(name)[1].lower()
     asked = _SUFFIXES.get(suffix)
     if suffix in _OTHER_PICTURES:
         if wanted is None and suffix == EXTENSIONS[source]:
             return name, None
-        raise InvalidRequestError(f"{shown(name)} cannot be written: end the name in .jpg, .png or .webp.")
+        raise errors.InvalidRequestError(f"{shown(name)} cannot be written: end the name in .jpg, .png or .webp.")
     if asked and wanted and asked != wanted:
-        raise InvalidRequestError(f"{shown(name)} contradicts format={wanted!r}: leave one of the two out.")
+        raise errors.InvalidRequestError(f"{shown(name)} contradicts format={wanted!r}: leave one of the two out.")
     target = asked or wanted
     full = name if asked else name + EXTENSIONS[target or source]
     return full, None if target == source else target

@@ -43,6 +43,22 @@ def open_own(path: str | os.PathLike[str], flags: int, mode: int = 0o666) -> int
     return handle
 
 
+def make_own_directory(path: Path) -> None:
+    """Make a directory for this user alone, and its parents, where it is missing.
+
+    Raises:
+        OSError: It cannot be made, it belongs to another user, or such a user's link leads there; root is none.
+    """
+    if hasattr(os, "geteuid"):
+        for place in (path, *path.parents):
+            if place.is_symlink() and place.lstat().st_uid not in (os.geteuid(), 0):
+                raise _refusal(place, "a link of another user leads there")
+    if not path.exists():
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if hasattr(os, "geteuid") and path.stat().st_uid not in (os.geteuid(), 0):
+        raise _refusal(path, "its directory belongs to another user")
+
+
 def read_regular(path: str | os.PathLike[str], *, most: int = LARGEST) -> bytes:
     """Read a regular file of at most `most` bytes.
 

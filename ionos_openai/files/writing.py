@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ionos_openai.errors import ImageSaveError
+from ionos_openai import errors
 from ionos_openai.files.names import cut, digest, numbered, split_extension
 
 
@@ -81,7 +81,7 @@ def make_directory(directory: str | os.PathLike[str]) -> Path:
         for made in missing:
             _sync_directory(made.parent)
     except FileExistsError as error:
-        raise ImageSaveError(f"{path} is a file, not a directory. {_ELSEWHERE}") from error
+        raise errors.ImageSaveError(f"{path} is a file, not a directory. {_ELSEWHERE}") from error
     except (OSError, ValueError) as error:
         raise _save_error(f"Cannot make the directory {path}", error, _ELSEWHERE) from error
     return path
@@ -127,9 +127,9 @@ _ELSEWHERE = "Choose another directory."
 _IN_MEMORY = "The pictures are still in memory: save them elsewhere with image.save(path)."
 
 
-def _save_error(what: str, error: Exception, remedy: str) -> ImageSaveError:
+def _save_error(what: str, error: Exception, remedy: str) -> errors.ImageSaveError:
     why = error.strerror if isinstance(error, OSError) else None
-    wrapped = ImageSaveError(f"{what}: {why or error}. {remedy}")
+    wrapped = errors.ImageSaveError(f"{what}: {why or error}. {remedy}")
     wrapped.errno = getattr(error, "errno", None)
     return wrapped
 

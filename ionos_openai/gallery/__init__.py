@@ -13,8 +13,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ionos_openai import errors
 from ionos_openai.batch.records import Problem, read_records
-from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.files.opening import open_regular
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.gallery.entries import make_entries
@@ -98,17 +98,19 @@ def make_gallery(directory: str | os.PathLike[str]) -> Gallery:
 
 def _list(folder: Path) -> tuple[dict[str, Stamp], list[Problem]]:
     if not is_directory(folder):
-        raise InvalidRequestError(f"{folder} is not a directory: name the one with the pictures.")
+        raise errors.InvalidRequestError(f"{folder} is not a directory: name the one with the pictures.")
     try:
         return list_pictures(folder)
     except OSError as error:
-        raise InvalidRequestError(f"{folder} cannot be read: {error.strerror}. Check its permissions.") from error
+        raise errors.InvalidRequestError(
+            f"{folder} cannot be read: {error.strerror}. Check its permissions."
+        ) from error
 
 
 def _make_own_directory(path: Path) -> Path:
     """Make a directory, or take the one that is there; never one that a link leads to, where others' files may be."""
     if path.is_symlink():
-        raise InvalidRequestError(f"{path} is a link: move it away.")
+        raise errors.InvalidRequestError(f"{path} is a link: move it away.")
     return make_directory(path)
 
 
@@ -120,9 +122,9 @@ def _check_page(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise InvalidRequestError(f"{path} cannot be read: {error.strerror}. Move it away.") from error
+        raise errors.InvalidRequestError(f"{path} cannot be read: {error.strerror}. Move it away.") from error
     if not ours:
-        raise InvalidRequestError(f"{path} is not a page of this program, so it is kept: move it away.")
+        raise errors.InvalidRequestError(f"{path} is not a page of this program, so it is kept: move it away.")
 
 
 def _sweep(thumbnails: Path, wanted: set[str]) -> None:
@@ -136,6 +138,8 @@ def _sweep(thumbnails: Path, wanted: set[str]) -> None:
 def _write(folder: Path, page: bytes) -> Path:
     try:
         return write_new(folder, PAGE, page, overwrite=True)
-    except ImageSaveError as error:
+    except errors.ImageSaveError as error:
         why = getattr(error.__cause__, "strerror", None) or error.__cause__
-        raise ImageSaveError(f"Cannot write {folder / PAGE}: {why}. Check the directory and the disk.") from error
+        raise errors.ImageSaveError(
+            f"Cannot write {folder / PAGE}: {why}. Check the directory and the disk."
+        ) from error

@@ -11,13 +11,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ionos_openai import errors
 from ionos_openai.files.formats import FormatError, is_marked_sandbox, recognise
 from ionos_openai.files.names import digest
 from ionos_openai.files.opening import LARGEST, read_regular
 from ionos_openai.files.writing import replace_file
 from ionos_openai.gallery.entries import Entry
 from ionos_openai.gallery.thumbnails import ThumbnailError, is_too_large, write_thumbnail
-from ionos_openai.provenance import COMPOSITE, Provenance, ProvenanceError, read_provenance
+from ionos_openai.provenance import COMPOSITE, Provenance, read_provenance
 
 if TYPE_CHECKING:
     from ionos_openai.gallery.listing import Stamp
@@ -124,7 +125,7 @@ def _read(path: Path, thumbnails: Path, *, keep_thumbnail: bool) -> _Seen:
 def _from_provenance(path: Path, data: bytes, entry: Entry) -> Entry:
     try:
         found = read_provenance(path) or Provenance()
-    except (ProvenanceError, OSError) as error:
+    except (OSError, errors.ProvenanceError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         return replace(entry, problem=f"its provenance cannot be read: {why}", sandbox=is_marked_sandbox(data))
     return replace(

@@ -1,6 +1,6 @@
 """What is known of the service.
 
-- `catalogue`, `models`: the image models, and which of them the service offers;
+- `catalogue`, `models`, `offers`: the image models, and which of them the service offers;
 - `prices`: what pictures cost;
 - `credentials`: tokens, and the addresses they may go to;
 - `compat`: requests written for OpenAI, made into what the service takes;
@@ -9,9 +9,19 @@
 
 from __future__ import annotations
 
-from ionos_openai.hub.catalogue import ImageModel
-from ionos_openai.hub.credentials import BASE_URL
-from ionos_openai.hub.models import Cost, alist_image_models, estimate_cost, list_image_models
-from ionos_openai.hub.prices import Money
+from typing import TYPE_CHECKING
+
+from ionos_openai.errors.loading import lazy
+
+if TYPE_CHECKING:
+    from ionos_openai.hub.catalogue import ImageModel
+    from ionos_openai.hub.credentials import BASE_URL
+    from ionos_openai.hub.models import Cost, estimate_cost
+    from ionos_openai.hub.offers import alist_image_models, list_image_models
+    from ionos_openai.hub.prices import Money
 
 __all__ = ["BASE_URL", "Cost", "ImageModel", "Money", "alist_image_models", "estimate_cost", "list_image_models"]
+
+__getattr__ = lazy(
+    __name__, *(f"{__name__}.{home}" for home in ("catalogue", "prices", "models", "credentials", "offers"))
+)

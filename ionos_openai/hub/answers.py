@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from ionos_openai.errors.masking import mask_body
 from ionos_openai.errors.words import printable
 
+LARGEST_ERROR = 1 << 18
+"""Bytes of an error answer that are looked at; to parse and mask 60 MB takes seconds."""
+
 _LONGEST_MESSAGE = 500
 _LONGEST_CODE = 80
 
@@ -37,7 +40,9 @@ def read_error_body(body: object, secret: str | None = None) -> ErrorText:
 
 def _find_text(body: object) -> tuple[str | None, str | None]:
     if isinstance(body, str):
-        return _strip_html(body), None
+        # Of plain text one line says enough.
+        lines = [_strip_html(body)] if "<" in body else [line for line in body.splitlines() if line.strip()]
+        return (lines[0] if lines else None), None
     if not isinstance(body, Mapping):
         return None, None
     messages = body.get("messages")
@@ -66,8 +71,6 @@ def _text(value: object) -> str | None:
 
 
 def _strip_html(text: str) -> str:
-    if "<" not in text:
-        return text
     title = re.search(r"(?is)<title[^<>]*>([^<]*)</title>", text[:10_000])
     if title and title[1].strip():
         return title[1]

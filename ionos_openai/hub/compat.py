@@ -12,13 +12,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pybase64
-from openai.types import ImagesResponse, images_response
 
-from ionos_openai.errors import InvalidRequestError, UnsupportedParameterError
+from ionos_openai import errors
 from ionos_openai.errors.numbers import whole_number
 from ionos_openai.errors.words import EMPTY_PROMPT
 from ionos_openai.files.formats import MEDIA_TYPES, FormatError, recognise
@@ -31,6 +30,9 @@ from ionos_openai.hub.models import (
     resolve_model,
     retired_by_openai,
 )
+
+if TYPE_CHECKING:
+    from openai.types import ImagesResponse
 
 CompatMode: TypeAlias = Literal["adapt", "strict", "off"]
 """What becomes of requests written for OpenAI: they are adapted with a warning, refused, or sent as they are."""
@@ -60,6 +62,7 @@ class Adapted:
     changes: tuple[Change, ...] = ()  # what was changed, and what the service may refuse
     n: int = 1  # how many pictures are wanted: as many requests of one
     wants_url: bool = False  # whether the answer is to hold data URIs in `url`
+    keeps_base64: bool = False  # whether it is to hold base64 besides
 
 
 def adapt_image_request(
@@ -80,7 +83,9 @@ def adapt_image_request(
             read.
     """
     if fields.get("stream"):
-        raise UnsupportedParameterError("IONOS does not stream images: leave stream=True out.", parameter="stream")
+        raise errors.UnsupportedParameterError(
+            "IONOS does not stream images: leave stream=True out.", parameter="stream"
+        )
     check_prompt(fields.get("prompt"))
     sent = {name: value for name, value in fields.items() if name in _SENT and value is not None}
     # Of the numbers, 0 equals False and still says something.
@@ -89,13 +94,18 @@ def adapt_image_request(
     changes += _adapt_model(sent, default_model, edits=edits)
     changes += _adapt_size(sent)
     wants_url = sent.get("response_format") == "url"
+    by_default = "response_format" not in sent and _had_url_by_default(fields.get("model"))
     if wants_url:
         sent["response_format"] = "b64_json"
         changes.append(_AS_DATA_URI)
+    elif by_default:
+        changes = [
+            replace(change, message=change.message + _URL_BESIDE * (change.kind == "model")) for change in changes
+        ]
     if mode == "strict":
         _refuse(changes)
     n = check_number(sent.pop("n", 1))
-    return Adapted(fields=sent, changes=tuple(changes), n=n, wants_url=wants_url)
+    return Adapted(fields=sent, changes=tuple(changes), n=n, wants_url=wants_url or by_default, keeps_base64=by_default)
 
 
 def check_prompt(prompt: object) -> None:
@@ -107,13 +117,13 @@ def check_prompt(prompt: object) -> None:
     if not isinstance(prompt, str):
         several = isinstance(prompt, Iterable)
         remedy = " For several prompts call generate_batch(client, prompts, directory)." if several else ""
-        raise InvalidRequestError(f"The prompt is {type(prompt).__name__}, not text.{remedy}")
+        raise errors.InvalidRequestError(f"The prompt is {type(prompt).__name__}, not text.{remedy}")
     if not prompt.strip():
-        raise InvalidRequestError(EMPTY_PROMPT)
+        raise errors.InvalidRequestError(EMPTY_PROMPT)
     try:
         prompt.encode()
     except UnicodeEncodeError as error:
-        raise InvalidRequestError(
+        raise errors.InvalidRequestError(
             f"The prompt holds {prompt[error.start]!r}, half of a character, which cannot be sent: read or decode the "
             "text with its right encoding."
         ) from None
@@ -127,7 +137,7 @@ def check_number(n: object) -> int:
     """
     number = whole_number(n)
     if number is None or not 1 <= number <= MOST_PICTURES:
-        raise InvalidRequestError(
+        raise errors.InvalidRequestError(
             f"n is {n!r}: it must be a whole number from 1 to {MOST_PICTURES}. "
             "For hundreds of pictures use generate_batch."
         )
@@ -139,6 +149,17 @@ _AS_DATA_URI = Change(
     message="response_format='url' is asked for as base64, and url holds a data URI: it displays in a page, but cannot "
     "be downloaded with an HTTP client. Use ionos_openai.save_images(response, directory), or b64_json.",
 )
+
+
+_URL_BESIDE = (
+    " OpenAI's answer had a URL, so url holds a data URI here, which displays in a page but cannot be downloaded; the "
+    "picture is in b64_json too."
+)
+
+
+def _had_url_by_default(model: object) -> bool:
+    """Tell whether OpenAI answered a URL for want of a `response_format`. Source: OpenAI's API reference, 2026-04."""
+    return model is None or (isinstance(model, str) and model.startswith(("dall-e-2", "dall-e-3")))
 
 
 def _left_out(name: str, value: object) -> Change:
@@ -194,17 +215,17 @@ def nearest_size(width: int, height: int, rule: SizeRule) -> str:
 def _refuse(changes: Iterable[Change]) -> None:
     for change in changes:
         if change.kind != SIZE_DOUBT:
-            raise UnsupportedParameterError(
+            raise errors.UnsupportedParameterError(
                 f"compat='strict' refuses this request. What compat='adapt' would do: {change.message}",
                 parameter=change.kind,
             )
 
 
-def shape_answer(response: ImagesResponse, *, wants_url: bool) -> ImagesResponse:
+def shape_answer(response: ImagesResponse, *, wants_url: bool, keeps_base64: bool = False) -> ImagesResponse:
     """Bring an answer of IONOS into the shape that code written for OpenAI reads, in place.
 
     `created` is now where the answer has none; `usage` has OpenAI's token counts too, zeros where the answer has none;
-    with `wants_url`, each picture stands in `url` as a data URI, and not in `b64_json`.
+    with `wants_url`, each picture stands in `url` as a data URI, and in `b64_json` only with `keeps_base64`.
     """
     if not isinstance(getattr(response, "created", None), int):
         response.created = int(time.time())
@@ -212,12 +233,14 @@ def shape_answer(response: ImagesResponse, *, wants_url: bool) -> ImagesResponse
     for item in (response.data or []) if wants_url else []:
         uri = _data_uri(item.b64_json)
         if uri is not None:
-            item.url, item.b64_json = uri, None
+            item.url, item.b64_json = uri, item.b64_json if keeps_base64 else None
     return response
 
 
 def merge_answers(responses: Sequence[ImagesResponse]) -> ImagesResponse:
     """Merge the answers to several requests for one picture each, in order, into one; usage is summed."""
+    from openai.types import ImagesResponse
+
     merged = ImagesResponse.construct(
         created=responses[0].created, data=[item for response in responses for item in response.data or []]
     )
@@ -238,6 +261,8 @@ def _counts(response: ImagesResponse) -> dict[str, int]:
 
 
 def _set_usage(response: ImagesResponse, counts: Mapping[str, int]) -> None:
+    from openai.types import images_response
+
     usage_class = getattr(images_response, "Usage", None)
     if usage_class is None:  # before openai 1.76 an answer for images had no usage but what the service sent
         response.usage = dict(counts)  # type: ignore[assignment]

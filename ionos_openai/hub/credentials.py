@@ -58,7 +58,8 @@ def conceal(token: object) -> object:
 
 
 def clean_token(text: str) -> str:
-    """Return `text` without outer blanks and without a leading "Bearer"."""
+    """Return `text` without outer blanks, without quotes (Windows' `set` keeps them) and without a leading "Bearer"."""
+    text = re.sub(r"^([\"'])(.*)\1$", r"\2", text.strip())
     return re.sub(r"(?i)^bearer(\s+|$)", "", text.strip()).strip()
 
 

@@ -11,12 +11,12 @@ import html
 import re
 from collections.abc import Iterable
 
-import openai
-from openai import AsyncOpenAI, OpenAI
-
-from ionos_openai.errors import InvalidRequestError, UnknownModelError
+from ionos_openai import errors
+from ionos_openai.errors.loading import lazy
 from ionos_openai.errors.numbers import whole_number
 from ionos_openai.hub.catalogue import CATALOGUE, OPENAI_RETIRED, ImageModel, Price, SizeRule
+
+__getattr__ = lazy(__name__, "ionos_openai.hub.offers")  # which loads the SDK
 
 _OPENAI_MODEL = re.compile(r"(dall-e|gpt-image|chatgpt-image)\b", re.IGNORECASE)
 
@@ -88,49 +88,6 @@ def makes_images(identifier: str) -> bool:
     return bool(_MAKES_IMAGES.search(name)) and not _MAKES_NONE.search(name)
 
 
-def list_image_models(client: OpenAI) -> list[ImageModel]:
-    """Ask the service for its models and return those that make images.
-
-    Args:
-        client: Any `openai.OpenAI` that points at the service.
-
-    Returns:
-        One `ImageModel` per model, in the catalogue's order, then by name; empty where the service lists none.
-
-    Raises:
-        openai.APIError: The service could not be asked, or it refused.
-        InvalidRequestError: The client is an `openai.AsyncOpenAI`.
-
-    Source: `GET /v1/models`, as recorded 2025-03 to 2026-08.
-    """
-    refuse_async(client, "alist_image_models")
-    return select_image_models(_entries(client.models.list()))
-
-
-async def alist_image_models(client: AsyncOpenAI) -> list[ImageModel]:
-    """Do what `list_image_models` does, with an `openai.AsyncOpenAI`."""
-    refuse_sync(client, "list_image_models")
-    return select_image_models(_entries(await client.models.list()))
-
-
-def refuse_async(client: object, twin: str) -> None:
-    """Refuse an `openai.AsyncOpenAI`, before anything is sent, and name the function that takes it."""
-    if isinstance(client, openai.AsyncOpenAI):
-        raise InvalidRequestError(f"The client is an AsyncOpenAI: use {twin}, and await it.")
-
-
-def refuse_sync(client: object, twin: str) -> None:
-    """Refuse an `openai.OpenAI`, before anything is sent, and name the function that takes it."""
-    if isinstance(client, openai.OpenAI):
-        raise InvalidRequestError(f"The client is an OpenAI, which nothing awaits: use {twin}.")
-
-
-def _entries(page: object) -> list[object]:
-    """Return the entries of a model list, whatever the answer was: the SDK checks no shape."""
-    data = getattr(page, "data", None)
-    return data if isinstance(data, list) else []
-
-
 def find_model(identifier: str) -> ImageModel | None:
     """Return the catalogue's entry for exactly this id, or None."""
     return next((model for model in CATALOGUE if model.id == identifier), None)
@@ -158,7 +115,7 @@ def resolve_model(name: str, candidates: Iterable[str] | None = None) -> str:
     """
     offered = [model.id for model in CATALOGUE if not model.retired] if candidates is None else list(candidates)
     if problem := _no_name(name):
-        raise UnknownModelError(f"The model {problem}: name one, such as FLUX.1-schnell.", candidates=offered)
+        raise errors.UnknownModelError(f"The model {problem}: name one, such as FLUX.1-schnell.", candidates=offered)
     wanted = name.strip().lower()
     ids = [model.id for model in CATALOGUE] if candidates is None else list(candidates)
     exact = [known for known in ids if wanted in (known.lower(), known.lower().rpartition("/")[2])]
@@ -171,11 +128,11 @@ def resolve_model(name: str, candidates: Iterable[str] | None = None) -> str:
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise UnknownModelError(
+        raise errors.UnknownModelError(
             f"The model name {name!r} fits several models: {', '.join(matches)}. Write one of them in full.",
             candidates=matches,
         )
-    raise UnknownModelError(_no_match(name, offered), candidates=offered)
+    raise errors.UnknownModelError(_no_match(name, offered), candidates=offered)
 
 
 def _no_name(name: object) -> str:
@@ -228,10 +185,10 @@ def estimate_cost(model: str, images: int) -> Cost | None:
     """
     number = whole_number(images)
     if number is None or number < 0:
-        raise InvalidRequestError(f"images is {images!r}: it must be a whole number from 0.")
+        raise errors.InvalidRequestError(f"images is {images!r}: it must be a whole number from 0.")
     try:
         known = find_model(resolve_model(model))
-    except UnknownModelError:
+    except errors.UnknownModelError:
         return None
     if known is None or known.price is None:
         return None
@@ -247,7 +204,7 @@ def parse_size(size: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"\s*([1-9]\d{0,4})\s*[xX]\s*([1-9]\d{0,4})\s*", size) if isinstance(size, str) else None
     if not match or max(int(match[1]), int(match[2])) > _LONGEST_SIDE:
-        raise InvalidRequestError(
+        raise errors.InvalidRequestError(
             f"The size {size!r} cannot be used: write WIDTHxHEIGHT in pixels, such as '1024x1024', each side from 1 to "
             f"{_LONGEST_SIDE}."
         )
@@ -276,7 +233,9 @@ def check_size(size: str, model: str) -> str | None:
     message = f"{makes}, not {width}x{height}"
     if not rule.is_official:
         return f"{message}, as far as is known; the service may refuse it."
-    raise InvalidRequestError(f"{message} (source: {rule.source.page}, {rule.source.seen:%Y-%m}). Choose one of them.")
+    raise errors.InvalidRequestError(
+        f"{message} (source: {rule.source.page}, {rule.source.seen:%Y-%m}). Choose one of them."
+    )
 
 
 def broken_rule(model: str, width: int, height: int) -> tuple[SizeRule, str] | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from ionos_openai.errors import InvalidRequestError
+from ionos_openai import errors
 from ionos_openai.errors.words import Brief
 from ionos_openai.hub.catalogue import show_amount
 from ionos_openai.hub.models import find_model, resolve_model
@@ -44,7 +44,7 @@ def parse_money(text: str) -> Money:
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]{3})\s*", text) if isinstance(text, str) else None
     if not match:
-        raise InvalidRequestError(f"{text!r} is no price: write an amount and a currency, such as {_EXAMPLE}.")
+        raise errors.InvalidRequestError(f"{text!r} is no price: write an amount and a currency, such as {_EXAMPLE}.")
     return Money(amount=Decimal(match[1]), currency=match[2].upper())
 
 
@@ -72,7 +72,7 @@ def parse_prices(prices: str | Mapping[str, str]) -> dict[str, Money]:
     if isinstance(prices, str):
         pairs = [part.partition("=") for part in prices.split(",") if part.strip()]
         if not all(price.strip() for _, _, price in pairs):
-            raise InvalidRequestError(f"The prices {prices!r} cannot be read: write MODEL={_EXAMPLE[1:-1]}, ...")
+            raise errors.InvalidRequestError(f"The prices {prices!r} cannot be read: write MODEL={_EXAMPLE[1:-1]}, ...")
         prices = {model: price for model, _, price in pairs}
     return {resolve_model(model): parse_money(price) for model, price in prices.items()}
 
@@ -104,7 +104,7 @@ class Ceiling:
             InvalidRequestError: The currencies differ, so that nobody can tell.
         """
         if self.currency not in (None, spent.currency):
-            raise InvalidRequestError(
+            raise errors.InvalidRequestError(
                 f"max_cost is in {self.currency} and the price in {spent.currency}: give both in one currency, or "
                 "the contract's own price with prices= or IONOS_PRICES."
             )
@@ -125,5 +125,5 @@ def parse_ceiling(limit: Decimal | float | str) -> Ceiling:
     except InvalidOperation:
         amount = Decimal(-1)
     if isinstance(limit, bool) or not amount.is_finite() or amount < 0:
-        raise InvalidRequestError(f"max_cost={limit!r} is no amount: write 5 or '5 EUR'.")
+        raise errors.InvalidRequestError(f"max_cost={limit!r} is no amount: write 5 or '5 EUR'.")
     return Ceiling(amount=amount, currency=currency)

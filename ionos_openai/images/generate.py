@@ -28,7 +28,8 @@ from ionos_openai.files.names import choose_format, choose_saving, clean_name, p
 from ionos_openai.files.writing import check_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, ImageModelName
 from ionos_openai.hub.compat import SIZE_DOUBT, check_number, check_prompt
-from ionos_openai.hub.models import check_size, find_model, parse_size, refuse_async, refuse_sync, resolve_model
+from ionos_openai.hub.models import check_size, find_model, parse_size, resolve_model
+from ionos_openai.hub.offers import refuse_async, refuse_sync
 from ionos_openai.images.display import ImageList
 from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, save_images
 from ionos_openai.images.payload import is_upload, read_picture
@@ -103,7 +104,7 @@ def generate_images(
     refuse_async(client, "agenerate_images")
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
     sent, known = _check_request(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
-    with FanOut[ImagesResponse](n) as asked:
+    with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         asked.send(lambda: client.images.generate(**sent, timeout=timeout))
         return _finish(known, save, asked)
 
@@ -129,7 +130,7 @@ async def agenerate_images(
     refuse_sync(client, "generate_images")
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
     sent, known = _check_request(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
-    with FanOut[ImagesResponse](n) as asked:
+    with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         await asked.asend(lambda: client.images.generate(**sent, timeout=timeout))
         return await _afinish(known, save, asked)
 
@@ -179,7 +180,7 @@ def edit_images(  # noqa: D417 - the other arguments are those of `generate_imag
     sent, known = _check_request(
         client, prompt, _inputs(image), mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
     )
-    with FanOut[ImagesResponse](n) as asked:
+    with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         asked.send(lambda: client.images.edit(**sent, timeout=timeout))
         return _finish(known, save, asked)
 
@@ -209,7 +210,7 @@ async def aedit_images(
     sent, known = _check_request(
         client, prompt, _inputs(image), mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
     )
-    with FanOut[ImagesResponse](n) as asked:
+    with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         await asked.asend(lambda: client.images.edit(**sent, timeout=timeout))
         return await _afinish(known, save, asked)
 

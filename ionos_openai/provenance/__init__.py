@@ -13,16 +13,20 @@ remove it. All sizes are in bytes unless said otherwise.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ionos_openai.errors import ProvenanceError, SignedPictureError
+from ionos_openai import errors
+from ionos_openai.errors.loading import lazy
 from ionos_openai.files.formats import SANDBOX_MARK, is_marked_sandbox, sniff
 from ionos_openai.provenance.carriers import check_whole, embed, scan
 from ionos_openai.provenance.packet import build_packet, read_packets
 from ionos_openai.provenance.record import ALGORITHMIC, COMPOSITE, TRAINED, Provenance, describe, merge
 from ionos_openai.provenance.sidecars import load, read_sidecar, sidecar_path
+
+if TYPE_CHECKING:
+    from ionos_openai.errors import ProvenanceError, SignedPictureError
 
 __all__ = [
     "ALGORITHMIC",
@@ -38,6 +42,8 @@ __all__ = [
     "to_xmp",
     "write_provenance",
 ]
+
+__getattr__ = lazy(__name__, "ionos_openai.errors")
 
 _NO_CARRIER = "The bytes are no JPEG, PNG or WebP, which can take an XMP packet. Write the sidecar instead."
 _TEXT_STARTS = (b"<", b"\xef\xbb\xbf<", b"\xff\xfe<\0", b"\xfe\xff\0<")
@@ -69,9 +75,9 @@ def write_provenance(data: bytes, provenance: Provenance) -> bytes:
     """
     layout = scan(data)
     if layout is None:
-        raise ProvenanceError(_NO_CARRIER)
+        raise errors.ProvenanceError(_NO_CARRIER)
     if layout.signed:
-        raise SignedPictureError(
+        raise errors.SignedPictureError(
             "The picture has a C2PA manifest, whose signature an insertion would break. Write the sidecar instead."
         )
     check_whole(data, layout)
@@ -110,10 +116,11 @@ def read_provenance(source: bytes | str | os.PathLike[str]) -> Provenance | None
 
 def has_c2pa(data: bytes) -> bool:
     """Tell whether a JPEG, PNG or WebP carries a C2PA manifest or names one on the web. No signature is verified."""
-    with contextlib.suppress(ProvenanceError):
+    try:
         layout = scan(data)
-        return layout is not None and layout.signed
-    return False
+    except errors.ProvenanceError:
+        return False
+    return layout is not None and layout.signed
 
 
 def to_xmp(provenance: Provenance, existing: bytes = b"", *, extension: str = "") -> bytes:
@@ -140,4 +147,4 @@ def _read(data: bytes) -> Provenance | None:
         return read_packets([data])
     if sniff(data) == "GIF" or data[4:8] == b"ftyp":
         return None
-    raise ProvenanceError("The bytes are neither a picture nor XMP. Take the file as it was saved.")
+    raise errors.ProvenanceError("The bytes are neither a picture nor XMP. Take the file as it was saved.")

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ionos_openai.errors import ProvenanceError
+from ionos_openai import errors
 from ionos_openai.files import formats
 from ionos_openai.files.formats import FormatError, ImageFormat, recognise
 from ionos_openai.provenance.packet import names_manifest
@@ -85,9 +85,9 @@ def check_whole(data: bytes, layout: Layout) -> None:
         raise _explain(str(error), "the whole") from None
 
 
-def _explain(problem: str, needed: str = "") -> ProvenanceError:
+def _explain(problem: str, needed: str = "") -> errors.ProvenanceError:
     needed = needed or ("an undamaged" if problem.endswith("damaged") else "the whole")
-    return ProvenanceError(f"{problem[:1].upper()}{problem[1:]}. Take {needed} file.")
+    return errors.ProvenanceError(f"{problem[:1].upper()}{problem[1:]}. Take {needed} file.")
 
 
 def embed(data: bytes, layout: Layout, packet: bytes) -> bytes:
@@ -194,7 +194,9 @@ def _webp_header(data: bytes, edits: list[tuple[int, int, bytes]]) -> list[tuple
         header = 12, 12, formats.webp_chunk(b"VP8X", struct.pack("<B3x", _WEBP_XMP_FLAG | alpha) + canvas)
     size = formats.webp_end(data) - 8 + sum(len(new) - (end - start) for start, end, new in [header, *edits])
     if size > _WEBP_LARGEST:
-        raise ProvenanceError("The WEBP would pass 4 GiB, the most that the format holds. Write the sidecar instead.")
+        raise errors.ProvenanceError(
+            "The WEBP would pass 4 GiB, the most that the format holds. Write the sidecar instead."
+        )
     return [(4, 8, struct.pack("<I", size)), header]
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ionos_openai.errors import IonosWarning, ProvenanceError, SignedPictureError
+from ionos_openai import errors
+from ionos_openai.errors import IonosWarning
 from ionos_openai.errors.notices import warn_user
 from ionos_openai.files.formats import ImageFormat
 from ionos_openai.files.writing import write_new
@@ -39,9 +40,9 @@ def mark(data: bytes, format: ImageFormat, say: Callable[[], Provenance]) -> Mar
         if format in _WITHOUT_CARRIER:
             return Marked(data=data, beside=record)
         return Marked(data=write_provenance(data, record))
-    except SignedPictureError:
+    except errors.SignedPictureError:
         return Marked(data=data, beside=record)
-    except ProvenanceError as error:
+    except errors.ProvenanceError as error:
         return Marked(data=data, problem=str(error).rstrip("."))
     except Exception as error:  # noqa: BLE001 - whatever a hostile picture does to the marking, it is not lost
         return Marked(data=data, problem=type(error).__name__)
@@ -59,7 +60,7 @@ def finish(marked: Marked, path: Path, *, overwrite: bool) -> str | None:
     if marked.beside is not None:
         try:
             write_sidecar(path, marked.beside, overwrite=overwrite)
-        except ProvenanceError as error:
+        except errors.ProvenanceError as error:
             problem = str(error).rstrip(".")
         except Exception as error:  # noqa: BLE001 - the picture is there, which counts more
             reason = getattr(error, "strerror", None) or type(error).__name__

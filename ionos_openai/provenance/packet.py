@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from xml.etree.ElementTree import Element, SubElement
 from xml.sax.saxutils import escape
 
-from ionos_openai.errors import ProvenanceError
+from ionos_openai import errors
 from ionos_openai.files.formats import SANDBOX_MARK
 from ionos_openai.provenance.rdf import ABOUT, DESCRIPTION, LONGEST_PACKET, RDF, XML, Graph, parse, serialise
 from ionos_openai.provenance.record import CREATOR_TOOL, Provenance, clean_text
@@ -111,10 +111,11 @@ def names_manifest(packets: Sequence[bytes]) -> bool:
     """
     if not any(b"provenance" in packet.replace(b"\0", b"") for packet in packets):
         return False
-    with contextlib.suppress(ProvenanceError):  # reading it says what is wrong
-        found = (_text(value, many=False) for value in _find(parse(packets), _MANIFEST))
-        return any(place.strip().startswith(("https://", "http://")) for place in found)
-    return False
+    try:
+        found = [_text(value, many=False) for value in _find(parse(packets), _MANIFEST)]
+    except errors.ProvenanceError:  # reading it says what is wrong
+        return False
+    return any(place.strip().startswith(("https://", "http://")) for place in found)
 
 
 def build_packet(
@@ -143,7 +144,7 @@ def build_packet(
     if excess > 0 and provenance.prompt:
         packet = merge(replace(provenance, prompt=_shorten(provenance.prompt, excess)))
     if len(packet) > longest:
-        raise ProvenanceError(
+        raise errors.ProvenanceError(
             f"The XMP packet would be {len(packet):,} bytes, and {longest:,} fit: "
             "shorten alt, copyright, credit or creator, or remove metadata that the picture already has."
         )

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from ionos_openai.errors import ProvenanceError
+from ionos_openai import errors
 from ionos_openai.provenance.repair import repair
 
 LONGEST_PACKET = 1 << 20
@@ -56,7 +56,9 @@ def parse(packets: Iterable[bytes]) -> Graph:
             continue
         rdf = next(root.iter(f"{{{RDF}}}RDF"), None)
         if rdf is None and len(root):
-            raise ProvenanceError("The XMP packet is no RDF. Remove it with an editor of metadata, and try again.")
+            raise errors.ProvenanceError(
+                "The XMP packet is no RDF. Remove it with an editor of metadata, and try again."
+            )
         graph.descriptions.extend(() if rdf is None else rdf)
     return graph
 
@@ -76,7 +78,7 @@ class _Reader:
         before, problem = self._elements, "is damaged"
         try:
             return self._parse(text) if text else None
-        except ProvenanceError:
+        except errors.ProvenanceError:
             raise
         except expat.ExpatError as error:
             if error.code == expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS] and self._elements == before:
@@ -125,7 +127,7 @@ def _qualify(name: str) -> str:
 
 
 def _refuse(reason: str) -> NoReturn:
-    raise ProvenanceError(f"The XMP packet {reason}. Remove it with an editor of metadata, and try again.")
+    raise errors.ProvenanceError(f"The XMP packet {reason}. Remove it with an editor of metadata, and try again.")
 
 
 def serialise(graph: Graph, *, toolkit: str) -> str:

@@ -11,7 +11,7 @@ import errno
 import os
 from pathlib import Path
 
-from ionos_openai.errors import ProvenanceError
+from ionos_openai import errors
 from ionos_openai.files.opening import read_regular
 from ionos_openai.provenance.packet import read_extension, read_packets
 from ionos_openai.provenance.record import Provenance
@@ -58,11 +58,14 @@ def load(path: Path) -> bytes:
         if error.errno not in (errno.EPERM, errno.EFBIG) or path.is_dir():
             raise
         what = "is larger than 256 MiB" if error.errno == errno.EFBIG else "is no file"
-        raise ProvenanceError(f"{path.name!r} {what}. Take the picture itself.") from None
+        raise errors.ProvenanceError(f"{path.name!r} {what}. Take the picture itself.") from None
 
 
 def _is_about_another(sidecar: Path, picture: Path) -> bool:
-    extension = None
-    with contextlib.suppress(OSError, ProvenanceError):  # reading or writing it says what is wrong
+    try:
         extension = None if sidecar == picture else read_extension(load(sidecar))
+    except OSError:  # reading or writing it says what is wrong
+        return False
+    except errors.ProvenanceError:
+        return False
     return extension is not None and extension.lower() != picture.suffix[1:].lower()

@@ -102,6 +102,16 @@ def test_what_was_taken_and_not_begun_is_left_at_the_end(schedule: Schedule) -> 
     assert (sent.state, schedule.flying, schedule.take(), schedule.over) == ("settled", 0, None, True)
 
 
+def test_a_redirect_ends_a_batch(schedule: Schedule) -> None:
+    """It is refused, and the next prompt would meet it too."""
+    http = http_library()
+    response = http.Response(307, request=http.Request("POST", "https://openai.inference.de-txl.ionos.com/"))
+    error = openai.APIStatusError("It redirects.", response=response, body=None)
+    schedule.settle(take(schedule), error)
+    assert schedule.pop_fatal() is error
+    assert schedule.pop_result() is None
+
+
 def test_an_outage_of_what_keeps_the_limits_is_sat_out(schedule: Schedule, now: list[float]) -> None:
     """Nothing was sent, so no prompt fails of it; after two minutes it ends the run."""
     gone = BudgetUnavailableError("Redis is gone.")

@@ -38,6 +38,7 @@ from ionos_openai.errors import (
 )
 from ionos_openai.errors.http import http_library
 from ionos_openai.files import writing as files
+from ionos_openai.files.installation import how_to_install
 from ionos_openai.images import generate
 from ionos_openai.images.image import ImageDecodeError
 from tests import REPOSITORY
@@ -110,6 +111,26 @@ print("loaded:", sorted(heavy & set(sys.modules)))
     assert done.stdout.decode().splitlines()[-1] in ("loaded: []", f"loaded: {by_typer}")
 
 
+def test_commands_that_ask_no_service_load_no_sdk(cli: Callable[..., Result]) -> None:
+    """`inspect`, `mark`, `costs`, `gallery` and `migrate` work without openai, pydantic and their HTTP library."""
+    assert cli("generate", "a fox", "--sandbox", "-o", "fox.jpg").code == 0
+    Path("prompts.txt").write_text("a fox\n")
+    assert cli("batch", "prompts.txt", "--sandbox", "-o", "many").code == 0
+    Path("old.py").write_text("import openai\n\nclient = openai.OpenAI()\nclient.images.generate(prompt='a fox')\n")
+    script = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        assert name.partition(".")[0] not in ("openai", "pydantic", "httpx", "httpx2"), name
+sys.meta_path.insert(0, Refuse())
+from ionos_openai.cli.app import run
+lines = ["inspect fox.jpg", "inspect gone.jpg", "mark fox.jpg", "costs many", "gallery many", "migrate old.py"]
+sys.exit([run(line.split()) for line in lines] != [0, 1, 0, 0, 0, 0])
+"""
+    done = _python("-c", script)
+    assert done.returncode == 0, done.stderr.decode()
+
+
 @pytest.mark.parametrize("name", ["typer", "rich"])
 def test_a_missing_package_is_named_with_the_command_that_installs_it(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -119,7 +140,8 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
     with pytest.raises(SystemExit) as leaving:
         __main__.main()
     assert leaving.value.code == 2
-    assert capsys.readouterr().err == (f"Error: The command line needs {name}. Install with: pip install {name}\n")
+    said = f"Error: The command line needs further packages. Install with: {how_to_install('cli')}\n"
+    assert capsys.readouterr().err == said
 
 
 def test_version_is_printed(cli: Callable[..., Result]) -> None:
@@ -134,10 +156,9 @@ def test_no_command_shows_the_help(cli: Callable[..., Result]) -> None:
     assert "Usage: ionos-openai [OPTIONS] COMMAND [ARGS]..." in result.err
 
 
-@pytest.mark.parametrize("command", ["generate", "edit", "models", "doctor"])
-def test_each_help_names_the_exit_codes(command: str, cli: Callable[..., Result]) -> None:
-    """The help of every command says what its exit codes mean and which one wins."""
-    text = " ".join(cli(command, "--help").out.split())
+def test_the_exit_codes_stand_in_one_help(cli: Callable[..., Result]) -> None:
+    """The group's help says what the exit codes mean and which one wins."""
+    text = " ".join(cli("--help").out.split())
     assert (
         "0 all done, 1 refused, 2 usage, configuration or no token, 75 temporary (worth another try), 77 a token that "
         "is refused or cannot work, 130 interrupted." in text
@@ -145,12 +166,24 @@ def test_each_help_names_the_exit_codes(command: str, cli: Callable[..., Result]
     assert "130, 77, 2, 1, 75, 0" in text
 
 
+def test_each_help_ends_in_two_examples(cli: Callable[..., Result]) -> None:
+    """Every command shows two lines that can be typed, whole, and speaks of no exit codes."""
+    names = list(typer.main.get_command(app.app).commands)  # type: ignore[attr-defined]
+    for name in names:
+        text = cli("help", name).out
+        assert text == cli(name, "--help").out
+        examples = text.partition("Examples:\n")[2].partition("\n\n")[0].splitlines()
+        assert len(examples) == 2, name
+        assert all(line.startswith(f"    ionos-openai {name}") for line in examples), name
+        assert "Exit codes" not in text
+
+
 def test_the_help_lists_each_command_whole(cli: Callable[..., Result]) -> None:
     """What is made of prompts comes first, and no line is cut."""
     listed = cli("--help").out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
     assert [line.split()[0] for line in listed] == [
-        *("generate", "edit", "batch", "costs", "models", "doctor", "migrate", "mark", "inspect", "gallery"),
-        *("sandbox", "verify"),
+        *("generate", "edit", "batch", "costs", "results", "models", "doctor", "migrate", "mark", "inspect", "gallery"),
+        *("sandbox", "verify", "login", "logout", "completion"),
     ]
     assert not any("…" in line or "..." in line for line in listed)
 
@@ -445,7 +478,7 @@ def test_a_reader_that_leaves_ends_the_command_without_a_word() -> None:
         (["a", "-n", "0"], "-n is 0: it must be a whole number from 1 to 100."),
         (["a", "-n", "101"], "-n is 101"),
         (["a", "-n", "x"], "Invalid value for '-n'"),
-        (["a", "--max-wait", "-1"], "max_wait= is not a number of seconds from 0"),
+        (["a", "--max-wait", "-1"], "--max-wait is not a number of seconds from 0"),
         (["a", "--format", "bmp"], "format='bmp' cannot be written"),
         (["a", "--name", "x/y"], "is a path"),
         (["a", "-m", "nonsense"], "No image model fits the name 'nonsense'"),

@@ -173,7 +173,7 @@ def test_a_limit_of_ones_own_leaves_the_rest(cli: Callable[..., Result], service
     Path("p.txt").write_text("a\nb\nc\n")
     result = cli("batch", "p.txt", "-o", "out", "--max-cost", "0.07")
     assert (result.code, service.requests) == (1, 2)
-    assert "Warning: max_cost=0.07 USD is reached; what is left is made by the next run." in result.err
+    assert "Warning: --max-cost 0.07 USD is reached; what is left is made by the next run." in result.err
     assert "1 left" in result.err
     assert cli("batch", "p.txt", "-o", "out", "--max-images", "0").code == 1
     assert cli("batch", "p.txt", "-o", "out", "--max-cost", "much").code == 2

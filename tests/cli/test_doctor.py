@@ -83,6 +83,21 @@ def service(server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> Loopback
     return server
 
 
+@pytest.mark.parametrize("line", ["IONOS_API_TOKEN_FILE=/dev/zero", "IONOS_BASE_URL=http://127.0.0.1:9"])
+def test_a_file_of_somebody_else_is_told_of_and_not_followed(
+    line: str, doctor: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it names is neither opened nor asked."""
+    if "TOKEN_FILE" not in line:
+        monkeypatch.setenv("IONOS_API_TOKEN", make_token())
+    Path(".env").write_text(line)
+    result = doctor()
+    assert result.code == 2
+    (broken,) = (line for line in result.lines if line.state == "broken")
+    name = line.partition("=")[0]
+    assert broken.text.startswith(f"{name} in {Path('.env').absolute()} counts only together with a token in that")
+
+
 def test_a_sound_setup_is_all_good(service: LoopbackServer, doctor: Callable[..., Diagnosis]) -> None:
     """With a token and a service that answers, every line is good, after one request."""
     result = doctor()

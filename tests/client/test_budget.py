@@ -184,6 +184,56 @@ def test_the_file_is_the_users_alone(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has other owners")
+@pytest.mark.parametrize("trap", ["link", "pipe", "hard link", "directory"])
+def test_what_stands_in_the_files_place_is_left_alone(
+    trap: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A link, a pipe: nothing is written through it nor waited for, and this process keeps its own levels."""
+    path, victim = tmp_path / "state" / "contract-1.json", tmp_path / "victim"
+    path.parent.mkdir()
+    victim.write_text("ssh-ed25519 AAAA" * 50)
+    if trap == "link":
+        path.symlink_to(victim)
+    elif trap == "hard link":
+        path.hardlink_to(victim)
+    elif trap == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    ledger = FileLedger(path, clock=lambda: 0.0)
+    assert [ledger.take(BUCKET).delay for _ in range(4)] == [0, 0, 0, 10]
+    assert victim.read_text() == "ssh-ed25519 AAAA" * 50
+    assert f"{path} cannot be shared" in caplog.text
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("trap", ["a link to it", "a link on the way", "a link to nothing", "their own"])
+def test_a_directory_of_somebody_else_is_not_used(trap: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where it can be foretold, as below /tmp, another user may have made it, or a link that leads into mine."""
+    mine, state = tmp_path / "mine", tmp_path / "state"
+    mine.mkdir()
+    if trap == "their own":
+        state.mkdir()
+    else:
+        state.symlink_to(tmp_path / "nothing" if trap == "a link to nothing" else mine)
+    os.chown(state, 12345, -1, follow_symlinks=False)
+    path = (state / "ionos-openai" if trap == "a link on the way" else state) / "contract-1.json"
+    assert FileLedger(path).take(BUCKET).granted
+    assert "another user" in caplog.text
+    assert [*mine.iterdir()] == []
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has other links")
+def test_a_link_of_ones_own_is_followed(tmp_path: Path) -> None:
+    """As those do who keep their state on another drive."""
+    (tmp_path / "drive").mkdir()
+    (tmp_path / "state").symlink_to(tmp_path / "drive")
+    FileLedger(tmp_path / "state" / "new" / "contract-1.json").take(BUCKET)
+    assert (tmp_path / "drive" / "new" / "contract-1.json").is_file()
+
+
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff\x00", b"[]", b'{"images": 3}', b'{"images": {"full_at": "x"}}'])
 def test_a_damaged_file_counts_as_full_buckets(tmp_path: Path, text: bytes) -> None:
     """It is used, and mended."""

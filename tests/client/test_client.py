@@ -148,10 +148,12 @@ def test_default_headers_and_query_go_along(server: LoopbackServer) -> None:
 def test_what_belongs_to_openais_service_alone_is_refused() -> None:
     """A copy cannot be led to OpenAI's own providers, where the IONOS token would go."""
     client = create_client(api_key=TOKEN)
-    for name in ("provider", "workload_identity", "data_residency"):
+    reasons = {"provider": "signs in", "workload_identity": "signs in", "data_residency": "among OpenAI's own hosts"}
+    for name, why in reasons.items():
         with pytest.raises(ConfigurationError) as caught:
             type(client)(api_key=TOKEN, base_url=BASE_URL, **{name: "x"})  # type: ignore[call-arg]
-        assert str(caught.value) == f"{name}= belongs to OpenAI's own service and would send the IONOS token there."
+        assert str(caught.value).startswith(f"{name}= ")
+        assert why in str(caught.value)
     with pytest.raises(MissingTokenError, match="Make clients with create_client"):
         type(client)(base_url=BASE_URL)
     names = ["organization", "project"]

@@ -353,7 +353,7 @@ UNREADABLE = {
 async def test_an_answer_that_cannot_be_read_is_the_sdks_exception(
     call: Callable[[Any], Any], body: bytes, sent: str, said: str, server: LoopbackServer
 ) -> None:
-    """Of what came, only kind and size are told; status and id stay, sync and async."""
+    """Of what came, the message tells kind and size, and `body` is the text; status and id stay, sync and async."""
     server.default = Answer(200, body, {"Content-Type": sent, "x-trace-id": TRACE})
     message = (
         f"The answer ({len(body)} bytes) is not the JSON object that the service sends (status 200, {said}): it was "
@@ -369,7 +369,9 @@ async def test_an_answer_that_cannot_be_read_is_the_sdks_exception(
             await call(asynchronous)
     assert len(server.requests) == 2
     for error in (caught.value, also.value):
-        assert (str(error), error.message, error.status_code, error.body) == (message, message, 200, None)
+        assert (str(error), error.message, error.status_code) == (message, message, 200)
+        assert TOKEN not in str(error.body)
+        assert str(error.body)[:9000] == body.decode(errors="replace").replace(TOKEN, "<token>")[:9000]
         assert (error.request_id, error.__cause__, error.__context__) == (TRACE, None, None)  # type: ignore[attr-defined]
 
 
@@ -513,3 +515,32 @@ def test_the_last_answer_is_raised_when_the_retries_are_used_up(
     ):
         client.models.list()
     assert len(server.requests) == requests
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<p>abc " * 500_000,
+        b'{"detail":[' + b'{"msg":"a","x":[["b"]]},' * 150_000 + b"{}]}",
+        b'"' + b"a" * 4_000_000 + b'"',
+    ],
+    ids=["a page", "many small ones", "a long one"],
+)
+def test_an_error_answer_of_any_size_is_cut_before_it_is_looked_at(
+    body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing parses or masks more than a quarter of a megabyte of it, and a header is no message."""
+    parsed: list[int] = []
+    loads = json.loads
+    monkeypatch.setattr(json, "loads", lambda text, **options: parsed.append(len(text)) or loads(text, **options))
+    answer = failing(500, body, **{"x-trace-id": "a-" * 50_000, "content-type": "a-" * 50_000})
+    with client_for(answer) as client, pytest.raises(openai.InternalServerError) as caught:
+        client.models.list()
+    assert len(str(caught.value)) < 1000
+    assert len(str(caught.value.body)) < 40_000
+    assert len(caught.value.request_id or "") == 200
+    assert max(parsed, default=0) < 10_000
+    answer = failing(200, b"<p>", **{"content-type": "a-" * 50_000})
+    with client_for(answer) as client, pytest.raises(openai.APIResponseValidationError) as unreadable:
+        client.models.list()
+    assert len(str(unreadable.value)) < 1000

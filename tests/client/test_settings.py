@@ -78,6 +78,8 @@ DEFAULTS = {
     "request_burst": 10,
     "budget_url": None,
     "prices": "",
+    "telemetry": "on",
+    "telemetry_content": False,
 }
 
 

@@ -1,10 +1,13 @@
-"""What shows the variables of a traceback (Sentry, rich, cgitb) shows no token: none of our frames holds it as text."""
+"""What shows the variables of a traceback (Sentry, rich, cgitb) shows no token: no frame has it, ours or not."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import socket
 import traceback
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -18,13 +21,15 @@ from ionos_openai import (
     generate_batch,
     generate_images,
 )
+from ionos_openai.client.in_process import answering_async_client, answering_client
 from ionos_openai.client.settings import TokenFile
+from ionos_openai.errors.http import http_library
+from ionos_openai.errors.masking import forget_variables
 from tests.loopback import Answer
 from tests.tokens import make_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from tests.loopback import LoopbackServer
 
@@ -123,6 +128,40 @@ def bad_option(monkeypatch: pytest.MonkeyPatch) -> None:
     create_client(api_key=TOKEN).copy(api_key=TOKEN, organization="org")
 
 
+def bad_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give what is no HTTP client, which the SDK's constructor finds out."""
+    create_client(api_key=TOKEN, http_client=object())  # type: ignore[arg-type]
+
+
+def bad_client_of_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do so with a copy."""
+    create_async_client(api_key=TOKEN).with_options(api_key=TOKEN, http_client=object())  # type: ignore[arg-type]
+
+
+def broken(kind: str, *, in_loop: bool = False) -> Callable[[pytest.MonkeyPatch], Any]:
+    """Have the HTTP library fail, in a frame that holds the request's headers as its own frames do."""
+
+    def answer(request: Any) -> Any:
+        headers = dict(request.headers)
+        raise getattr(http_library(), kind)(f"after {len(headers)} headers", request=request)
+
+    def fail(monkeypatch: pytest.MonkeyPatch) -> None:
+        if in_loop:
+            own = answering_async_client(answer)
+            asyncio.run(create_async_client(api_key=lambda: TOKEN, http_client=own, max_retries=0).models.list())
+        create_client(api_key=TOKEN, http_client=answering_client(answer), max_retries=1).models.list()
+
+    return fail
+
+
+def redis_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Redis be gone when the first request counts towards the contract."""
+    pytest.importorskip("redis")
+    url = f"redis://user:{PASSWORD}@127.0.0.1:{closed_port()}/0"
+    monkeypatch.setattr("ionos_openai.client.pacing.turns.Pacing.check", lambda self: None)
+    create_client(api_key=TOKEN, pace=True, settings=IonosSettings(budget_url=url)).models.list()
+
+
 def bad_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask for what cannot be."""
     edit_images(create_client(api_key=TOKEN), b"no picture", "a fox")
@@ -142,19 +181,27 @@ ERRORS = [
     setting("IONOS_BUDGET_URL", f"http://user:{PASSWORD}@x"),
     setting("HTTPS_PROXY", f"ftp://user:{PASSWORD}@proxy:1"),
     *(expired, in_code, in_settings, in_file, in_token_file, from_callable, to_another_host, no_connection),
-    *(no_connection_async, no_redis, bad_copy, bad_option, bad_request, bad_batch),
+    *(no_connection_async, no_redis, bad_copy, bad_option, bad_request, bad_batch, redis_later),
+    *(bad_client, bad_client_of_copy, *map(broken, ("ReadTimeout", "WriteError")), broken("ReadError", in_loop=True)),
 ]
 
 
+def values(value: object, depth: int = 4) -> Iterator[str]:
+    """Show a variable as Sentry does: what is in mappings and lists, the repr of all else."""
+    yield repr(value)
+    if depth and isinstance(value, Mapping):
+        value = [*value.keys(), *value.values()]
+    if depth and isinstance(value, (list, tuple, set, frozenset)):
+        for inner in value:
+            yield from values(inner, depth - 1)
+
+
 def shown(error: BaseException) -> str:
-    """Return what is shown of an error, with the variables of each frame of this package."""
+    """Return what is shown of an error, with the variables of each frame that did not belong to these tests."""
     seen: list[str] = []
-    for frame in traceback.walk_tb(error.__traceback__):
-        if (
-            "ionos_openai/" in frame[0].f_code.co_filename.replace("\\", "/")
-            and "/tests/" not in frame[0].f_code.co_filename
-        ):
-            seen += [f"{name} = {value!r}" for name, value in frame[0].f_locals.items()]
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if Path(__file__).parents[1] not in Path(frame.f_code.co_filename).parents or "request" in frame.f_locals:
+            seen += [f"{name} = {text}" for name, value in frame.f_locals.items() for text in values(value)]
     for other in (error.__cause__, error.__context__):
         seen += [shown(other)] if other is not None else []
     return "\n".join([str(error), *seen])
@@ -166,7 +213,7 @@ def test_no_variable_of_a_traceback_holds_a_token(
 ) -> None:
     """Nor a password; whatever went wrong, and wherever the token came from."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises((openai.OpenAIError, ValueError)) as caught:
+    with pytest.raises((openai.OpenAIError, AttributeError, TypeError, ValueError)) as caught:
         fail(monkeypatch)
     text = shown(caught.value)
     for secret in (TOKEN, EXPIRED, PASSWORD, TOKEN[:40]):
@@ -181,3 +228,33 @@ def test_nor_one_of_an_answer_that_refuses(server: LoopbackServer, status: int) 
     with pytest.raises(openai.APIStatusError) as caught:
         generate_images(client, "a fox", n=2)
     assert TOKEN not in shown(caught.value)
+
+
+def test_the_users_own_frames_keep_their_variables() -> None:
+    """What was being handled when a call began is not ours."""
+
+    def fail(mine: str) -> None:
+        raise LookupError(mine)
+
+    with pytest.raises(LookupError) as outside:
+        fail("kept")
+    error = ValueError("inner")
+    error.__context__ = outside.value
+    forget_variables(error, outside=outside.value)
+    assert [frame.f_locals for frame, _ in traceback.walk_tb(outside.tb)][-1] == {"mine": "kept"}
+    forget_variables(error)
+    assert [frame.f_locals for frame, _ in traceback.walk_tb(outside.tb)][-1] == {}
+
+
+def test_what_rich_shows_holds_no_token(server: LoopbackServer) -> None:
+    """`rich.traceback` with `show_locals` looks into more than a repr does."""
+    console = pytest.importorskip("rich.console").Console(file=io.StringIO(), width=400)
+    from rich.traceback import Traceback
+
+    server.default = Answer(401, {})
+    client = create_client(api_key=TOKEN, base_url=server.url, max_retries=0)
+    with client, pytest.raises(openai.AuthenticationError) as caught:
+        client.models.list()
+    console.print(Traceback.from_exception(caught.type, caught.value, caught.tb, show_locals=True))
+    assert "AuthenticationError" in console.file.getvalue()
+    assert TOKEN[:40] not in console.file.getvalue()

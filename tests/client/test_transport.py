@@ -1,4 +1,4 @@
-"""Proxies and certificates: what a corporate network needs, with a TLS server and a CONNECT proxy on loopback."""
+"""The way to the service: proxies, certificates, and an end in time; with servers and proxies on loopback."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 import traceback
 import warnings
 from importlib.util import find_spec
@@ -15,20 +16,31 @@ import openai
 import pytest
 import trustme
 
-from ionos_openai import generate_batch, generate_images
+from ionos_openai import agenerate_batch, agenerate_images, generate_batch, generate_images
 from ionos_openai.client import create_async_client, create_client
 from ionos_openai.client.construction import trust_also
 from ionos_openai.client.in_process import answering_async_client, answering_client
 from ionos_openai.client.settings import IonosSettings, foreign_variables
 from ionos_openai.errors import ConfigurationError, UntrustedHostError
 from ionos_openai.errors.http import http_library
-from tests.loopback import MODEL_LIST, LoopbackServer
+from tests.loopback import MODEL_LIST, Answer, LoopbackServer
 from tests.proxy import ConnectProxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+TOKEN = "opaque-token-of-mine"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+DRIPS = {
+    "in the body": (HEAD + b"Content-Length: 100000\r\n\r\n", b" "),
+    "in a header": (HEAD + b"X-Long: ", b"x"),
+    "in many headers": (HEAD, b"X-More: 1\r\n"),
+    "in chunks": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "before the answer": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "in an error": (HEAD.replace(b"200 OK", b"400 No") + b"Content-Length: 100000\r\n\r\n", b" "),
+}
+IN_TIME = 0.4  # seconds
 CA_ADVICE = (
     " The server's certificate is not trusted: behind a proxy with a CA of its own, name the CA's PEM file with "
     "ca_bundle=, IONOS_CA_BUNDLE or --ca-bundle."
@@ -267,68 +279,143 @@ async def test_a_client_can_be_answered_without_a_network() -> None:
     assert asked == ["https://openai.inference.de-txl.ionos.com/v1/models"] * 2
 
 
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.1:"])
-async def test_what_goes_to_this_machine_in_clear_goes_through_no_proxy(
-    variable: str, host: str, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A proxy, which may be anybody's, would see token and prompt."""
-    with LoopbackServer() as proxy:
-        monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
-        url = f"http://{host.rstrip(':')}:{server.port}/v1"
-        with create_client(api_key="t", base_url=url) as client:
-            client.models.list()
-            client.with_options(base_url=f"http://localhost:{server.port}/v1").models.list()
-        async with create_async_client(api_key="t", base_url=url) as asynchronous:
-            await asynchronous.models.list()
-        own = openai.DefaultHttpxClient()
-        with create_client(api_key="t", base_url=url, http_client=own) as client, pytest.raises(UntrustedHostError):
-            client.models.list()
-        assert (len(server.requests), proxy.requests) == (3, [])
+class DrippingServer:
+    """Begins to answer whatever comes, and goes on without an end, or with one after so many pieces."""
 
+    def __init__(self, head: bytes, piece: bytes, *, pieces: int = 100_000, end: bytes = b"") -> None:
+        self._talk = (head, *(piece for _ in range(pieces)), end)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
+        self._stopped = threading.Event()
 
-class Dripping:
-    """A server whose answers never end: now and then comes a byte."""
-
-    def __enter__(self) -> Dripping:
-        self._over = threading.Event()
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+    def __enter__(self) -> DrippingServer:
+        threading.Thread(target=self._accept, daemon=True).start()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._over.set()
-        self._socket.close()
-        self._thread.join()
+    def __exit__(self, *args: object) -> None:
+        self._stopped.set()
+        self._listener.close()
 
-    def _serve(self) -> None:
-        self._socket.settimeout(0.05)
-        connections = []
-        while not self._over.is_set():
-            with contextlib.suppress(OSError):
-                connection, _ = self._socket.accept()
-                connection.recv(65_536)
-                connection.sendall(
-                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99999\r\n\r\n"
-                )
-                connections.append(connection)
-            for connection in connections:
-                with contextlib.suppress(OSError):
-                    connection.sendall(b" ")
-        for connection in connections:
-            connection.close()
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self._serve, args=(self._listener.accept()[0],), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65_536)
+            for piece in self._talk:
+                connection.sendall(piece)
+                if self._stopped.wait(0.05):
+                    return
+            connection.shutdown(socket.SHUT_WR)
+            connection.recv(65_536)
 
 
-async def test_an_answer_that_drips_ends_with_the_timeout(tmp_path: Path) -> None:
-    """Each piece comes in time, and all of them together do not; so in a batch."""
-    with Dripping() as server:
-        with create_client(api_key="t", base_url=server.url, timeout=0.3, max_retries=0) as client:
+@pytest.fixture
+def proxy_server() -> Iterator[LoopbackServer]:
+    """A server that stands for a proxy on another machine, and notes what it would have seen."""
+    with LoopbackServer() as running:
+        running.default = Answer(502, {})
+        yield running
+
+
+@pytest.mark.parametrize("where", DRIPS)
+async def test_an_answer_that_drips_ends_in_time(where: str) -> None:
+    """`timeout` is for the whole of an answer, though each piece comes in time; it may have been billed."""
+    with DrippingServer(*DRIPS[where]) as server:
+        options: dict[str, Any] = {"api_key": TOKEN, "base_url": server.url, "max_retries": 0}
+        began = time.monotonic()
+        with create_client(**options, timeout=IN_TIME) as client, pytest.raises(openai.APITimeoutError):
+            generate_images(client, "a fox")
+        async with create_async_client(**options) as asynchronous:
             with pytest.raises(openai.APITimeoutError):
-                generate_images(client, "a fox")
-            [result] = generate_batch(client, ["a fox"], tmp_path, max_attempts=1).run()
-            assert isinstance(result.error, openai.APITimeoutError)
-        async with create_async_client(api_key="t", base_url=server.url, timeout=0.3, max_retries=0) as asynchronous:
-            with pytest.raises(openai.APITimeoutError):
-                await asynchronous.models.list()
+                await agenerate_images(asynchronous, "a fox", timeout=openai.Timeout(60, read=IN_TIME))
+        assert 2 * IN_TIME <= time.monotonic() - began < 8 * IN_TIME
+
+
+async def test_a_batch_gives_up_an_answer_that_drips(tmp_path: Path) -> None:
+    """Sync and async, and goes on; the time begins anew with each attempt."""
+    with DrippingServer(*DRIPS["in the body"]) as server:
+        options: dict[str, Any] = {"api_key": TOKEN, "base_url": server.url, "timeout": IN_TIME}
+        with create_client(**options) as client:
+            results = generate_batch(client, ["a fox", "an owl"], tmp_path / "sync", max_attempts=1).run()
+        async with create_async_client(**options) as asynchronous:
+            batch = agenerate_batch(asynchronous, ["a fox"], tmp_path / "async", max_attempts=1)
+            results += [result async for result in batch]
+    assert [type(result.error) for result in results] == [openai.APITimeoutError] * 3
+
+
+async def test_a_stream_may_take_longer_than_its_pieces() -> None:
+    """What is streamed is waited for piece by piece, as the SDK does."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    event = b'data: {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": []}\n\n'
+    with DrippingServer(head, event, pieces=14, end=b"data: [DONE]\n\n") as server:
+        options: dict[str, Any] = {"api_key": TOKEN, "base_url": server.url, "max_retries": 0, "timeout": IN_TIME}
+        asked: dict[str, Any] = {"model": "m", "messages": [], "stream": True}
+        with create_client(**options) as client:
+            assert len(list(client.chat.completions.create(**asked))) == 14
+        async with create_async_client(**options) as asynchronous:
+            assert len([event async for event in await asynchronous.chat.completions.create(**asked)]) == 14
+
+
+def test_the_time_of_an_answer_begins_when_the_request_was_sent(server: LoopbackServer) -> None:
+    """One after another over the same connection, each has all of it."""
+    with create_client(api_key=TOKEN, base_url=server.url, timeout=IN_TIME) as client:
+        for _ in range(3):
+            client.models.list()
+            time.sleep(IN_TIME / 2)
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_plain_http_to_this_machine_passes_proxies_by(
+    host: str, variable: str, server: LoopbackServer, proxy_server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy is another machine: it would see the token and the prompt in clear."""
+    monkeypatch.setenv(variable, proxy_server.url.removesuffix("/v1"))
+    url = server.url.replace("127.0.0.1", host)
+    with create_client(api_key=TOKEN, base_url=url) as client:
+        client.models.list()
+        client.with_options(base_url=server.url).models.list()
+    async with create_async_client(api_key=TOKEN, base_url=url) as asynchronous:
+        await asynchronous.models.list()
+    assert (len(server.requests), proxy_server.requests) == (3, [])
+
+
+async def test_where_a_proxy_cannot_be_passed_by_nothing_is_sent(
+    server: LoopbackServer, proxy_server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an HTTP client of the user's own, and of a copy that goes elsewhere."""
+    proxy = proxy_server.url.removesuffix("/v1")
+    said = (
+        "The request to 127.0.0.1 would go through a proxy unencrypted, so the token was not sent: name this machine "
+        "in NO_PROXY, or give http_client= no proxy."
+    )
+    options: dict[str, Any] = {"api_key": TOKEN, "base_url": server.url, "max_retries": 0}
+    with create_client(http_client=openai.DefaultHttpxClient(proxy=proxy), **options) as client:
+        with pytest.raises(UntrustedHostError) as caught:
+            client.models.list()
+        assert str(caught.value) == said
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    own = openai.DefaultAsyncHttpxClient()
+    async with create_async_client(http_client=own, **options) as asynchronous:
+        with pytest.raises(UntrustedHostError) as caught:
+            await asynchronous.models.list()
+        assert str(caught.value) == said
+    with create_client(api_key=TOKEN) as client, pytest.raises(UntrustedHostError) as caught:
+        client.with_options(base_url="http://127.0.0.9:8/v1").models.list()
+    assert str(caught.value) == said.replace("127.0.0.1", "127.0.0.9")
+    assert server.requests == proxy_server.requests == []
+
+
+def test_the_sandboxs_token_goes_through_a_proxy_to_other_machines(
+    proxy_server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no secret, and the sandbox may stand behind one."""
+    proxy_server.default = Answer(body=MODEL_LIST)
+    monkeypatch.setenv("HTTP_PROXY", proxy_server.url.removesuffix("/v1"))
+    with create_client(api_key="sandbox", base_url="http://sandbox:8600/v1") as client:
+        assert client.models.list().data[0].id == "m"
+    assert [request.path for request in proxy_server.requests] == ["http://sandbox:8600/v1/models"]

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from ionos_openai import __version__
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox
 from ionos_openai.cli.terminal.exits import DOCTOR_ADVICE, TEMPORARY, USAGE, exit_code, message
+from ionos_openai.client.construction import check_env_file
 from ionos_openai.client.settings import CERTIFICATE_VARIABLES, IonosSettings, TokenFile, foreign_variables
 from ionos_openai.errors import ConfigurationError, InvalidRequestError, IonosError
 from ionos_openai.errors.http import http_library
@@ -102,11 +103,13 @@ def examine(look: Look) -> Iterator[Check]:
     yield from _versions()
     try:
         settings = IonosSettings()
+        sandbox = uses_sandbox(look.connection, settings)
+        if not sandbox:
+            check_env_file(settings, base_url=look.connection.base_url, ca_bundle=look.connection.ca_bundle)
     except ConfigurationError as error:
         yield _broken("settings", error)
         yield from _variables(None, look.connection)
         return
-    sandbox = uses_sandbox(look.connection, settings)
     if sandbox:
         origin = "--sandbox" if look.connection.sandbox else str(settings.origin("sandbox"))
         text = f"{origin}: the stand-in answers, and every picture is a placeholder"
@@ -119,6 +122,13 @@ def examine(look: Look) -> Iterator[Check]:
     ]
     yield from found
     yield from _service(settings, look, sandbox=sandbox, is_broken=any(check.state == "broken" for check in found))
+
+
+def examine_token(settings: IonosSettings, look: Look) -> Iterator[Check]:
+    """Look at a token alone, and ask the service with it."""
+    found = [*_token(settings, look, sandbox=False), *_address(settings, look.connection)]
+    yield from found
+    yield from _service(settings, look, sandbox=False, is_broken=any(check.state == "broken" for check in found))
 
 
 def _broken(name: str, error: Exception) -> Check:
@@ -149,10 +159,10 @@ def _token(settings: IonosSettings, look: Look, *, sandbox: bool) -> Iterator[Ch
         return
     try:
         if settings.api_key is not None:
-            token, place = settings.api_key.get_secret_value(), str(origin)
+            token, place = settings.api_key, str(origin)
         else:
             source = TokenFile(settings.api_key_file or "")
-            token, place = source(), f"{source.path} ({origin})"
+            token, place = SecretStr(source()), f"{source.path} ({origin})"
         facts = check_token(token, now=look.now, origin=place)
     except IonosError as error:
         yield _broken("token", error)
@@ -172,7 +182,7 @@ def _no_token(settings: IonosSettings, *, sandbox: bool) -> Check:
     return Check("broken", "token", f"none in {places}", remedy, USAGE)
 
 
-def _kind(facts: TokenFacts, token: str) -> str:
+def _kind(facts: TokenFacts, token: SecretStr) -> str:
     if facts.kind == "sandbox":
         return f"the word {SANDBOX_TOKEN!r}, which is no secret and which the service does not take"
     return f"{'a JWT' if facts.kind == 'jwt' else 'not readable as a JWT'}, {len(token)} characters"

@@ -13,7 +13,7 @@ from ionos_openai.cli.terminal.output import one_line, plain_table
 from ionos_openai.errors.masking import mask_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.table import Table
     from rich.text import Text
@@ -37,18 +37,26 @@ def show(connection: Connection, terminal: Terminal, *, offline: bool, min_valid
     validity = parse_duration(min_validity)
     look = Look(connection=connection, offline=offline, min_validity=validity, now=datetime.now(UTC))
     with terminal.waiting("Looking around"):
-        checks = [_clean(check) for check in examine(look)]
+        checks = [clean(check) for check in examine(look)]
     code = worst(check.exit_code for check in checks)
     sandbox = any(check.name == "stand-in" for check in checks)
-    terminal.result(
-        {"sandbox": sandbox, "checks": [dataclasses.asdict(check) for check in checks], "exit_code": code},
-        ([check.state, check.name, check.text, check.remedy or "-"] for check in checks),
-        lambda: _shown(checks),
-    )
+    show_checks(checks, terminal, {"exit_code": code}, sandbox=sandbox)
     return code
 
 
-def _clean(check: Check) -> Check:
+def show_checks(
+    checks: Sequence[Check], terminal: Terminal, further: Mapping[str, object], *, sandbox: bool = False
+) -> None:
+    """Print what was found, and in the document further facts."""
+    terminal.result(
+        {"sandbox": sandbox, "checks": [dataclasses.asdict(check) for check in checks], **further},
+        ([check.state, check.name, check.text, check.remedy or "-"] for check in checks),
+        lambda: _shown(checks),
+    )
+
+
+def clean(check: Check) -> Check:
+    """Return a check as it can be shown: no secret, no control character."""
     text, remedy = (one_line(mask_secrets(words)) for words in (check.text, check.remedy))
     return dataclasses.replace(check, text=text, remedy=remedy)
 

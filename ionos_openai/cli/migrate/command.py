@@ -9,9 +9,9 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from ionos_openai import errors
 from ionos_openai.cli.terminal.exits import MADE, REFUSED
 from ionos_openai.cli.terminal.output import visible
-from ionos_openai.errors import ConfigurationError
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.errors.words import plural, printable
 
@@ -21,7 +21,7 @@ try:
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "libcst":
         raise
-    raise ConfigurationError("migrate needs libcst. Install with: pip install libcst") from error
+    raise errors.ConfigurationError("migrate needs libcst. Install with: pip install libcst") from error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,13 +6,11 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ionos_openai.errors import IonosError
-
 Effort: TypeAlias = Literal["write", "none", "hand"]
 """Who has to do something: `migrate --write` does it, nobody (the client adapts the call), or a person."""
 
 
-class SourceError(IonosError, ValueError):
+class SourceError(ValueError):
     """A file cannot be read as what its name says; its message says why."""
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ionos_openai import errors
 from ionos_openai.cli.migrate.facts import ADDRESS, FACTS, OPENAI_MODEL, address_finding, model_findings, retirement
 from ionos_openai.cli.migrate.program import chain, string_texts, text_of
-from ionos_openai.errors import InvalidRequestError, UnknownModelError
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
 from ionos_openai.hub.compat import MOST_PICTURES, nearest_size
@@ -195,7 +195,7 @@ def _model_fact(name: str | None) -> Finding | None:
         return FACTS["model openai"]
     try:
         known = find_model(resolve_model(name))
-    except UnknownModelError:
+    except errors.UnknownModelError:
         known = None
     return None if known is not None and not known.retired else FACTS["model other"]
 
@@ -214,7 +214,7 @@ def _size_fact(call: ImageCall, size: str | None) -> Finding | None:
         return FACTS["size auto"]
     try:
         width, height = parse_size(size)
-    except InvalidRequestError:
+    except errors.InvalidRequestError:
         return FACTS["size unreadable"]
     # Of edits, the model's sizes are known from a client's code alone: nothing is changed for them.
     named = find_model(text_of(call.arguments.get("model")) or "")

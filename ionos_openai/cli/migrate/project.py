@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ionos_openai import errors
 from ionos_openai.cli.migrate.configuration import search_configuration
 from ionos_openai.cli.migrate.facts import RELEVANT
 from ionos_openai.cli.migrate.findings import Migration, SourceError
 from ionos_openai.cli.migrate.notebook import migrate_notebook
 from ionos_openai.cli.migrate.program import check_syntax
 from ionos_openai.cli.migrate.source import migrate_source
-from ionos_openai.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,7 +75,7 @@ def find_sources(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
     roots = [Path(path) for path in paths]
     for root in roots:
         if not os.path.lexists(root) or not root.exists():
-            raise ConfigurationError(f"There is no file or directory {root}: name one that exists.")
+            raise errors.ConfigurationError(f"There is no file or directory {root}: name one that exists.")
     seen: set[Path] = set()
     for root in roots:
         for path in _walk(root) if root.is_dir() else [root]:

@@ -7,24 +7,19 @@ The exit codes are the same for every command; with several prompts the worst on
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import openai
-
-from ionos_openai.errors import (
-    BatchRunningError,
-    BudgetUnavailableError,
-    ConfigurationError,
-    ImageSaveError,
-    InvalidRequestError,
-    InvalidTokenError,
-)
+from ionos_openai import errors
+from ionos_openai.cli.terminal.output import as_option
 from ionos_openai.errors.masking import mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    import openai
 
     from ionos_openai.cli.terminal.output import Terminal
 
@@ -35,13 +30,21 @@ TEMPORARY = 75
 TOKEN = 77
 INTERRUPTED = 130
 
+_MOST_PLACES = 10
 _IN_MEMORY = re.compile(r" (?:The pictures are|It is) still in memory: .*")
+_SAID_IN_A_HEADER = "wait for the time in the Retry-After header"
 DOCTOR_ADVICE = "`ionos-openai doctor` looks for the cause."
 
 # A temporary failure is the least bad one: it alone says that trying the whole again is worth while.
 WORST_FIRST = (INTERRUPTED, TOKEN, USAGE, REFUSED, TEMPORARY, MADE)
 # After these, the next prompt would fare no better.
 ENDS_THE_RUN = frozenset({INTERRUPTED, TOKEN, USAGE})
+
+
+def is_expected(error: BaseException) -> bool:
+    """Tell whether an error is the user's or the service's, and no bug: Ctrl-C, the SDK's errors, and ours."""
+    sdk = sys.modules.get("openai")  # without it an error can be neither
+    return isinstance(error, KeyboardInterrupt) or (sdk is not None and isinstance(error, sdk.OpenAIError))
 
 
 def exit_code(error: BaseException) -> int:
@@ -54,11 +57,15 @@ def exit_code(error: BaseException) -> int:
     """
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
-    if isinstance(error, (InvalidTokenError, openai.AuthenticationError, openai.PermissionDeniedError)):
+    if "openai" not in sys.modules:  # so it is none of the SDK's errors, nor of ours, which derive from them
+        return REFUSED
+    import openai
+
+    if isinstance(error, (errors.InvalidTokenError, openai.AuthenticationError, openai.PermissionDeniedError)):
         return TOKEN
-    if isinstance(error, (ConfigurationError, InvalidRequestError, ImageSaveError)):
+    if isinstance(error, (errors.ConfigurationError, errors.InvalidRequestError, errors.ImageSaveError)):
         return USAGE
-    if isinstance(error, (openai.APIConnectionError, BatchRunningError, BudgetUnavailableError)):
+    if isinstance(error, (openai.APIConnectionError, errors.BatchRunningError, errors.BudgetUnavailableError)):
         return TEMPORARY
     if isinstance(error, openai.APIStatusError):
         temporary = error.status_code >= 500 or error.status_code in (408, 409, 425, 429)
@@ -75,20 +82,28 @@ def message(error: BaseException) -> str:
     """Return what went wrong as one line for people, with the remedy where one is known."""
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted."
+    if "openai" not in sys.modules:
+        return " ".join(mask_secrets(str(error)).split()) or type(error).__name__
+    import openai
+
+    from ionos_openai.client.pacing.turns import read_retry_after
+
     if isinstance(error, openai.APITimeoutError):
         billed = " A picture may have been made and billed all the same." if error.request.method == "POST" else ""
         return (
             f"{_host(error)} did not answer in time. Try again later; IONOS_TIMEOUT sets how many seconds to wait."
             f"{billed}"
         )
-    if isinstance(error, ImageSaveError):
+    if isinstance(error, errors.ImageSaveError):
         # It speaks of this machine's files alone, and its last sentence to whoever holds the pictures in code.
         return _IN_MEMORY.sub("", " ".join(str(error).split()))
-    text = " ".join(mask_secrets(str(error)).split()) or type(error).__name__
+    text = as_option(" ".join(mask_secrets(str(error)).split())) or type(error).__name__
     if isinstance(error, openai.APIConnectionError):
         return f"Cannot reach {_host(error)}: {_cause(text)} {DOCTOR_ADVICE}"
     if isinstance(error, openai.APIStatusError) and text.startswith("Error code: "):
-        return f"The service answered {text.removeprefix('Error code: ')}"
+        seconds = read_retry_after(error.response)
+        when = "wait a while" if seconds is None else f"wait {seconds:.0f} s"
+        return f"The service answered {text.removeprefix('Error code: ').replace(_SAID_IN_A_HEADER, when)}"
     return text
 
 
@@ -112,12 +127,14 @@ class Outcome:
         terminal: Where it is told.
         made: What was made, as the document has it.
         errors: What failed, as the document has it; empty where there is none.
+        reasons: Where each reason was met, in the order in which the first was.
         codes: The exit codes of what failed.
     """
 
     terminal: Terminal
     made: list[dict[str, object]] = field(default_factory=list)
     errors: list[dict[str, object]] = field(default_factory=list)
+    reasons: dict[str, list[str]] = field(default_factory=dict)
     codes: list[int] = field(default_factory=list)
 
     @property
@@ -125,12 +142,19 @@ class Outcome:
         """The exit code: the worst one so far."""
         return worst(self.codes)
 
-    def fail(self, error: BaseException, said: str | None = None, **facts: object) -> None:
-        """Tell what failed, by default in the error's words; in the document `facts` stand first, and win."""
+    def fail(self, error: BaseException, said: str | None = None, *, where: str = "", **facts: object) -> None:
+        """Tell what failed, by default in the error's words; in the document `facts` stand first, and win.
+
+        A person is told each reason once, and at the end how often it was met; a program each time.
+        """
         self.codes.append(exit_code(error))
         if self.terminal.json:
             self.errors.append({**facts, **describe(error), **facts})
-        self.terminal.error(message(error) if said is None else said)
+        reason = message(error) if said is None else said
+        places = self.reasons.setdefault(reason, [])
+        places.append(where)
+        if len(places) == 1 or self.terminal.error_console is None:
+            self.terminal.error(f"{where}: {reason}" if where else reason)
 
     def end(self, content: Mapping[str, object], *, otherwise: Mapping[str, object] | None = None) -> int:
         """Print the document, if there is to be one, and return the exit code.
@@ -139,6 +163,10 @@ class Outcome:
             content: What it has beside the errors.
             otherwise: The error of a failed command whose exit code no error stands for.
         """
+        for reason, places in self.reasons.items():
+            if len(places) > 1 and all(places):
+                more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
+                self.terminal.error(f"{len(places)} times: {reason} ({', '.join(places[:_MOST_PLACES])}{more})")
         if self.terminal.json:
             # As in every failed command's document: the error that decided the exit code.
             decisive = next((error for error in self.errors if error["exit_code"] == self.code), otherwise)

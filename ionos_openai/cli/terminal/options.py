@@ -76,6 +76,17 @@ _PromptInMetadata = Annotated[
 ]
 
 
+_Concurrency = Annotated[
+    int,
+    Option(
+        "--concurrency", metavar="N", show_default=False, help="Requests at once; a batch makes 4 by default, else 1."
+    ),
+]
+_Timeout = Annotated[float | None, Option("--timeout", metavar="SECONDS", help="Give a request up after so long.")]
+_DryRun = Annotated[bool, Option("--dry-run", help="Check everything, tell the cost and time; send nothing.")]
+_Yes = Annotated[bool, Option("--yes", "-y", help="Spend without being asked again.")]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureOptions:
     """How pictures are to be made and where they go."""
@@ -108,6 +119,19 @@ class PictureOptions:
     ] = False
     provenance: _Provenance = None
     prompt_in_metadata: _PromptInMetadata = None
+    timeout: _Timeout = None
+    dry_run: _DryRun = False
+    opens: Annotated[bool, Option("--open", help="Open the pictures when they are there.")] = False
+    concurrency: int = 1
+    yes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateOptions(PictureOptions):
+    """The same of pictures from prompts, of which there may be many."""
+
+    concurrency: _Concurrency = 1
+    yes: _Yes = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,15 +156,21 @@ class BatchOptions:
     model: _Model = None
     size: _Size = None
     n: _Number = 1
+    prompt: Annotated[
+        str | None,
+        Option("--prompt", metavar="TEMPLATE", help="Make prompts out of columns: 'Photo of {title}, {category}'."),
+    ] = None
+    name: Annotated[
+        str | None, Option("--name", metavar="TEMPLATE", help="Make the files' names out of columns: '{sku}'.")
+    ] = None
+    prompt_column: Annotated[
+        str | None, Option("--prompt-column", metavar="COLUMN", help="The column with the prompts, by default prompt.")
+    ] = None
     labels: Annotated[
         tuple[str, ...], Option("--label", metavar="KEY=VALUE", help="Add this column to every row's metadata.")
     ] = ()
-    concurrency: Annotated[
-        int, Option("--concurrency", metavar="N", show_default=False, help="Requests at once, by default 4.")
-    ] = 4
-    timeout: Annotated[
-        float | None, Option("--timeout", metavar="SECONDS", help="Give a request up after so long.")
-    ] = None
+    concurrency: _Concurrency = 4
+    timeout: _Timeout = None
     max_cost: Annotated[
         str | None,
         Option("--max-cost", metavar="AMOUNT", help="Stop before this run would spend more: 5, or '5 EUR'."),
@@ -166,7 +196,14 @@ class BatchOptions:
         Option("--redo", metavar="NAME", help="Make the pictures of a file or row of this name once more."),
     ] = ()
     retry_failed: Annotated[bool, Option("--retry-failed", help="Make only what failed before.")] = False
-    dry_run: Annotated[bool, Option("--dry-run", help="Check FILE, tell the cost and time; send nothing.")] = False
+    patience: Annotated[
+        float,
+        Option(
+            "--patience", metavar="SECONDS", show_default=False, help="Wait so long for a lost network, by default 600."
+        ),
+    ] = 600.0
+    verbose: Annotated[bool, Option("--verbose", "-v", help="Show each path on a terminal too.")] = False
+    dry_run: _DryRun = False
     provenance: _Provenance = None
     prompt_in_metadata: _PromptInMetadata = None
 
@@ -249,7 +286,7 @@ class VerifyOptions:
             "are enough for all rows but the limit of images. By default 0: nothing is asked that costs anything.",
         ),
     ] = 0
-    yes: Annotated[bool, Option("--yes", "-y", help="Spend without being asked again.")] = False
+    yes: _Yes = False
     limits: Annotated[
         bool,
         Option(

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import json
 import logging
 import os
 import re
 import sys
+import textwrap
 import traceback
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
+
+from ionos_openai import errors
+from ionos_openai.errors import IonosWarning
+from ionos_openai.errors.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +36,18 @@ BASES = (
 _OBEYED = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # by terminals, but for line breaks
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _SHORT = 40  # characters of a prompt that a message is about
+
+# The library's messages call its arguments as code does; each with what it is in the terminal, the longer ones first.
+_IN_CODE = {
+    r"pass base_url= in code \(or --base-url\)": "pass --base-url",
+    r", or pass api_key= in code": "",
+    r"prices=(\{.*?\})? or (?=IONOS_)": "",
+    r"ca_bundle=, (?=IONOS_)|sandbox=True, (?=IONOS_)|pace=False or (?=IONOS_)": "",
+    r"in code \(sandbox=True\) or in the environment \(IONOS_SANDBOX=1\)": "with --sandbox or IONOS_SANDBOX=1",
+    r"ignore_damaged=True \(in the terminal --ignore-damaged\)": "--ignore-damaged",
+    r"\b(base|ca|max)_(url|bundle|wait|cost|images)=(?=\S)": r"--\1-\2 ",
+    r"\b(base|ca|max)_(url|bundle|wait|cost|images)\b=?": r"--\1-\2",
+}
 
 
 class Terminal:
@@ -56,6 +76,7 @@ class Terminal:
         self.json = json
         self.quiet = quiet
         self._tells_warnings = tells_warnings
+        self._is_live = False
         self._out: TextIO = sys.stderr if stdout_is_taken else sys.stdout
         self.pretty = not json and not quiet and self._out.isatty()
         self.error_console = _console(sys.stderr) if sys.stderr.isatty() else None
@@ -68,7 +89,8 @@ class Terminal:
         """Print lines and tables for people; lines uncut and unwrapped, so that a path can be copied."""
         from rich.text import Text
 
-        console = _console(self._out)
+        # On the console with the live display that display stays below.
+        console = self.error_console if self._is_live and self.error_console else _console(self._out)
         for line in lines:
             console.print(line, soft_wrap=isinstance(line, Text))
         self._out.flush()
@@ -142,10 +164,43 @@ class Terminal:
             yield
 
     @contextlib.contextmanager
+    def progress(self, read: Callable[[], tuple[int, int | None, str]]) -> Iterator[None]:
+        """Show how far it is, in one line that is cut to the terminal's width; nothing where nobody watches.
+
+        Args:
+            read: Returns how many are done, of how many, and further words.
+        """
+        if self.error_console is None or self.quiet:
+            yield
+            return
+        from ionos_openai.cli.terminal.live import LiveLine
+
+        with LiveLine(self.error_console, read):
+            self._is_live = True
+            try:
+                yield
+            finally:
+                self._is_live = False
+
+    def confirm(self, question: str, *, otherwise: str) -> None:
+        """Ask on the terminal whether to go on.
+
+        Args:
+            question: What it is about.
+            otherwise: What is said where the answer is no.
+
+        Raises:
+            InvalidRequestError: The answer is no, or nobody is there to ask.
+        """
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise errors.InvalidRequestError(f"{question} Nobody is here to confirm that: add --yes.")
+        print(f"{one_line(question)} Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise errors.InvalidRequestError(otherwise)
+
+    @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """Show the library's warnings and log as plain lines for as long as the block runs."""
-        from ionos_openai.errors import IonosWarning
-
         log = logging.getLogger("ionos_openai")
         lines = _WarningLines(self)
         log.addHandler(lines)
@@ -168,13 +223,18 @@ class Terminal:
     def _say(self, message: str, kind: str = "", *, style: str = "") -> None:
         if self.json and self._out is sys.stderr:
             return  # the document stands there alone, so that it can be read; it holds the errors
-        message = one_line(message)
+        message = as_option(one_line(message))
         if self.error_console is None:
             print(f"{kind}{message}", file=sys.stderr, flush=True)
             return
         from rich.text import Text
 
-        self.error_console.print(Text.assemble((kind, style), message), soft_wrap=True)
+        what, *remedy = re.split(r"(?<=[^\d][.?!]) +(?=[A-Z`\"'])", f"{kind}{message}", maxsplit=1)
+        wrap = partial(wrap_words, self.error_console.width, subsequent_indent="  ")
+        lines = [*wrap(what), *(line for text in remedy for line in wrap(text, initial_indent="  "))]
+        for line in lines:
+            begun = len(kind) if line is lines[0] else 0
+            self.error_console.print(Text.assemble((line[:begun], style), line[begun:]), soft_wrap=True)
 
     def _write(self, text: str) -> None:
         self._out.write(text)
@@ -188,6 +248,18 @@ class _WarningLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._terminal.on_warning(record.getMessage() + _origin(record))
+
+
+def wrap_words(width: int, text: str, **indents: str) -> list[str]:
+    """Return a text in lines of at most so many columns; words, and so paths, are never broken."""
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False, **indents)  # type: ignore[arg-type]
+
+
+def as_option(message: str) -> str:
+    """Return a message of the library's with its arguments called as the terminal's options are."""
+    for pattern, option in _IN_CODE.items():
+        message = re.sub(pattern, option, message)
+    return message
 
 
 def open_closed_streams() -> None:
@@ -212,8 +284,7 @@ def _origin(record: logging.LogRecord) -> str:
 
 def one_line(text: str) -> str:
     """Return `text` in one line and without control characters, whatever a service put into it."""
-    # Not errors.words.printable: that room loads openai, which is too much for a mistyped option.
-    return "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))
+    return printable(" ".join(text.split()))
 
 
 def visible(text: str, *, instead: str | None = None) -> str:
@@ -236,6 +307,13 @@ def csv_cell(text: str) -> str:
     """
     is_formula = text.lstrip()[:1] in ("=", "+", "-", "@") and not _NUMBER.fullmatch(text)
     return ("'" if is_formula or text[:1] in ("\t", "\r") else "") + _OBEYED.sub(" ", text)
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    """Return a line of CSV, its cells harmless and without its end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(map(csv_cell, cells))  # so that cells with either are quoted
+    return text.getvalue().removesuffix("\r\n")
 
 
 def as_json(content: Mapping[str, object]) -> str:

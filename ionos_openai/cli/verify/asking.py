@@ -19,6 +19,7 @@ from ionos_openai.client.hooks import IonosOpenAI
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import IonosError
 from ionos_openai.errors.http import http_library
+from ionos_openai.hub.answers import LARGEST_ERROR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -186,7 +187,8 @@ class Asker:
         # Before anything is cut out of it: half a token would not be known for one.
         headers = {name.lower(): self._keeper.text(value) for name, value in response.headers.items()}
         self._keeper.learn_trace(headers.get("x-trace-id", ""))
-        return Answer(status=response.status_code, headers=headers, body=self._keeper.without_tokens(response.content))
+        body = response.content if response.status_code < 400 else response.content[:LARGEST_ERROR]
+        return Answer(status=response.status_code, headers=headers, body=self._keeper.without_tokens(body))
 
     def _learn(self, request: httpx.Request | None) -> None:
         if request is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from ionos_openai.cli.terminal.exits import MADE, REFUSED, TEMPORARY, TOKEN, wor
 from ionos_openai.cli.terminal.output import BASES, as_json, one_line, plain_table
 from ionos_openai.cli.verify import SPACING, RowFinding, Verdict, verify
 from ionos_openai.client.settings import IonosSettings
-from ionos_openai.errors import ConfigurationError, ImageSaveError, InvalidRequestError
+from ionos_openai.errors import ConfigurationError, ImageSaveError
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.errors.words import plural
 from ionos_openai.files.writing import check_directory, write_new
@@ -57,7 +56,7 @@ def run(connection: Connection, options: VerifyOptions, terminal: Terminal) -> i
     findings: list[RowFinding] = []
     with connect(connection, settings) as client, ExitStack() as at_the_end:
         if options.spend and not options.yes and not is_sandbox:
-            _confirm(options.spend, settings, client)
+            _confirm(options.spend, settings, client, terminal)
         if target is not None:
             # Whatever ends the walk: what was paid for is kept.
             at_the_end.callback(lambda: _keep(target, _document(findings, client, is_sandbox=is_sandbox)))
@@ -82,7 +81,7 @@ def _exit_code(finding: RowFinding) -> int:
     return {"different": REFUSED, "no answer": TEMPORARY}.get(finding.verdict, MADE)
 
 
-def _confirm(spend: int, settings: IonosSettings, client: openai.OpenAI) -> None:
+def _confirm(spend: int, settings: IonosSettings, client: openai.OpenAI, terminal: Terminal) -> None:
     """Ask on the terminal whether so many pictures may be asked for.
 
     Raises:
@@ -96,11 +95,7 @@ def _confirm(spend: int, settings: IonosSettings, client: openai.OpenAI) -> None
         f"{urlsplit(str(client.base_url)).hostname}. Each picture may be billed, also where a refusal is expected; "
         f"{', '.join(known)}."
     )
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise InvalidRequestError(f"{question} Nobody is here to confirm that: add --yes.")
-    print(f"{one_line(question)} Go on? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise InvalidRequestError("Not confirmed, so nothing was asked: --spend 0 asks what costs nothing.")
+    terminal.confirm(question, otherwise="Not confirmed, so nothing was asked: --spend 0 asks what costs nothing.")
 
 
 def _check_target(answers: str | None) -> Path | None:

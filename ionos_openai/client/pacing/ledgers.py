@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from ionos_openai.client.pacing.rates import Bucket, Grant, Level, Operation, apply, join
 from ionos_openai.files.locks import try_lock
-from ionos_openai.files.opening import open_own
+from ionos_openai.files.opening import make_own_directory, open_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -149,11 +149,8 @@ class FileLedger(Ledger):
             os.close(file)  # and with it the lock
 
     def _open(self) -> int:
-        try:
-            return open_own(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        except FileNotFoundError:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return open_own(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        make_own_directory(self.path.parent)
+        return open_own(self.path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def _parse(data: bytes) -> dict[str, Level]:

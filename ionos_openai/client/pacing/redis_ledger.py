@@ -77,8 +77,7 @@ class RedisLedger(Ledger):
         self._gone_until = -math.inf
         self._redis = _connect(url, self._shown, reconnects)
         self._script = self._redis.register_script(_SCRIPT)
-        with _connect(url, self._shown, 0) as probe:  # no long wait where it was never there
-            self._ask(probe.ping)
+        self._ask(lambda: _ping(_connect(url, self._shown, 0)))  # no long wait where it was never there
 
     def is_slow(self) -> bool:
         """Tell that async code had better ask in a thread."""
@@ -103,6 +102,11 @@ class RedisLedger(Ledger):
                 problem += f" ({type(error).__name__})"
                 self._gone_until = self._now() + _GONE
         raise BudgetUnavailableError(f"{problem}: start it, mend IONOS_BUDGET_URL, or unset it.")
+
+
+def _ping(probe: Any) -> None:
+    with probe:
+        probe.ping()
 
 
 def _connect(url: SecretStr, shown: str, reconnects: int) -> Any:

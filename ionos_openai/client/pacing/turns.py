@@ -17,10 +17,11 @@ import os
 import re
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import openai
 from pydantic import SecretStr
@@ -86,7 +87,7 @@ class Pacing:
         """Return the token's contract: the same for all clients of this process."""
         name = token = contract_name(token)  # it may raise, and then no variable of this frame holds the token
         # By process, since neither queues nor locks outlive a fork.
-        key = (os.getpid(), name, self.redis_url and self.redis_url.get_secret_value(), self.limits)
+        key = (os.getpid(), name, self.redis_url, self.limits)
         if key not in _contracts:
             for other in [other for other in list(_contracts) if other[0] != key[0]]:
                 _contracts.pop(other, None)
@@ -192,6 +193,7 @@ class PacedCall:
         images: Whether it makes an image.
         ticket: When it came: an earlier call goes first, also after a 429.
         left: Seconds that it may still wait.
+        refusals: How many of its attempts were answered with 429.
     """
 
     def __init__(
@@ -204,7 +206,7 @@ class PacedCall:
         self.left = math.inf if max_wait is None else max_wait
         self._max_wait = max_wait
         self._max_retries = max_retries
-        self._refusals = 0
+        self.refusals = 0
         self._is_wanted = _wanted.get()
 
     def wait(self) -> None:
@@ -293,8 +295,8 @@ class PacedCall:
     def set_back(self, error: openai.RateLimitError) -> float:
         """Take note of a 429, for everyone on the contract; return for how many seconds."""
         limits, ledger = self.contract.limits, self.contract.ledger
-        bucket, seconds = find_cause(read_retry_after(error.response), limits, images=self.images, turn=self._refusals)
-        self._refusals += 1
+        bucket, seconds = find_cause(read_retry_after(error.response), limits, images=self.images, turn=self.refusals)
+        self.refusals += 1
         if self.images and bucket.name != limits.images.name:
             ledger.give_back(limits.images)
         ledger.set_back(bucket, seconds)
@@ -309,7 +311,8 @@ class PacedCall:
             BudgetExceededError: That is longer than `max_wait` leaves.
             openai.RateLimitError: `error`, where the call shall not be made again.
         """
-        if self._max_retries == 0:
+        told_not_to = error.response.headers.get("x-should-retry") == "false"
+        if self._max_retries == 0 or told_not_to or is_used_up(error):
             raise error
         if seconds > self.left:
             raise self._exceeded(
@@ -367,6 +370,18 @@ async def arepeat(call: PacedCall | None, attempt: Callable[[], Awaitable[Answer
                 call.check_again(error, await call.without_blocking(functools.partial(call.set_back, error)))
 
 
+def count_refusals(options: dict[str, Any]) -> None:
+    """Have a raw answer's `retries_taken` count the 429s that were waited out; `options` are the SDK's for parsing."""
+    if (call := current_call()) is not None:
+        options["retries_taken"] = options.get("retries_taken", 0) + call.refusals
+
+
+def is_used_up(error: openai.RateLimitError) -> bool:
+    """Tell whether a 429 is about a quota that is used up, which no waiting refills."""
+    body = error.body if isinstance(error.body, Mapping) else {}
+    return "insufficient_quota" in (error.code, body.get("type"), body.get("code"))
+
+
 def find_cause(retry_after: float | None, limits: ContractLimits, *, images: bool, turn: int) -> tuple[Bucket, float]:
     """Tell which bucket a 429 is about, and for how many seconds.
 
@@ -383,8 +398,14 @@ def find_cause(retry_after: float | None, limits: ContractLimits, *, images: boo
 
 
 def read_retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds that `Retry-After` asks for, as a number or until a date, a day at most; None without one."""
+    """Return the seconds that an answer asks to wait, a day at most; None where it does not say.
+
+    `Retry-After-Ms` counts before `Retry-After`, which is a number or a date.
+    """
     text = response.headers.get("retry-after", "").strip()
+    with contextlib.suppress(ValueError):
+        milliseconds = float(response.headers.get("retry-after-ms", ""))
+        text = text if not math.isfinite(milliseconds) else str(milliseconds / 1000)
     with contextlib.suppress(ValueError):
         seconds = float(text)
         return min(max(0.0, seconds), _LONGEST_RETRY_AFTER) if math.isfinite(seconds) else None

@@ -1,0 +1,57 @@
+"""Pictures that gave way: a prompt was corrected, and made once more under the same name."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ionos_openai.batch.lock import DirectoryLock
+from ionos_openai.batch.manifest import Manifest
+from ionos_openai.batch.records import read_manifest
+from ionos_openai.errors import BatchRunningError, ImageSaveError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection
+
+    from ionos_openai.batch.records import Record
+
+
+def supersede(directory: str | os.PathLike[str], asked: Collection[str]) -> list[Record]:
+    """Record which pictures gave way to others of the same name, and which count again, as their prompt came back.
+
+    Args:
+        directory: The batch's, in which nothing runs.
+        asked: The ids of what is asked for now.
+
+    Returns:
+        What gave way this time. Nothing is recorded where another run has begun; the next one does it.
+    """
+    newest: dict[str, tuple[str, str, int]] = {}
+    for record in read_manifest(directory):
+        if record.name is not None:
+            newest[record.id] = (record.name.casefold(), record.status, hash(record.prompt))
+    made: dict[str, set[int]] = {}
+    for mark in newest.keys() & set(asked):
+        name, status, prompt = newest[mark]
+        if status != "failed":
+            made.setdefault(name, set()).add(prompt)
+    given_way, back = set[str](), set[str]()
+    for mark, (name, status, prompt) in newest.items():
+        if mark in asked and status == "superseded":
+            back.add(mark)
+        elif mark not in asked and status not in ("failed", "superseded") and prompt not in made.get(name, {prompt}):
+            given_way.add(mark)
+    if not given_way | back:
+        return []
+    records = {record.id: record for record in read_manifest(directory) if record.id in given_way | back}
+    with contextlib.suppress(BatchRunningError, ImageSaveError), contextlib.ExitStack() as at_the_end:
+        at_the_end.callback(DirectoryLock(Path(directory)).release)
+        manifest = Manifest(Path(directory))
+        at_the_end.callback(manifest.close)
+        for record in records.values():
+            first = {"id": record.id, "status": "superseded" if record.id in given_way else "done"}
+            manifest.append(first | {name: value for name, value in record.line.items() if name not in first})
+        return [record for record in records.values() if record.id in given_way]
+    return []

@@ -1,0 +1,246 @@
+"""Traces and metrics of requests for pictures, by OpenTelemetry where `opentelemetry-api` is installed; else nothing.
+
+A request is one CLIENT span, `image_generation MODEL`, with the attributes of OpenTelemetry's GenAI conventions that
+fit, and what nobody else can tell under `ionos.`. Several pictures of one call have a parent. A batch is a span that
+its requests are linked to. Pictures are never in it, prompts only with `IONOS_TELEMETRY_CONTENT=on`. Chat and
+embeddings are left to the instrumentations that there are. Attempts are those that `hooks` tells of.
+
+Source: OpenTelemetry semantic conventions for GenAI, and pydantic-ai's `ImageGenerator`, 2026-11.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import time
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Self
+
+import pybase64
+from openai.types import ImagesResponse
+
+from ionos_openai.files.formats import FormatError, is_marked_sandbox, recognise
+from ionos_openai.hub.prices import parse_prices, price_of
+from ionos_openai.provenance import has_c2pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import httpx2 as httpx
+
+    from ionos_openai.client.remembered import Remembered
+    from ionos_openai.client.settings import IonosSettings
+    from ionos_openai.hub.prices import Money
+
+_NAME = "ionos_openai"
+_OPERATION = {False: "image_generation", True: "image_edit"}
+
+
+@functools.cache
+def _api() -> Any:
+    """Return the tracer, what makes links and statuses, and the instruments; None without OpenTelemetry."""
+    try:
+        trace, metrics = import_module("opentelemetry.trace"), import_module("opentelemetry.metrics")
+    except ImportError:
+        return None
+    meter = metrics.get_meter(_NAME)
+    histograms = {"gen_ai.client.operation.duration": "s", "ionos.client.wait.duration": "s"}
+    counters = {"ionos.client.images": "{image}", "ionos.client.refusals": "{response}", "ionos.client.cost": "1"}
+    return (
+        trace.get_tracer(_NAME),
+        trace,
+        {
+            **{name: meter.create_histogram(name, unit=unit) for name, unit in histograms.items()},
+            **{name: meter.create_counter(name, unit=unit) for name, unit in counters.items()},
+            "ionos.batch.rows_left": meter.create_gauge("ionos.batch.rows_left", unit="{row}"),
+        },
+    )
+
+
+def _is_on(settings: IonosSettings | None) -> bool:
+    return (settings is None or settings.telemetry != "off") and _api() is not None
+
+
+@dataclass(slots=True)
+class PictureCall:
+    """One request for a picture on its way, with all its attempts.
+
+    Attributes:
+        waited: Seconds that it waited for the contract's limits.
+        attempts: How many requests were sent.
+        refusals: How many of them were answered with 429.
+    """
+
+    settings: IonosSettings | None
+    remembered: Remembered | None  # None where it is for no picture, of which nothing is told
+    url: httpx.URL
+    waited: float = 0.0
+    attempts: int = 0
+    refusals: int = 0
+    _status: int | None = None
+    _trace: str | None = None
+    _came: dict[str, Any] = field(default_factory=dict)
+    _began: float = 0.0
+    _held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _span: Any = None
+
+    def __enter__(self) -> Self:
+        """Begin the span, where anybody looks at it."""
+        if self.remembered is None or not _is_on(self.settings):
+            return self
+        tracer, trace, _ = _api()
+        batch = _batch.get()
+        self._span = self._held.enter_context(
+            tracer.start_as_current_span(
+                f"{_OPERATION[self.remembered.edited]} {self.remembered.model}",
+                kind=trace.SpanKind.CLIENT,
+                links=[trace.Link(batch)] if batch is not None else None,
+                record_exception=False,
+                set_status_on_exception=False,
+            )
+        )
+        self._began = time.monotonic()
+        self._held.callback(_current.reset, _current.set(self))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        """End it, and count."""
+        if self._span is None or self.remembered is None:
+            return
+        _, trace, instruments = _api()
+        known = self._known(self.remembered) | ({} if kind is None else {"error.type": kind.__qualname__})
+        if kind is not None:  # without its words, in which a prompt may be
+            self._span.set_status(trace.Status(trace.StatusCode.ERROR, kind.__qualname__))
+        if self._span.is_recording():
+            self._span.set_attributes({**known, **self._details(self.remembered)})
+        with self._held:
+            instruments["gen_ai.client.operation.duration"].record(time.monotonic() - self._began, known)
+            instruments["ionos.client.wait.duration"].record(self.waited, known)
+            instruments["ionos.client.refusals"].add(self.refusals, known)
+            instruments["ionos.client.images"].add(int("ionos.image.format" in self._came), known)
+            if (amount := self._came.get("ionos.cost.amount")) is not None:
+                instruments["ionos.client.cost"].add(amount, {**known, "currency": self._came["ionos.cost.currency"]})
+
+    def _known(self, remembered: Remembered) -> dict[str, Any]:
+        """Return what both the span and the metrics say."""
+        port = self.url.port or (443 if self.url.scheme == "https" else 80)
+        known = {
+            "gen_ai.operation.name": _OPERATION[remembered.edited],
+            "gen_ai.provider.name": "ionos",
+            "gen_ai.request.model": remembered.model,
+            "gen_ai.output.type": "image",
+            "server.address": self.url.host,
+            "server.port": port,
+            "http.response.status_code": self._status,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
+    def _details(self, remembered: Remembered) -> dict[str, Any]:
+        tells = self.settings is not None and self.settings.telemetry_content
+        told = {
+            "ionos.wait.seconds": self.waited,
+            "ionos.attempts": self.attempts,
+            "ionos.refusals": self.refusals,
+            "ionos.trace_id": self._trace,
+            "ionos.request.size": remembered.size,
+            "gen_ai.prompt": remembered.prompt if tells else None,
+            **self._came,
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
+    def take(self, answer: object) -> None:
+        """Note what came, where somebody looks; a raw answer is not opened for it."""
+        if self._span is None or not isinstance(answer, ImagesResponse) or not answer.data:
+            return
+        with contextlib.suppress(FormatError, ValueError, TypeError):
+            text = answer.data[0].b64_json or (answer.data[0].url or "").partition(",")[2]
+            data = pybase64.b64decode(text)
+            found = recognise(data)
+            self._came = {
+                "ionos.image.format": found.format,
+                "ionos.image.size": f"{found.width}x{found.height}",
+                "ionos.image.placeholder": is_marked_sandbox(data),
+                "ionos.image.signed": has_c2pa(data),
+            }
+            price = None if self._came["ionos.image.placeholder"] else self._price()
+            if price is not None:
+                self._came |= {"ionos.cost.amount": float(price.amount), "ionos.cost.currency": price.currency}
+
+    def _price(self) -> Money | None:
+        model = (self.remembered and self.remembered.model) or ""
+        return price_of(model, parse_prices(self.settings.prices if self.settings else ""))
+
+
+_current: contextvars.ContextVar[PictureCall | None] = contextvars.ContextVar("ionos_openai_picture", default=None)
+_batch: contextvars.ContextVar[Any] = contextvars.ContextVar("ionos_openai_batch_span", default=None)
+
+
+def note_response(response: httpx.Response) -> None:
+    """Note an answer to an attempt."""
+    if (call := _current.get()) is not None:
+        call._status, call._trace = response.status_code, response.headers.get("x-trace-id")
+        call.refusals += response.status_code == 429
+
+
+@contextlib.contextmanager
+def attempt() -> Iterator[None]:
+    """Note an attempt, and how long the block waits for its turn; a span of its own at `IONOS_TELEMETRY=detailed`."""
+    call = _current.get()
+    if call is None:
+        yield
+        return
+    began = time.monotonic()
+    try:
+        with _part(call.settings, "wait for the limits"):
+            yield
+    finally:
+        call.attempts += 1
+        call.waited += time.monotonic() - began
+
+
+def _part(settings: IonosSettings | None, name: str) -> contextlib.AbstractContextManager[Any]:
+    is_detailed = settings is not None and settings.telemetry == "detailed" and _is_on(settings)
+    return _api()[0].start_as_current_span(name) if is_detailed else contextlib.nullcontext()
+
+
+def several(settings: IonosSettings | None, number: int) -> contextlib.AbstractContextManager[Any]:
+    """Return the parent of the spans of so many pictures of one call; nothing for one."""
+    if number < 2 or not _is_on(settings):
+        return contextlib.nullcontext()
+    about = {"gen_ai.provider.name": "ionos", "ionos.images": number}
+    return _api()[0].start_as_current_span("image_generation", attributes=about, record_exception=False)  # type: ignore[no-any-return]
+
+
+class BatchSpan:
+    """The span of a batch's run, to which its requests are linked."""
+
+    def __init__(self, settings: IonosSettings | None) -> None:
+        """Begin it, where anybody looks."""
+        self._span = _api()[0].start_span("image_batch") if _is_on(settings) else None
+
+    def linked(self) -> contextlib.AbstractContextManager[Any]:
+        """Have the requests in the block linked to it."""
+        return contextlib.nullcontext() if self._span is None else _holding(self._span.get_span_context())
+
+    def tell(self, left: int | None) -> None:
+        """Tell how many rows are left."""
+        if self._span is not None and left is not None:
+            _api()[2]["ionos.batch.rows_left"].set(left)
+
+    def end(self, facts: Mapping[str, Any]) -> None:
+        """End it, with what the run came to; again is harmless."""
+        span, self._span = self._span, None
+        if span is not None:
+            span.set_attributes({f"ionos.batch.{name}": value for name, value in facts.items() if value is not None})
+            span.end()
+
+
+@contextlib.contextmanager
+def _holding(span: Any) -> Iterator[None]:
+    token = _batch.set(span)
+    try:
+        yield
+    finally:
+        _batch.reset(token)

@@ -1,0 +1,53 @@
+"""The image models that the service offers, asked with a client of either kind."""
+
+from __future__ import annotations
+
+import openai
+from openai import AsyncOpenAI, OpenAI
+
+from ionos_openai.errors import InvalidRequestError
+from ionos_openai.hub.catalogue import ImageModel
+from ionos_openai.hub.models import select_image_models
+
+
+def list_image_models(client: OpenAI) -> list[ImageModel]:
+    """Ask the service for its models and return those that make images.
+
+    Args:
+        client: Any `openai.OpenAI` that points at the service.
+
+    Returns:
+        One `ImageModel` per model, in the catalogue's order, then by name; empty where the service lists none.
+
+    Raises:
+        openai.APIError: The service could not be asked, or it refused.
+        InvalidRequestError: The client is an `openai.AsyncOpenAI`.
+
+    Source: `GET /v1/models`, as recorded 2025-03 to 2026-08.
+    """
+    refuse_async(client, "alist_image_models")
+    return select_image_models(_entries(client.models.list()))
+
+
+async def alist_image_models(client: AsyncOpenAI) -> list[ImageModel]:
+    """Do what `list_image_models` does, with an `openai.AsyncOpenAI`."""
+    refuse_sync(client, "list_image_models")
+    return select_image_models(_entries(await client.models.list()))
+
+
+def refuse_async(client: object, twin: str) -> None:
+    """Refuse an `openai.AsyncOpenAI`, before anything is sent, and name the function that takes it."""
+    if isinstance(client, openai.AsyncOpenAI):
+        raise InvalidRequestError(f"The client is an AsyncOpenAI: use {twin}, and await it.")
+
+
+def refuse_sync(client: object, twin: str) -> None:
+    """Refuse an `openai.OpenAI`, before anything is sent, and name the function that takes it."""
+    if isinstance(client, openai.OpenAI):
+        raise InvalidRequestError(f"The client is an OpenAI, which nothing awaits: use {twin}.")
+
+
+def _entries(page: object) -> list[object]:
+    """Return the entries of a model list, whatever the answer was: the SDK checks no shape."""
+    data = getattr(page, "data", None)
+    return data if isinstance(data, list) else []
