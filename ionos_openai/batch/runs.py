@@ -91,11 +91,7 @@ def generate_batch(
     _check_client(client, openai.AsyncOpenAI, "agenerate_batch()")
     saving = {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata}
     bounds = Bounds(
-        concurrency=concurrency,
-        max_attempts=max_attempts,
-        max_cost=max_cost,
-        max_images=max_images,
-        patience=patience,
+        concurrency=concurrency, max_attempts=max_attempts, max_cost=max_cost, max_images=max_images, patience=patience
     )
     resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed, ignore_damaged=ignore_damaged)
     plan = make_plan(client, directory, bounds, resume, model=model, size=size, prices=prices, **saving)
@@ -132,11 +128,7 @@ def agenerate_batch(
     _check_client(client, openai.OpenAI, "generate_batch()")
     saving = {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata}
     bounds = Bounds(
-        concurrency=concurrency,
-        max_attempts=max_attempts,
-        max_cost=max_cost,
-        max_images=max_images,
-        patience=patience,
+        concurrency=concurrency, max_attempts=max_attempts, max_cost=max_cost, max_images=max_images, patience=patience
     )
     resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed, ignore_damaged=ignore_damaged)
     plan = make_plan(client, directory, bounds, resume, model=model, size=size, prices=prices, **saving)

@@ -116,11 +116,7 @@ class Schedule:
     """
 
     def __init__(
-        self,
-        requests: Iterable[str | ImageRequest],
-        plan: Plan,
-        manifest: Manifest,
-        clock: Callable[[], float],
+        self, requests: Iterable[str | ImageRequest], plan: Plan, manifest: Manifest, clock: Callable[[], float]
     ) -> None:
         """Check what can be checked and counted: the requests where they are a list.
 

@@ -459,11 +459,7 @@ def inspect(*, paths: _Files, terminal: Terminal) -> int:
     return marks.inspect(paths, terminal)
 
 
-@command(
-    "json",
-    "quiet",
-    examples=("gallery campaign/ --open", "gallery campaign/ --caption sku --recursive"),
-)
+@command("json", "quiet", examples=("gallery campaign/ --open", "gallery campaign/ --caption sku --recursive"))
 def gallery(
     *,
     directory: Annotated[str, typer.Argument(metavar="DIR", hidden=True)],

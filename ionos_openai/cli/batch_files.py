@@ -82,11 +82,6 @@ class Table:
         return f"{_shown(self.source)}:{self.lines[index]}{f' ({name})' if name else ''}"
 
 
-def read_requests(source: str, labels: Mapping[str, str], **further: Any) -> list[ImageRequest]:
-    """Return the prompts of a file; takes and raises what `read_table` does."""
-    return read_table(source, labels, **further).requests
-
-
 def read_table(
     source: str,
     labels: Mapping[str, str],

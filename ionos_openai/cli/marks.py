@@ -24,12 +24,12 @@ from ionos_openai.provenance import (
     COMPOSITE,
     TRAINED,
     Provenance,
+    describe as describe_picture,
     has_c2pa,
     read_provenance,
     sidecar_path,
     write_provenance,
 )
-from ionos_openai.provenance import describe as describe_picture
 from ionos_openai.provenance.marking import write_sidecar
 
 if TYPE_CHECKING:

@@ -23,13 +23,7 @@ from ionos_openai.errors.http import http_library
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.errors.numbers import is_whole_number
 from ionos_openai.hub.compat import CompatMode
-from ionos_openai.hub.credentials import (
-    SANDBOX_TOKEN,
-    check_base_url,
-    is_ionos_host,
-    is_loopback,
-    normalise_base_url,
-)
+from ionos_openai.hub.credentials import SANDBOX_TOKEN, check_base_url, is_ionos_host, is_loopback, normalise_base_url
 
 if TYPE_CHECKING:
     import os

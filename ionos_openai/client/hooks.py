@@ -26,13 +26,7 @@ from openai._base_client import BaseClient  # of both clients, on every supporte
 from pydantic import SecretStr
 
 from ionos_openai.client import telemetry
-from ionos_openai.client.calls import (
-    IMAGE_PATHS,
-    Call,
-    adapt_call,
-    merge_call,
-    with_bytes,
-)
+from ionos_openai.client.calls import IMAGE_PATHS, Call, adapt_call, merge_call, with_bytes
 from ionos_openai.client.explain import (
     NOTHING,
     UNREADABLE,

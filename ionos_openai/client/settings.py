@@ -356,10 +356,7 @@ def _look_around(
     origins: dict[str, Origin] = {}
     refused: list[str] = []
     decided: set[str] = set()
-    for place, path, variables in (
-        ("environment", None, os.environ),
-        (".env", env_path, _read_env_file(env_path)),
-    ):
+    for place, path, variables in (("environment", None, os.environ), (".env", env_path, _read_env_file(env_path))):
         for variable, name in setting_variables():
             if (only and name not in only) or (path and name in _ONLY_REAL_ENVIRONMENT):
                 continue

@@ -33,44 +33,18 @@ from ionos_openai.errors.loading import lazy
 if TYPE_CHECKING:
     from ionos_openai.errors.exceptions import (
         BatchRunningError as BatchRunningError,
-    )
-    from ionos_openai.errors.exceptions import (
         BudgetExceededError as BudgetExceededError,
-    )
-    from ionos_openai.errors.exceptions import (
         BudgetUnavailableError as BudgetUnavailableError,
-    )
-    from ionos_openai.errors.exceptions import (
         ConfigurationError as ConfigurationError,
-    )
-    from ionos_openai.errors.exceptions import (
         ImageSaveError as ImageSaveError,
-    )
-    from ionos_openai.errors.exceptions import (
         InvalidRequestError as InvalidRequestError,
-    )
-    from ionos_openai.errors.exceptions import (
         InvalidTokenError as InvalidTokenError,
-    )
-    from ionos_openai.errors.exceptions import (
         IonosError as IonosError,
-    )
-    from ionos_openai.errors.exceptions import (
         MissingTokenError as MissingTokenError,
-    )
-    from ionos_openai.errors.exceptions import (
         ProvenanceError as ProvenanceError,
-    )
-    from ionos_openai.errors.exceptions import (
         SignedPictureError as SignedPictureError,
-    )
-    from ionos_openai.errors.exceptions import (
         UnknownModelError as UnknownModelError,
-    )
-    from ionos_openai.errors.exceptions import (
         UnsupportedParameterError as UnsupportedParameterError,
-    )
-    from ionos_openai.errors.exceptions import (
         UntrustedHostError as UntrustedHostError,
     )
 

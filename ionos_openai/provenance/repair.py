@@ -21,10 +21,7 @@ _NAMESPACES = {
     **dict.fromkeys(("xmpMM", "xapMM"), "http://ns.adobe.com/xap/1.0/mm/"),
     **dict.fromkeys(("xmpRights", "xapRights"), "http://ns.adobe.com/xap/1.0/rights/"),
 }
-_WIDE = {
-    "utf-16-le": re.compile(rb"<\0[?!A-Za-z]\0"),
-    "utf-16-be": re.compile(rb"\0<\0[?!A-Za-z]"),
-}
+_WIDE = {"utf-16-le": re.compile(rb"<\0[?!A-Za-z]\0"), "utf-16-be": re.compile(rb"\0<\0[?!A-Za-z]")}
 # Where the metadata begins; in old files under an older name.
 _OPENING = re.compile(r"<((?:[\w.-]+:)?(?:x[am]pmeta|RDF))\b")
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

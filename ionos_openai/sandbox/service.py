@@ -25,8 +25,7 @@ import pybase64
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.hub.catalogue import DEFAULT_SIZE
 from ionos_openai.hub.models import broken_rule, find_model, parse_size
-from ionos_openai.sandbox import faults as faulty
-from ionos_openai.sandbox import wire
+from ionos_openai.sandbox import faults as faulty, wire
 from ionos_openai.sandbox.chat import chat, embed, purpose_of
 from ionos_openai.sandbox.content import Content, RecordedRequest, read_content, record
 from ionos_openai.sandbox.drawing import PlaceholderFormat, picture_size, placeholder

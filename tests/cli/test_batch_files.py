@@ -13,7 +13,7 @@ import pytest
 
 from ionos_openai.batch import ImageRequest
 from ionos_openai.batch.records import read_records
-from ionos_openai.cli.batch_files import read_requests
+from ionos_openai.cli.batch_files import read_table
 from ionos_openai.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ FLUX = "black-forest-labs/FLUX.1-schnell"
 def read(name: str, content: str) -> list[ImageRequest]:
     """Write a file and read its prompts."""
     Path(name).write_bytes(content.encode())
-    return read_requests(name, {}, model=FLUX, size=None, n=1)
+    return read_table(name, {}, model=FLUX, size=None, n=1).requests
 
 
 def complaint(name: str, content: str) -> str:
@@ -55,10 +55,7 @@ def test_a_cell_too_long_is_a_bad_row() -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (
-            'prompt,sku\nowl,0\n"a fox,1\nb cat,2\n',
-            "line 3: it is no CSV (unexpected end of data): check its quotes.",
-        ),
+        ('prompt,sku\nowl,0\n"a fox,1\nb cat,2\n', "line 3: it is no CSV (unexpected end of data): check its quotes."),
         ('"prompt,sku\na fox,1\n', "line 1: it is no CSV (unexpected end of data): check its quotes."),
         ('prompt\n"a" fox\n', "line 2: it is no CSV (',' expected after '\"'): check its quotes."),
         ("prompt,prompt,sku\na,b,1\n", "line 1: there are 2 columns called prompt: leave one, or rename them."),
@@ -96,7 +93,7 @@ def test_extreme_json_is_a_bad_row(row: str, problem: str) -> None:
 def test_the_kind_of_standard_input_is_found_out_with_semicolons_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """As German spreadsheets write them: else the header would be bought as a picture."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"prompt;sku\na fox;7\n"), encoding="utf-8"))
-    [request] = read_requests("-", {}, model=FLUX, size=None, n=1)
+    [request] = read_table("-", {}, model=FLUX, size=None, n=1).requests
     assert request == ImageRequest(prompt="a fox", metadata={"sku": "7"})
 
 
@@ -104,7 +101,7 @@ def test_closed_standard_input_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a shell's `0<&-` leaves it."""
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(InvalidRequestError) as caught:
-        read_requests("-", {}, model=FLUX, size=None, n=1)
+        read_table("-", {}, model=FLUX, size=None, n=1)
     assert str(caught.value) == "Standard input is closed: pipe the prompts in, or name a file with them."
 
 

@@ -19,8 +19,7 @@ import typer
 from PIL import Image
 
 from ionos_openai import __main__, __version__
-from ionos_openai.cli import app
-from ionos_openai.cli import generate as pictures
+from ionos_openai.cli import app, generate as pictures
 from ionos_openai.cli.generate import choose_target, may_overwrite
 from ionos_openai.cli.terminal.exits import exit_code, message, worst
 from ionos_openai.cli.terminal.options import PictureOptions
@@ -442,10 +441,7 @@ def test_a_full_disk_behind_standard_output_is_one_line(
             *("stdout", ["generate", "a", "-o", "-"], 2),
             "Error: -o - would lose the picture: standard output is closed. Name a file.\n",
         ),
-        (
-            *("stdin", ["generate", "-"], 2),
-            "Error: The prompt - cannot be read: standard input is closed.\n",
-        ),
+        (*("stdin", ["generate", "-"], 2), "Error: The prompt - cannot be read: standard input is closed.\n"),
     ],
 )
 def test_a_closed_stream_is_no_bug(closed: str, line: list[str], code: int, said: str) -> None:
@@ -686,11 +682,7 @@ def test_the_contracts_own_price_comes_first(
 
 @pytest.mark.parametrize(("prompts", "saved"), [(["a", "b"], "Saved: a.jpg."), (["b"], "Nothing was saved.")])
 def test_an_interruption_says_what_was_saved(
-    prompts: list[str],
-    saved: str,
-    service: LoopbackServer,
-    monkeypatch: pytest.MonkeyPatch,
-    cli: Callable[..., Result],
+    prompts: list[str], saved: str, service: LoopbackServer, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Result]
 ) -> None:
     """Ctrl-C ends with 130 and names the pictures that are on disk."""
     make = pictures.generate_images

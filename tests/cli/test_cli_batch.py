@@ -18,7 +18,7 @@ from ionos_openai.batch import ImageRequest, Progress
 from ionos_openai.batch.costs import summarise
 from ionos_openai.batch.records import Record
 from ionos_openai.cli.batch import Ticker, progress_line
-from ionos_openai.cli.batch_files import read_requests
+from ionos_openai.cli.batch_files import read_table
 from ionos_openai.client.pacing.rates import ContractLimits
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.hub.prices import Money
@@ -45,7 +45,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 def read(name: str, content: str | bytes, **labels: str) -> list[ImageRequest]:
     """Write a file and read its prompts."""
     Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_requests(name, labels, model=FLUX, size="1024x1024", n=1)
+    return read_table(name, labels, model=FLUX, size="1024x1024", n=1).requests
 
 
 # Files.

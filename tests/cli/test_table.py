@@ -80,11 +80,7 @@ def test_a_column_can_have_the_prompts() -> None:
             {"prompt": "Photo of {title}"},
             "p.csv has 2 bad rows. lines 3, 4: the column title is empty.",
         ),
-        (
-            "a,b\n1,2\n",
-            {"prompt": "{a"},
-            "--prompt cannot be read (expected '}' before end of string): write {{",
-        ),
+        ("a,b\n1,2\n", {"prompt": "{a"}, "--prompt cannot be read (expected '}' before end of string): write {{"),
     ],
 )
 def test_columns_that_are_missing_or_empty_are_named_with_their_lines(
@@ -129,11 +125,7 @@ def test_a_number_may_be_written_as_a_spreadsheet_does() -> None:
 @pytest.mark.parametrize(
     ("content", "name", "said"),
     [
-        (
-            b"PK\x03\x04...",
-            "p.xlsx",
-            "p.xlsx is a spreadsheet: export it. In Excel: File > Save As > CSV UTF-8",
-        ),
+        (b"PK\x03\x04...", "p.xlsx", "p.xlsx is a spreadsheet: export it. In Excel: File > Save As > CSV UTF-8"),
         (b"\xd0\xcf\x11\xe0...", "p.xls", "p.xls is a spreadsheet: export it."),
         ("prompt\nBär\n".encode("cp1252"), "p.csv", "save it as UTF-8. In Excel: File > Save As > CSV UTF-8"),
         (b'[{"prompt": "a"}, 7]', "p.json", "line 2: it is no JSON object."),

@@ -14,8 +14,7 @@ import pytest
 
 from ionos_openai import create_client
 from ionos_openai.cli import app
-from ionos_openai.cli.verify import command as command
-from ionos_openai.cli.verify import verify
+from ionos_openai.cli.verify import command as command, verify
 from ionos_openai.cli.verify.asking import Burst
 from ionos_openai.cli.verify.probes import (
     NEVER_ASKED,
@@ -35,8 +34,7 @@ from ionos_openai.errors.http import http_library
 from ionos_openai.sandbox import Sandbox, SandboxServer
 from ionos_openai.sandbox.behaviours import BEHAVIOURS
 from ionos_openai.sandbox.service import MODELS_2026_08
-from tests.loopback import Answer as Reply
-from tests.loopback import LoopbackServer
+from tests.loopback import Answer as Reply, LoopbackServer
 from tests.tokens import make_token
 
 if TYPE_CHECKING:

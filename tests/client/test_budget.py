@@ -19,11 +19,9 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from ionos_openai.client.pacing import Contract, ContractLimits, PacedCall, estimate_seconds
-from ionos_openai.client.pacing import turns as pacing
+from ionos_openai.client.pacing import Contract, ContractLimits, PacedCall, estimate_seconds, turns as pacing
 from ionos_openai.client.pacing.ledgers import FileLedger, MemoryLedger
 from ionos_openai.client.pacing.rates import Bucket, Level, give_back, set_back, take
 from ionos_openai.client.pacing.redis_ledger import RedisLedger, without_password
@@ -420,10 +418,7 @@ def test_after_a_reset_contracts_and_their_files_are_new(tmp_path: Path) -> None
         ({"Retry-After": "nan"}, None),
         ({"Retry-After": "inf"}, None),
         ({"Retry-After": "soon"}, None),
-        (
-            {"Retry-After": "Sun, 22 Nov 2026 10:01:30 GMT", "Date": "Sun, 22 Nov 2026 10:00:00 GMT"},
-            90.0,
-        ),
+        ({"Retry-After": "Sun, 22 Nov 2026 10:01:30 GMT", "Date": "Sun, 22 Nov 2026 10:00:00 GMT"}, 90.0),
         ({"Retry-After": "Sun, 22 Nov 2020 10:01:30 GMT"}, 0.0),
         ({"Retry-After": "Sun, 99 Nov 2026 10:01:30 GMT"}, None),
     ],
@@ -493,9 +488,7 @@ def redis_url() -> Iterator[str]:
 
 OPERATIONS = st.lists(
     st.tuples(
-        st.sampled_from(["take", "held", "limited", "give_back", "set_back"]),
-        st.floats(-20, 40),
-        st.floats(0, 100),
+        st.sampled_from(["take", "held", "limited", "give_back", "set_back"]), st.floats(-20, 40), st.floats(0, 100)
     ),
     max_size=25,
 )

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ionos_openai.client import create_async_client, create_client
 from ionos_openai.client.in_process import answering_client

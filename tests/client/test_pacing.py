@@ -27,8 +27,7 @@ import pytest
 from ionos_openai import BudgetExceededError, IonosSettings, create_async_client, create_client, generate_images
 from ionos_openai.client import fanout
 from ionos_openai.client.in_process import answering_async_client, answering_client
-from ionos_openai.client.pacing import ContractLimits, PacedCall, current_call
-from ionos_openai.client.pacing import turns as pacing_module
+from ionos_openai.client.pacing import ContractLimits, PacedCall, current_call, turns as pacing_module
 from ionos_openai.client.pacing.ledgers import MemoryLedger
 from ionos_openai.client.pacing.rates import Bucket, Level, take
 from ionos_openai.client.pacing.turns import Contract

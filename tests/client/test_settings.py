@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
+from hypothesis import given, settings as hypothesis_settings, strategies as st
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ionos_openai.client import create_async_client, create_client
-from ionos_openai.client import settings as settings_module
+from ionos_openai.client import create_async_client, create_client, settings as settings_module
 from ionos_openai.client.settings import IonosSettings, Origin, SettingValues, TokenFile, saving_settings
 from ionos_openai.errors import ConfigurationError, InvalidTokenError, MissingTokenError
 from ionos_openai.files.names import SavingSettings

@@ -13,14 +13,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 
-from ionos_openai import (
-    IonosSettings,
-    create_async_client,
-    create_client,
-    edit_images,
-    generate_batch,
-    generate_images,
-)
+from ionos_openai import IonosSettings, create_async_client, create_client, edit_images, generate_batch, generate_images
 from ionos_openai.client.in_process import answering_async_client, answering_client
 from ionos_openai.client.settings import TokenFile
 from ionos_openai.errors.http import http_library

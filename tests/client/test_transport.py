@@ -174,11 +174,7 @@ def test_ssl_cert_file_and_a_ca_bundle_work_together(
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        (
-            "HTTPS_PROXY",
-            "socks5://user:pass-word@localhost:1080",
-            "HTTPS_PROXY names a SOCKS proxy.* pip install",
-        ),
+        ("HTTPS_PROXY", "socks5://user:pass-word@localhost:1080", "HTTPS_PROXY names a SOCKS proxy.* pip install"),
         ("ALL_PROXY", "gopher://user:pass-word@localhost:1", "ALL_PROXY cannot be used: write http://HOST:PORT"),
         ("HTTPS_PROXY", "http://user:pass-word#x@localhost:1", "HTTPS_PROXY cannot be used: write http://HOST:PORT"),
         ("SSL_CERT_FILE", __file__, "that SSL_CERT_FILE names cannot be read"),

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import openai
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from ionos_openai import errors
 from ionos_openai.errors import (

@@ -285,12 +285,7 @@ def fail_to_start(notes: Notes, token: str, monkeypatch: pytest.MonkeyPatch) -> 
     indirect=["secret"],
 )
 async def test_the_token_is_in_nothing_that_is_kept(
-    round_trip: str,
-    secret: tuple[str, Any],
-    server: LoopbackServer,
-    notes: Notes,
-    called: set[str],
-    tmp_path: Path,
+    round_trip: str, secret: tuple[str, Any], server: LoopbackServer, notes: Notes, called: set[str], tmp_path: Path
 ) -> None:
     """Every public call, good and failing: no log, repr, message, traceback, warning or file holds the token."""
     token, key = secret

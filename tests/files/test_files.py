@@ -16,8 +16,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ionos_openai.client import settings as settings_module
 from ionos_openai.errors import ImageSaveError, InvalidRequestError

@@ -20,8 +20,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 pytest.importorskip("jinja2", reason="the gallery needs jinja2")
@@ -495,8 +494,7 @@ def test_two_thousand_pictures(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(data)
     prompt = "a fox in the snow, " * 13
     write_manifest(
-        tmp_path,
-        *(line(1, f"{prompt}{name[-8:-4]}", name, id=name, metadata={"sku": name[-8:-4]}) for name in names),
+        tmp_path, *(line(1, f"{prompt}{name[-8:-4]}", name, id=name, metadata={"sku": name[-8:-4]}) for name in names)
     )
     started = time.perf_counter()
     assert make_gallery(tmp_path).thumbnails == 2000

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from openai.types import ImagesResponse
 from PIL import Image
 
@@ -247,22 +246,10 @@ def test_a_size_that_only_a_clients_code_forbids_is_sent_with_a_warning() -> Non
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        (
-            {"size": "1024*1024"},
-            bad_size("1024*1024"),
-        ),
-        (
-            {"size": "0x0"},
-            bad_size("0x0"),
-        ),
-        (
-            {"size": "99999x99999"},
-            bad_size("99999x99999"),
-        ),
-        (
-            {"size": 1024},
-            bad_size(1024),
-        ),
+        ({"size": "1024*1024"}, bad_size("1024*1024")),
+        ({"size": "0x0"}, bad_size("0x0")),
+        ({"size": "99999x99999"}, bad_size("99999x99999")),
+        ({"size": 1024}, bad_size(1024)),
         ({"n": 0}, bad_number(0)),
         ({"n": -1}, bad_number(-1)),
         ({"n": 1000}, bad_number(1000)),

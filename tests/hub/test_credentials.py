@@ -7,8 +7,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from ionos_openai.errors import ConfigurationError, InvalidTokenError, UntrustedHostError
 from ionos_openai.errors.http import http_library
@@ -77,10 +76,7 @@ MISTAKES = {
             "a lone surrogate": "\ud800",
         }.items()
     },
-    "an expired JWT": (
-        jwt_of({"exp": NOW.timestamp() - DAY}),
-        f"X expired on 2026-10-31 at 12:00 UTC. {TOKEN_ADVICE}",
-    ),
+    "an expired JWT": (jwt_of({"exp": NOW.timestamp() - DAY}), f"X expired on 2026-10-31 at 12:00 UTC. {TOKEN_ADVICE}"),
     "a JWT that expires now": (
         jwt_of({"exp": NOW.timestamp()}),
         f"X expired on 2026-11-01 at 12:00 UTC. {TOKEN_ADVICE}",

@@ -9,8 +9,7 @@ from typing import Any
 
 import openai
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from ionos_openai.client import create_async_client, create_client
 from ionos_openai.errors import InvalidRequestError, UnknownModelError

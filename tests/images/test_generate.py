@@ -181,14 +181,8 @@ def test_a_short_model_name_is_sent_in_full() -> None:
         ({"n": 101}, bad_number(101)),
         ({"n": True}, bad_number(True)),
         ({"n": 1.0}, bad_number(1.0)),
-        (
-            {"size": "1024*1024"},
-            bad_size("1024*1024"),
-        ),
-        (
-            {"size": "0x0"},
-            bad_size("0x0"),
-        ),
+        ({"size": "1024*1024"}, bad_size("1024*1024")),
+        ({"size": "0x0"}, bad_size("0x0")),
         (
             {"size": "512x512"},
             "FLUX.1-schnell makes 1024x1024 or 1024x1792 or 1792x1024, not 512x512 "

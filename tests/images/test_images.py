@@ -16,10 +16,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from openai.types import Image as SDKImage
-from openai.types import ImagesResponse, Model
+from hypothesis import given, settings, strategies as st
+from openai.types import Image as SDKImage, ImagesResponse, Model
 from PIL import Image, ImageCms
 
 from ionos_openai.client.remembered import Remembered, remember
@@ -162,13 +160,7 @@ def test_what_was_asked_comes_from_the_response() -> None:
     (image,) = decode_images(response)
     (argued,) = decode_images(response, prompt="", model="other", size="1x1")
 
-    assert (image.prompt, image.model, image.size, image.edited, image.created) == (
-        "a fox",
-        "m",
-        "24x16",
-        True,
-        NOTED,
-    )
+    assert (image.prompt, image.model, image.size, image.edited, image.created) == ("a fox", "m", "24x16", True, NOTED)
     assert (argued.prompt, argued.model, argued.size, argued.edited) == ("", "other", "1x1", True)
 
 
@@ -228,10 +220,7 @@ ELSEWHERE = "Check base_url, and ask again: something between you and the servic
         ({"b64_json": "ünïcode"}, "Item 2 of 3 is not base64. Ask for it again."),
         ({"b64_json": "A"}, "Item 2 of 3 is not base64. Ask for it again."),
         ({"url": "data:image/png;base64,"}, "Item 2 of 3 is no whole picture: it is empty. Ask for it again."),
-        (
-            picture("PNG")[:-20],
-            "Item 2 of 3 is no whole picture: the PNG ends too early. Ask for it again.",
-        ),
+        (picture("PNG")[:-20], "Item 2 of 3 is no whole picture: the PNG ends too early. Ask for it again."),
         (picture()[:-2], "Item 2 of 3 is no whole picture: the JPEG ends too early. Ask for it again."),
         (
             b"<!DOCTYPE html><title>Bad gateway</title>",
@@ -585,11 +574,7 @@ def test_a_picture_that_pillow_cannot_read_is_an_error_that_tells_how_to_keep_it
     [
         ("a.png", "JPEG", "'a.png' contradicts format='JPEG': leave one of the two out."),
         ("a", "BMP", "format='BMP' cannot be written: choose JPEG, PNG or WEBP."),
-        (
-            "a.tiff",
-            None,
-            "'a.tiff' cannot be written: end the name in .jpg, .png or .webp.",
-        ),
+        ("a.tiff", None, "'a.tiff' cannot be written: end the name in .jpg, .png or .webp."),
     ],
 )
 def test_a_format_that_cannot_work_is_refused_before_anything_is_written(

@@ -34,8 +34,7 @@ from ionos_openai.client.in_process import answering_client
 from ionos_openai.errors.http import http_library
 from ionos_openai.files.formats import SANDBOX_MARK
 from ionos_openai.hub.models import find_model
-from ionos_openai.provenance import ALGORITHMIC, COMPOSITE, TRAINED, has_c2pa, to_xmp
-from ionos_openai.provenance import marking as marking_module
+from ionos_openai.provenance import ALGORITHMIC, COMPOSITE, TRAINED, has_c2pa, marking as marking_module, to_xmp
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,8 +22,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import Image, ImageCms
 
 from ionos_openai.errors import IonosError
@@ -896,10 +895,7 @@ def careless(more: str = "", declared: str = "rdf dc") -> str:
 SOURCES = {
     "UTF-16 without its mark, little end first": (careless().encode("utf-16-le"), None),
     "UTF-16 without its mark, big end first": (careless().encode("utf-16-be"), None),
-    "an encoding that it does not have": (
-        ("<?xml version='1.0' encoding='UTF-16'?>" + careless()).encode(),
-        None,
-    ),
+    "an encoding that it does not have": (("<?xml version='1.0' encoding='UTF-16'?>" + careless()).encode(), None),
     "Latin-1 in all of it": (careless("<dc:source>Köln</dc:source>").encode("latin-1"), "Köln"),
     "a blank line in front of the declaration": (("\n<?xml version='1.0'?>" + careless()).encode(), None),
     "no prefix declared at all": (careless("<xmpMM:DocumentID>7</xmpMM:DocumentID>", "").encode(), None),

@@ -10,8 +10,7 @@ import re
 import threading
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image, ImageFont
 
 from ionos_openai.files.formats import SANDBOX_MARK
@@ -26,10 +25,7 @@ TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ0ZXN0In0.c2lnbmF0dXJl"
 UNAUTHORIZED = {
     "httpStatus": 401,
     "messages": [
-        {
-            "errorCode": "paas-auth-1",
-            "message": "Unauthorized, wrong or no api key provided to process this request",
-        }
+        {"errorCode": "paas-auth-1", "message": "Unauthorized, wrong or no api key provided to process this request"}
     ],
 }
 BACKEND_FAILURE = {

@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ionos_openai.sandbox import Limits, Rate, Sandbox, SandboxRequest, SandboxResponse
 from ionos_openai.sandbox.chat import purpose_of

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 
 from ionos_openai import create_async_client, create_client, decode_images
@@ -630,11 +629,7 @@ def test_a_taken_port_is_named() -> None:
     ("host", "port", "message"),
     [
         ("127.0.0.1", 70000, "70000 is no port: choose one from 0 (any that is free) to 65535."),
-        (
-            "no.invalid",
-            0,
-            "'no.invalid' is no address of this machine: choose one such as 127.0.0.1 or 0.0.0.0.",
-        ),
+        ("no.invalid", 0, "'no.invalid' is no address of this machine: choose one such as 127.0.0.1 or 0.0.0.0."),
     ],
 )
 def test_addresses_that_cannot_work(host: str, port: int, message: str) -> None:

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 import vcr
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 from PIL import Image
 from vcr.errors import CannotOverwriteExistingCassetteException
 
@@ -34,8 +33,7 @@ from ionos_openai import (
 from ionos_openai.files.formats import SANDBOX_MARK, is_marked_sandbox, recognise
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
 from ionos_openai.sandbox import Sandbox
-from ionos_openai.testing import assert_no_secrets
-from ionos_openai.testing import cassettes as recording
+from ionos_openai.testing import assert_no_secrets, cassettes as recording
 from ionos_openai.testing.secrets import signs_of_secrets
 from tests import REPOSITORY
 from tests.conftest import CASSETTES, RECORD_COMMAND

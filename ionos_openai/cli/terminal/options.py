@@ -172,8 +172,7 @@ class BatchOptions:
     concurrency: _Concurrency = 4
     timeout: _Timeout = None
     max_cost: Annotated[
-        str | None,
-        Option("--max-cost", metavar="AMOUNT", help="Stop before this run would spend more: 5, or '5 EUR'."),
+        str | None, Option("--max-cost", metavar="AMOUNT", help="Stop before this run would spend more: 5, or '5 EUR'.")
     ] = None
     max_images: Annotated[
         int | None, Option("--max-images", metavar="N", help="Stop before this run would ask for more pictures.")
