@@ -49,7 +49,7 @@ from ionos_openai.files.names import (
 )
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.images.display import Bundle, ImageList, picture_bundle
-from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_text, file_of, is_item, item_bytes, read_field
+from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_path, as_text, is_item, item_bytes, read_field
 from ionos_openai.provenance import describe
 from ionos_openai.provenance.marking import Marked, finish, mark, warn_unmarked
 
@@ -408,14 +408,15 @@ def _read(source: Any, **given: Any) -> tuple[list[GeneratedImage], ImageDecodeE
     """
     if isinstance(paths := getattr(source, "paths", None), tuple):  # a result of a batch
         given |= {name: getattr(source.request, name) for name in ("prompt", "model", "size", "seed")}
-        source = list(paths)
+        source = paths
     if not hasattr(source, "data") and callable(parse := getattr(source, "parse", None)):  # a raw response
         source = parse()
+    source = as_path(source)
     if isinstance(source, GeneratedImage) or is_item(source):
         return _read_items({"data": [source]}, **given)
     is_whole = isinstance(source, (str, Mapping, BaseModel)) or hasattr(source, "data")
     if isinstance(source, Iterable) and not is_whole:
-        members = list(source)
+        members = [as_path(member) for member in source]
         if members and all(isinstance(member, GeneratedImage) or is_item(member) for member in members):
             return _read_items({"data": members}, **given)
         parts = [_read(member, **given) for member in members]
@@ -446,9 +447,9 @@ def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], I
         try:
             data = item_bytes(item)
             revised = as_text(read_field(item, "revised_prompt")) or None
-            found = recognise(data)
+            found, path = recognise(data), item if isinstance(item, Path) else None
             seen: dict[str, Any] = {"format": found.format, "width": found.width, "height": found.height}
-            images.append(GeneratedImage(data=data, **seen, **known, revised_prompt=revised, path=file_of(item)))
+            images.append(GeneratedImage(data=data, **seen, **known, revised_prompt=revised, path=path))
         except (ItemError, FormatError) as error:
             problem = problem or _decode_error(error, item, index, len(items))
     return images, problem

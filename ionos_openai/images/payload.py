@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 from collections.abc import Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,10 +17,12 @@ from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.files.formats import fit_mode
 from ionos_openai.files.names import shown
+from ionos_openai.files.opening import read_regular
 
 _PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
 _LONGEST_SHOWN = 200  # characters of a path
-_BYTES = (bytes, bytearray, memoryview, io.IOBase)
+_BYTES = (bytes, bytearray, memoryview)
+_HELD = (*_BYTES, io.IOBase, Path)
 _URL_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 ASK_AGAIN = "Ask for it again."
 _ASK_BASE64 = "Ask with response_format='b64_json'"
@@ -36,10 +38,9 @@ def item_bytes(item: object) -> bytes:
     Raises:
         ItemError: It has none, or what it has is not base64.
     """
-    path = file_of(item)
-    if path is not None or isinstance(item, _BYTES) or _is_pillow(item):
+    if isinstance(item, _HELD) or _is_pillow(item):
         try:
-            return read_picture(path or item)
+            return read_picture(item)
         except InvalidRequestError as error:
             raise ItemError(f"is no picture: {error}") from None
     if isinstance(item, str):
@@ -63,13 +64,13 @@ def is_item(held: object) -> bool:
     if isinstance(held, str):
         return not held.lstrip().startswith(("<", "{", "["))  # as pages are, and JSON
     is_field = any(isinstance(read_field(held, name), str) for name in ("b64_json", "url"))
-    return is_field or isinstance(held, (PurePath, os.DirEntry, Image, *_BYTES)) or _is_pillow(held)
+    return is_field or isinstance(held, (Image, *_HELD)) or _is_pillow(held)
 
 
-def file_of(held: object) -> Path | None:
-    """Return the file that a path names; text is a path where it has a dot, which base64 has not."""
-    is_path = isinstance(held, str) and "." in held[-_LONGEST_SHOWN:] and held[:5].lower() != "data:"
-    return Path(held) if is_path or isinstance(held, (PurePath, os.DirEntry)) else None  # type: ignore[arg-type]
+def as_path(held: object) -> object:
+    """Return text that names a file as a path: it has a dot, as base64 has not. Not for an answer's."""
+    is_path = isinstance(held, str) and is_item(held) and "." in held[-_LONGEST_SHOWN:] and held[:5].lower() != "data:"
+    return Path(held) if is_path or isinstance(held, os.DirEntry) else held  # type: ignore[arg-type]  # it is text
 
 
 def _is_pillow(held: object) -> bool:
@@ -78,7 +79,7 @@ def _is_pillow(held: object) -> bool:
 
 def is_upload(image: object) -> bool:
     """Tell whether it is a file as the SDK takes it for an upload: its name, its content, perhaps its type."""
-    return isinstance(image, tuple) and len(image) > 1 and isinstance(image[1], (bytes, io.IOBase))
+    return isinstance(image, tuple) and len(image) > 1 and isinstance(image[1], (*_BYTES, io.IOBase))
 
 
 def read_picture(image: Any) -> bytes:
@@ -89,10 +90,10 @@ def read_picture(image: Any) -> bytes:
     """
     if is_upload(image):
         image = image[1]
-    if isinstance(image, (io.BufferedIOBase, io.RawIOBase)):
+    if isinstance(image, io.IOBase) and not isinstance(image, io.TextIOBase):
         image.seek(0)
-        return bytes(image.read())
-    if isinstance(image, (bytes, bytearray, memoryview)):
+        image = image.read()
+    if isinstance(image, _BYTES):
         return bytes(image)
     if isinstance(image, (str, os.PathLike)):
         return _read_file(os.fspath(image))
@@ -103,7 +104,7 @@ def read_picture(image: Any) -> bytes:
 
 def _read_file(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return read_regular(Path(path).resolve())
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
     # Raised outside of the handler: the system's exception holds the whole text, which may be a picture.

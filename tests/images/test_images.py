@@ -305,11 +305,24 @@ def test_pictures_are_taken_as_people_hold_them(held: Callable[[Path], object], 
 )
 def test_what_holds_no_picture_is_refused_by_name(held: object, tmp_path: Path) -> None:
     """With what to pass instead, and nothing is written."""
-    with pytest.raises(
-        ImageDecodeError, match=r"(Pass what client\.images\.generate|missing or empty|is no whole picture)"
-    ):
+    with pytest.raises(ImageDecodeError, match=r"(Pass what client\.|missing or empty|is no whole picture)"):
         save_images(held, tmp_path / "to")
     assert not (tmp_path / "to").exists()
+
+
+def test_an_answer_names_no_file_of_ours(tmp_path: Path) -> None:
+    """Text in the place of an item is base64 at best: a server could ask for any file."""
+    (path,) = save_images(answer(picture()), tmp_path, name="mine.jpg")
+    for response in ({"data": [str(path)]}, ImagesResponse.construct(data=[str(path)]), {"data": [{"url": str(path)}]}):
+        assert "Item 1 of 1 is" in str(error_of(response))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_path_to_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Nor one to a directory or a device."""
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for path in (tmp_path / "pipe.jpg", "/dev/./zero", tmp_path):
+        assert "it is no regular file" in str(error_of(path))
 
 
 def test_nothing_saves_nothing(tmp_path: Path) -> None:
