@@ -7,8 +7,6 @@ import importlib.util
 import os
 import sys
 
-from ionos_openai.files.installation import how_to_install
-
 _NEEDED = ("typer", "rich")
 _INTERRUPTED = 130
 
@@ -16,6 +14,8 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run the command line and exit with its code; without the packages it needs, say how to install them all."""
     if any(importlib.util.find_spec(name) is None for name in _NEEDED):
+        from ionos_openai.files.installation import how_to_install
+
         sys.stderr.write(f"Error: The command line needs further packages. Install with: {how_to_install('cli')}\n")
         sys.exit(2)
     from ionos_openai.cli.app import run

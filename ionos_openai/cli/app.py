@@ -462,6 +462,11 @@ def gallery(
     *,
     directory: Annotated[str, typer.Argument(metavar="DIR", hidden=True)],
     opens: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Show pictures in sub-folders too.")] = False,
+    caption: Annotated[
+        str | None,
+        typer.Option("--caption", metavar="COLUMN", help="The column on each card, by default the first one."),
+    ] = None,
     terminal: Terminal,
 ) -> int:
     """Make a page of the pictures in a directory.
@@ -471,7 +476,7 @@ def gallery(
     """
     from ionos_openai.cli import gallery
 
-    return gallery.run(directory, terminal, opens=opens)
+    return gallery.run(directory, terminal, opens=opens, recursive=recursive, caption=caption)
 
 
 @command(

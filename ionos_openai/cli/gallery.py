@@ -9,14 +9,13 @@ from ionos_openai import errors
 from ionos_openai.cli.terminal.exits import MADE
 from ionos_openai.cli.terminal.output import headed
 from ionos_openai.errors.words import plural
-from ionos_openai.files.installation import how_to_install
 
 try:
     from ionos_openai.gallery import make_gallery
 except ModuleNotFoundError as error:
     if error.name not in ("jinja2", "markupsafe"):
         raise
-    raise errors.ConfigurationError(f"gallery needs jinja2. Install with: {how_to_install('cli')}") from error
+    raise errors.ConfigurationError("gallery needs jinja2. Install with: pip install jinja2") from error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 _MOST_TOLD = 20  # lines about files on standard error; --json has them all
 
 
-def run(directory: str, terminal: Terminal, *, opens: bool) -> int:
+def run(directory: str, terminal: Terminal, *, opens: bool, recursive: bool, caption: str | None) -> int:
     """Write the page, say where it is, and open it if that is wanted.
 
     Returns:
@@ -39,10 +38,17 @@ def run(directory: str, terminal: Terminal, *, opens: bool) -> int:
         InvalidRequestError: `directory` is no directory, cannot be read, or has an `index.html` of another maker.
         ImageSaveError: The page or the directory of thumbnails cannot be written.
     """
-    with terminal.waiting(f"Looking at the pictures in {directory}"):
-        gallery = make_gallery(directory)
+    read = [(0, 0)]
+    with terminal.progress(lambda: (*read[-1], "pictures looked at")):
+        gallery = make_gallery(
+            directory, recursive=recursive, caption=caption, on_progress=lambda done, of: read.append((done, of))
+        )
     terminal.result(_document(gallery), [[str(gallery.path)]], lambda: _shown(gallery))
     _tell_problems(gallery, terminal)
+    if gallery.left_out:
+        terminal.on_stderr(
+            f"{plural(gallery.left_out, 'sub-folder')} with pictures left out: --recursive shows them too."
+        )
     if opens and not webbrowser.open(gallery.path.resolve().as_uri()):
         terminal.warn(f"No browser was found: open {gallery.path} yourself.")
     return MADE

@@ -10,15 +10,16 @@ import contextlib
 import logging
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ionos_openai import errors
-from ionos_openai.batch.records import Problem, read_records
+from ionos_openai.batch.records import Problem, Record, read_records
 from ionos_openai.files.opening import open_regular
 from ionos_openai.files.writing import is_directory, make_directory, write_new
-from ionos_openai.gallery.entries import make_entries
-from ionos_openai.gallery.listing import Stamp, list_pictures
+from ionos_openai.gallery.entries import Entry, in_order, make_entries
+from ionos_openai.gallery.listing import Stamp, list_folders, list_pictures
 from ionos_openai.gallery.page import MARK, render
 from ionos_openai.gallery.reading import read_pictures
 
@@ -42,6 +43,7 @@ class Gallery:
         failed: How many requests of the manifest it shows that led to no picture.
         thumbnails: How many thumbnails were made; the others were there already.
         problems: What could not be read or is gone, in the order of the files' names.
+        left_out: How many sub-folders with pictures it does not show.
     """
 
     path: Path
@@ -49,10 +51,11 @@ class Gallery:
     failed: int
     thumbnails: int
     problems: tuple[Problem, ...]
+    left_out: int = 0
 
 
-def write_gallery(directory: str | os.PathLike[str]) -> Path:
-    """Write `index.html` into a directory: a page of all pictures in it, but not of those in its subdirectories.
+def write_gallery(directory: str | os.PathLike[str], *, recursive: bool = False, caption: str | None = None) -> Path:
+    """Write `index.html` into a directory: a page of all pictures in it, and of those in its sub-folders if asked for.
 
     The thumbnails go into `.thumbnails` beside it, at most 384 px wide and high, as JPEG. Those that are there already
     are kept as long as their pictures stay as they are. What could not be read or is gone is logged as a WARNING of
@@ -60,6 +63,8 @@ def write_gallery(directory: str | os.PathLike[str]) -> Path:
 
     Args:
         directory: Where the pictures are; `manifest.jsonl` in it tells more about them.
+        recursive: Whether pictures in sub-folders are shown too, with what their manifests tell.
+        caption: The column of metadata that stands on each card; None means its first one.
 
     Returns:
         The page. It is made of what could be read, however little that is. A notebook shows it in a new tab with
@@ -69,42 +74,67 @@ def write_gallery(directory: str | os.PathLike[str]) -> Path:
         InvalidRequestError: `directory` is no directory, cannot be read, or has an `index.html` of another maker.
         ImageSaveError: The page or the directory of thumbnails cannot be written.
     """
-    gallery = make_gallery(directory)
+    gallery = make_gallery(directory, recursive=recursive, caption=caption)
     for problem in gallery.problems:
         log.warning("%s: %s.", problem.name, problem.message)
     return gallery.path
 
 
-def make_gallery(directory: str | os.PathLike[str]) -> Gallery:
-    """Do what `write_gallery` does, and return what came of it; nothing is logged."""
+def make_gallery(
+    directory: str | os.PathLike[str],
+    *,
+    recursive: bool = False,
+    caption: str | None = None,
+    on_progress: Callable[[int, int], object] | None = None,
+) -> Gallery:
+    """Do what `write_gallery` does, and return what came of it; nothing is logged.
+
+    `on_progress` is called with how many pictures were read, and of how many.
+    """
     folder = Path(directory)
-    stamps, unlisted = _list(folder)
+    stamps, unlisted, folders, left_out = _list(folder, recursive=recursive)
     _check_page(folder / PAGE)
     thumbnails = _make_own_directory(folder / THUMBNAILS)
-    files, made = read_pictures(folder, thumbnails, stamps)
+    files, made = read_pictures(folder, thumbnails, stamps, on_progress)
     _sweep(thumbnails, {f"{entry.thumbnail}.jpg" for entry in files if entry.thumbnail})
-    manifest = read_records(folder)
-    entries, gone = make_entries(files, manifest.records)
-    path = _write(folder, render(folder.resolve().name or "Gallery", entries, manifest.records).encode())
+    found, gone, records, damaged = list[Entry](), list[Problem](), list[Record](), list[Problem]()
+    inside: dict[str, list[Entry]] = {prefix: [] for prefix in folders}
+    for entry in files:
+        name = entry.name or ""
+        inside[name[: name.rfind("/") + 1]].append(entry)
+    for prefix in folders:
+        manifest = read_records(folder / prefix)
+        here, lost = make_entries(inside[prefix], manifest.records, prefix)
+        found, gone, records = [*found, *here], [*gone, *lost], [*records, *manifest.records]
+        damaged += [replace(problem, name=prefix + problem.name) for problem in manifest.problems]
+    entries = in_order(found)
+    path = _write(folder, render(folder.resolve().name or "Gallery", entries, records, caption).encode())
     unread = [Problem(name=entry.name, message=entry.problem) for entry in files if entry.name and entry.problem]
     return Gallery(
         path=path,
         pictures=sum(entry.is_picture for entry in entries),
         failed=sum(entry.state == "failed" for entry in entries),
         thumbnails=made,
-        problems=(*sorted((*unlisted, *unread, *gone), key=lambda problem: problem.name), *manifest.problems),
+        problems=(*sorted((*unlisted, *unread, *gone), key=lambda problem: problem.name), *damaged),
+        left_out=left_out,
     )
 
 
-def _list(folder: Path) -> tuple[dict[str, Stamp], list[Problem]]:
+def _list(folder: Path, *, recursive: bool) -> tuple[dict[str, Stamp], list[Problem], list[str], int]:
     if not is_directory(folder):
         raise errors.InvalidRequestError(f"{folder} is not a directory: name the one with the pictures.")
+    stamps, problems = dict[str, Stamp](), list[Problem]()
+    folders, left_out = list_folders(folder, recursive=recursive)
     try:
-        return list_pictures(folder)
+        for prefix in folders:
+            listed, unlisted = list_pictures(folder / prefix)
+            stamps |= {prefix + name: stamp for name, stamp in listed.items()}
+            problems += [replace(problem, name=prefix + problem.name) for problem in unlisted]
     except OSError as error:
         raise errors.InvalidRequestError(
             f"{folder} cannot be read: {error.strerror}. Check its permissions."
         ) from error
+    return stamps, problems, folders, left_out
 
 
 def _make_own_directory(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -14,6 +15,28 @@ _SUFFIXES = frozenset({*EXTENSIONS.values(), ".jpeg"})
 
 Stamp: TypeAlias = tuple[int, ...]
 """Size in bytes and time of change in ns, of a picture and then of its sidecars."""
+
+
+def list_folders(folder: Path, *, recursive: bool) -> tuple[list[str], int]:
+    """Return the folders to look into, each with its slash and the folder itself as "", and how many are left out.
+
+    No link is followed, and what is hidden is no folder of pictures.
+    """
+    found, left = [""], [""]
+    while left:
+        prefix = left.pop()
+        with contextlib.suppress(OSError), os.scandir(folder / prefix) as entries:
+            inside = [entry for entry in entries if entry.is_dir(follow_symlinks=False) and entry.name[0] != "."]
+            below = sorted(f"{prefix}{entry.name}/" for entry in inside)
+            found += below
+            left += below if recursive else []
+    return (found, 0) if recursive else ([""], len([path for path in found[1:] if _has_pictures(folder / path)]))
+
+
+def _has_pictures(folder: Path) -> bool:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return any(os.path.splitext(entry.name)[1].lower() in _SUFFIXES for entry in entries)  # noqa: PTH122
+    return False
 
 
 def list_pictures(folder: Path) -> tuple[dict[str, Stamp], list[Problem]]:

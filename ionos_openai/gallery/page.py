@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -19,6 +20,7 @@ from markupsafe import Markup
 
 from ionos_openai.batch.costs import Sum
 from ionos_openai.batch.records import Record
+from ionos_openai.errors.words import plural
 from ionos_openai.hub.catalogue import show_amount
 
 if TYPE_CHECKING:
@@ -28,7 +30,13 @@ if TYPE_CHECKING:
 MARK = '<meta name="generator" content="ionos-openai gallery">'
 """Stands near the beginning of every page, so that a page of another maker is not replaced."""
 
-_BADGES = {"failed": "failed", "gone": "gone", "broken": "unreadable", "modified": "changed since"}
+_BADGES = {
+    "failed": "failed",
+    "gone": "gone",
+    "broken": "unreadable",
+    "modified": "changed since",
+    "superseded": "superseded",
+}
 
 
 class _Table:
@@ -41,10 +49,10 @@ class _Table:
         return -1 if text is None else self.texts.setdefault(text, len(self.texts)) or None
 
 
-def render(title: str, entries: Sequence[Entry], records: Iterable[Record] = ()) -> str:
+def render(title: str, entries: Sequence[Entry], records: Iterable[Record] = (), caption: str | None = None) -> str:
     """Return the page of the directory called `title`, its cards in the order in which they are shown at first.
 
-    The requests of the manifest say what they cost together.
+    The requests of the manifest say what they cost together; `caption` is the column that stands on each card.
     """
     script, style = _read("gallery.js"), _read("gallery.css")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -52,9 +60,9 @@ def render(title: str, entries: Sequence[Entry], records: Iterable[Record] = ())
     return environment.from_string(_read("gallery.html.jinja")).render(
         mark=Markup(MARK),  # noqa: S704  It is a constant.
         title=_clean(title),
-        cards=[_card(entry) for entry in entries],
-        pictures=sum(entry.is_picture for entry in entries),
-        failed=sum(entry.state == "failed" for entry in entries),
+        cards=Markup("\n").join(_card(entry, caption) for entry in entries),
+        counted=_count(entries, ("", "failed")),
+        others=_count(entries, ("gone", "unreadable", "superseded")),
         spent=_spent(records),
         data=_data(entries),
         style=Markup(style),  # noqa: S704  It is a file of this package, as is the script.
@@ -68,20 +76,37 @@ def _read(name: str) -> str:
     return (files("ionos_openai.gallery") / "templates" / name).read_text("utf-8").replace("\r\n", "\n")
 
 
-def _card(entry: Entry) -> dict[str, object]:
-    """Return what the template shows of an entry."""
-    href = quote(os.fsencode(entry.name), safe="") if entry.name and entry.state != "gone" else None
+def _count(entries: Sequence[Entry], badges: Sequence[str]) -> str:
+    """Return how many entries there are of some kinds, as the script does; "" is a picture."""
+    counts = Counter("" if entry.is_picture else _BADGES[entry.state] for entry in entries)
+    pictures = [plural(counts[""], "picture")] if "" in badges else []
+    return ", ".join([*pictures, *(f"{counts[badge]} {badge}" for badge in badges if badge and counts[badge])])
+
+
+def _card(entry: Entry, column: str | None) -> Markup:
+    """Return an entry's card: whatever comes from elsewhere is escaped by `Markup.format`."""
+    href = quote(os.fsencode(entry.name), safe="/") if entry.name and entry.state != "gone" else None
     stands_in = href if entry.width and not entry.too_large else None
-    facts = (_short(entry.model), _pixels(entry), _cost(entry))
-    return {
-        "href": href,
-        "source": f".thumbnails/{entry.thumbnail}.jpg" if entry.thumbnail else stands_in,
-        "caption": _clean(entry.prompt or entry.name or "Prompt not recorded"),
-        "badge": _BADGES.get(entry.state) or ("placeholder" if entry.sandbox else None),
-        "note": _clean(entry.problem[0].upper() + entry.problem[1:]) if entry.problem else None,
-        "facts": [fact for fact in facts if fact],
-        "moment": _moment(entry.date),
-    }
+    source = f".thumbnails/{entry.thumbnail}.jpg" if entry.thumbnail else stands_in
+    badge = _BADGES.get(entry.state) or ("placeholder" if entry.sandbox else None)
+    note = _clean(entry.problem[0].upper() + entry.problem[1:]) if entry.problem else ""
+    label = entry.metadata.get(column or next(iter(entry.metadata), ""))
+    facts = [fact for fact in (_short(entry.model), _pixels(entry), _cost(entry)) if fact]
+    moment = _moment(entry.date)
+    opened = Markup('<a href="{}">').format(href) if href else Markup('<button type="button">')
+    shown = Markup('<img loading=lazy src="{}" alt>') if source else Markup('<span class="none"><span>{}</span></span>')
+    parts = [
+        Markup('<li class="{}">').format(badge.replace(" ", "-")) if badge else Markup("<li>"),
+        opened + shown.format(source or note),
+        Markup("<span>{}</span>").format(_clean(entry.prompt or entry.name or "Prompt not recorded")),
+        Markup("</a><small>") if href else Markup("</button><small>"),
+        Markup("<b>{}</b> ").format(badge) if badge else "",
+        Markup("<em>{}</em> ").format(_clean(label)) if label else "",
+        *[Markup("<i>{}</i> ").format(fact) for fact in facts],
+        Markup('<time datetime="{}">{}</time>').format(moment, moment[:10]) if moment else "",
+        Markup("</small></li>"),
+    ]
+    return Markup("").join(parts)
 
 
 def _data(entries: Sequence[Entry]) -> dict[str, object]:
@@ -104,6 +129,7 @@ def _data(entries: Sequence[Entry]) -> dict[str, object]:
             "extra": int(entry.has_extra) or None,
             "edited": int(entry.edited) or None,
             "placeholder": int(entry.sandbox) or None,
+            "row": entry.row,
             "saved": int(entry.changed is not None and entry.made is None) or None,
             "promptless": None if entry.prompt else 1,
         }

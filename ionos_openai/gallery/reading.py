@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _MEMORY = "facts.json"
 _VERSION = 1  # of what is remembered; another one is not believed
 _MOST_THREADS = 4
-_NOT_OF_FILE = {"name", "changed", "state", "has_extra", "cost", "shares_cost", "metadata"}
+_OF_PICTURE = 2  # numbers of a stamp; more are those of sidecars
+_NOT_OF_FILE = {"row", "asked", "name", "changed", "state", "has_extra", "cost", "shares_cost", "metadata"}
 _DEFAULTS = {field.name: field.default for field in fields(Entry) if field.name not in _NOT_OF_FILE}
 
 
@@ -40,7 +41,9 @@ class _Seen:
     lasts: bool = True
 
 
-def read_pictures(folder: Path, thumbnails: Path, stamps: Mapping[str, Stamp]) -> tuple[list[Entry], int]:
+def read_pictures(
+    folder: Path, thumbnails: Path, stamps: Mapping[str, Stamp], on_progress: Callable[[int, int], object] | None = None
+) -> tuple[list[Entry], int]:
     """Read the pictures that are new or changed, and make the thumbnails that are missing or older.
 
     What is remembered of the last time lies with the thumbnails.
@@ -60,7 +63,7 @@ def read_pictures(folder: Path, thumbnails: Path, stamps: Mapping[str, Stamp]) -
     def read(name: str) -> _Seen:
         keep = _keeps_thumbnail(ages.get(digest(name)), stamps[name], remembered.get(name))
         try:
-            return _read(folder / name, thumbnails, keep_thumbnail=keep)
+            return _read(folder, name, thumbnails, keep_thumbnail=keep, has_sidecar=len(stamps[name]) > _OF_PICTURE)
         except OSError as error:
             return _Seen(entry=Entry(problem=f"it cannot be read: {error.strerror}"), lasts=False)
 
@@ -68,7 +71,10 @@ def read_pictures(folder: Path, thumbnails: Path, stamps: Mapping[str, Stamp]) -
     # Pillow lets other threads run while it decodes and encodes.
     pool = ThreadPoolExecutor(max_workers=min(_MOST_THREADS, os.cpu_count() or 1))
     try:
-        found |= zip(unread, pool.map(read, unread), strict=True)
+        for number, (name, seen) in enumerate(zip(unread, pool.map(read, unread), strict=True), 1):
+            found[name] = seen
+            if on_progress is not None:
+                on_progress(number, len(unread))
     finally:
         pool.shutdown(cancel_futures=True)  # At Ctrl-C only what has begun is waited for.
     lasting = {name: (stamps[name], seen.entry) for name, seen in found.items() if seen.lasts}
@@ -101,8 +107,9 @@ def _thumbnail_ages(thumbnails: Path) -> dict[str, int]:
     return {name.removesuffix(".jpg"): fact.st_mtime_ns for name, fact in facts.items() if fact.st_size}
 
 
-def _read(path: Path, thumbnails: Path, *, keep_thumbnail: bool) -> _Seen:
+def _read(folder: Path, name: str, thumbnails: Path, *, keep_thumbnail: bool, has_sidecar: bool) -> _Seen:
     """Read a picture, and make its thumbnail unless there is one already that is good."""
+    path = folder / name
     if path.stat().st_size > LARGEST:
         return _Seen(entry=Entry(problem="it is larger than 256 MiB"))
     data = read_regular(path.resolve())  # a link may lead to a picture, not to a device
@@ -110,21 +117,21 @@ def _read(path: Path, thumbnails: Path, *, keep_thumbnail: bool) -> _Seen:
         found = recognise(data)
     except FormatError as error:
         return _Seen(entry=Entry(problem=str(error)))
-    entry = _from_provenance(path, data, Entry(width=found.width, height=found.height))
+    entry = _from_provenance(path if has_sidecar else data, data, Entry(width=found.width, height=found.height))
     if is_too_large(found.width, found.height):
         return _Seen(entry=replace(entry, too_large=True, problem="it has too many pixels for a thumbnail"))
-    name = digest(path.name)  # short, and valid whatever the picture is called
+    thumbnail = digest(name)  # short, and valid whatever the picture is called
     try:
         if not keep_thumbnail:
-            write_thumbnail(data, thumbnails / f"{name}.jpg")
+            write_thumbnail(data, thumbnails / f"{thumbnail}.jpg")
     except ThumbnailError as error:
         return _Seen(entry=replace(entry, problem=str(error)))
-    return _Seen(entry=replace(entry, thumbnail=name), made=not keep_thumbnail)
+    return _Seen(entry=replace(entry, thumbnail=thumbnail), made=not keep_thumbnail)
 
 
-def _from_provenance(path: Path, data: bytes, entry: Entry) -> Entry:
+def _from_provenance(source: Path | bytes, data: bytes, entry: Entry) -> Entry:
     try:
-        found = read_provenance(path) or Provenance()
+        found = read_provenance(source) or Provenance()
     except (OSError, errors.ProvenanceError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         return replace(entry, problem=f"its provenance cannot be read: {why}", sandbox=is_marked_sandbox(data))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from PIL import Image, ImageOps
-
 from ionos_openai.files.formats import FORMATS, fit_mode
 from ionos_openai.files.writing import replace_file
 
 LONGEST_SIDE = 384  # px: sharp on a dense screen in a column of 190 px
+_SMALLEST_SIDE = 256  # px of a JPEG: resampling it to more would take most of the time
 _QUALITY = 80
 
 
@@ -20,6 +19,8 @@ class ThumbnailError(Exception):
 
 def is_too_large(width: int, height: int) -> bool:
     """Tell whether a picture of so many px is beyond what Pillow takes for harmless, its `MAX_IMAGE_PIXELS`."""
+    from PIL import Image  # here, as a page of pictures that are known needs no Pillow
+
     return Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS
 
 
@@ -43,10 +44,12 @@ def write_thumbnail(data: bytes, path: Path) -> None:
 
 
 def _shrink(data: bytes) -> bytes:
+    from PIL import Image, ImageOps
+
     with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
         picture: Image.Image = opened
-        # A JPEG is decoded at a fraction of its size right away, which takes a third of the time.
-        picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
+        # A JPEG is decoded at a fraction of its size right away: 1024x1024 px at a quarter, which is not resampled.
+        picture.draft("RGB", (_SMALLEST_SIDE, _SMALLEST_SIDE))
         if picture.mode.startswith("I"):  # 16 bits, which Pillow would cut off
             picture = picture.convert("I").point(lambda level: level * (1 / 256)).convert("L")
         small = fit_mode(picture, "PNG")  # in which colours can be mixed

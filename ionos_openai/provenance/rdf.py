@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from html import escape
 from typing import NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
-from xml.sax.saxutils import escape
 
 from ionos_openai import errors
 from ionos_openai.provenance.repair import repair
@@ -28,7 +28,7 @@ ABOUT = f"{{{RDF}}}about"
 _DEEPEST = 60
 _MOST_ELEMENTS = 50_000
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_ATTRIBUTE_ESCAPES = {'"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
+_ATTRIBUTE_ESCAPES = str.maketrans({'"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +184,8 @@ def _write(element: Element, names: _Names, parts: list[str]) -> None:
 
 
 def _content(text: str | None) -> str:
-    return escape(text, {"\r": "&#13;"}) if text else ""
+    return escape(text, quote=False).replace("\r", "&#13;") if text else ""
 
 
 def _attribute(text: str) -> str:
-    return escape(text, _ATTRIBUTE_ESCAPES)
+    return escape(text, quote=False).translate(_ATTRIBUTE_ESCAPES)

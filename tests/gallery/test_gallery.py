@@ -972,3 +972,87 @@ def test_browser_shows_no_command_that_does_something_else(
     elif shown:
         assert shlex.split(command)[-1] == prompt
     assert bool(command) == shown
+
+
+# What an agency's table adds.
+
+
+def test_a_card_has_a_column_and_the_script_the_order_of_the_file(tmp_path: Path) -> None:
+    """The first one, or the one that is wished; rows that were asked for first come first."""
+    for number in (1, 2):
+        (tmp_path / f"{number}.jpg").write_bytes(picture())
+    columns = {"sku": "A<1", "place": "Köln"}
+    first = {**line(1, "a", "1.jpg", metadata=columns), "started": "2026-11-20T10:00:00.500000+00:00"}
+    second = {**line(2, "b", "2.jpg", metadata={}), "started": "2026-11-20T10:00:00.700000+00:00"}
+    write_manifest(tmp_path, second, first)
+    write_gallery(tmp_path)
+    assert re.findall(r"<em>([^<]*)</em>", page(tmp_path)) == ["A&lt;1"]
+    write_gallery(tmp_path, caption="place")
+    assert re.findall(r"<em>([^<]*)</em>", page(tmp_path)) == ["Köln"]
+    assert [item["row"] for item in items(tmp_path)] == [1, 0]  # the newest first
+
+
+def test_a_superseded_picture_is_marked_and_one_that_is_gone_is_not_missed(tmp_path: Path) -> None:
+    """It gave way to another one of its name."""
+    (tmp_path / "1.jpg").write_bytes(picture())
+    lines = [line(number, "a", f"{number}.jpg", status="superseded") for number in (1, 2)]
+    write_manifest(tmp_path, *lines)
+    gallery = make_gallery(tmp_path)
+    assert (gallery.pictures, gallery.problems) == (0, ())
+    assert '<li class="superseded">' in page(tmp_path)
+    assert '<p id="others">1 superseded</p>' in page(tmp_path)
+
+
+def test_sub_folders_are_shown_where_that_is_wished(tmp_path: Path, cli: Callable[..., Any]) -> None:
+    """With what their own manifests say; else they are told of. What is hidden, or behind a link, is none."""
+    for path in ("a.jpg", "one/a.jpg", "one/two/ä b.jpg", ".hidden/c.jpg"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(picture())
+    (tmp_path / "empty").mkdir()
+    if os.name != "nt":
+        (tmp_path / "link").symlink_to(tmp_path / "one")
+    write_manifest(tmp_path / "one", line(1, "a fox", "a.jpg", "gone.jpg"))
+    result = cli("gallery", str(tmp_path))
+    assert result.err == "1 sub-folder with pictures left out: --recursive shows them too.\n"
+    seen = list[tuple[int, int]]()
+    gallery = make_gallery(tmp_path, recursive=True, on_progress=lambda done, of: seen.append((done, of)))
+    assert (gallery.pictures, gallery.left_out, seen) == (3, 0, [(1, 2), (2, 2)])
+    assert [(problem.name, problem.message) for problem in gallery.problems] == [
+        ("one/gone.jpg", "the manifest names it, but it is gone")
+    ]
+    assert set(re.findall(r'href="([^"]+)"', page(tmp_path))) == {"a.jpg", "one/a.jpg", "one/two/%C3%A4%20b.jpg"}
+    assert ">a fox<" in page(tmp_path)
+    assert len(thumbnails(tmp_path)) == 3
+    assert make_gallery(tmp_path, recursive=True).thumbnails == 0
+
+
+def test_browser_searches_all_that_is_shown_and_counts_all_of_it(browser: Browser) -> None:
+    """A SKU, a size and a model are found; / goes to the search; the counts make up the entries."""
+
+    def at(page: Any) -> Any:
+        told = page.inner_text("#count"), page.inner_text("#others")
+        page.keyboard.press("/")
+        found = {}
+        for words in ("a-3", "1792x1024", "klein", "spring"):
+            page.keyboard.press("Control+a")
+            page.keyboard.type(words)
+            found[words] = len(captions(page))
+        page.fill("#search", "")
+        page.select_option("#sort", "file")
+        return told, found, captions(page)[0]
+
+    told, found, first = browser.look(at)
+    assert told == ("5 pictures, 1 failed", "1 gone, 1 unreadable")
+    assert found == {"a-3": 1, "1792x1024": 1, "klein": 2, "spring": 2}
+    assert first == "a fox in the snow"
+
+
+def test_browser_leaves_room_on_a_phone(browser: Browser) -> None:
+    """The controls take less than a third of the screen, and nothing is wider than it."""
+
+    def at(page: Any) -> Any:
+        return page.evaluate("[document.querySelector('header').offsetHeight, document.documentElement.scrollWidth]")
+
+    height, width = browser.look(at, viewport={"width": 390, "height": 844})
+    assert height < 844 / 3
+    assert width <= 390

@@ -2,9 +2,9 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const data = JSON.parse($("data").textContent);
-  const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+  const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").replaceAll("\u00d7", "x").toLowerCase();
   const compare = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
-  const states = { made: "Pictures", failed: "Failed", modified: "Changed since", broken: "Unreadable", gone: "Gone" };
+  const states = { made: "Pictures", failed: "Failed", modified: "Changed since", broken: "Unreadable", gone: "Gone", superseded: "Superseded" };
 
   const shared = (texts, number = 0) => texts[number];
   const entries = Array.from($("grid").children, (card, index) => {
@@ -19,7 +19,6 @@
       state: item.state || "made",
       model: shared(data.models, item.model) || "",
       date: time ? new Date(time.dateTime) : null,
-      words: plain(`${caption}\n${name}`),
       pixels: shared(data.pixels, item.pixels),
       size: shared(data.sizes, item.size),
       cost: shared(data.costs, item.cost),
@@ -49,23 +48,31 @@
 
   const orders = {
     new: (a, b) => (b.date || 0) - (a.date || 0),
-    old: (a, b) => (a.date || Infinity) - (b.date || Infinity) || 0,
+    old: (a, b) => (a.date || Infinity) - (b.date || Infinity) || b.index - a.index,
+    file: (a, b) => (a.row ?? Infinity) - (b.row ?? Infinity) || 0,
     prompt: (a, b) => compare(a.caption, b.caption),
     name: (a, b) => compare(a.name, b.name),
     model: (a, b) => compare(a.model, b.model),
   };
+  // All that the detail shows; the dates of thousands are written only when somebody searches.
+  const wordsOf = (entry) => (entry.words ??= plain([entry.caption, entry.alt, ...rows(entry).map(([, value]) => value)].join("\n")));
   const fits = (entry, words) =>
-    words.every((word) => entry.words.includes(word)) &&
+    words.every((word) => wordsOf(entry).includes(word)) &&
     (!$("model").value || entry.model === $("model").value) &&
     (!$("state").value || entry.state === $("state").value) &&
     (!$("value").value || valueOf(entry, $("column").value) === $("value").value);
 
   const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+  const badges = { failed: "failed", gone: "gone", broken: "unreadable", superseded: "superseded" };
   const tell = () => {
-    const failed = shown.filter((entry) => entry.state === "failed").length;
-    const pictures = shown.filter((entry) => entry.state === "made" || entry.state === "modified").length;
+    const pictures = shown.filter((entry) => !(entry.state in badges)).length;
+    const [failed, ...others] = Object.entries(badges).map(([state, badge]) => {
+      const number = shown.filter((entry) => entry.state === state).length;
+      return number && `${number} ${badge}`;
+    });
     const all = shown.length < entries.length ? ` (${shown.length} of ${entries.length} entries)` : "";
-    $("count").textContent = count(pictures, "picture") + (failed ? `, ${failed} failed` : "") + all;
+    $("count").textContent = count(pictures, "picture") + (failed ? `, ${failed}` : "") + all;
+    $("others").textContent = others.filter(Boolean).join(", ");
   };
   const update = () => {
     const words = plain($("search").value).split(/\s+/).filter(Boolean);
@@ -272,6 +279,13 @@
     $("search").focus();
   });
 
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || $("viewer").open || event.target.closest("input, select")) return;
+    event.preventDefault();
+    $("search").select();
+  });
+
+  if (entries.every((entry) => entry.row === undefined)) $("sort").querySelector("[value=file]").remove();
   $("tools").hidden = entries.length === 0;
   // A browser keeps what was typed before a reload.
   offerValues();
