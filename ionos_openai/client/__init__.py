@@ -91,22 +91,7 @@ def create_client(
         BudgetUnavailableError: The Redis of `IONOS_BUDGET_URL` is not there.
     """
     api_key = conceal(api_key)  # type: ignore[assignment]  # where it is text, no traceback's variables show it
-    return construct(
-        IonosOpenAI,
-        settings,
-        api_key=api_key,
-        base_url=base_url,
-        timeout=timeout,
-        max_retries=max_retries,
-        default_headers=default_headers,
-        default_query=default_query,
-        http_client=http_client,
-        ca_bundle=ca_bundle,
-        compat=compat,
-        pace=pace,
-        max_wait=max_wait,
-        sandbox=sandbox,
-    )
+    return construct(IonosOpenAI, **locals())  # all of the arguments, under their own names
 
 
 def create_async_client(
@@ -130,19 +115,4 @@ def create_async_client(
     `api_key` may also be a callable that returns an awaitable, and `http_client` is an async one.
     """
     api_key = conceal(api_key)  # type: ignore[assignment]  # where it is text, no traceback's variables show it
-    return construct(
-        AsyncIonosOpenAI,
-        settings,
-        api_key=api_key,
-        base_url=base_url,
-        timeout=timeout,
-        max_retries=max_retries,
-        default_headers=default_headers,
-        default_query=default_query,
-        http_client=http_client,
-        ca_bundle=ca_bundle,
-        compat=compat,
-        pace=pace,
-        max_wait=max_wait,
-        sandbox=sandbox,
-    )
+    return construct(AsyncIonosOpenAI, **locals())  # all of the arguments, under their own names

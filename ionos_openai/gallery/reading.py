@@ -53,7 +53,6 @@ def read_pictures(
     """
     remembered = _recall(thumbnails / _MEMORY)
     ages = _thumbnail_ages(thumbnails)
-
     found = {
         name: _Seen(entry=remembered[name][1])
         for name, stamp in stamps.items()
