@@ -35,7 +35,7 @@ class BatchResult(Brief):
 
     request: ImageRequest
     paths: tuple[Path, ...] = ()
-    error: Annotated[Exception, InstanceOf(), PlainSerializer(str, return_type=str)] | None = None  # for pydantic
+    error: Annotated[Exception, InstanceOf(), PlainSerializer(lambda error: str(error), return_type=str)] | None = None
     attempts: int = 0
     seconds: float = 0.0
     cost: Money | None = None

