@@ -34,6 +34,7 @@ pytest_plugins = ["ionos_openai.testing"]
 
 CASSETTES = REPOSITORY / "cassettes"
 RECORD_COMMAND = "pytest --record-mode=rewrite tests/testing/test_cassettes.py"
+OF_A_JOB = {"CI", "GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "TTY_COMPATIBLE", "COLUMNS", "LINES"}
 
 _live_token = pytest.StashKey[str]()
 
@@ -83,9 +84,9 @@ def pytest_recording_configure(config: pytest.Config, vcr: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Hide the developer's own variables and `.env` file from every test."""
+    """Hide the developer's own variables and `.env` file, and those of a job that runs the tests, from every test."""
     for name in list(os.environ):
-        if name.startswith(("IONOS_", "OPENAI_")) or name.lower().endswith("_proxy"):
+        if name.startswith(("IONOS_", "OPENAI_", "AWS_")) or name.lower().endswith("_proxy") or name in OF_A_JOB:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
     # No test waits for the service's limits unless it asks to, nor touches how full this user's buckets are.
