@@ -23,6 +23,7 @@ from ionos_openai.batch.superseded import supersede
 from ionos_openai.cli.batch_files import KNOWN_COLUMNS, Table, Templates, parse_labels, read_table
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox
 from ionos_openai.cli.terminal.exits import INTERRUPTED, MADE, REFUSED, Outcome
+from ionos_openai.cli.terminal.output import visible
 from ionos_openai.cli.terminal.rescue import rescue
 from ionos_openai.client.pacing.rates import estimate_seconds
 from ionos_openai.client.settings import IonosSettings
@@ -156,7 +157,7 @@ class _Telling(Outcome):
                 self.made.append({"path": path, "model": request.model, **asked, "sandbox": result.sandbox})
             elif not terminal.pretty or terminal.error_console is None:
                 more = [str(request.model), str(request.size), "placeholder" if result.sandbox else "-"]
-                terminal.row([path] if terminal.quiet else [path, *more])
+                terminal.row([visible(path)] if terminal.quiet else list(map(visible, [path, *more])))
             elif self.options.verbose:
                 terminal.on_stderr(path)  # on the console with the live display, which stays below
         if result.error is not None:

@@ -47,6 +47,7 @@ from ionos_openai.hub.prices import parse_prices
 log = logging.getLogger("ionos_openai")
 
 _LIMITS = ContractLimits()
+_LARGEST = 1 << 20  # bytes of a .env
 
 TOKEN_VARIABLES = ("IONOS_API_TOKEN", "IONOS_API_KEY", "IONOS_TOKEN")
 # In the order in which they are looked up; every other setting has the one variable that is called like it.
@@ -406,17 +407,18 @@ def _read_env_file(path: Path | None) -> Mapping[str, str | None]:
     if path is None:
         return {}
     try:
-        text = path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+        is_too_large = path.is_file() and path.stat().st_size > _LARGEST
+        text = path.read_text(encoding="utf-8-sig") if path.is_file() and not is_too_large else ""
     except UnicodeDecodeError:
         problem = "is not UTF-8 text: save it as UTF-8"
     except OSError as error:
         problem = f"cannot be read ({error.strerror}): mend its permissions"
     else:
         # UTF-16 without a mark at its start reads as UTF-8 with a NUL beside each letter.
-        if "\0" not in text:
+        if "\0" not in text and not is_too_large:
             # A file may have come with somebody else's code: its ${...} would take in any secret of the environment.
             return dotenv_values(stream=StringIO(text), interpolate=False)
-        problem = "is not UTF-8 text: save it as UTF-8"
+        problem = "is larger than 1 MiB: move it away" if is_too_large else "is not UTF-8 text: save it as UTF-8"
     raise ConfigurationError(f"{path} {problem}, or turn it off with IonosSettings(env_file=None).")
 
 

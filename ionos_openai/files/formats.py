@@ -335,7 +335,8 @@ def open_picture(data: bytes) -> Image.Image:
     """Open a picture with Pillow, its pixels loaded.
 
     Raises:
-        OSError: Pillow cannot read it; other exceptions of Pillow's decoders are possible.
+        OSError: Pillow cannot read it, or it has more pixels than Pillow takes for harmless; other exceptions of
+            Pillow's decoders are possible.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -343,6 +344,10 @@ def open_picture(data: bytes) -> Image.Image:
         picture = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise OSError("the installed Pillow cannot read it") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the second where warnings are errors
+        raise OSError(
+            f"it has too many pixels; PIL.Image.MAX_IMAGE_PIXELS, {Image.MAX_IMAGE_PIXELS:,}, bounds them"
+        ) from None
     picture.load()
     return picture
 
@@ -402,7 +407,9 @@ def fit_mode(picture: Image.Image, target: WritableFormat) -> Image.Image:
         picture = picture.convert("I").point(lambda level: level * (1 / 256)).convert("L")
     transparent = picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info
     if transparent:
-        return _on_white(picture) if target == "JPEG" else picture.convert("RGBA")
+        if target == "JPEG":
+            return _on_white(picture)
+        return picture if picture.mode == "RGBA" else picture.convert("RGBA")
     if picture.mode == "L" and target != "WEBP":
         return picture
     return picture if picture.mode == "RGB" else picture.convert("RGB")

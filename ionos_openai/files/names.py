@@ -66,6 +66,8 @@ LONGEST_NAME = 200  # bytes of UTF-8, so that a number and the marks of a hidden
 _SUFFIXES: dict[str, WritableFormat] = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 _OTHER_PICTURES = frozenset({".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".svg", ".ico"})
 _ELSEWHERE = re.compile("[/\\\\:\0-\x1f\x7f\ud800-\udfff]")  # a way to other places, or in no name of ours
+# Windows forbids the first ones; the others show a name in another order than it has, as "a\u202egpj.exe".
+_REPLACED = re.compile('[<>:"|?*\u202a-\u202e\u2066-\u2069]')
 _VARIATIONS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # how a character is to look, such as in colour
 _WINDOWS_RESERVED = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$"}
@@ -104,8 +106,8 @@ def clean_name(name: str) -> str:
     """Make a name that the user chose, with or without extension, valid on every system.
 
     Returns:
-        The name as written, but for the characters that Windows forbids, which become hyphens, blanks around it
-        and dots behind it; "image-" stands before a name that Windows reserves.
+        The name as written, but for the characters that Windows forbids and those that turn the reading direction,
+        which become hyphens, blanks around it and dots behind it; "image-" stands before a name that Windows reserves.
 
     Raises:
         InvalidRequestError: It is a path, or empty.
@@ -114,7 +116,7 @@ def clean_name(name: str) -> str:
         raise errors.InvalidRequestError(
             f"name={shown(name)} is a path: give the directory as the directory, and a plain file name as name."
         )
-    cleaned = "".join("-" if c in '<>:"|?*' or unicodedata.category(c) in {"Cc", "Cs"} else c for c in name)
+    cleaned = "".join("-" if unicodedata.category(c) in {"Cc", "Cs"} else c for c in _REPLACED.sub("-", name))
     cleaned = cleaned.strip().rstrip(". ")
     if not cleaned:
         raise errors.InvalidRequestError(

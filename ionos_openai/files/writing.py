@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ionos_openai import errors
-from ionos_openai.files.names import cut, digest, numbered, split_extension
+from ionos_openai.files.names import cut, digest, numbered
 
 
 def _numbers_of(*names: str) -> frozenset[int]:
@@ -29,8 +29,8 @@ def _numbers_of(*names: str) -> frozenset[int]:
 
 _LEFTOVER = re.compile(r"(?s)\..+\.(?:[0-9a-f]{16}\.part|ionos\.claim)")
 _LEFTOVER_AGE = 3600.0  # seconds
-_MOST_NUMBERS = 1000  # names of which the last number is known
-_last_numbers: dict[tuple[str, str], int] = {}
+_FEW = 8  # numbers that are tried one by one
+_MOST_SWEPT = 10_000  # directories of which it is known that they were swept
 _swept: set[str] = set()
 # An answer of `os.link` that is about this file or disk. All others mean that hard links do not work here.
 _LINK_FAILURES = _numbers_of("ENOENT", "ENOSPC", "EDQUOT", "EIO", "EROFS", "ENAMETOOLONG", "ESTALE")
@@ -144,6 +144,7 @@ def replace_file(path: Path, data: bytes) -> None:
     try:
         with part.open("xb") as file:
             file.write(data)
+        _sweep(path.parent, part)
         part.replace(path)
     finally:
         with contextlib.suppress(OSError):
@@ -153,9 +154,7 @@ def replace_file(path: Path, data: bytes) -> None:
 def _write(folder: Path, name: str, data: bytes, *, number: int) -> Path:
     with _written(folder / name, data) as part:
         candidates = (folder / candidate for candidate in _free_names(folder, name, number))
-        final = next(path for path in candidates if _show(part, path))
-        _remember(folder, name, final.name)
-    return final
+        return next(path for path in candidates if _show(part, path))
 
 
 def _overwrite(path: Path, data: bytes) -> None:
@@ -273,34 +272,20 @@ def _show_by_renaming(part: Path, final: Path) -> bool:
 
 
 def _free_names(folder: Path, name: str, number: int) -> Iterator[str]:
-    """Yield names to try, from `number` upwards; behind the second comes the one after what this process saved last.
+    """Yield names to try, from `number` upwards: it, then the lowest free one of the next few.
 
-    Only where that is taken too, the directory is looked through, which takes as long as it has files.
+    Where many are taken, a free one behind them is found by ever longer steps, then halved ones: the time does not
+    depend on how many files there are, and hardly on how many have this name.
     """
     yield numbered(name, number)
-    last = _last_numbers.get((str(folder.absolute()), name), 0)
-    if last > number and os.path.lexists(folder / numbered(name, last)):
-        yield from (numbered(name, number + 1), numbered(name, last + 1))
-    stem, suffix = split_extension(name)
-    alike = (other for other in _list(folder) if other.startswith(f"{stem}-") and other.endswith(suffix))
-    middles = (other[len(stem) + 1 : len(other) - len(suffix)] for other in alike)
-    taken = {int(middle) for middle in middles if middle.isascii() and middle.isdecimal() and len(middle) < 19}
-    yield from (numbered(name, later) for later in itertools.count(number + 1) if later not in taken)
-
-
-def _remember(folder: Path, name: str, final: str) -> None:
-    """Note which number a name was saved with last; of the first ones nothing needs to be known."""
-    stem, suffix = split_extension(name)
-    if final != name and (middle := final[len(stem) + 1 : len(final) - len(suffix)]).isdecimal():
-        if len(_last_numbers) >= _MOST_NUMBERS:
-            _last_numbers.clear()
-        _last_numbers[str(folder.absolute()), name] = int(middle)
-
-
-def _list(folder: Path) -> list[str]:
-    with contextlib.suppress(PermissionError):  # a directory may take files and still not be listed
-        return os.listdir(folder)  # noqa: PTH208  Names are enough, and a Path for each costs ten times as much.
-    return []
+    last, step = number, 1  # the last that is known to be taken
+    while os.path.lexists(folder / numbered(name, last + step)):
+        last += step
+        step *= 1 if last < number + _FEW else 2
+    while step > 1:
+        step //= 2
+        last += step if os.path.lexists(folder / numbered(name, last + step)) else 0
+    yield from (numbered(name, later) for later in itertools.count(last + 1))
 
 
 def _sweep(folder: Path, part: Path) -> None:
@@ -311,9 +296,13 @@ def _sweep(folder: Path, part: Path) -> None:
     where = str(folder.absolute())
     if where in _swept:
         return
+    if len(_swept) >= _MOST_SWEPT:
+        _swept.clear()
     _swept.add(where)
-    oldest = part.stat().st_mtime - _LEFTOVER_AGE
-    for path in [folder / name for name in _list(folder) if name[0] == "." and _LEFTOVER.fullmatch(name)]:
+    oldest, names = part.stat().st_mtime - _LEFTOVER_AGE, []
+    with contextlib.suppress(PermissionError):  # a directory may take files and still not be listed
+        names = os.listdir(folder)  # noqa: PTH208  Names are enough, and a Path for each costs ten times as much.
+    for path in [folder / name for name in names if name[0] == "." and _LEFTOVER.fullmatch(name)]:
         with contextlib.suppress(OSError):
             found = path.lstat()
             if stat.S_ISREG(found.st_mode) and found.st_mtime < oldest:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ionos_openai import errors
 from ionos_openai.batch.records import Problem, Record, read_records
+from ionos_openai.errors.words import printable
 from ionos_openai.files.opening import open_regular
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.gallery.entries import Entry, in_order, make_entries
@@ -76,7 +77,7 @@ def write_gallery(directory: str | os.PathLike[str], *, recursive: bool = False,
     """
     gallery = make_gallery(directory, recursive=recursive, caption=caption)
     for problem in gallery.problems:
-        log.warning("%s: %s.", problem.name, problem.message)
+        log.warning("%s", printable(f"{problem.name}: {problem.message}."))
     return gallery.path
 
 

@@ -59,7 +59,7 @@ def list_pictures(folder: Path) -> tuple[dict[str, Stamp], list[Problem]]:
             continue
         sidecars = [sidecar for sidecar in (f"{stem}.xmp", f"{name}.xmp") if sidecar in entries]
         try:
-            facts = [entries[part].stat() for part in (name, *sidecars)]
+            facts = [entries[name].stat(), *(entries[sidecar].stat(follow_symlinks=False) for sidecar in sidecars)]
         except OSError as error:
             problems.append(Problem(name=name, message=f"it cannot be read: {error.strerror}"))
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 _MEMORY = "facts.json"
 _VERSION = 1  # of what is remembered; another one is not believed
 _MOST_THREADS = 4
+_LONGEST_FACTS = 1 << 14  # bytes for a picture, on average
+_LARGE = 1 << 24  # px
+_alone = threading.Lock()  # Large pictures are decoded one after the other: each may take hundreds of MB.
 _OF_PICTURE = 2  # numbers of a stamp; more are those of sidecars
 _NOT_OF_FILE = {"row", "asked", "name", "changed", "state", "has_extra", "cost", "shares_cost", "metadata"}
 _DEFAULTS = {field.name: field.default for field in fields(Entry) if field.name not in _NOT_OF_FILE}
@@ -51,7 +55,7 @@ def read_pictures(
     Returns:
         What the files say, in the order of the stamps, and how many thumbnails were made.
     """
-    remembered = _recall(thumbnails / _MEMORY)
+    remembered = _recall(thumbnails / _MEMORY, most=_LONGEST_FACTS * (len(stamps) + 8))
     ages = _thumbnail_ages(thumbnails)
     found = {
         name: _Seen(entry=remembered[name][1])
@@ -86,7 +90,7 @@ def read_pictures(
 def _is_settled(entry: Entry, ages: Mapping[str, int]) -> bool:
     """Tell whether nothing is gained by reading a file again that has not changed."""
     if not entry.width:
-        return True  # It is no picture, and will not become one.
+        return entry.thumbnail is None  # It is no picture, and will not become one.
     return entry.problem is None and entry.thumbnail in ages
 
 
@@ -111,7 +115,7 @@ def _read(folder: Path, name: str, thumbnails: Path, *, keep_thumbnail: bool, ha
     path = folder / name
     if path.stat().st_size > LARGEST:
         return _Seen(entry=Entry(problem="it is larger than 256 MiB"))
-    data = read_regular(path.resolve())  # a link may lead to a picture, not to a device
+    data = read_regular(Path(os.path.realpath(path)))  # a link may lead to a picture, not to a device
     try:
         found = recognise(data)
     except FormatError as error:
@@ -122,7 +126,8 @@ def _read(folder: Path, name: str, thumbnails: Path, *, keep_thumbnail: bool, ha
     thumbnail = digest(name)  # short, and valid whatever the picture is called
     try:
         if not keep_thumbnail:
-            write_thumbnail(data, thumbnails / f"{thumbnail}.jpg")
+            with _alone if found.width * found.height > _LARGE else contextlib.nullcontext():
+                write_thumbnail(data, thumbnails / f"{thumbnail}.jpg")
     except ThumbnailError as error:
         return _Seen(entry=replace(entry, problem=str(error)))
     return _Seen(entry=replace(entry, thumbnail=thumbnail), made=not keep_thumbnail)
@@ -132,7 +137,7 @@ def _from_provenance(source: Path | bytes, data: bytes, entry: Entry) -> Entry:
     try:
         found = read_provenance(source) or Provenance()
     except (OSError, errors.ProvenanceError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
+        why = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
         return replace(entry, problem=f"its provenance cannot be read: {why}", sandbox=is_marked_sandbox(data))
     return replace(
         entry,
@@ -148,10 +153,10 @@ def _from_provenance(source: Path | bytes, data: bytes, entry: Entry) -> Entry:
     )
 
 
-def _recall(path: Path) -> dict[str, tuple[Stamp, Entry]]:
-    """Return what is remembered; nothing where it is missing, damaged or of another version."""
+def _recall(path: Path, *, most: int) -> dict[str, tuple[Stamp, Entry]]:
+    """Return what is remembered; nothing where it is missing, damaged, of another version, or over `most` bytes."""
     try:
-        found = json.loads(read_regular(path))
+        found = json.loads(read_regular(path, most=most))
         if found["version"] != _VERSION:
             return {}
         return {name: (tuple(stamp), _entry(given)) for name, (stamp, given) in found["files"].items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import closing
 from pathlib import Path
 
 from ionos_openai.files.formats import FORMATS, fit_mode
@@ -46,7 +47,8 @@ def write_thumbnail(data: bytes, path: Path) -> None:
 def _shrink(data: bytes) -> bytes:
     from PIL import Image, ImageOps
 
-    with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+    # Closed, and not only left: the pixels, which may be hundreds of MB, would wait for the garbage collector.
+    with closing(Image.open(io.BytesIO(data), formats=FORMATS)) as opened:
         picture: Image.Image = opened
         # A JPEG is decoded at a fraction of its size right away: 1024x1024 px at a quarter, which is not resampled.
         picture.draft("RGB", (_SMALLEST_SIDE, _SMALLEST_SIDE))

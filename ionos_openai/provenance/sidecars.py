@@ -53,7 +53,7 @@ def load(path: Path) -> bytes:
         OSError: It cannot be read.
     """
     try:
-        return read_regular(path.resolve())
+        return read_regular(os.path.realpath(path))  # which takes a link to itself for a file
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EFBIG) or path.is_dir():
             raise

@@ -77,6 +77,8 @@ def picture_size(data: bytes) -> tuple[int, int]:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             size = image.size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the second where warnings are errors
+        raise ValueError("a picture of more pixels than this stand-in opens") from None
     except Exception as error:  # Pillow raises a dozen kinds for hostile bytes
         raise ValueError("not a picture that can be read") from error
     if size[0] * size[1] > _LARGEST_INPUT:

@@ -145,7 +145,7 @@ def test_a_directory_that_is_named_twice_counts_once(cli: Callable[..., Result])
     assert cli("costs", *same, "out/other").out.splitlines()[1:] == ["2\t0.064 USD\t0\t0\t0"]
 
 
-@pytest.mark.parametrize("sku", ["a\u2028b", "a\x0bb", "a\nb", "a\rb", 'a"b', "a,b"])
+@pytest.mark.parametrize("sku", ["a\u2028b", "a\x0bb", "a\nb", "a\rb", 'a"b', "a,b", "a;b"])
 def test_csv_keeps_what_a_column_holds(cli: Callable[..., Result], sku: str) -> None:
     """Each group is one record, whatever its name has in it."""
     record("out", picture(sku))

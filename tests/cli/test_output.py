@@ -10,7 +10,7 @@ import pytest
 from rich.text import Text
 
 from ionos_openai.cli.terminal.exits import Outcome
-from ionos_openai.cli.terminal.output import Terminal, headed, plain_table, visible
+from ionos_openai.cli.terminal.output import Terminal, csv_line, headed, plain_table, visible
 from ionos_openai.errors import InvalidRequestError, InvalidTokenError
 
 if TYPE_CHECKING:
@@ -81,3 +81,33 @@ def test_an_outcome_without_a_failure_has_no_error(capsys: pytest.CaptureFixture
 def test_a_cell_has_no_control_characters(instead: str | None, said: str) -> None:
     """They are written out or replaced; a byte of a file's name that is no Unicode stays."""
     assert visible("a\tb\udc80", instead=instead) == said
+
+
+def test_what_is_printed_gives_a_terminal_no_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """In rows and below a path alike."""
+    bad = "a\x1b]0;title\x07\tb\u202ec"
+    Terminal().part([[bad, bad]], lambda: ())
+    assert capsys.readouterr().out == "\t".join([r"a\x1b]0;title\x07\tb\u202ec"] * 2) + "\n"
+    assert all(line.plain.isprintable() for line in headed(bad, [bad, (bad, "bold")]))
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=HYPERLINK(A1)", "'=HYPERLINK(A1)"),
+        (" +1+cmd|x", "' +1+cmd|x"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("\t=1", '"\'\t=1"'),
+        ("\r=1", '"\'\r=1"'),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("a;=1+1", '"a;=1+1"'),
+        ('a";=1+1', '"a"";=1+1"'),
+        ("a\x1b]0;\u202eb", '"a ]0; b"'),
+        ("-2.5", "-2.5"),
+        ("a-fox = a fox", "a-fox = a fox"),
+    ],
+)
+def test_a_cell_of_csv_is_no_formula(cell: str, written: str) -> None:
+    """Also where a spreadsheet cuts lines at semicolons or tabs; numbers stay numbers."""
+    assert csv_line([cell, "1"]) == f"{written},1"

@@ -334,6 +334,14 @@ def test_a_file_that_may_not_be_read_is_an_error_with_the_remedy(monkeypatch: py
     )
 
 
+def test_a_file_without_end_is_not_read() -> None:
+    """Whoever made it: it is no text of settings."""
+    with write_env("IONOS_API_TOKEN=abc").open("r+b") as file:
+        file.truncate(10 << 30)
+    with pytest.raises(ConfigurationError, match=r"\.env is larger than 1 MiB: move it away, or turn it off with "):
+        IonosSettings()
+
+
 def test_a_folder_called_env_is_no_file() -> None:
     """A virtual environment that is named `.env` is passed over."""
     Path(".env").mkdir()

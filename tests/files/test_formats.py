@@ -6,6 +6,7 @@ import io
 import struct
 import time
 import tracemalloc
+import warnings
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -130,3 +131,15 @@ def test_a_cut_avif_is_not_taken_for_one_with_bytes_behind_it() -> None:
     boxes = [struct.pack(">I", 4 + len(body)) + body for body in (b"ftypavif", b"meta1234", b"mdat1234")]
     with pytest.raises(FormatError, match="ends too early"):
         formats.recognise(b"".join(boxes) + struct.pack(">I", 100) + b"mdatabc")
+
+
+@pytest.mark.parametrize(("limit", "filter_"), [(199, "error"), (99, "default")])
+def test_too_many_pixels_are_told_in_one_way(limit: int, filter_: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether Pillow warns, where warnings are errors, or refuses; with what may be changed about it."""
+    written = io.BytesIO()
+    Image.new("RGB", (20, 10)).save(written, "PNG")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    warnings.simplefilter(filter_)
+    with pytest.raises(OSError) as caught:
+        formats.open_picture(written.getvalue())
+    assert str(caught.value) == f"it has too many pixels; PIL.Image.MAX_IMAGE_PIXELS, {limit:,}, bounds them"

@@ -975,6 +975,109 @@ def test_browser_shows_no_command_that_does_something_else(
     assert bool(command) == shown
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links are POSIX's")
+def test_a_sidecar_that_leads_nowhere_keeps_no_picture_away(tmp_path: Path) -> None:
+    """One that leads to itself or to a device is told; one that leads to nothing is none."""
+    for name, target in (("a.xmp", "a.xmp"), ("b.xmp", "/dev/zero"), ("c.xmp", "nowhere")):
+        (tmp_path / name).with_suffix(".jpg").write_bytes(picture())
+        (tmp_path / name).symlink_to(target)
+    gallery = make_gallery(tmp_path)
+    assert (gallery.pictures, [problem.message for problem in gallery.problems]) == (
+        3,
+        [f"its provenance cannot be read: '{name}.xmp' is no file. Take the picture itself" for name in "ab"],
+    )
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"a.jpg": [[7, 7], {"thumbnail": "../../elsewhere", "prompt": "x"}]},
+        {"a.jpg": [[7, 7], {"prompt": "x"}], "b": "[]," * 200_000},
+    ],
+    ids=["no picture", "too long"],
+)
+def test_what_a_stranger_wrote_into_the_memory_is_not_believed(tmp_path: Path, files: dict[str, Any]) -> None:
+    """A thumbnail of what is no picture could be any file; and a memory is no longer than its pictures need."""
+    (tmp_path / "a.jpg").write_bytes(picture())
+    found = (tmp_path / "a.jpg").stat()
+    files["a.jpg"][0] = [found.st_size, found.st_mtime_ns]
+    (tmp_path / ".thumbnails").mkdir()
+    (tmp_path / ".thumbnails" / "facts.json").write_text(json.dumps({"version": 1, "files": files}))
+    assert make_gallery(tmp_path).thumbnails == 1
+    assert "elsewhere" not in page(tmp_path)
+
+
+def test_large_pictures_are_decoded_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may take hundreds of megabytes; small ones are decoded side by side."""
+    at_once, most = [0], []
+    make = reading.write_thumbnail
+
+    def count(data: bytes, path: Path) -> None:
+        at_once.append(1)
+        most.append(len(at_once))
+        time.sleep(0.02)
+        make(data, path)
+        at_once.pop()
+
+    monkeypatch.setattr(reading, "write_thumbnail", count)
+    monkeypatch.setattr(reading, "_LARGE", 64 * 48 - 1)
+    for number in range(4):
+        (tmp_path / f"{number}.jpg").write_bytes(picture())
+    assert (make_gallery(tmp_path).thumbnails, set(most)) == (4, {2})
+
+
+def test_the_log_has_no_control_characters(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever a manifest calls a file: a line of the log stays one line."""
+    names = ["a\nERROR: forged.jpg", "b\x1b]0;title\x07\u202e.jpg"]
+    lines = [json.dumps({"id": name, "status": "done", "files": [name]}) for name in names]
+    (tmp_path / "manifest.jsonl").write_text("\n".join([*lines, ""]))
+    write_gallery(tmp_path)
+    assert len(caplog.messages) == 2
+    assert all(message.isprintable() for message in caplog.messages)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "end"),
+    [
+        ('a fox" --base-url=http://x "', "-- 'a fox\" --base-url=http://x \"'"),
+        ("a fox --overwrite", "-- 'a fox --overwrite'"),
+        ('"-o x', "-- '\"-o x'"),
+        ("a fox", "--size 64x48 'a fox'"),
+    ],
+)
+def test_browser_makes_no_option_of_a_prompt_on_windows(
+    browser: Browser, tmp_path: Path, prompt: str, end: str
+) -> None:
+    """Shells that make several words of it find them behind the end of the options."""
+    (tmp_path / "a.jpg").write_bytes(write_provenance(picture(), Provenance(prompt=prompt, digital_source_type="x")))
+    assert _looked_at(browser, tmp_path, "#command").endswith(end)
+
+
+def test_browser_copies_no_control_characters(browser: Browser, tmp_path: Path) -> None:
+    """They could end a terminal's paste, and begin a command; line breaks stay."""
+    prompt = "a\x1b[201~fox\u202e\nin snow"
+    line = {"id": "1", "status": "done", "request": {"prompt": prompt}, "files": ["a.jpg"]}
+    (tmp_path / "a.jpg").write_bytes(picture())
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(line) + "\n")
+    assert _looked_at(browser, tmp_path, copies=True) == "a [201~fox \nin snow"
+
+
+def _looked_at(browser: Browser, folder: Path, shown: str = "", *, copies: bool = False) -> str:
+    """Return what an element shows of the only picture on Windows, or the prompt that is copied."""
+
+    def at(page: Any) -> Any:
+        page.locator("#grid a").click()
+        if not copies:
+            return page.inner_text(shown)
+        page.click("#copy-prompt")
+        page.wait_for_function("window.copied !== undefined")
+        return page.evaluate("window.copied")
+
+    windows = "Object.defineProperty(navigator, 'platform', {value: 'Win32'});"
+    address = write_gallery(folder).resolve().as_uri()
+    return str(browser.look(at, script=windows + _RECORDS_COPIES, address=address))
+
+
 # What an agency's table adds.
 
 

@@ -551,6 +551,20 @@ def test_sidecar_names(name: str, tmp_path: Path) -> None:
     assert read_provenance(tmp_path / name) == FULL
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other links")
+def test_sidecar_that_leads_to_itself(tmp_path: Path) -> None:
+    """It is no file, and told as such; a link to a sidecar elsewhere is one."""
+    (tmp_path / "fox.jpg").write_bytes(encode("JPEG"))
+    (tmp_path / "fox.xmp").symlink_to("fox.xmp")
+    with pytest.raises(ProvenanceError) as caught:
+        read_provenance(tmp_path / "fox.jpg")
+    assert str(caught.value) == "'fox.xmp' is no file. Take the picture itself."
+    (tmp_path / "hen.xmp").write_bytes(to_xmp(FULL))
+    (tmp_path / "fox.xmp").unlink()
+    (tmp_path / "fox.xmp").symlink_to("hen.xmp")
+    assert read_provenance(tmp_path / "fox.jpg") == FULL
+
+
 def test_picture_speaks_before_its_neighbour(tmp_path: Path) -> None:
     """A picture that speaks for itself takes nothing from a sidecar, which may be another picture's."""
     record = Provenance(digital_source_type=TRAINED)

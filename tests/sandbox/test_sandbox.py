@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image, ImageFont
 
-from ionos_openai.files.formats import SANDBOX_MARK
+from ionos_openai.files.formats import SANDBOX_MARK, png_chunk
 from ionos_openai.sandbox import Sandbox, SandboxRequest, SandboxResponse, lettering
 from ionos_openai.sandbox.behaviours import BEHAVIOURS
 from ionos_openai.sandbox.drawing import placeholder
@@ -354,6 +354,10 @@ def test_edits_that_are_refused() -> None:
     assert refused(edit(sandbox, *fields, image, ("mask", b"")))[2] == "mask is not a picture that can be read"
     assert refused(edit(sandbox, *fields, ("image", png(99, 99)[:-60])))[2] == (
         "An input is not a picture that can be read"
+    )
+    head = png_chunk(b"IHDR", b"\0\1\0\0" * 2 + b"\x08\x02\0\0\0")
+    assert refused(edit(sandbox, *fields, ("image", png(8, 8)[:8] + head + png(8, 8)[33:])))[2] == (
+        "image is a picture of more pixels than this stand-in opens"
     )
     assert refused(edit(sandbox, ("model", FLUX2), image))[2] == "prompt is missing"
     assert refused(edit(sandbox, *fields, image, ("n", "2")))[2] == "n can only be 1"

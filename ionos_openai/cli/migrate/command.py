@@ -81,11 +81,12 @@ def _show(file: FileMigration, mode: Mode, terminal: Terminal) -> None:
             terminal.warn(f"{file.path} was skipped: {file.skipped}")
         return
     for finding in file.migration.findings if file.migration is not None else ():
-        cells = [_place(file, finding), _state(finding, mode), finding.code, finding.on_ionos, finding.remedy]
-        terminal.part([list(map(_plain, cells))], partial(_shown, cells, finding.effort))
+        said = (_place(file, finding), _state(finding, mode), finding.code, finding.on_ionos, finding.remedy)
+        cells = list(map(_plain, said))
+        terminal.part([cells], partial(_shown, cells, finding.effort))
     if file.skipped is not None:
-        cells = [str(file.path), "skipped", file.skipped]
-        terminal.part([[*map(_plain, cells), "-", "-"]], partial(_shown, cells, "skipped"))
+        cells = [_plain(str(file.path)), "skipped", _plain(file.skipped)]
+        terminal.part([[*cells, "-", "-"]], partial(_shown, cells, "skipped"))
 
 
 def _shown(cells: Sequence[str], effort: str) -> Iterator[Text]:

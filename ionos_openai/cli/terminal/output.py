@@ -34,6 +34,7 @@ BASES = (
     "Basis: DOC an official page, REC a recorded answer, CODE a client's code, INF inferred, choice nothing is known."
 )
 _OBEYED = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # by terminals, but for line breaks
+_FORMULA = re.compile(r"[\t\r]|\s*[=+@\uff1d\uff0b\uff0d\uff20-]")  # some spreadsheets take the wide signs too
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _SHORT = 40  # characters of a prompt that a message is about
 
@@ -105,7 +106,7 @@ class Terminal:
             self.text(*shown())
         elif not self.json:
             for cells in rows:
-                self.row(cells)
+                self.row(list(map(visible, cells)))
 
     def result(
         self, document: Mapping[str, object], rows: Iterable[Sequence[str]], shown: Callable[[], Iterable[Text | Table]]
@@ -305,15 +306,16 @@ def csv_cell(text: str) -> str:
 
     An apostrophe in front of it is what OWASP advises; a number stays one. Source: OWASP, CSV Injection, 2026-11.
     """
-    is_formula = text.lstrip()[:1] in ("=", "+", "-", "@") and not _NUMBER.fullmatch(text)
-    return ("'" if is_formula or text[:1] in ("\t", "\r") else "") + _OBEYED.sub(" ", text)
+    is_formula = _FORMULA.match(text) and not _NUMBER.fullmatch(text)
+    return "'" * bool(is_formula) + _OBEYED.sub(" ", text)
 
 
 def csv_line(cells: Iterable[str]) -> str:
     """Return a line of CSV, its cells harmless and without its end."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(map(csv_cell, cells))  # so that cells with either are quoted
-    return text.getvalue().removesuffix("\r\n")
+    text, end = io.StringIO(), "\r\n;\t"
+    # What is in the end is quoted. Where lines are cut at semicolons or tabs, a formula could begin behind them.
+    csv.writer(text, lineterminator=end).writerow(map(csv_cell, cells))
+    return text.getvalue().removesuffix(end)
 
 
 def as_json(content: Mapping[str, object]) -> str:
@@ -325,10 +327,10 @@ def headed(path: str, lines: Iterable[str | tuple[str, str]]) -> Iterator[Text]:
     """Yield a path and below it what is said of it, each a line or a line with its style."""
     from rich.text import Text
 
-    yield Text(path, style="bold green")
+    yield Text(visible(path), style="bold green")
     for line in lines:
         words, style = line if isinstance(line, tuple) else (line, "")
-        yield Text(f"  {words}", style=style)
+        yield Text(f"  {visible(words)}", style=style)
 
 
 def plain_table(

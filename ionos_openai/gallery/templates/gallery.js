@@ -116,11 +116,17 @@
 
   // A shell takes what is in single quotes as it is. PowerShell takes typographic ones for such quotes too, and what
   // cmd takes for commands stands in no line for Windows; nor do control characters anywhere, which a terminal obeys.
+  // cmd, and PowerShell 5 at double quotes, make several words of a prompt: none of them may become an option.
   const isWindows = /^Win/.test(navigator.platform);
-  const risky = isWindows ? /[&|<>^%]|\p{Cc}|[\u202a-\u202e\u2066-\u2069]/u : /(?!\n)\p{Cc}|[\u202a-\u202e\u2066-\u2069]/u;
+  const obeyed = /(?!\n)\p{Cc}|[\u202a-\u202e\u2066-\u2069]/u;
+  const risky = isWindows ? /[&|<>^%]|\p{Cc}|[\u202a-\u202e\u2066-\u2069]/u : obeyed;
+  const dash = isWindows ? /-/ : /^-/;
+  const harmless = (text) => text.replace(new RegExp(obeyed, "gu"), " ");
   const inQuotes = (text) => (isWindows ? text.replace(/['\u2018-\u201b]/g, "$&$&") : text.replaceAll("'", `'"'"'`));
-  const quoted = (text) => (/^[\w./:=+-]+$/.test(text) ? text : `'${inQuotes(text)}'`);
-  const isRisky = (entry) => [entry.prompt, entry.model, entry.size].some((text) => risky.test(text || ""));
+  const isPlain = (text) => /^[\w./:=+-]+$/.test(text);
+  const quoted = (text) => (isPlain(text) ? text : `'${inQuotes(text)}'`);
+  const isRisky = (entry) =>
+    risky.test(entry.prompt) || [entry.model, entry.size].some((text) => text && (isWindows ? !isPlain(text) : risky.test(text)));
   const command = (entry) => {
     if (entry.prompt === null || entry.edited || isRisky(entry)) return null;
     const parts = ["ionos-openai", "generate"];
@@ -128,7 +134,7 @@
     if (entry.size) parts.push("--size", quoted(entry.size));
     if ("seed" in entry) parts.push("--seed", entry.seed);
     if (entry.placeholder) parts.push("--sandbox");
-    if (entry.prompt.startsWith("-")) parts.push("--");
+    if (dash.test(entry.prompt)) parts.push("--");
     parts.push(quoted(entry.prompt));
     return parts.join(" ");
   };
@@ -265,7 +271,7 @@
   $("previous").addEventListener("click", () => step(-1));
   $("next").addEventListener("click", () => step(1));
   $("close").addEventListener("click", () => $("viewer").close());
-  $("copy-prompt").addEventListener("click", (event) => copy(current.prompt, "Prompt", event.target));
+  $("copy-prompt").addEventListener("click", (event) => copy(harmless(current.prompt), "Prompt", event.target));
   $("copy-command").addEventListener("click", (event) => copy(command(current), "Command", event.target));
   $("tools").addEventListener("submit", (event) => event.preventDefault());
   $("search").addEventListener("input", update);

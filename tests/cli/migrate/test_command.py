@@ -192,6 +192,19 @@ def test_without_libcst_it_is_said_how_to_install_it(called: Call, monkeypatch: 
     assert called(".") == (2, "", "Error: migrate needs libcst. Install with: pip install libcst\n")
 
 
+def test_on_a_terminal_a_stranger_s_code_gives_no_commands(called: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its text nor its name."""
+    name = "a\x1b]0;title\x07\u202e.py"
+    Path(name).write_text(
+        "from openai import OpenAI\nOpenAI().images.generate(model='dall-e-3', size='\x1b]0;t\x07\u202e')\n"
+    )
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")  # without colours
+    _, out, err = called(".")
+    assert out
+    assert all(line.isprintable() for line in (out + err).split("\n"))
+
+
 def test_on_a_terminal_each_place_is_three_lines(called: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """People get the place, what happens and what to write, each in a line of its own."""
     Path("a.py").write_text(SOURCE)
