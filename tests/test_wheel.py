@@ -56,7 +56,7 @@ def test_the_whole_package_is_in_it_and_nothing_else(wheel: zipfile.ZipFile) -> 
     assert {
         "ionos_openai/py.typed",
         "ionos_openai/LICENSE",
-        "ionos_openai/gallery/templates/gallery.html.jinja",
+        "ionos_openai/gallery/templates/gallery.html",
         "ionos_openai/gallery/templates/gallery.css",
         "ionos_openai/gallery/templates/gallery.js",
     } <= found

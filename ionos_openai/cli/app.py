@@ -11,9 +11,8 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, is_dataclass
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import typer
@@ -68,6 +67,12 @@ class _Command(TyperCommand):
         return [re.sub(r"[{}]|\.{3}(?=.*\.{3})", "", piece) for piece in super().collect_usage_pieces(ctx)]
 
 
+def _nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
+    from difflib import get_close_matches
+
+    return get_close_matches(name, known, cutoff=cutoff)
+
+
 class _Group(TyperGroup):
     # Options of Typer's own, even the one for the help, would load pydantic at every `COMMAND --help`.
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -91,14 +96,12 @@ class _Group(TyperGroup):
         if option in ("--install-completion", "--show-completion"):
             return f"No such option: {option}. Did you mean: {_NAME} completion bash"
         known = ["--version", "--help", "-V", "-h"]
-        meant = [name for name in known if name.casefold() == option.casefold()] or get_close_matches(
-            option, known, cutoff=0.75
-        )
+        meant = [name for name in known if name.casefold() == option.casefold()] or _nearest(option, known, cutoff=0.75)
         return f"No such option: {option}" + (f". Did you mean {meant[0]}?" if meant else "")
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in self.commands:
-            meant = get_close_matches(args[0], self.commands)
+            meant = _nearest(args[0], self.commands)
             said = f"No such command: {args[0]}" + (f". Did you mean {meant[0]}?" if meant else "")
             raise _UsageError(said, ctx)
         return super().resolve_command(ctx, args)
@@ -159,7 +162,7 @@ def command(
                 given[name] = _gather(kind, given)
             options = given.get("options")
             terminal = Terminal(
-                json=printing.get("json", False) or getattr(options, "answers", None) == "-",
+                json=printing.get("json", False),
                 quiet=printing.get("quiet", False),
                 stdout_is_taken=isinstance(options, PictureOptions) and options.output == "-",
                 tells_warnings=tells_warnings,
@@ -503,7 +506,9 @@ def sandbox(
     return sandbox.explain(terminal) if explain else sandbox.serve(options, terminal)
 
 
-@command(short_help="Compare the service with the stand-in.", epilog=BASES, examples=("verify", "verify --spend 15"))
+@command(
+    "json", short_help="Compare the service with the stand-in.", epilog=BASES, examples=("verify", "verify --spend 15")
+)
 def verify(*, options: VerifyOptions, connection: Connection, terminal: Terminal) -> int:
     """Ask the service what the stand-in does, and tell where it differs.
 
@@ -616,8 +621,7 @@ def _invoke(given: list[str]) -> int:
         if str(error.format_message()).startswith("Missing argument") and given[-1] != "-" and is_piped():  # type: ignore[attr-defined]
             return _invoke([*given, "-"])
         into_pipe = any(pair in (("-o", "-"), ("--output", "-")) for pair in itertools.pairwise(given))
-        # The --json of verify names a file.
-        json = ("--json", "-") in itertools.pairwise(given) if given[0] == "verify" else "--json" in given
+        json = "--json" in given
         connection = Connection(sandbox="--sandbox" in given)
         return _explain_usage(error, Terminal(json=json, stdout_is_taken=into_pipe), connection)
     return code if isinstance(code, int) else 0

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import webbrowser
 from typing import TYPE_CHECKING
 
-from ionos_openai import errors
 from ionos_openai.cli.terminal.exits import MADE
-from ionos_openai.cli.terminal.output import headed
+from ionos_openai.cli.terminal.output import headed, open_in_browser
 from ionos_openai.errors.words import plural
-from ionos_openai.files.installation import how_to_install
-
-try:
-    from ionos_openai.gallery import make_gallery
-except ModuleNotFoundError as error:
-    if error.name not in ("jinja2", "markupsafe"):
-        raise
-    raise errors.ConfigurationError(f"gallery needs jinja2. Install with: {how_to_install('cli')}") from error
+from ionos_openai.gallery import make_gallery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +41,7 @@ def run(directory: str, terminal: Terminal, *, opens: bool, recursive: bool, cap
         terminal.on_stderr(
             f"{plural(gallery.left_out, 'sub-folder')} with pictures left out: --recursive shows them too."
         )
-    if opens and not webbrowser.open(gallery.path.resolve().as_uri()):
+    if opens and not open_in_browser(gallery.path.resolve().as_uri()):
         terminal.warn(f"No browser was found: open {gallery.path} yourself.")
     return MADE
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import shlex
 import signal
 import sys
 import threading
-import webbrowser
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from openai import OpenAIError
 
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox
 from ionos_openai.cli.terminal.exits import ENDS_THE_RUN, MADE, Outcome, message
-from ionos_openai.cli.terminal.output import PLACEHOLDER, headed, shorten
+from ionos_openai.cli.terminal.output import PLACEHOLDER, headed, open_in_browser, shorten
 from ionos_openai.cli.terminal.prompts import expand, read_prompts
 from ionos_openai.cli.terminal.rescue import rescue
 from ionos_openai.client.settings import IonosSettings
@@ -100,6 +100,10 @@ def edit(
     images: Sequence[str], prompt: str, options: PictureOptions, connection: Connection, terminal: Terminal
 ) -> int:
     """Make pictures from a prompt and pictures; returns and raises what `generate` does."""
+    missing = [name for name in images if not Path(name).exists() and not Path(name).suffix]
+    if missing and [*images[-len(missing) :]] == missing:
+        meant = shlex.join([*images[: -len(missing)], " ".join([*missing, prompt])])
+        raise InvalidRequestError(f"There is no picture {missing[0]!r}. Did you mean: ionos-openai edit {meant}")
 
     def make(client: OpenAI, prompt: str, **further: Any) -> list[GeneratedImage]:
         return edit_images(client, expand(images), prompt, **further)
@@ -119,26 +123,27 @@ def _prepare(
     texts, target = _check(prompts, options)
     settings = IonosSettings()
     model = resolve_model(options.model or getattr(settings, default_model))
+    if options.size is not None:
+        check_size(options.size, model)
+    given = {"provenance": options.provenance, "prompt_in_metadata": options.prompt_in_metadata}
+    more: dict[str, Any] = {"seed": options.seed}
+    more |= {} if options.timeout is None else {"timeout": options.timeout}
+    session = _Session(
+        prompts=texts,
+        target=target,
+        options=options,
+        terminal=terminal,
+        saving=choose_saving(settings, file_names=None, **given),
+        make=functools.partial(make, model=model, size=options.size, n=options.n, **more),
+        sandbox=uses_sandbox(connection, settings),
+        model=model,
+        prices=parse_prices(settings.prices),
+    )
+    _confirm_words(session)
     with connect(connection, settings) as client:
-        if options.size is not None:
-            check_size(options.size, model)
-        given = {"provenance": options.provenance, "prompt_in_metadata": options.prompt_in_metadata}
-        more: dict[str, Any] = {"seed": options.seed}
-        more |= {} if options.timeout is None else {"timeout": options.timeout}
-        session = _Session(
-            prompts=texts,
-            target=target,
-            options=options,
-            terminal=terminal,
-            saving=choose_saving(settings, file_names=None, **given),
-            make=functools.partial(make, client, model=model, size=options.size, n=options.n, **more),
-            sandbox=uses_sandbox(connection, settings),
-            model=model,
-            prices=parse_prices(settings.prices),
-        )
+        session.make = functools.partial(session.make, client)
         if options.dry_run:
             return _show_plan(session)
-        _confirm_words(session)
         if target.directory is not None:  # last of all, so that what cannot work leaves no empty directory behind
             check_directory(target.directory)
         terminal.on_terminal(f"{_plan(session)}.")
@@ -267,7 +272,7 @@ def _carry_out(session: _Session) -> int:
     cost = _cost(session, len(session.made))
     if session.made:
         session.terminal.on_terminal(_describe_cost(session, cost))
-    opened = [webbrowser.open(path.resolve().as_uri()) for path in session.saved if session.options.opens]
+    opened = [open_in_browser(path.resolve().as_uri()) for path in session.saved if session.options.opens]
     if not all(opened):
         session.terminal.warn("No program was found that opens pictures.")
     seen = _price_date(session)

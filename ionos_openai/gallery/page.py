@@ -1,22 +1,22 @@
 """The page: cards as HTML that needs no script, and what the script needs beside them, each text once.
 
-A prompt is text wherever it stands: the template escapes it, and the page lets no script run but its own.
+A prompt is text wherever it stands: it is escaped, and the page lets no script run but its own.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import html
+import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from importlib.resources import files
+from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from ionos_openai.batch.costs import Sum
 from ionos_openai.batch.records import Record
@@ -39,6 +39,11 @@ _BADGES = {
 }
 
 
+_NOTHING_FITS = '<p id="nothing" hidden>Nothing fits. <button type="button" id="reset">Show all</button></p>'
+_NO_PICTURES = '<p id="nothing">There are no pictures in this directory yet.</p>'
+_IN_SCRIPT = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "<>&'"})
+
+
 class _Table:
     """Texts that many cards share, kept once each; a card has the number, -1 for none, or says nothing for 0."""
 
@@ -54,26 +59,34 @@ def render(title: str, entries: Sequence[Entry], records: Iterable[Record] = (),
 
     The requests of the manifest say what they cost together; `caption` is the column that stands on each card.
     """
-    script, style = _read("gallery.js"), _read("gallery.css")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    return environment.from_string(_read("gallery.html.jinja")).render(
-        mark=Markup(MARK),  # noqa: S704  It is a constant.
-        title=_clean(title),
-        cards=Markup("\n").join(_card(entry, caption) for entry in entries),
+    script = _read("gallery.js")
+    return Template(_read("gallery.html")).substitute(
+        mark=MARK,
+        title=_escape(title),
+        cards="\n".join(_card(entry, caption) for entry in entries),
+        nothing=_NOTHING_FITS if entries else _NO_PICTURES,
         counted=_count(entries, ("", "failed")),
         others=_count(entries, ("gone", "unreadable", "superseded")),
-        spent=_spent(records),
-        data=_data(entries),
-        style=Markup(style),  # noqa: S704  It is a file of this package, as is the script.
-        script=Markup(script),  # noqa: S704
+        spent=_escape(_spent(records)),
+        data=_to_json(_data(entries)),
+        style=_read("gallery.css"),
+        script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
+def _to_json(data: object) -> str:
+    """Return JSON that can stand in a script: nothing in it ends one, or is taken for HTML."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_IN_SCRIPT)
+
+
+def _escape(text: str) -> str:
+    return html.escape(_clean(text))
+
+
 def _read(name: str) -> str:
     # Read as text, so that line ends are the same everywhere: the browser counts them into the script's hash.
-    return (files("ionos_openai.gallery") / "templates" / name).read_text("utf-8").replace("\r\n", "\n")
+    return (Path(__file__).parent / "templates" / name).read_text("utf-8").replace("\r\n", "\n")
 
 
 def _count(entries: Sequence[Entry], badges: Sequence[str]) -> str:
@@ -83,30 +96,29 @@ def _count(entries: Sequence[Entry], badges: Sequence[str]) -> str:
     return ", ".join([*pictures, *(f"{counts[badge]} {badge}" for badge in badges if badge and counts[badge])])
 
 
-def _card(entry: Entry, column: str | None) -> Markup:
-    """Return an entry's card: whatever comes from elsewhere is escaped by `Markup.format`."""
+def _card(entry: Entry, column: str | None) -> str:
+    """Return an entry's card; whatever comes from elsewhere is escaped."""
     href = quote(os.fsencode(entry.name), safe="/") if entry.name and entry.state != "gone" else None
     stands_in = href if entry.width and not entry.too_large else None
     source = f".thumbnails/{entry.thumbnail}.jpg" if entry.thumbnail else stands_in
     badge = _BADGES.get(entry.state) or ("placeholder" if entry.sandbox else None)
-    note = _clean(entry.problem[0].upper() + entry.problem[1:]) if entry.problem else ""
+    note = _escape(entry.problem[0].upper() + entry.problem[1:]) if entry.problem else ""
     label = entry.metadata.get(column or next(iter(entry.metadata), ""))
-    facts = [fact for fact in (_short(entry.model), _pixels(entry), _cost(entry)) if fact]
     moment = _moment(entry.date)
-    opened = Markup('<a href="{}">').format(href) if href else Markup('<button type="button">')
-    shown = Markup('<img loading=lazy src="{}" alt>') if source else Markup('<span class="none"><span>{}</span></span>')
     parts = [
-        Markup('<li class="{}">').format(badge.replace(" ", "-")) if badge else Markup("<li>"),
-        opened + shown.format(source or note),
-        Markup("<span>{}</span>").format(_clean(entry.prompt or entry.name or "Prompt not recorded")),
-        Markup("</a><small>") if href else Markup("</button><small>"),
-        Markup("<b>{}</b> ").format(badge) if badge else "",
-        Markup("<em>{}</em> ").format(_clean(label)) if label else "",
-        *[Markup("<i>{}</i> ").format(fact) for fact in facts],
-        Markup('<time datetime="{}">{}</time>').format(moment, moment[:10]) if moment else "",
-        Markup("</small></li>"),
+        f'<li class="{badge.replace(" ", "-")}">' if badge else "<li>",
+        f'<a href="{html.escape(href)}">' if href else '<button type="button">',
+        f'<img loading=lazy src="{html.escape(source)}" alt>' if source else "",
+        "" if source else f'<span class="none"><span>{note}</span></span>',
+        f"<span>{_escape(entry.prompt or entry.name or 'Prompt not recorded')}</span>",
+        "</a><small>" if href else "</button><small>",
+        f"<b>{badge}</b> " if badge else "",
+        f"<em>{_escape(label)}</em> " if label else "",
+        *(f"<i>{html.escape(fact)}</i> " for fact in (_short(entry.model), _pixels(entry), _cost(entry)) if fact),
+        f'<time datetime="{moment}">{moment[:10]}</time>' if moment else "",
+        "</small></li>",
     ]
-    return Markup("").join(parts)
+    return "".join(parts)
 
 
 def _data(entries: Sequence[Entry]) -> dict[str, object]:

@@ -74,8 +74,8 @@ def read_pictures(
     # Pillow lets other threads run while it decodes and encodes.
     pool = ThreadPoolExecutor(max_workers=min(_MOST_THREADS, os.cpu_count() or 1))
     try:
-        for number, (name, seen) in enumerate(zip(unread, pool.map(read, unread), strict=True), 1):
-            found[name] = seen
+        for number, seen in enumerate(pool.map(read, unread), 1):
+            found[unread[number - 1]] = seen
             if on_progress is not None:
                 on_progress(number, len(unread))
     finally:
@@ -83,8 +83,8 @@ def read_pictures(
     lasting = {name: (stamps[name], seen.entry) for name, seen in found.items() if seen.lasts}
     if lasting != remembered:
         _remember(thumbnails / _MEMORY, lasting)
-    entries = [replace(found[name].entry, name=name, changed=stamp[1]) for name, stamp in stamps.items()]
-    return entries, sum(seen.made for seen in found.values())
+    made = sum(seen.made for seen in found.values())
+    return [replace(found[name].entry, name=name, changed=stamp[1]) for name, stamp in stamps.items()], made
 
 
 def _is_settled(entry: Entry, ages: Mapping[str, int]) -> bool:

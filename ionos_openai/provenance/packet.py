@@ -12,9 +12,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import escape
 from typing import Literal, NamedTuple
 from xml.etree.ElementTree import Element, SubElement
-from xml.sax.saxutils import escape
 
 from ionos_openai import errors
 from ionos_openai.files.formats import SANDBOX_MARK
@@ -258,9 +258,9 @@ def _text(element: Element | str, *, many: bool) -> str:
 
 def _shorten(prompt: str, excess: int) -> str | None:
     """Cut at least `excess` bytes off the prompt, as long as it is in the packet; None where nothing is left."""
-    room = len(escape(prompt).encode()) - excess - len(_ELLIPSIS.encode())
+    room = len(escape(prompt, quote=False).encode()) - excess - len(_ELLIPSIS.encode())
     for position, letter in enumerate(prompt):
-        room -= len(escape(letter).encode())
+        room -= len(escape(letter, quote=False).encode())
         if room < 0:
             return prompt[:position].rstrip() + _ELLIPSIS if position else None
     return prompt

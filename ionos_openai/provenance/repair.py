@@ -6,7 +6,7 @@ Source: packets of Canva, Photopea, IrfanView and phones, and what ExifTool 12.5
 from __future__ import annotations
 
 import re
-from xml.sax.saxutils import quoteattr
+from html import escape
 
 # What programs use without declaring it.
 _NAMESPACES = {
@@ -48,7 +48,8 @@ def repair(packet: bytes) -> str:
     text = _BARE.sub(_mend, text)
     prefixes = sorted({*_PREFIX.findall(text)})[:_MOST_PREFIXES]
     known = {**_NAMESPACES, **dict(_DECLARATION.findall(text))}
-    spaces = (f"xmlns:{prefix}={quoteattr(known.get(prefix, f'urn:undeclared:{prefix}#'))}" for prefix in prefixes)
+    addresses = ((prefix, known.get(prefix, f"urn:undeclared:{prefix}#")) for prefix in prefixes)
+    spaces = (f'xmlns:{prefix}="{escape(address)}"' for prefix, address in addresses)
     return f"<repaired {' '.join(spaces)}>{text}</repaired>"
 
 

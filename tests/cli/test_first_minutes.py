@@ -98,6 +98,18 @@ def test_words_without_quotes_are_not_taken_for_as_many_prompts(cli: Callable[..
     assert cli("generate", "a fox", "snow", "--sandbox", "-q").code == 0
 
 
+def test_they_are_asked_about_before_a_token_is_missed(cli: Callable[..., Result]) -> None:
+    """The first mistake of somebody without a token is the one that is told."""
+    assert "Did you mean one, in quotes" in cli("generate", "fox", "in", "snow").err
+
+
+def test_words_behind_a_picture_are_taken_for_its_prompt(cli: Callable[..., Result]) -> None:
+    """`edit fox.jpg give it a hat` names no pictures called give, it and a."""
+    Path("fox.jpg").touch()
+    said = "There is no picture 'give'. Did you mean: ionos-openai edit fox.jpg 'give it a hat'"
+    assert cli("edit", "fox.jpg", "give", "it", "a", "hat", "--sandbox") == Result(2, "", f"Error: {said}\n")
+
+
 @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 2), ("", 2)])
 def test_on_a_terminal_they_are_asked_about(
     answer: str, code: int, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Result]

@@ -135,7 +135,7 @@ def test_nothing_that_may_cost_is_asked_by_itself() -> None:
     assert all("model" not in one.body for one in sandbox.requests)
     assert found["n"].text == "it asks for 2 pictures, which may be billed: see --spend"
     assert found["chat"].text == "it costs a few tokens: --spend 1 or more asks it"
-    assert found["rate-limit"].text == "it provokes a limit: --limits asks it"
+    assert found["rate-limit"].text == "it provokes a limit: --provoke-limits asks it"
 
 
 @pytest.mark.parametrize("spend", [1, 4, ALL_IMAGES - 1, ALL_IMAGES])
@@ -435,7 +435,7 @@ def at_home(ionos_sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch
 def test_a_pipe_gets_the_rows(at_home: SandboxServer, run: Callable[..., Result], tmp_path: Path) -> None:
     """The table goes into a pipe tab-separated, the answers into a file, and the exit code is 0."""
     file = tmp_path / "answers.json"
-    result = run("--spend", "15", "--yes", "--json", str(file))
+    result = run("--spend", "15", "--yes", "--answers", str(file))
     assert result.code == 0
     rows = [line.split("\t") for line in result.out.splitlines()]
     assert [row[:2] for row in rows] == [[behaviour.name, behaviour.basis] for behaviour in BEHAVIOURS]
@@ -449,8 +449,8 @@ def test_a_pipe_gets_the_rows(at_home: SandboxServer, run: Callable[..., Result]
 
 
 def test_the_answers_can_go_to_standard_output(run: Callable[..., Result]) -> None:
-    """`--json -` prints the document alone; the stand-in in process says that it is no service."""
-    result = run("--sandbox", "--json", "-")
+    """`--json` prints the document alone; the stand-in in process says that it is no service."""
+    result = run("--sandbox", "--json")
     document = json.loads(result.out)
     assert (result.code, document["sandbox"], document["service"]) == (0, True, None)
     assert result.err == "Warning: The stand-in was asked about itself, not the service.\n"
@@ -498,7 +498,7 @@ def test_a_difference_is_told_by_the_exit_code(at_home: SandboxServer, run: Call
     ("arguments", "message"),
     [
         (["--spend", "-1"], "Invalid value: --spend is a number of pictures from 0. See: ionos-openai verify --help"),
-        (["--json", "."], "--json . is a directory: name a file."),
+        (["--answers", "."], "--answers . is a directory: name a file."),
     ],
 )
 def test_what_cannot_work_is_said_first(run: Callable[..., Result], arguments: list[str], message: str) -> None:
@@ -520,7 +520,7 @@ def test_what_came_is_kept_when_the_walk_is_interrupted(
 
     monkeypatch.setattr(command, "verify", interrupted)
     file = tmp_path / "answers.json"
-    assert run("--json", str(file)).code == 130
+    assert run("--answers", str(file)).code == 130
     assert [row["name"] for row in json.loads(file.read_text(encoding="ascii"))["rows"]] == [
         *("unauthorized", "models", "models-created")
     ]
@@ -546,9 +546,9 @@ def test_the_bases_are_explained(run: Callable[..., Result], capsys: pytest.Capt
 
 
 def test_a_wrong_command_line_prints_no_document_beside_a_file(run: Callable[..., Result]) -> None:
-    """`--json` takes a file here; standard output has a document only with `--json -`."""
-    assert run("--json", "answers.json", "--nonsense").out == ""
-    assert json.loads(run("--json", "-", "--nonsense").out)["error"]["type"] == "UsageError"
+    """Standard output has a document only with `--json`."""
+    assert run("--answers", "answers.json", "--nonsense").out == ""
+    assert json.loads(run("--json", "--nonsense").out)["error"]["type"] == "UsageError"
 
 
 def test_its_help_loads_nothing_heavy() -> None:

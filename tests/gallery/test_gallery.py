@@ -23,12 +23,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 
-pytest.importorskip("jinja2", reason="the gallery needs jinja2")
-
 from ionos_openai import ImageSaveError, InvalidRequestError, create_client, generate_images
 from ionos_openai.batch.records import read_records
 from ionos_openai.cli.app import run
-from ionos_openai.files.installation import how_to_install
 from ionos_openai.gallery import make_gallery, reading, write_gallery
 from ionos_openai.provenance import Provenance, describe, to_xmp, write_provenance
 
@@ -550,16 +547,6 @@ def test_command_opens_the_page(
     assert opened == [(tmp_path / "index.html").as_uri()]
     page_path = tmp_path / "index.html"
     assert capsys.readouterr().err == f"Warning: No browser was found: open {page_path} yourself.\n"
-
-
-def test_command_says_how_to_install_jinja(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without jinja2 the command says what to install."""
-    for name in [name for name in sys.modules if name.startswith(("ionos_openai.gallery", "ionos_openai.cli.gallery"))]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr("ionos_openai.cli.gallery", raising=False)
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    assert run(["gallery", "."]) == 2
-    assert capsys.readouterr().err == f"Error: gallery needs jinja2. Install with: {how_to_install('cli')}\n"
 
 
 # In a real browser. It runs in a thread of its own: Playwright keeps an event loop in the thread that it is used in.

@@ -289,7 +289,7 @@ class VerifyOptions:
     limits: Annotated[
         bool,
         Option(
-            "--limits",
+            "--provoke-limits",
             help="Provoke the limits too: 30 requests for the list of models at once, which cost nothing but hold up "
             "others on the contract; the limit of images only where --spend leaves 24 pictures for it.",
         ),
@@ -297,9 +297,9 @@ class VerifyOptions:
     answers: Annotated[
         str | None,
         Option(
-            "--json",
+            "--answers",
             metavar="FILE",
-            help="Keep the answers in FILE, - for standard output: without token, contract, trace ids and pictures, so "
+            help="Keep the answers in FILE: without token, contract, trace ids and pictures, so "
             "that they can be sent in.",
         ),
     ] = None

@@ -269,6 +269,13 @@ def open_closed_streams() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
 
+def open_in_browser(address: str) -> bool:
+    """Open an address, or a file's, in the browser; return whether there is one."""
+    import webbrowser  # which loads half a dozen others
+
+    return webbrowser.open(address)
+
+
 def shorten(prompt: str) -> str:
     """Return the beginning of a prompt, which tells whose message it is."""
     return prompt if len(prompt) <= _SHORT else f"{prompt[: _SHORT - 1]}…"

@@ -105,7 +105,7 @@ def _find(asking: Asking, name: str) -> tuple[Verdict, str, bool]:
 def _reason_not_to(asking: Asking, probe: Probe) -> str:
     """Return why a row is not asked; empty where it may be."""
     if probe.limits and not asking.limits:
-        return "it provokes a limit: --limits asks it"
+        return "it provokes a limit: --provoke-limits asks it"
     if probe.tokens and not asking.asker.spend:
         return "it costs a few tokens: --spend 1 or more asks it"
     pictures = probe.pictures + asking.missing(probe.shared)

@@ -105,11 +105,11 @@ def _check_target(answers: str | None) -> Path | None:
         ConfigurationError: It is a directory.
         ImageSaveError: Its directory cannot be written to.
     """
-    if answers is None or answers == "-":
+    if answers is None:
         return None
     target = Path(answers)
     if target.is_dir() or not target.name:
-        raise ConfigurationError(f"--json {answers} is a directory: name a file.")
+        raise ConfigurationError(f"--answers {answers} is a directory: name a file.")
     check_directory(target.parent)
     return target
 
