@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         IonosWarning,
         MissingTokenError,
         ProvenanceError,
+        SignatureError,
         SignedPictureError,
         UnknownModelError,
         UnsupportedParameterError,
@@ -57,7 +58,15 @@ if TYPE_CHECKING:
         save_images,
         show,
     )
-    from ionos_openai.provenance import Provenance, read_provenance, write_provenance
+    from ionos_openai.provenance import (
+        Provenance,
+        Signature,
+        Signer,
+        read_provenance,
+        read_signature,
+        write_provenance,
+        write_signature,
+    )
 
 __version__ = "0.1.0"
 
@@ -89,7 +98,10 @@ __all__ = [
     "Progress",
     "Provenance",
     "ProvenanceError",
+    "Signature",
+    "SignatureError",
     "SignedPictureError",
+    "Signer",
     "UnknownModelError",
     "UnsupportedParameterError",
     "UntrustedHostError",
@@ -107,9 +119,11 @@ __all__ = [
     "list_image_models",
     "partial_images",
     "read_provenance",
+    "read_signature",
     "save_images",
     "show",
     "write_provenance",
+    "write_signature",
 ]
 
 # From the ground up: a name's home is the first that has it, and loads no room which that one does not stand on.

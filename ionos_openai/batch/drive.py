@@ -600,7 +600,7 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
 def _arguments(unit: Unit) -> dict[str, Any]:
     request = unit.request
     asked = {"prompt": request.prompt, "model": request.model, "size": request.size, "seed": request.seed}
-    return {**asked, "extra_body": dict(request.extra) or None}
+    return {**asked, "extra_body": dict(request.extra) or None, "sign": False}  # signed when it is saved
 
 
 def rescue_untold(fatal: BaseException, directory: Path) -> None:

@@ -14,7 +14,7 @@ import openai
 
 from ionos_openai.batch.request import ImageRequest
 from ionos_openai.client.pacing.rates import ContractLimits
-from ionos_openai.client.settings import IonosSettings, settings_of
+from ionos_openai.client.settings import IonosSettings, load_signer, settings_of
 from ionos_openai.errors import InvalidRequestError, IonosWarning
 from ionos_openai.errors.notices import warn_once
 from ionos_openai.errors.numbers import check_whole_number
@@ -22,6 +22,7 @@ from ionos_openai.files.names import SavingSettings, choose_saving
 from ionos_openai.files.writing import check_directory
 from ionos_openai.hub.models import parse_size, resolve_model
 from ionos_openai.hub.prices import Ceiling, Money, parse_ceiling, parse_prices, price_of
+from ionos_openai.provenance.signing import Sign
 
 Missing: TypeAlias = Literal["keep", "remake"]
 
@@ -94,11 +95,13 @@ def make_plan(
     prices: Mapping[str, str] | None,
     provenance: bool | None,
     prompt_in_metadata: bool | None,
+    sign: Sign | None = None,
 ) -> Plan:
     """Check the arguments, and last of all the directory, so that a call that cannot work leaves none behind.
 
     Raises:
         InvalidRequestError: An argument cannot work.
+        ConfigurationError: Pictures are to be signed, and cannot be.
         ImageSaveError: The directory cannot be written to.
     """
     bounds = _checked(bounds, resume)
@@ -112,9 +115,10 @@ def make_plan(
     else:
         pacing = getattr(client, "ionos_pacing", None)  # none for a client that is not paced, such as the sandbox's
         limits = None if pacing is None else pacing.limits
+    saving = choose_saving(settings, provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign)
     plan = Plan(
         directory=Path(directory),
-        saving=choose_saving(settings, provenance=provenance, prompt_in_metadata=prompt_in_metadata),
+        saving=replace(saving, sign=saving.sign and load_signer(saving.sign, settings)),
         model=settings.image_model if model is None else resolve_model(model),
         size=size,
         bounds=bounds,

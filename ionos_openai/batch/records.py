@@ -2,7 +2,8 @@
 
 A line has "id", "status" ("done", "failed", "modified", or "superseded" by one of its name), "request", "metadata",
 "files" (name, sha256, bytes, format, width, height, mtime), "error", "attempts", "started", "seconds", "cost" and
-"sandbox". A later line with the same id supersedes an earlier one.
+"sandbox"; where signatures were asked for "unsigned", why pictures have none. A later line with the same id supersedes
+an earlier one.
 """
 
 from __future__ import annotations

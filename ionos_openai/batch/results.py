@@ -13,9 +13,10 @@ from ionos_openai.errors.words import Brief, plural, shorten
 from ionos_openai.hub.prices import Money
 
 EventKind: TypeAlias = Literal[
-    "estimate", "waiting", "retrying", "done", "failed", "modified", "missing", "damaged", "end"
+    "estimate", "waiting", "retrying", "done", "failed", "modified", "missing", "damaged", "unsigned", "end"
 ]
-"""What happened: for "waiting" the service's limit was met, for "end" the run stopped before its last prompt."""
+"""What happened: for "waiting" the service's limit was met, for "unsigned" a picture could not be signed, for "end" the
+run stopped before its last prompt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -97,6 +98,8 @@ class Progress(Brief):
         in_flight: Requests that are on their way, or wait for their turn in the client.
         retrying: Requests that will be made again.
         images: Pictures made in this run.
+        marked: Those of them whose metadata or sidecar says where they come from.
+        signed: Those of them that are signed.
         attempts: Requests made in this run, those answered with 429 not counted.
         limited: Requests that were answered with 429.
         cost: What the pictures of this run cost; None where a price is not known.
@@ -111,6 +114,8 @@ class Progress(Brief):
     in_flight: int = 0
     retrying: int = 0
     images: int = 0
+    marked: int = 0
+    signed: int = 0
     attempts: int = 0
     limited: int = 0
     cost: Money | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
+from typing import Any
 
 import openai
 
@@ -14,6 +15,7 @@ from ionos_openai.batch.request import ImageRequest, check_source
 from ionos_openai.batch.results import BatchEvent
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, ImageModelName
+from ionos_openai.provenance.signing import Sign
 
 
 def generate_batch(
@@ -35,6 +37,7 @@ def generate_batch(
     ignore_damaged: bool = False,
     provenance: bool | None = None,
     prompt_in_metadata: bool | None = None,
+    sign: Sign | None = None,
     timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
     patience: float | None = None,
     on_event: Callable[[BatchEvent], object] | None = None,
@@ -72,6 +75,8 @@ def generate_batch(
             so does `missing="remake"`.
         provenance: Whether the metadata says that a model made the pictures; by default the client's setting.
         prompt_in_metadata: Whether it has the prompt too; by default the client's setting.
+        sign: Whether pictures are signed, as for `generate_images`. What cannot be is told by an event, a warning
+            and the manifest; with "required" it ends the run, with the pictures on the error.
         timeout: Seconds for each request, or an `openai.Timeout`; by default the client's.
         patience: Seconds to wait for the network where connections fail, which then counts as no attempt; past them
             the run ends with the error. None means no such waiting.
@@ -84,12 +89,13 @@ def generate_batch(
         InvalidRequestError: An argument or a request of a list cannot work; or `max_cost` is given, and a price is not
             known or in another currency.
         BatchRunningError: Another run works in the directory.
+        ConfigurationError: Nothing can be signed with the certificate and its key.
         ImageSaveError: The directory cannot be written to, or lines of its manifest cannot be read.
 
     Source: limits and prices as in `ionos_openai.client.pacing` and `ionos_openai.hub`, 2026-11.
     """
     _check_client(client, openai.AsyncOpenAI, "agenerate_batch()")
-    saving = {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata}
+    saving: dict[str, Any] = {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata, "sign": sign}
     bounds = Bounds(
         concurrency=concurrency, max_attempts=max_attempts, max_cost=max_cost, max_images=max_images, patience=patience
     )
@@ -117,6 +123,7 @@ def agenerate_batch(
     ignore_damaged: bool = False,
     provenance: bool | None = None,
     prompt_in_metadata: bool | None = None,
+    sign: Sign | None = None,
     timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
     patience: float | None = None,
     on_event: Callable[[BatchEvent], object] | None = None,
@@ -126,7 +133,7 @@ def agenerate_batch(
     The requests are read in threads, one after the other, so that an iterable which takes its time holds up no loop.
     """
     _check_client(client, openai.OpenAI, "generate_batch()")
-    saving = {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata}
+    saving: dict[str, Any] = {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata, "sign": sign}
     bounds = Bounds(
         concurrency=concurrency, max_attempts=max_attempts, max_cost=max_cost, max_images=max_images, patience=patience
     )

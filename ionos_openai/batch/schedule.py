@@ -40,6 +40,7 @@ from ionos_openai.client.pacing.turns import LONG_WAIT
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, keep_partial_results, partial_results
 from ionos_openai.hub.prices import Money
 from ionos_openai.images.image import GeneratedImage, ImageDecodeError, partial_images
+from ionos_openai.provenance.marking import Unsigned
 
 log = logging.getLogger("ionos_openai")
 
@@ -77,6 +78,7 @@ class Prompt:
     attempts: int = 0
     error: Exception | None = None
     sandbox: bool = False
+    unsigned: list[str] = field(default_factory=list)  # why pictures have no signature though they should
 
     def is_last(self, unit: Unit) -> bool:
         """Tell whether the prompt is finished when this unit is settled."""
@@ -348,8 +350,18 @@ class Schedule:
                 files.append(file)
                 problems += told
         if files:
+            self._count_signed(unit, problems, len(files))
             self._take_files(unit, files, is_sandbox=images[0].sandbox)
         stored.warn(problems)
+
+    def _count_signed(self, unit: Unit, problems: Sequence[str], saved: int) -> None:
+        unsigned = [problem for problem in problems if isinstance(problem, Unsigned)]
+        with self._lock:
+            self._counts["marked"] += saved - len(problems) + len(unsigned) if self.plan.saving.provenance else 0
+            self._counts["signed"] += saved - len(unsigned) if self.plan.saving.sign else 0
+            unit.prompt.unsigned += unsigned
+            for problem in unsigned:
+                self._note("unsigned", problem, unit.request)
 
     def _take_files(self, unit: Unit, files: Sequence[StoredFile], *, is_sandbox: bool) -> None:
         """Record pictures that are on the disk."""
@@ -507,6 +519,7 @@ class Schedule:
             "seconds": round(self._clock() - prompt.began, 3),
             "cost": cost and cost.facts(),
             "sandbox": prompt.sandbox,
+            **({"unsigned": prompt.unsigned} if self.plan.saving.sign else {}),
         }
 
     def _paths(self, prompt: Prompt) -> list[Path]:

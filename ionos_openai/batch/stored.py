@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from ionos_openai.batch.records import StoredFile
 from ionos_openai.batch.request import ImageRequest
-from ionos_openai.errors import ImageSaveError, IonosWarning
+from ionos_openai.errors import ImageSaveError, IonosWarning, SignatureError
 from ionos_openai.files.formats import FormatError, recognise
 from ionos_openai.files.names import (
     SavingSettings,
@@ -49,7 +49,7 @@ def save(
     try:
         [path], problems = write_images([image], directory, name=name, **asdict(saving))
     except ImageSaveError as error:
-        if error.errno is not None or name is None:
+        if error.errno is not None or name is None or isinstance(error, SignatureError):
             raise
         # It cannot be converted to what the name asks for: as it was sent it is not lost.
         [path], problems = write_images([image], directory, name=Path(name).stem, **asdict(saving))

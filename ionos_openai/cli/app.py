@@ -28,6 +28,7 @@ from ionos_openai.cli.terminal.options import (
     PacedConnection,
     PictureOptions,
     ServerOptions,
+    SignOptions,
     VerifyOptions,
     WordOptions,
 )
@@ -448,16 +449,47 @@ def mark(
     return marks.mark(paths, terminal, like=like, words=dataclasses.asdict(words))
 
 
+@command(
+    "json", "quiet", examples=("sign fox.jpg --certificate chain.pem --key key.pem", "sign --make-test-certificate pki")
+)
+def sign(
+    *,
+    paths: Annotated[list[str] | None, typer.Argument(metavar="FILE...", hidden=True)] = None,
+    options: SignOptions,
+    terminal: Terminal,
+) -> int:
+    """Sign pictures, for others to check.
+
+    FILE is a JPEG, PNG, WebP, GIF or AVIF. What its mark says is signed (C2PA); its pixels and the mark stay as they
+    are, and a manifest that it has stays within the new one. IONOS_C2PA_PASSPHRASE opens an encrypted key.
+    """
+    if not paths and options.make_test_certificate is None:
+        raise typer.BadParameter("name a FILE to sign")
+    from ionos_openai.cli import marks
+
+    return marks.sign(paths or [], options, terminal)
+
+
 @command("json", examples=("inspect fox.png", "inspect pictures/*.jpg --json"))
-def inspect(*, paths: _Files, terminal: Terminal) -> int:
+def inspect(
+    *,
+    paths: _Files,
+    trust: Annotated[
+        str | None,
+        typer.Option(
+            "--trust", metavar="FILE", help="Trust signers whose chain leads to a certificate in this PEM file."
+        ),
+    ] = None,
+    terminal: Terminal,
+) -> int:
     """Show what pictures are and where they say they come from.
 
-    FILE is a picture: format, size, what its metadata or sidecar says, and whether it has a C2PA manifest, which is
-    not verified. What is said is a statement, not a proof.
+    FILE is a picture: format, size, what its metadata or sidecar says, and its C2PA signature, validated without the
+    network. What is not signed is a statement, not a proof.
     """
     from ionos_openai.cli import marks
 
-    return marks.inspect(paths, terminal)
+    return marks.inspect(paths, terminal, trust=trust)
 
 
 @command("json", "quiet", examples=("gallery campaign/ --open", "gallery campaign/ --caption sku --recursive"))

@@ -65,7 +65,8 @@ def run(source: str, options: BatchOptions, connection: Connection, terminal: Te
     labels = parse_labels(options.labels)
     settings = IonosSettings()
     model = resolve_model(options.model or settings.image_model)
-    options = replace(options, model=model, size=options.size or DEFAULT_SIZE)
+    sign: Any = settings.sign or options.sign  # not less than the settings ask for
+    options = replace(options, model=model, size=options.size or DEFAULT_SIZE, sign=sign)
     templates = Templates(prompt=options.prompt, name=options.name, prompt_column=options.prompt_column)
     table = read_table(source, labels, model=model, size=options.size, n=options.n, templates=templates)
     is_sandbox = uses_sandbox(connection, settings)
@@ -330,6 +331,7 @@ def _summarise(batch: Batch, report: _Telling, elapsed: float) -> int:
     progress, terminal = batch.progress, report.terminal
     if not terminal.json and not terminal.quiet:
         parts = [f"{progress.done} made ({plural(progress.images, 'picture')})"]
+        parts += [f"{progress.marked} marked, {progress.signed} signed"] if report.options.sign else []
         parts += [
             f"{number} {what}" for number, what in _others(progress, only_failed=report.options.retry_failed) if number
         ]
@@ -338,7 +340,8 @@ def _summarise(batch: Batch, report: _Telling, elapsed: float) -> int:
         terminal.on_stderr(f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {record}")
         folder = shlex.quote(str(batch.directory))
         terminal.on_terminal(f"Look at it: ionos-openai gallery {folder} --open, or ionos-openai results {folder}")
-    counts = ("total", "done", "failed", "skipped", "modified", "missing", "left", "images", "attempts", "limited")
+    counts = ["total", "done", "failed", "skipped", "modified", "missing", "left", "images", "attempts", "limited"]
+    counts += ["marked", "signed"] if report.options.sign else []
     document: dict[str, object] = {
         "sandbox": report.is_sandbox,
         "directory": str(batch.directory),

@@ -21,7 +21,7 @@ from ionos_openai.cli.terminal.exits import ENDS_THE_RUN, MADE, Outcome, message
 from ionos_openai.cli.terminal.output import PLACEHOLDER, headed, open_in_browser, shorten
 from ionos_openai.cli.terminal.prompts import expand, read_prompts
 from ionos_openai.cli.terminal.rescue import rescue
-from ionos_openai.client.settings import IonosSettings
+from ionos_openai.client.settings import IonosSettings, load_signer
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.errors.numbers import check_whole_number
 from ionos_openai.errors.words import plural
@@ -78,9 +78,9 @@ class _Session(Outcome):
     answered: int = 0
 
     @property
-    def marking(self) -> dict[str, bool]:
-        """What the metadata is to say."""
-        return {"provenance": self.saving.provenance, "prompt_in_metadata": self.saving.prompt_in_metadata}
+    def marking(self) -> dict[str, Any]:
+        """What the metadata is to say, and whether it is signed."""
+        return {name: value for name, value in asdict(self.saving).items() if name != "file_names"}
 
 
 def generate(prompts: Sequence[str], options: PictureOptions, connection: Connection, terminal: Terminal) -> int:
@@ -125,15 +125,16 @@ def _prepare(
     model = resolve_model(options.model or getattr(settings, default_model))
     if options.size is not None:
         check_size(options.size, model)
+    sign = settings.sign or options.sign or False  # not less than the settings ask for
+    signer = sign and load_signer(sign, settings)
     given = {"provenance": options.provenance, "prompt_in_metadata": options.prompt_in_metadata}
-    more: dict[str, Any] = {"seed": options.seed}
-    more |= {} if options.timeout is None else {"timeout": options.timeout}
+    more: dict[str, Any] = {"seed": options.seed} | ({} if options.timeout is None else {"timeout": options.timeout})
     session = _Session(
         prompts=texts,
         target=target,
         options=options,
         terminal=terminal,
-        saving=choose_saving(settings, file_names=None, **given),
+        saving=choose_saving(settings, file_names=None, sign=signer, **given),
         make=functools.partial(make, model=model, size=options.size, n=options.n, **more),
         sandbox=uses_sandbox(connection, settings),
         model=model,

@@ -1,4 +1,4 @@
-"""`ionos-openai mark` and `inspect`: where pictures say they come from, file by file.
+"""`ionos-openai mark`, `sign` and `inspect`: where pictures say they come from, file by file.
 
 What is wrong with one file is told, and the rest goes on. No pixel is decoded, so no picture is too large to look at.
 """
@@ -11,12 +11,13 @@ import stat
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ionos_openai import errors
 from ionos_openai.cli.terminal.exits import Outcome
 from ionos_openai.cli.terminal.output import PLACEHOLDER, headed, visible
 from ionos_openai.cli.terminal.prompts import expand
+from ionos_openai.errors.notices import warn_user
 from ionos_openai.files.formats import FormatError, Recognised, is_marked_sandbox, recognise
 from ionos_openai.files.writing import write_new
 from ionos_openai.provenance import (
@@ -24,19 +25,24 @@ from ionos_openai.provenance import (
     COMPOSITE,
     TRAINED,
     Provenance,
+    Signature,
     describe as describe_picture,
     has_c2pa,
     read_provenance,
+    read_signature,
     sidecar_path,
     write_provenance,
+    write_signature,
 )
 from ionos_openai.provenance.marking import write_sidecar
+from ionos_openai.provenance.signing import load_library, make_test_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.text import Text
 
+    from ionos_openai.cli.terminal.options import SignOptions
     from ionos_openai.cli.terminal.output import Terminal
 
 _LARGEST = 1 << 28  # bytes; a larger file is none of these pictures
@@ -88,25 +94,85 @@ def mark(paths: Sequence[str], terminal: Terminal, *, like: str | None, words: M
 
     def work(name: str) -> tuple[dict[str, object], None]:
         written = _mark(Path(name), original, given)
-        _tell_marked(terminal, name, written)
+        beside = "marked" if written == Path(name) else f"sidecar {visible(str(written))}"
+        _tell_written(terminal, name, "unchanged" if written is None else beside)
         return {"path": name, "written": None if written is None else str(written)}, None
 
     return _each(paths, terminal, work)
 
 
-def inspect(paths: Sequence[str], terminal: Terminal) -> int:
+def sign(paths: Sequence[str], options: SignOptions, terminal: Terminal) -> int:
+    """Sign each picture, beside it or in its place, or make a certificate for development.
+
+    Returns:
+        The exit code: 1 where a file could not be done.
+
+    Raises:
+        ConfigurationError: Nothing can be signed with the certificate and its key; nothing was written.
+    """
+    if options.make_test_certificate is not None:
+        return _make_certificate(options.make_test_certificate, terminal)
+    from ionos_openai.client.settings import IonosSettings, load_signer
+
+    given = {"c2pa_certificate": options.certificate, "c2pa_private_key": options.key, "c2pa_tsa_url": options.tsa_url}
+    signer = load_signer(True, IonosSettings(sandbox=True, **given))  # type: ignore[arg-type]  # noqa: FBT003 - as `sign=`
+
+    def work(name: str) -> tuple[dict[str, object], None]:
+        path, picture = Path(name), _read(Path(name))
+        try:
+            signed = write_signature(picture.data, signer, read_provenance(path))
+        except errors.SignatureError as error:
+            raise _FileError(f"it cannot be signed: {error}") from None
+        if options.overwrite:
+            _replace(path, signed)
+        else:
+            path = write_new(path.parent, f"{path.stem}-signed{path.suffix}", signed)
+        _tell_written(terminal, name, "signed" if path == Path(name) else f"signed as {visible(str(path))}")
+        return {"path": name, "written": str(path)}, None
+
+    return _each(paths, terminal, work)
+
+
+def _make_certificate(directory: str, terminal: Terminal) -> int:
+    try:
+        paths = dict(zip(("certificate", "key", "root"), map(str, make_test_certificate(directory)), strict=True))
+    except OSError as error:
+        raise errors.InvalidRequestError(f"Cannot make a certificate in {directory}: {_reason(error)}.") from error
+    terminal.result(paths, [[path] for path in paths.values()], lambda: headed(directory, paths.values()))
+    return 0
+
+
+def inspect(paths: Sequence[str], terminal: Terminal, *, trust: str | None = None) -> int:
     """Show what each picture is and where it says it comes from.
 
     Returns:
-        The exit code: 1 where a file could not be looked at.
+        The exit code: 1 where a file could not be looked at, or its signature is invalid.
+
+    Raises:
+        ConfigurationError: The trust list cannot be read.
     """
 
     def work(name: str) -> tuple[dict[str, object], Exception | None]:
-        facts, problem = _look(Path(name), name)
+        facts, problem = _look(Path(name), name, trust)
         _tell_facts(terminal, facts)
         return facts, problem
 
     return _each(paths, terminal, work)
+
+
+def _validate(data: bytes, trust: str | None) -> dict[str, Any]:
+    """Return what a signature says, and whom that is trusted by; nothing where c2pa-python is not installed."""
+    from ionos_openai.client.settings import IonosSettings
+
+    try:
+        load_library()
+    except errors.ConfigurationError:
+        if trust is not None:
+            raise
+        return {}
+    anchors = trust or IonosSettings(sandbox=True).c2pa_trust  # which looks for no token
+    found = read_signature(data, trust=anchors)
+    return {} if found is None else {**_record_facts(found), "trusted_by": str(anchors) if anchors else None}
 
 
 def _each(
@@ -148,6 +214,10 @@ def _mark(path: Path, original: Provenance | None, words: dict[str, str]) -> Pat
     try:
         marked = write_provenance(picture.data, record)
     except errors.SignedPictureError:
+        warn_user(
+            f"{path} is signed: to have the mark in it, mark the unsigned picture and sign it then.",
+            errors.IonosWarning,
+        )
         return _write_beside(path, record)
     if marked == picture.data:
         return None
@@ -197,7 +267,7 @@ def _read(path: Path) -> _Picture:
         raise _FileError(str(error)) from None
 
 
-def _look(path: Path, name: str) -> tuple[dict[str, object], Exception | None]:
+def _look(path: Path, name: str, trust: str | None) -> tuple[dict[str, object], Exception | None]:
     picture = _read(path)
     record, problem = None, None
     try:
@@ -216,15 +286,18 @@ def _look(path: Path, name: str) -> tuple[dict[str, object], Exception | None]:
         "sidecar": str(sidecar) if sidecar.is_file() else None,
         "provenance": None if record is None else _record_facts(record),
     }
+    if facts["c2pa"] and (signature := _validate(picture.data, trust)):
+        facts["signature"] = signature
+        if signature["state"] == "invalid":
+            problem = problem or _FileError(f"its signature is invalid: {', '.join(signature['problems'])}")
     return facts, problem
 
 
-def _record_facts(record: Provenance) -> dict[str, object]:
+def _record_facts(record: Provenance | Signature) -> dict[str, object]:
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(record).items()}
 
 
-def _tell_marked(terminal: Terminal, name: str, written: Path | None) -> None:
-    what = "unchanged" if written is None else "marked" if written == Path(name) else f"sidecar {visible(str(written))}"
+def _tell_written(terminal: Terminal, name: str, what: str) -> None:
     cells = [visible(name)] if terminal.quiet else [visible(name), what]
     terminal.part([cells], lambda: _beside(*cells))
 
@@ -235,22 +308,44 @@ def _beside(name: str, what: str) -> Iterator[Text]:
     yield Text.assemble((name, "bold green"), f"  {what}")
 
 
-def _tell_facts(terminal: Terminal, facts: dict[str, object]) -> None:
+def _tell_facts(terminal: Terminal, facts: dict[str, Any]) -> None:
     said = facts["provenance"]
     record = said if isinstance(said, dict) else {}
     name, size = visible(str(facts["path"])), f"{facts['width']}x{facts['height']}"
     sidecar = visible(str(facts["sidecar"] or "-"))
     source = str(record.get("digital_source_type") or "-").rpartition("/")[2]
-    model, signed = str(record.get("model") or "-"), "c2pa" if facts["c2pa"] else "-"
+    model = str(record.get("model") or "-")
+    signature = facts.get("signature")
+    signed = signature["state"] if signature else "c2pa" if facts["c2pa"] else "-"
     lines = [f"{facts['format']}, {size}, {facts['bytes']:,} bytes"]
     lines += [PLACEHOLDER] if facts["sandbox"] else []
     said_of = [(label, record.get(key)) for key, label in _LABELS.items()]
     lines += [f"{label}: {visible(_words(value))}" for label, value in said_of if value is not None]
     lines += [] if record else ["Says nothing of where it comes from."]
     lines += [f"Sidecar: {sidecar}"] if facts["sidecar"] else []
-    lines += ["C2PA manifest: there is one, not verified"] if facts["c2pa"] else []
+    if signature is not None:
+        lines += _signature_lines(signature)
+    elif facts["c2pa"]:
+        lines += ['C2PA manifest: there is one, not verified (pip install "ionos-openai[c2pa]")']
     row = [name, str(facts["format"]), size, visible(source), visible(model), signed, sidecar]
     terminal.part([row], lambda: headed(name, lines))
+
+
+def _signature_lines(signature: dict[str, Any]) -> Iterator[str]:
+    untrusted = "valid, signer not in a trust list that was given"
+    valid = f"trusted by {signature['trusted_by']}" if signature["state"] == "trusted" else untrusted
+    stamp = signature["stamped_by"] and f"by the time stamp of {signature['stamped_by']}"
+    time = signature["time"] and f"{signature['time']}, {stamp or 'as the signer says; no time stamp'}"
+    source = signature["digital_source_type"]
+    said = {
+        "Signature": "invalid: " + ", ".join(signature["problems"]) if signature["state"] == "invalid" else valid,
+        "Signed by": signature["signer"] and f"{signature['signer']}, issued by {signature['issuer']}",
+        "Signed" if stamp else "Made": time,
+        "Signed source": source and _words(source),
+        "Signed software": signature["software"],
+        "Made from": "; ".join(signature["ingredients"]),
+    }
+    yield from (f"{label}: {visible(words)}" for label, words in said.items() if words)
 
 
 def _words(value: object) -> str:

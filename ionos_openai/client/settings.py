@@ -43,6 +43,7 @@ from ionos_openai.hub.credentials import (
 )
 from ionos_openai.hub.models import resolve_model
 from ionos_openai.hub.prices import parse_prices
+from ionos_openai.provenance.signing import Signer, load_library
 
 log = logging.getLogger("ionos_openai")
 
@@ -59,7 +60,8 @@ _TOKEN_ORDER = (
 )
 _TOKEN_SETTINGS = frozenset({"api_key", "api_key_file"})  # The first that has a value decides both.
 _SAVING_SETTINGS = frozenset(field.name for field in fields(SavingSettings))
-_ONLY_REAL_ENVIRONMENT = frozenset({"allowed_hosts"})
+# A `.env` that came with somebody's files neither sends anything anywhere new, nor says which signers are trusted.
+_ONLY_REAL_ENVIRONMENT = frozenset({"allowed_hosts", "c2pa_tsa_url", "c2pa_trust"})
 # The words that pydantic takes for a switch.
 _ON, _OFF = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off")
 
@@ -94,6 +96,8 @@ def _plain_token(value: object) -> object:
 def _refuse_token(value: Path) -> Path:
     if looks_like_token(str(value)):
         raise ValueError("it holds a token or key: name a file, and put the token into IONOS_API_TOKEN")
+    if "-----BEGIN" in str(value):
+        raise ValueError("it holds a key or certificate: write that into a file, and name the file")
     return value
 
 
@@ -140,6 +144,12 @@ class SettingValues(TypedDict, total=False):
     file_names: FileNames
     provenance: bool
     prompt_in_metadata: bool
+    sign: bool | Literal["required"]
+    c2pa_certificate: str | os.PathLike[str] | None
+    c2pa_private_key: str | os.PathLike[str] | None
+    c2pa_passphrase: str | SecretStr | None
+    c2pa_tsa_url: str | None
+    c2pa_trust: str | os.PathLike[str] | None
     compat: CompatMode
     pace: bool | None
     max_wait: float | None
@@ -171,6 +181,12 @@ class IonosSettings(BaseSettings):
         file_names: Whether file names are made of the "prompt" or of its "digest".
         provenance: Whether the metadata of saved pictures says how they were made.
         prompt_in_metadata: Whether it has the prompt too, which may be confidential.
+        sign: Whether saved pictures are signed; with "required" those that cannot be are not saved.
+        c2pa_certificate: A PEM file with the chain to sign with, the signer's own certificate first.
+        c2pa_private_key: A PEM file with its private key.
+        c2pa_passphrase: What the private key is encrypted with; never shown in a repr.
+        c2pa_tsa_url: The authority that is asked for time stamps of signatures; never taken from `.env`.
+        c2pa_trust: A PEM file with the certificates that make a signer trusted; never taken from `.env`.
         compat: Whether image requests written for OpenAI are adapted with a warning ("adapt"), refused ("strict") or
             sent as they are ("off").
         pace: Whether requests wait for the contract's limits; None means where the service's host is one of ionos.com.
@@ -206,6 +222,12 @@ class IonosSettings(BaseSettings):
     file_names: FileNames = "prompt"
     provenance: bool = True
     prompt_in_metadata: bool = False
+    sign: bool | Literal["required"] = False
+    c2pa_certificate: _File | None = None
+    c2pa_private_key: _File | None = None
+    c2pa_passphrase: SecretStr | None = None
+    c2pa_tsa_url: str | None = None
+    c2pa_trust: _File | None = None
     compat: CompatMode = "adapt"
     pace: bool | None = None
     max_wait: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
@@ -337,7 +359,35 @@ def saving_settings() -> SavingSettings:
         file_names="digest" if str(found.get("file_names")).lower() == "digest" else "prompt",
         provenance=_switch(found.get("provenance"), default=True),
         prompt_in_metadata=_switch(found.get("prompt_in_metadata"), default=False),
+        sign="required" if found.get("sign") == "required" else _switch(found.get("sign"), default=False),
     )
+
+
+def load_signer(sign: Literal[True, "required"] | Signer, settings: IonosSettings | None = None) -> Signer:
+    """Return what pictures are to be signed with, once it was tried.
+
+    Raises:
+        ConfigurationError: It cannot sign, there is none, or c2pa-python is not installed.
+    """
+    load_library()
+    if not isinstance(sign, Signer):
+        settings = settings or IonosSettings(sandbox=True)  # which looks for no token
+        certificate, key = settings.c2pa_certificate, settings.c2pa_private_key
+        if certificate is None or key is None:
+            raise ConfigurationError(
+                "Nothing to sign with: set IONOS_C2PA_CERTIFICATE and IONOS_C2PA_PRIVATE_KEY, or pass a Signer."
+            )
+        changed = tuple(os.path.getmtime(path) if os.path.isfile(path) else 0 for path in (certificate, key))  # noqa: PTH113, PTH204
+        sign = _signer(certificate, key, settings.c2pa_passphrase, settings.c2pa_tsa_url, sign, changed)
+    sign.check()
+    return sign
+
+
+@functools.lru_cache(maxsize=4)  # a picture is not to cost the reading of a key
+def _signer(
+    certificate: Path, key: Path, passphrase: SecretStr | None, tsa_url: str | None, sign: object, _changed: object
+) -> Signer:
+    return Signer(certificate, key, passphrase=passphrase, tsa_url=tsa_url, required=sign == "required")
 
 
 def _switch(value: str | None, *, default: bool) -> bool:
@@ -380,7 +430,7 @@ def _look_around(
 
 
 def _concealed(name: str, value: Any) -> Any:
-    if name == "budget_url":  # it may hold a password
+    if name in ("budget_url", "c2pa_passphrase"):  # the first may hold a password
         return SecretStr(value) if isinstance(value, str) else value
     return conceal(value) if name == "api_key" else value
 

@@ -15,6 +15,7 @@ The tree::
         │   ├── UnknownModelError
         │   └── UnsupportedParameterError
         ├── ImageSaveError            also OSError
+        │   └── SignatureError
         └── ProvenanceError           also ValueError
             └── SignedPictureError
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         IonosError as IonosError,
         MissingTokenError as MissingTokenError,
         ProvenanceError as ProvenanceError,
+        SignatureError as SignatureError,
         SignedPictureError as SignedPictureError,
         UnknownModelError as UnknownModelError,
         UnsupportedParameterError as UnsupportedParameterError,

@@ -119,6 +119,10 @@ class ImageSaveError(IonosError, OSError):
         self.paths = list(paths)
 
 
+class SignatureError(ImageSaveError):
+    """A picture could not be signed, and was not to be saved without a signature."""
+
+
 class ProvenanceError(IonosError, ValueError):
     """The bytes cannot be read for provenance, or cannot take it. The message says why, and what to do."""
 

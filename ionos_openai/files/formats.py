@@ -78,8 +78,11 @@ def recognise(data: bytes) -> Recognised:
 
 
 def is_marked_sandbox(data: bytes) -> bool:
-    """Tell whether a picture carries the mark of the sandbox, near its beginning or its end."""
-    return SANDBOX_MARK in data[:_MARK_REACH] or SANDBOX_MARK in data[-_MARK_REACH:]
+    """Tell whether a picture carries the mark of the sandbox, near its beginning or its end, or by a C2PA manifest."""
+    if SANDBOX_MARK in data[:_MARK_REACH] or SANDBOX_MARK in data[-_MARK_REACH:]:
+        return True
+    # A manifest pushes it away from there: in a WebP it is the last chunk, elsewhere it stands at the beginning.
+    return (data[8:12] == b"WEBP" or b"jumb" in data[:_MARK_REACH]) and SANDBOX_MARK in data
 
 
 def sniff(data: bytes) -> ImageFormat | None:

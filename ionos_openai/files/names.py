@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, get_args
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from ionos_openai import errors
 from ionos_openai.files.formats import EXTENSIONS, ImageFormat, WritableFormat
@@ -26,6 +26,8 @@ class _Saves(Protocol):
     def provenance(self) -> bool: ...
     @property
     def prompt_in_metadata(self) -> bool: ...
+    @property
+    def sign(self) -> object: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,7 @@ class SavingSettings:
     file_names: FileNames = "prompt"
     provenance: bool = True
     prompt_in_metadata: bool = False
+    sign: Any = False  # `provenance.signing.Sign`
 
 
 def choose_saving(
@@ -43,6 +46,7 @@ def choose_saving(
     file_names: FileNames | None = None,
     provenance: bool | None,
     prompt_in_metadata: bool | None,
+    sign: object = False,
 ) -> SavingSettings:
     """Decide how pictures are saved: an argument that is not None wins, and the settings say the rest.
 
@@ -51,10 +55,11 @@ def choose_saving(
         file_names: What files are named after.
         provenance: Whether the metadata says how a picture was made. Where it does not, it has no prompt either.
         prompt_in_metadata: Whether the metadata has the prompt too.
+        sign: Whether pictures are signed, and with what; not by the settings where the metadata is to say nothing.
     """
     if provenance is False:
-        prompt_in_metadata = False
-    given = {"file_names": file_names, "provenance": provenance, "prompt_in_metadata": prompt_in_metadata}
+        prompt_in_metadata, sign = False, False if sign is None else sign
+    given = {"file_names": file_names, "provenance": provenance, "prompt_in_metadata": prompt_in_metadata, "sign": sign}
     if None in given.values():
         found = settings() if callable(settings) else settings
         given = {name: getattr(found, name) if value is None else value for name, value in given.items()}

@@ -39,6 +39,7 @@ class Entry:
     asked: str | None = None  # when the batch asked for it, in ISO 8601
     created: str | None = None  # when it was made or asked for, in ISO 8601
     credit: str | None = None  # creator, credit line and copyright notice
+    signed: str | None = None  # who signed it, where it is signed
     edited: bool = False  # whether it was made out of other pictures
     sandbox: bool = False  # whether it is a placeholder of the sandbox
     state: EntryState = "made"  # what became of it

@@ -114,7 +114,7 @@ def _card(entry: Entry, column: str | None) -> str:
         "</a><small>" if href else "</button><small>",
         f"<b>{badge}</b> " if badge else "",
         f"<em>{_escape(label)}</em> " if label else "",
-        *(f"<i>{html.escape(fact)}</i> " for fact in (_short(entry.model), _pixels(entry), _cost(entry)) if fact),
+        *(f"<i>{html.escape(fact)}</i> " for fact in (_short(entry.model), _pixels(entry), _cost(entry), entry.signed) if fact),
         f'<time datetime="{moment}">{moment[:10]}</time>' if moment else "",
         "</small></li>",
     ]
@@ -138,6 +138,7 @@ def _data(entries: Sequence[Entry]) -> dict[str, object]:
             "note": _or_none(entry.problem),
             "alt": _or_none(entry.alt),
             "credit": _or_none(entry.credit),
+            "signed": _or_none(entry.signed),
             "extra": int(entry.has_extra) or None,
             "edited": int(entry.edited) or None,
             "placeholder": int(entry.sandbox) or None,

@@ -19,14 +19,14 @@ from ionos_openai.files.opening import LARGEST, read_regular
 from ionos_openai.files.writing import replace_file
 from ionos_openai.gallery.entries import Entry
 from ionos_openai.gallery.thumbnails import ThumbnailError, is_too_large, write_thumbnail
-from ionos_openai.provenance import COMPOSITE, Provenance, read_provenance
+from ionos_openai.provenance import COMPOSITE, Provenance, read_provenance, read_signature
 
 if TYPE_CHECKING:
     from ionos_openai.gallery.listing import Stamp
 
 
 _MEMORY = "facts.json"
-_VERSION = 1  # of what is remembered; another one is not believed
+_VERSION = 2  # of what is remembered; another one is not believed
 _MOST_THREADS = 4
 _LONGEST_FACTS = 1 << 14  # bytes for a picture, on average
 _LARGE = 1 << 24  # px
@@ -120,7 +120,8 @@ def _read(folder: Path, name: str, thumbnails: Path, *, keep_thumbnail: bool, ha
         found = recognise(data)
     except FormatError as error:
         return _Seen(entry=Entry(problem=str(error)))
-    entry = _from_provenance(path if has_sidecar else data, data, Entry(width=found.width, height=found.height))
+    entry = Entry(width=found.width, height=found.height, signed=_signer(data))
+    entry = _from_provenance(path if has_sidecar else data, data, entry)
     if is_too_large(found.width, found.height):
         return _Seen(entry=replace(entry, too_large=True, problem="it has too many pixels for a thumbnail"))
     thumbnail = digest(name)  # short, and valid whatever the picture is called
@@ -151,6 +152,16 @@ def _from_provenance(source: Path | bytes, data: bytes, entry: Entry) -> Entry:
         edited=found.digital_source_type == COMPOSITE,
         sandbox=found.placeholder or is_marked_sandbox(data),
     )
+
+
+def _signer(data: bytes) -> str | None:
+    try:
+        signature = read_signature(data)
+    except errors.ConfigurationError:  # c2pa-python is not installed
+        return None
+    if signature is None:
+        return None
+    return "signature invalid" if signature.state == "invalid" else f"signed by {signature.signer}"
 
 
 def _recall(path: Path, *, most: int) -> dict[str, tuple[Stamp, Entry]]:

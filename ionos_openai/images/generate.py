@@ -19,7 +19,7 @@ from openai import AsyncOpenAI, OpenAI
 from openai.types import ImagesResponse
 
 from ionos_openai.client.fanout import FanOut
-from ionos_openai.client.settings import IonosSettings, saving_settings, settings_of
+from ionos_openai.client.settings import IonosSettings, load_signer, saving_settings, settings_of
 from ionos_openai.errors import InvalidRequestError, IonosWarning, keep_partial_results
 from ionos_openai.errors.notices import warn_once
 from ionos_openai.errors.numbers import whole_number
@@ -33,6 +33,7 @@ from ionos_openai.hub.offers import refuse_async, refuse_sync
 from ionos_openai.images.display import ImageList
 from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, save_images
 from ionos_openai.images.payload import is_upload, read_picture
+from ionos_openai.provenance.signing import Sign
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -65,6 +66,7 @@ def generate_images(
     overwrite: bool = False,
     provenance: bool | None = None,
     prompt_in_metadata: bool | None = None,
+    sign: Sign | None = None,
 ) -> list[GeneratedImage]:
     """Make pictures from a prompt.
 
@@ -87,6 +89,9 @@ def generate_images(
             as they are. None means the client's `provenance` setting, which is on.
         prompt_in_metadata: Whether it has the prompt too, which may be confidential. None means the client's
             `prompt_in_metadata` setting, which is off.
+        sign: Whether saved pictures are signed (C2PA), with a `Signer` or the certificate of the settings: True,
+            "required" where those that cannot be are an error and not saved. None means the client's `sign` setting,
+            which is off. Certificate and key are tried before anything is sent.
 
     Returns:
         One `GeneratedImage` a picture, in the order of the requests; width x height px as asked. A notebook shows
@@ -94,6 +99,7 @@ def generate_images(
 
     Raises:
         InvalidRequestError: An argument cannot work. Nothing was sent.
+        ConfigurationError: Nothing can be signed with the certificate and its key. Nothing was sent.
         ImageSaveError: The directory cannot be written to. Nothing was sent, unless it happened after the request:
             then `partial_images(error)` has the pictures.
         openai.APIError: The first request that failed; `partial_images(error)` has the pictures of the others.
@@ -102,7 +108,7 @@ def generate_images(
     Source: `POST /v1/images/generations`, IONOS documentation and recorded requests, 2026-11.
     """
     refuse_async(client, "agenerate_images")
-    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
+    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata, sign), overwrite=overwrite)
     sent, known = _check_request(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
     with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         asked.send(lambda: client.images.generate(**sent, timeout=timeout))
@@ -125,10 +131,11 @@ async def agenerate_images(
     overwrite: bool = False,
     provenance: bool | None = None,
     prompt_in_metadata: bool | None = None,
+    sign: Sign | None = None,
 ) -> list[GeneratedImage]:
     """Do what `generate_images` does, with an `openai.AsyncOpenAI`."""
     refuse_sync(client, "generate_images")
-    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
+    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata, sign), overwrite=overwrite)
     sent, known = _check_request(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
     with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         await asked.asend(lambda: client.images.generate(**sent, timeout=timeout))
@@ -153,6 +160,7 @@ def edit_images(  # noqa: D417 - the other arguments are those of `generate_imag
     overwrite: bool = False,
     provenance: bool | None = None,
     prompt_in_metadata: bool | None = None,
+    sign: Sign | None = None,
 ) -> list[GeneratedImage]:
     """Make pictures from a prompt and pictures.
 
@@ -176,7 +184,7 @@ def edit_images(  # noqa: D417 - the other arguments are those of `generate_imag
     Source: editing with FLUX.2-klein-4B, IONOS documentation, 2026-11; the path and form are what the SDK sends.
     """
     refuse_async(client, "aedit_images")
-    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
+    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata, sign), overwrite=overwrite)
     sent, known = _check_request(
         client, prompt, _inputs(image), mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
     )
@@ -203,10 +211,11 @@ async def aedit_images(
     overwrite: bool = False,
     provenance: bool | None = None,
     prompt_in_metadata: bool | None = None,
+    sign: Sign | None = None,
 ) -> list[GeneratedImage]:
     """Do what `edit_images` does, with an `openai.AsyncOpenAI`."""
     refuse_sync(client, "edit_images")
-    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata), overwrite=overwrite)
+    save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata, sign), overwrite=overwrite)
     sent, known = _check_request(
         client, prompt, _inputs(image), mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
     )
@@ -252,7 +261,9 @@ def _check_request(
         warn_once(SIZE_DOUBT, doubt, IonosWarning)
     if doubt := _doubt_about_length(prompt, chosen):
         warnings.warn(doubt, IonosWarning, stacklevel=3)
-    return sent, {"prompt": prompt, "model": chosen, "size": size, "seed": seed, "edited": bool(inputs)}
+    files = sent.get("image", [])
+    known = {"prompt": prompt, "model": chosen, "size": size, "seed": seed, "edited": bool(inputs)}
+    return sent, {**known, "inputs": [file[1] for file in (files if isinstance(files, list) else [files])]}
 
 
 def _check_place(
@@ -260,22 +271,22 @@ def _check_place(
     directory: str | os.PathLike[str] | None,
     name: str | None,
     format: str | None,
-    marking: tuple[bool | None, bool | None],
+    marking: tuple[bool | None, bool | None, Sign | None],
     *,
     overwrite: bool,
 ) -> Save | None:
     """Check where and how to save; return what saves pictures, None where no directory is given."""
-    provenance, prompt_in_metadata = marking
+    provenance, prompt_in_metadata, sign = marking
     wanted = None if format is None else parse_format(format)
     if name is not None:
         choose_format(clean_name(name), "JPEG", wanted)
+    settings = settings_of(client)
+    chosen = choose_saving(
+        settings or saving_settings, provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign
+    )
+    saving = asdict(replace(chosen, sign=chosen.sign and load_signer(chosen.sign, settings)))
     if directory is None:
         return None
-    saving = asdict(
-        choose_saving(
-            settings_of(client) or saving_settings, provenance=provenance, prompt_in_metadata=prompt_in_metadata
-        )
-    )
     place = check_directory(directory)
     return functools.partial(save_images, directory=place, name=name, format=format, overwrite=overwrite, **saving)
 

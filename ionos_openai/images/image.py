@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from ionos_openai.client import settings
 from ionos_openai.client.remembered import recall
-from ionos_openai.errors import ImageSaveError, IonosError, partial_results
+from ionos_openai.errors import ImageSaveError, IonosError, IonosWarning, keep_partial_results, partial_results
 from ionos_openai.errors.notices import in_notebook
 from ionos_openai.errors.words import shorten as cut
 from ionos_openai.files.formats import (
@@ -51,7 +51,8 @@ from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.images.display import Bundle, ImageList, picture_bundle
 from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_path, as_text, is_item, item_bytes, read_field
 from ionos_openai.provenance import describe
-from ionos_openai.provenance.marking import Marked, finish, mark, warn_unmarked
+from ionos_openai.provenance.marking import Marked, add_signature, finish, mark, warn_unmarked
+from ionos_openai.provenance.signing import Sign, Signer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -114,6 +115,7 @@ class GeneratedImage:
         created: When it was made, in UTC; None where unknown.
         revised_prompt: What the service made of the prompt; None where it said nothing.
         path: The file that `generate_images` saved it to; None where it did not.
+        inputs: The encoded pictures that it was made from, for a signature; empty where unknown or there were none.
     """
 
     data: bytes = field(repr=False)
@@ -128,6 +130,7 @@ class GeneratedImage:
     created: datetime | None = None
     revised_prompt: str | None = None
     path: Path | None = None
+    inputs: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property
     def media_type(self) -> str:
@@ -164,6 +167,7 @@ class GeneratedImage:
         format: SaveFormat | None = None,
         provenance: bool | None = None,
         prompt_in_metadata: bool | None = None,
+        sign: Sign | None = None,
     ) -> bytes:
         """Return what `save` would write, for a web handler and the like; `data` is the picture as it was sent.
 
@@ -171,16 +175,19 @@ class GeneratedImage:
             format: "JPEG", "PNG" or "WEBP" to convert to. The default is the picture as it was sent.
             provenance: As for `save`. A picture that needs a sidecar comes without a mark, with an `IonosWarning`.
             prompt_in_metadata: As for `save`.
+            sign: As for `save`.
 
         Raises:
             InvalidRequestError: Pictures are not written in this format.
-            ImageSaveError: It cannot be converted.
+            ImageSaveError: It cannot be converted, or not be signed though that is required.
         """
         wanted = _wanted(format)
-        saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata)
-        marked = _marked(self, None if wanted == self.format else wanted, saving)
+        saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign)
+        marked = _marked(self, None if wanted == self.format else wanted, saving, _signer([self], saving))
         problem = "its mark needs a file beside it, which save() writes" if marked.beside else marked.problem
+        problem = None if marked.signed else problem  # the signature says it too
         warn_unmarked([problem and f"The picture has no mark of where it comes from: {problem}."])
+        warn_unmarked([marked.unsigned and f"The picture has no signature: {marked.unsigned}."])
         return marked.data
 
     def save(
@@ -191,6 +198,7 @@ class GeneratedImage:
         overwrite: bool = False,
         provenance: bool | None = None,
         prompt_in_metadata: bool | None = None,
+        sign: Sign | None = None,
     ) -> Path:
         """Write the picture to a file, whole or not at all, synced to disk.
 
@@ -208,13 +216,16 @@ class GeneratedImage:
                 sidecar (fox.xmp) instead. One that cannot be marked is written as it was sent, with an `IonosWarning`.
             prompt_in_metadata: Have the prompt in it too, which may be confidential. The default is
                 `IONOS_PROMPT_IN_METADATA`, else False.
+            sign: Sign it (C2PA), over the mark: with the certificate of the settings, with it or not at all
+                ("required"), or with a `Signer`. The default is `IONOS_SIGN`, else False, as it is with
+                `provenance=False`. One that cannot be signed is saved without, with an `IonosWarning`.
 
         Returns:
             The path of the written file.
 
         Raises:
             InvalidRequestError: The extension contradicts `format`, or is of a format that is not written.
-            ImageSaveError: It cannot be written or converted.
+            ImageSaveError: It cannot be written or converted, or not be signed though that is required.
         """
         text = os.fspath(path)
         target = Path(text)
@@ -226,12 +237,14 @@ class GeneratedImage:
                 overwrite=overwrite,
                 provenance=provenance,
                 prompt_in_metadata=prompt_in_metadata,
+                sign=sign,
             )[0]
         name = clean_name(target.name) if os.name == "nt" else target.name
         name, wanted = choose_format(name, self.format, _wanted(format))
-        marked = _marked(self, wanted, _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata))
+        saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign)
+        marked = _marked(self, wanted, saving, _signer([self], saving))
         written = write_new(target.parent, name, marked.data, overwrite=overwrite, follow=True)
-        warn_unmarked([finish(marked, written, overwrite=overwrite)])
+        warn_unmarked(finish(marked, written, overwrite=overwrite))
         return written
 
     def show(self) -> None:
@@ -264,6 +277,7 @@ def decode_images(
     size: str | None = None,
     seed: int | None = None,
     edited: bool = False,
+    inputs: Iterable[bytes] = (),
 ) -> list[GeneratedImage]:
     """Turn a response into pictures, each checked to be whole.
 
@@ -277,6 +291,7 @@ def decode_images(
         size: "WIDTHxHEIGHT" in px that was asked for.
         seed: The seed that was sent.
         edited: Whether pictures were sent along to be edited.
+        inputs: Those pictures, encoded, for a signature that names them.
 
     Returns:
         One image per item, in order, with the bytes as they were sent; width and height in px. A notebook shows the
@@ -286,7 +301,8 @@ def decode_images(
         ImageDecodeError: It holds no pictures, or one of its items is no whole picture. The good ones are its
             `images`.
     """
-    images, problem = _read(response, prompt=prompt, model=model, size=size, seed=seed, edited=edited or None)
+    known = {"prompt": prompt, "model": model, "size": size, "seed": seed, "edited": edited or None}
+    images, problem = _read(response, **known, inputs=tuple(inputs) or None)
     # Raised outside of any handler: the exceptions of decoders hold what they could not decode.
     if problem is not None:
         problem.images = images
@@ -317,6 +333,7 @@ def save_images(
     file_names: FileNames | None = None,
     provenance: bool | None = None,
     prompt_in_metadata: bool | None = None,
+    sign: Sign | None = None,
 ) -> list[Path]:
     """Write pictures into a directory, each whole or not at all, synced to disk.
 
@@ -332,6 +349,7 @@ def save_images(
             `IONOS_FILE_NAMES`, else "prompt".
         provenance: As for `GeneratedImage.save`.
         prompt_in_metadata: As for `GeneratedImage.save`.
+        sign: As for `GeneratedImage.save`.
 
     Returns:
         The written file of each picture, in order: fox.jpg, fox-2.jpg, ...
@@ -339,7 +357,8 @@ def save_images(
     Raises:
         ImageDecodeError: An item of the response is no picture; nothing was written.
         InvalidRequestError: A name, format or extension cannot work; nothing was written.
-        ImageSaveError: A picture cannot be written or converted. What was written before is its `paths`.
+        ImageSaveError: A picture cannot be written or converted, or not be signed though that is required. What was
+            written before is its `paths`; `partial_images(error)` has all pictures where one is not signed.
     """
     paths, problems = write_images(
         decode_images(response_or_images, prompt=prompt),
@@ -350,6 +369,7 @@ def save_images(
         file_names=file_names,
         provenance=provenance,
         prompt_in_metadata=prompt_in_metadata,
+        sign=sign,
     )
     warn_unmarked(problems)
     return paths
@@ -365,22 +385,24 @@ def write_images(
     file_names: FileNames | None = None,
     provenance: bool | None = None,
     prompt_in_metadata: bool | None = None,
+    sign: Sign | None = None,
 ) -> tuple[list[Path], list[str]]:
     """Do what `save_images` does, and return with the paths what there is to warn of, instead of warning."""
     names = "prompt" if name is not None else file_names  # where a name is given, nothing else is asked for
-    saving = _saving(file_names=names, provenance=provenance, prompt_in_metadata=prompt_in_metadata)
+    saving = _saving(file_names=names, provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign)
     places = _choose_places(images, name, _wanted(format), saving.file_names)
-    folder = make_directory(directory)
+    folder, signer = make_directory(directory), _signer(images, saving)
     paths: list[Path] = []
     problems: list[str] = []
     try:
         for image, (full, target, number) in zip(images, places, strict=True):
-            marked = _marked(image, target, saving)
+            marked = _marked(image, target, saving, signer)
             follow = name is not None
             paths.append(write_new(folder, full, marked.data, overwrite=overwrite, number=number, follow=follow))
-            problems += filter(None, [finish(marked, paths[-1], overwrite=overwrite)])
+            problems += finish(marked, paths[-1], overwrite=overwrite)
     except ImageSaveError as error:
         error.paths = paths
+        keep_partial_results(error, images)
         raise
     return paths, problems
 
@@ -476,12 +498,19 @@ def _date(seconds: object) -> datetime | None:
     return None
 
 
-def _saving(
-    *, file_names: FileNames | None = "prompt", provenance: bool | None, prompt_in_metadata: bool | None
-) -> SavingSettings:
-    return choose_saving(
-        settings.saving_settings, file_names=file_names, provenance=provenance, prompt_in_metadata=prompt_in_metadata
-    )
+def _saving(*, file_names: FileNames | None = "prompt", **given: Any) -> SavingSettings:
+    return choose_saving(settings.saving_settings, file_names=file_names, **given)
+
+
+def _signer(images: Sequence[GeneratedImage], saving: SavingSettings) -> Signer | str | None:
+    """Return what to sign with, or why there is nothing: pictures that are here are saved all the same."""
+    try:
+        return settings.load_signer(saving.sign) if saving.sign else None
+    except (IonosError, IonosWarning) as error:
+        if saving.sign != "required" and not getattr(saving.sign, "required", False):
+            return str(error).rstrip(".")
+        keep_partial_results(error, images)
+        raise
 
 
 def _choose_places(
@@ -503,10 +532,10 @@ def _wanted(name: str | None) -> WritableFormat | None:
     return None if name is None else parse_format(name)
 
 
-def _marked(image: GeneratedImage, target: WritableFormat | None, saving: SavingSettings) -> Marked:
+def _marked(
+    image: GeneratedImage, target: WritableFormat | None, saving: SavingSettings, signer: Signer | str | None
+) -> Marked:
     data = _encoded(image, target)
-    if not saving.provenance or (image.path is not None and image.model is None):  # somebody's file
-        return Marked(data=data)
     say = functools.partial(
         describe,
         model=image.model,
@@ -517,7 +546,9 @@ def _marked(image: GeneratedImage, target: WritableFormat | None, saving: Saving
         edited=image.edited,
         placeholder=image.sandbox,
     )
-    return mark(data, target or image.format, say)
+    is_ours = image.path is None or image.model is not None  # and not somebody's file
+    marked = mark(data, target or image.format, say) if saving.provenance and is_ours else Marked(data=data)
+    return marked if signer is None else add_signature(marked, signer, say if is_ours else None, image.inputs)
 
 
 def _encoded(image: GeneratedImage, target: WritableFormat | None) -> bytes:

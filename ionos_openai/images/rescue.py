@@ -26,6 +26,6 @@ def rescue_images(images: Sequence[GeneratedImage], **saving: Any) -> list[Path]
         ImageSaveError: Neither takes them.
     """
     try:
-        return write_images(images, state_directory() / "rescued", **saving)[0]
+        return write_images(images, state_directory() / "rescued", sign=False, **saving)[0]
     except ImageSaveError:
-        return write_images(images, Path(tempfile.mkdtemp(prefix="ionos-openai-")), **saving)[0]
+        return write_images(images, Path(tempfile.mkdtemp(prefix="ionos-openai-")), sign=False, **saving)[0]

@@ -7,8 +7,8 @@ it was sent, and a warning says so once it is safe.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ionos_openai import errors
@@ -18,6 +18,14 @@ from ionos_openai.files.formats import ImageFormat
 from ionos_openai.files.writing import write_new
 from ionos_openai.provenance import Provenance, sidecar_path, to_xmp, write_provenance
 from ionos_openai.provenance.sidecars import load
+from ionos_openai.provenance.signing import Signer, write_signature
+
+
+class Unsigned(str):
+    """The warning that a picture has no signature."""
+
+    __slots__ = ()
+
 
 _WITHOUT_CARRIER = frozenset({"GIF", "AVIF"})
 
@@ -30,6 +38,8 @@ class Marked:
     # what a sidecar has to say, since the bytes may not be touched or have no place for it
     beside: Provenance | None = None
     problem: str | None = None  # why there is no mark at all, as a clause; None where there is one, or none is wanted
+    signed: bool = False  # whether it is signed
+    unsigned: str | None = None  # why it is not though it should be, as a clause
 
 
 def mark(data: bytes, format: ImageFormat, say: Callable[[], Provenance]) -> Marked:
@@ -48,13 +58,35 @@ def mark(data: bytes, format: ImageFormat, say: Callable[[], Provenance]) -> Mar
         return Marked(data=data, problem=type(error).__name__)
 
 
-def finish(marked: Marked, path: Path, *, overwrite: bool) -> str | None:
+def add_signature(
+    marked: Marked, signer: Signer | str, say: Callable[[], Provenance] | None, inputs: Sequence[bytes]
+) -> Marked:
+    """Sign a marked picture, with what it says and what it was made from; `signer` may be why there is none.
+
+    Raises:
+        SignatureError: It cannot be signed, and has to be; all else goes without.
+    """
+    if isinstance(signer, str):
+        return replace(marked, unsigned=signer)
+    try:
+        signed = write_signature(marked.data, signer, say and say(), inputs=inputs)
+        return replace(marked, data=signed, signed=True)
+    except Exception as error:  # noqa: BLE001 - whatever a hostile picture does to the signing, it is not lost
+        problem = str(error).rstrip(".") if isinstance(error, errors.IonosError) else type(error).__name__
+    if signer.required:
+        raise errors.SignatureError(
+            f"The picture cannot be signed: {problem}. It is still in memory: save it with sign=False."
+        )
+    return replace(marked, unsigned=problem)
+
+
+def finish(marked: Marked, path: Path, *, overwrite: bool) -> list[str]:
     """Write the sidecar of a picture that was just written, where it needs one; never raises.
 
     With `overwrite`, a sidecar that is there already is this picture's; its foreign fields stay.
 
     Returns:
-        Why the picture has no mark, for a warning; None where all is well.
+        Why the picture has no mark or no signature, for warnings; empty where all is well.
     """
     problem = marked.problem
     if marked.beside is not None:
@@ -65,11 +97,13 @@ def finish(marked: Marked, path: Path, *, overwrite: bool) -> str | None:
         except Exception as error:  # noqa: BLE001 - the picture is there, which counts more
             reason = getattr(error, "strerror", None) or type(error).__name__
             problem = f"its sidecar cannot be written ({reason})"
-    return problem and f"{path.name} was saved as it was sent, without a mark of where it comes from: {problem}."
+    sent = f"{path.name} was saved as it was sent, without a mark of where it comes from: {problem}."
+    unsigned = Unsigned(f"{path.name} was saved without a signature: {marked.unsigned}.")
+    return [*[sent] * bool(problem), *[unsigned] * bool(marked.unsigned)]
 
 
 def warn_unmarked(problems: Iterable[str | None]) -> None:
-    """Warn of pictures without a mark; call it when all of them are safe, as warnings may be errors."""
+    """Warn of pictures without a mark or a signature; call it when all of them are safe, as warnings may be errors."""
     for problem in filter(None, problems):
         warn_user(problem, IonosWarning)
 

@@ -181,7 +181,20 @@ def test_the_help_lists_each_command_whole(cli: Callable[..., Result]) -> None:
     """What is made of prompts comes first, and no line is cut."""
     listed = cli("--help").out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
     assert [line.split()[0] for line in listed] == [
-        *("generate", "edit", "batch", "costs", "results", "models", "doctor", "migrate", "mark", "inspect", "gallery"),
+        *(
+            "generate",
+            "edit",
+            "batch",
+            "costs",
+            "results",
+            "models",
+            "doctor",
+            "migrate",
+            "mark",
+            "sign",
+            "inspect",
+            "gallery",
+        ),
         *("sandbox", "verify", "login", "logout", "completion"),
     ]
     assert not any("…" in line or "..." in line for line in listed)

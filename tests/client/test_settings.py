@@ -42,6 +42,10 @@ ROWS = [
     ("ca_bundle", "IONOS_CA_BUNDLE", "/ca.pem", Path("/ca.pem"), Path("/other.pem")),
     ("sandbox", "IONOS_SANDBOX", "1", True, False),
     ("file_names", "IONOS_FILE_NAMES", "digest", "digest", "prompt"),
+    ("sign", "IONOS_SIGN", "required", "required", True),
+    ("c2pa_certificate", "IONOS_C2PA_CERTIFICATE", "/chain.pem", Path("/chain.pem"), Path("/other.pem")),
+    ("c2pa_private_key", "IONOS_C2PA_PRIVATE_KEY", "/key.pem", Path("/key.pem"), Path("/other.pem")),
+    ("c2pa_passphrase", "IONOS_C2PA_PASSPHRASE", "hush", SecretStr("hush"), SecretStr("other")),
     ("compat", "IONOS_COMPAT", "strict", "strict", "off"),
     ("pace", "IONOS_PACE", "on", True, False),
     ("max_wait", "IONOS_MAX_WAIT", "30", 30.0, 5.0),
@@ -66,6 +70,12 @@ DEFAULTS = {
     "file_names": "prompt",
     "provenance": True,
     "prompt_in_metadata": False,
+    "sign": False,
+    "c2pa_certificate": None,
+    "c2pa_private_key": None,
+    "c2pa_passphrase": None,
+    "c2pa_tsa_url": None,
+    "c2pa_trust": None,
     "compat": "adapt",
     "pace": None,
     "max_wait": None,
@@ -355,6 +365,23 @@ def test_another_file_is_read_when_it_is_named(tmp_path: Path) -> None:
     other.write_text("IONOS_MAX_RETRIES=5")
     settings = IonosSettings(env_file=str(other))
     assert (settings.timeout, settings.max_retries, settings.env_path) == (None, 5, other)
+
+
+@pytest.mark.parametrize("name", ["c2pa_tsa_url", "c2pa_trust"])
+def test_whom_to_ask_and_whom_to_trust_is_never_taken_from_a_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `.env` that came with pictures neither sends their digests anywhere nor makes their signer trusted."""
+    write_env(f"IONOS_{name.upper()}=http://bad.example/")
+    assert getattr(IonosSettings(), name) is None
+    monkeypatch.setenv(f"IONOS_{name.upper()}", "/good")
+    assert str(getattr(IonosSettings(), name)).replace("\\", "/") == "/good"
+
+
+def test_a_key_in_place_of_a_files_name_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who puts the key itself into the variable is told so; no message has it."""
+    monkeypatch.setenv("IONOS_C2PA_PRIVATE_KEY", "-----BEGIN PRIVATE KEY-----\nCANARY\n-----END PRIVATE KEY-----")
+    with pytest.raises(ConfigurationError, match="write that into a file, and name the file") as caught:
+        IonosSettings()
+    assert "CANARY" not in everything_said(caught.value)
 
 
 def test_allowed_hosts_are_never_taken_from_a_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import json
 import logging
 import traceback
 import warnings
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -32,9 +33,11 @@ from ionos_openai import (
     list_image_models,
     partial_images,
     read_provenance,
+    read_signature,
     save_images,
     show,
     write_provenance,
+    write_signature,
 )
 from ionos_openai.client.in_process import answering_async_client, answering_client
 from ionos_openai.client.settings import TokenFile
@@ -190,7 +193,9 @@ def use_everything(server: LoopbackServer, notes: Notes, token: str, key: Any, d
         )
         notes.look_at(list_image_models(client), *(image.to_pil() for image in images))
         mark = read_provenance(write_provenance(picture(), Provenance(prompt="a fox")))
-        notes.look_at(mark, estimate_cost("flux.1", 2))
+        notes.look_at(mark, estimate_cost("flux.1", 2), read_signature(picture()))
+        nobody = SimpleNamespace(chain=[], tsa_url=None, _sign=bytes, _algorithm="es256")
+        try_it(notes, lambda: write_signature(picture(), nobody))
         service(server)
         batch = generate_batch(client, ["a fox", "an owl"], directory / "batch")
         notes.look_at(batch, *batch)

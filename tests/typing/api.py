@@ -36,7 +36,10 @@ from ionos_openai import (
     Progress,
     Provenance,
     ProvenanceError,
+    Signature,
+    SignatureError,
     SignedPictureError,
+    Signer,
     UnknownModelError,
     UntrustedHostError,
     aedit_images,
@@ -53,8 +56,10 @@ from ionos_openai import (
     list_image_models,
     partial_images,
     read_provenance,
+    read_signature,
     save_images,
     write_provenance,
+    write_signature,
 )
 from ionos_openai.sandbox import Sandbox, SandboxRequest, SandboxResponse
 
@@ -168,6 +173,13 @@ def tell_where_pictures_come_from(image: GeneratedImage) -> None:
     if cost is not None:
         assert_type((cost.amount, cost.currency, cost.source.seen), tuple[Decimal, str, date])
     wrong: type[ProvenanceError] = SignedPictureError
+    signer = Signer("chain.pem", "key.pem", passphrase=lambda: "hush", tsa_url="https://tsa.example/", required=True)
+    remote = Signer(b"", sign=lambda data: data, algorithm="ps256")
+    assert_type(write_signature(image.data, signer, found, inputs=[image.data]), bytes)
+    assert_type(read_signature("fox.jpg", trust="trust.pem"), Signature | None)
+    assert_type((image.save("x", sign=remote), image.to_bytes(sign="required")), tuple[Path, bytes])
+    unsigned: type[ImageSaveError] = SignatureError
+    assert_type(len(unsigned.__name__), int)
     assert_type(len(wrong.__name__), int)
 
 

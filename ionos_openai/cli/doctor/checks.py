@@ -21,7 +21,7 @@ from ionos_openai import __version__
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox
 from ionos_openai.cli.terminal.exits import DOCTOR_ADVICE, TEMPORARY, USAGE, exit_code, message
 from ionos_openai.client.construction import check_env_file
-from ionos_openai.client.settings import CERTIFICATE_VARIABLES, IonosSettings, TokenFile, foreign_variables
+from ionos_openai.client.settings import CERTIFICATE_VARIABLES, IonosSettings, TokenFile, foreign_variables, load_signer
 from ionos_openai.errors import ConfigurationError, InvalidRequestError, IonosError
 from ionos_openai.errors.http import http_library
 from ionos_openai.hub.credentials import (
@@ -46,7 +46,8 @@ State: TypeAlias = Literal["good", "note", "warning", "broken"]
 _SUPPORTED_SDK = ((1, 60), (4, 0))  # from the first, up to but not including the second
 _LONGEST_WAIT = 30.0  # seconds for the one request that is sent
 _READ_BY_THE_SDK = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-_TOLD_ELSEWHERE = frozenset({"api_key", "api_key_file", "base_url", "ca_bundle", "sandbox"})
+_TOLD_ELSEWHERE = frozenset({"api_key", "api_key_file", "base_url", "ca_bundle", "sandbox", "c2pa_passphrase"})
+_RENEWAL = timedelta(days=30)  # before a certificate ends
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
@@ -118,6 +119,7 @@ def examine(look: Look) -> Iterator[Check]:
         *_token(settings, look, sandbox=sandbox),
         *_address(settings, look.connection),
         *_settings(settings),
+        *_signing(settings, look),
         *_variables(settings, look.connection),
     ]
     yield from found
@@ -240,10 +242,29 @@ def _settings(settings: IonosSettings) -> Iterator[Check]:
             yield Check("note", name, f"{_shown(getattr(settings, name))} ({origin})")
 
 
+def _signing(settings: IonosSettings, look: Look) -> Iterator[Check]:
+    """Tell whether pictures can be signed, where anything is set for it."""
+    if not (settings.sign or settings.c2pa_certificate or settings.c2pa_private_key):
+        return
+    try:
+        signer = load_signer(settings.sign or True, settings)
+    except ConfigurationError as error:
+        yield _broken("signature", error)
+        return
+    leaf = signer.chain[0]
+    left = leaf.not_valid_after_utc - look.now
+    text = f"{leaf.subject.rfc4514_string()}, by {leaf.issuer.rfc4514_string()}, {_span(left)} left"
+    ends = "Get a new certificate before it ends." if left < _RENEWAL else ""
+    yield Check("warning" if ends else "good", "signature", text, ends)
+    if signer.exposed:
+        yield Check("warning", "signature", signer.exposed)
+
+
 def _shown(value: object) -> str:
-    """Return a setting's value; of a secret one, which is the address of a Redis, scheme and host."""
-    if isinstance(value, SecretStr):
-        parts = urlsplit(value.get_secret_value())
+    """Return a setting's value; of an address, which may hold a password, scheme and host."""
+    address = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    if "://" in address:
+        parts = urlsplit(address)
         return f"{parts.scheme}://{parts.hostname or ''}"
     if isinstance(value, bool):
         return "on" if value else "off"

@@ -74,6 +74,11 @@ _PromptInMetadata = Annotated[
     Given(value=True),
     Option("--prompt-in-metadata", help="Have the prompt in the metadata too. By default it is not."),
 ]
+_Sign = Annotated[
+    bool | None,
+    Given(value=True),
+    Option("--sign", help="Sign the pictures (C2PA) with the certificate in IONOS_C2PA_CERTIFICATE."),
+]
 
 
 _Concurrency = Annotated[
@@ -119,6 +124,7 @@ class PictureOptions:
     ] = False
     provenance: _Provenance = None
     prompt_in_metadata: _PromptInMetadata = None
+    sign: _Sign = None
     timeout: _Timeout = None
     dry_run: _DryRun = False
     opens: Annotated[bool, Option("--open", help="Open the pictures when they are there.")] = False
@@ -205,6 +211,21 @@ class BatchOptions:
     dry_run: _DryRun = False
     provenance: _Provenance = None
     prompt_in_metadata: _PromptInMetadata = None
+    sign: _Sign = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignOptions:
+    """What to sign with, and where to; what is not given comes from the settings."""
+
+    certificate: Annotated[str | None, Option("--certificate", metavar="FILE", help="The chain, in PEM.")] = None
+    key: Annotated[str | None, Option("--key", metavar="FILE", help="Its private key, in PEM.")] = None
+    tsa_url: Annotated[str | None, Option("--tsa-url", metavar="URL", help="An authority for time stamps.")] = None
+    overwrite: Annotated[bool, Option("--overwrite", help="Sign in place. By default FILE-signed is written.")] = False
+    make_test_certificate: Annotated[
+        str | None,
+        Option("--make-test-certificate", metavar="DIR", help="Make a certificate that nobody trusts; sign nothing."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ def rescue(image: GeneratedImage, terminal: Terminal, *, advice: str = "", **sav
         The picture with its new path; as it was where that folder takes none either, which is said too.
     """
     try:
-        [path] = save_images([image], Path(tempfile.mkdtemp(prefix="ionos-openai-")), **saving)
+        [path] = save_images([image], Path(tempfile.mkdtemp(prefix="ionos-openai-")), **{**saving, "sign": False})
     except OSError as error:  # an ImageSaveError is one too
         terminal.error(f"The picture is lost, the system's folder for temporary files takes none either: {error}")
         return image

@@ -152,7 +152,7 @@
     return [
       ["State", entry.state === "made" ? null : states[entry.state]], ["Model", entry.model], ["Size", entry.pixels && `${entry.pixels} px`],
       [entry.state === "failed" ? "Asked for" : entry.saved ? "Saved" : "Made", date], ["Cost", entry.placeholder && !entry.cost ? "none, a placeholder" : entry.cost],
-      ["File", entry.name], ["Seed", entry.seed], ["Credit", entry.credit], ...Object.entries(entry.metadata || {}),
+      ["File", entry.name], ["Seed", entry.seed], ["Credit", entry.credit], ["Signature", entry.signed], ...Object.entries(entry.metadata || {}),
     ].filter(([, value]) => value !== undefined && value !== null && value !== "");
   };
   const showFacts = (entry) => {
