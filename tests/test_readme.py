@@ -144,8 +144,9 @@ def test_the_servers_options_exist(cli: Callable[..., Result]) -> None:
 
     offered = cli("sandbox", "--help").out
     (item,) = re.findall(r"^- `--limits off`.*?(?=^- )", TEXT, re.MULTILINE | re.DOTALL)
-    options = re.findall(r"--[a-z-]+", item)
-    assert options == ["--limits", "--limits", "--time-scale", "--latency", "--fault"]
+    options = re.findall(r"--[a-z0-9-]+", item)
+    refusing_less = ["--sizes", "--embeddings-base64", "--cors"]
+    assert options == ["--limits", "--limits", "--time-scale", "--latency", "--fault", *refusing_less]
     assert all(option in offered for option in options)
     (faults,) = re.findall(r"x-sandbox-fault: NAME`(.*?)\.\n", TEXT, re.DOTALL)
     assert set(re.findall(r"`([a-z0-9-]+)`", faults)) <= set(FAULT_NAMES)

@@ -524,14 +524,15 @@ def sandbox(
     *,
     options: ServerOptions,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Print what the stand-in does and how each of it is known; serve nothing.")
+        bool, typer.Option("--explain", help="Print what the sandbox does and how each of it is known; serve nothing.")
     ] = False,
     terminal: Terminal,
 ) -> int:
-    """Serve the stand-in over HTTP, for programs in any language.
+    """Serve the sandbox over HTTP, for programs in any language.
 
-    It answers as the service is publicly known to answer, with placeholder pictures, and prints what to set. GET
-    /sandbox/health, /sandbox/requests and /sandbox/stats tell of itself. It needs uvicorn: pip install uvicorn.
+    It answers as the service is publicly known to answer, with placeholder pictures, and prints what to set, and then a
+    line a request. GET / shows it in a browser, /sandbox/health, /sandbox/requests and /sandbox/stats to programs. It
+    needs uvicorn: pip install uvicorn.
     """
     from ionos_openai.cli import sandbox
 
@@ -539,13 +540,13 @@ def sandbox(
 
 
 @command(
-    "json", short_help="Compare the service with the stand-in.", epilog=BASES, examples=("verify", "verify --spend 15")
+    "json", short_help="Compare the service with the sandbox.", epilog=BASES, examples=("verify", "verify --spend 18")
 )
 def verify(*, options: VerifyOptions, connection: Connection, terminal: Terminal) -> int:
-    """Ask the service what the stand-in does, and tell where it differs.
+    """Ask the service what the sandbox does, and tell where it differs.
 
-    Each row of `sandbox --explain` that can be asked is asked of whatever the settings point at: as the stand-in,
-    different (what came), no answer, or not asked (why). A report of what differs helps to correct the stand-in.
+    Each row of `sandbox --explain` that can be asked is asked of whatever the settings point at: as the sandbox,
+    different (what came), no answer, or not asked (why). A report of what differs helps to correct the sandbox.
     """
     if options.spend < 0:
         raise typer.BadParameter("--spend is a number of pictures from 0")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
-from contextlib import closing
+import logging
+from contextlib import closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -13,31 +15,49 @@ from ionos_openai.cli.terminal.output import BASES, plain_table
 from ionos_openai.errors import ConfigurationError, InvalidRequestError
 from ionos_openai.sandbox import Sandbox, SandboxServer
 from ionos_openai.sandbox.behaviours import BEHAVIOURS
+from ionos_openai.sandbox.journal import REQUESTS_LOG
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ionos_openai.cli.terminal.options import ServerOptions
     from ionos_openai.cli.terminal.output import Terminal
     from ionos_openai.sandbox.drawing import PlaceholderFormat
 
 
 def serve(options: ServerOptions, terminal: Terminal) -> int:
-    """Serve until Ctrl-C.
+    """Serve until Ctrl-C, which is how it is meant to end.
 
     Raises:
         ConfigurationError: Nobody can listen there, uvicorn is missing, or the file of models cannot be used.
         InvalidRequestError: An option cannot be read.
-        KeyboardInterrupt: Ctrl-C.
     """
     with closing(SandboxServer(_make_sandbox(options), host=options.host, port=options.port)) as server:
         _announce(server, terminal)
-        server.run()
+        with contextlib.suppress(KeyboardInterrupt), nullcontext() if options.quiet else _telling(terminal):
+            server.run()
     return 0
+
+
+@contextlib.contextmanager
+def _telling(terminal: Terminal) -> Iterator[None]:
+    """Print a line a request on standard error."""
+    lines = logging.Handler()
+    lines.emit = lambda record: terminal.on_stderr(record.getMessage())  # type: ignore[method-assign]
+    level = REQUESTS_LOG.level
+    REQUESTS_LOG.addHandler(lines)
+    REQUESTS_LOG.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        REQUESTS_LOG.setLevel(level)
+        REQUESTS_LOG.removeHandler(lines)
 
 
 def explain(terminal: Terminal) -> int:
     """Print what the sandbox does, and how each of it is known."""
     rows = [(behaviour.name, behaviour.basis, behaviour.does, behaviour.chosen) for behaviour in BEHAVIOURS]
-    heads = ("Behaviour", "Basis", "What the stand-in does", "Decided beside it")
+    heads = ("Behaviour", "Basis", "What the sandbox does", "Decided beside it")
     terminal.result(
         {"behaviours": [asdict(behaviour) for behaviour in BEHAVIOURS]},
         ([*cells, chosen or "-"] for *cells, chosen in rows),
@@ -80,6 +100,9 @@ def _make_sandbox(options: ServerOptions) -> Sandbox:
             models=read_models(options.models) if options.models is not None else None,
             faults=options.faults,
             limits=options.limits,
+            sizes=cast("Literal['documented', 'any']", options.sizes),
+            embeddings_base64=cast("Literal['error', 'answer']", options.embeddings_base64),
+            cors=options.cors,
             latency=options.latency,
             time_scale=options.time_scale,
         )
@@ -97,7 +120,7 @@ def _announce(server: SandboxServer, terminal: Terminal) -> None:
         return
     body = '{"model": "black-forest-labs/FLUX.1-schnell", "prompt": "a fox in the snow"}'
     for line in (
-        f"# The stand-in answers at {server.url}: placeholders, no token, no cost. Ctrl-C ends it.",
+        f"# The sandbox answers at {server.url}: placeholders, no token, no cost. Ctrl-C ends it.",
         f"export IONOS_BASE_URL={server.base_url}",  # with export, so that the lines can be given to eval
         f"export IONOS_API_TOKEN={token}" if is_open else f"# IONOS_API_TOKEN is {token}",
         f'# PowerShell: $env:IONOS_BASE_URL = "{server.base_url}"; $env:IONOS_API_TOKEN = "{token}"',

@@ -13,12 +13,12 @@ import openai
 from pydantic import SecretStr
 
 from ionos_openai.client.hooks import AsyncIonosOpenAI, IonosOpenAI
-from ionos_openai.client.in_process import answering_async_client, answering_client, asking
+from ionos_openai.client.in_process import answering_async_client, answering_client, asking, needs_no_token
 from ionos_openai.client.pacing import ContractLimits, Pacing
 from ionos_openai.client.settings import IonosSettings, foreign_variables
 from ionos_openai.client.tokens import AsyncTokenSource, TokenSource, find_token
 from ionos_openai.client.transport import make_http_client
-from ionos_openai.errors import ConfigurationError, IonosError, UntrustedHostError
+from ionos_openai.errors import ConfigurationError, IonosError, MissingTokenError, UntrustedHostError
 from ionos_openai.errors.http import http_library
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.errors.numbers import is_whole_number
@@ -85,7 +85,7 @@ def construct(
         )
 
     client = explaining_environment(make)
-    client.ionos_settings, client.ionos_pacing = settings, pacing
+    client.ionos_settings, client.ionos_pacing, client.ionos_sandboxed = settings, pacing, chosen is sandbox is not None
     return client
 
 
@@ -149,7 +149,12 @@ def _trusted_token(
     settings: IonosSettings, api_key: Any, url: str, *, named_in_code: bool
 ) -> SecretStr | TokenSource | AsyncTokenSource:
     """Return the token; refuse an address to which it may not go."""
-    token = find_token(settings, api_key)
+    try:
+        token = find_token(settings, api_key)
+    except MissingTokenError:
+        if not needs_no_token():
+            raise
+        return SecretStr(SANDBOX_TOKEN)
     place = settings.origin("base_url")
     if token != SecretStr(SANDBOX_TOKEN):
         check_base_url(

@@ -202,6 +202,10 @@ def _hint(response: httpx.Response, said: str | None) -> str:
             f" It redirects to {_elsewhere(response)}, where nothing was sent: the API has no redirects. Check "
             "base_url, and what stands between you and the service."
         )
+    if status in (500, 502):
+        cut = ", and a picture whose answer was lost on the way may be billed"
+        is_image = response.request.url.path.endswith(tuple(IMAGE_PATHS))
+        return f" It is no fault of the request: try again later{cut if is_image else ''}."
     if status not in (400, 404):
         return _HINTS.get(status, "")
     model = _model_sent(response)

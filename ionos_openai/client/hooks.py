@@ -40,6 +40,7 @@ from ionos_openai.client.explain import (
     readable_body,
 )
 from ionos_openai.client.fanout import FanOut
+from ionos_openai.client.in_process import answering_async_client, answering_client, asking, standing_sandbox
 from ionos_openai.client.pacing import Contract, PacedCall, Pacing, arepeat, count_refusals, current_call, repeat
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.client.telemetry import PictureCall
@@ -57,13 +58,15 @@ from ionos_openai.client.tokens import (
 from ionos_openai.client.transport import awaiting_answer, watch, watch_client
 from ionos_openai.errors import ConfigurationError, MissingTokenError
 from ionos_openai.hub.answers import LARGEST_ERROR
-from ionos_openai.hub.credentials import conceal
+from ionos_openai.hub.credentials import SANDBOX_TOKEN, conceal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import httpx2 as httpx
     from openai._models import FinalRequestOptions
+
+    from ionos_openai.sandbox import Sandbox
 
 
 # Arguments of the SDK's own that lead elsewhere or are OpenAI's own data, and why each is refused.
@@ -88,6 +91,8 @@ class _Ionos(BaseClient[Any, Any]):
     project: str | None
     ionos_settings: IonosSettings | None = None
     ionos_pacing: Pacing | None = None
+    ionos_sandboxed = False  # whether it was given a sandbox of its own
+    _standing: tuple[Sandbox, Self] | None = None  # the sandbox of a test, and the copy that it answers
     _token_source: TokenSource | AsyncTokenSource | None = None
     _refreshes = 0  # how often the callable was asked
     # The contract that requests count towards, with the token and the process for which that was found out.
@@ -122,10 +127,22 @@ class _Ionos(BaseClient[Any, Any]):
         options["websocket_base_url"] = options.get("websocket_base_url") or NO_WEBSOCKETS
         copied: Self = super().copy(**options)  # type: ignore[misc]  # of the class beside this one
         copied.ionos_settings, copied.ionos_pacing = self.ionos_settings, self.ionos_pacing
-        copied._contract = self._contract
+        copied._contract, copied.ionos_sandboxed = self._contract, self.ionos_sandboxed
         return copied
 
     with_options = copy
+
+    def _answered_by_test(self) -> Self | None:
+        """Return a copy that the sandbox of a running test answers, where there is one; else None."""
+        sandbox = standing_sandbox()
+        if sandbox is None or self.ionos_sandboxed:
+            return None
+        if self._standing is None or self._standing[0] is not sandbox:
+            own = (answering_async_client if self._in_loop else answering_client)(asking(sandbox))
+            copied = self.copy(api_key=sandbox.token or SANDBOX_TOKEN, http_client=own)
+            copied.ionos_pacing, copied.ionos_sandboxed = None, True
+            self._standing = sandbox, copied
+        return self._standing[1]
 
     def _should_retry(self, response: httpx.Response) -> bool:
         is_for_pacing = response.status_code == 429 and current_call() is not None
@@ -180,6 +197,8 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
 
     def request(self, cast_to: Any, options: FinalRequestOptions, *args: Any, **kwargs: Any) -> Any:
         """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
+        if (standing := self._answered_by_test()) is not None:
+            return standing.request(cast_to, options, *args, **kwargs)
         call = adapt_call(options, self.ionos_settings or IonosSettings())
 
         def attempt() -> Any:
@@ -246,6 +265,8 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
 
     async def request(self, cast_to: Any, options: FinalRequestOptions, *args: Any, **kwargs: Any) -> Any:
         """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
+        if (standing := self._answered_by_test()) is not None:
+            return await standing.request(cast_to, options, *args, **kwargs)
         call = adapt_call(options, self.ionos_settings or IonosSettings())
 
         async def attempt() -> Any:

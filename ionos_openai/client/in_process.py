@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, cast
 
@@ -10,11 +11,38 @@ import openai
 from ionos_openai.errors.http import http_library
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import httpx2 as httpx
 
     from ionos_openai.sandbox import Sandbox, SandboxResponse
+
+
+_answering: list[Sandbox | None] = []
+
+
+@contextlib.contextmanager
+def answering(sandbox: Sandbox | None) -> Iterator[None]:
+    """Have a sandbox answer the clients of this process, none of which needs a token in the block.
+
+    It answers those too that were made before, but for those that were given a sandbox of their own. With None nobody
+    is answered otherwise than usual.
+    """
+    _answering.append(sandbox)
+    try:
+        yield
+    finally:
+        _answering.remove(sandbox)
+
+
+def standing_sandbox() -> Sandbox | None:
+    """Return the sandbox that answers all clients; None where each is answered as usual."""
+    return _answering[-1] if _answering else None
+
+
+def needs_no_token() -> bool:
+    """Tell whether a client may be made without a token; it gets the sandbox's, which the service refuses."""
+    return bool(_answering)
 
 
 def answering_client(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.Client:

@@ -297,6 +297,11 @@ def setting_variables() -> tuple[tuple[str, str], ...]:
     return *_TOKEN_ORDER, *((f"IONOS_{name.upper()}", name) for name in others)
 
 
+def own_variables() -> list[str]:
+    """Return the names of all variables in the environment that begin with IONOS_, in any case."""
+    return [name for name in os.environ if name.upper().startswith("IONOS_")]
+
+
 class TokenFile:
     """A token that lies in a file, as Docker and Kubernetes hand out secrets; read again when the file changes.
 

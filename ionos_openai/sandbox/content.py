@@ -28,15 +28,35 @@ class Content:
     refusal: Refusal | None = None  # why it could not be read; None where it was
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RecordedRequest:
-    """A request as the sandbox keeps it: no header, no token, no base64."""
+    """A request as the sandbox keeps it, and what became of it: no header, no token, no base64."""
 
     method: str  # "GET", "POST" and the like
     path: str  # without a query string
     # the parameters; a file of a form is only named with its size. Empty where the body could not be read
     body: Mapping[str, object]
     token: str  # which token came, without the token itself: "sandbox", "token 1", "token 2", ..., or "none"
+    status: int | None = None  # of the answer; None as long as there is none
+    fault: str = ""  # the fault that befell it; empty where none did
+    reason: str = ""  # why it was refused; empty where it was not
+
+    @property
+    def outcome(self) -> str:
+        """The status as a text."""
+        return "..." if self.status is None else str(self.status)
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """The model and the size that were asked for, in short; a hyphen for each that was not."""
+        values = (self.body.get(name) for name in ("model", "size"))
+        model, size = (value[:80] if isinstance(value, str) and value else "-" for value in values)
+        return model, size
+
+    def line(self) -> str:
+        """Return all of it but the body, in one line."""
+        reason = f" {self.reason}" if self.reason else ""
+        return f"{self.method} {self.path[:200]} {' '.join(self.subject)} {self.outcome}{reason}"
 
 
 def read_content(request: SandboxRequest) -> Content:
@@ -81,10 +101,16 @@ def _unreadable(reason: str) -> Refusal:
     return Refusal(400, "malformed", f"The request cannot be read: {reason}")
 
 
-def record(request: SandboxRequest, content: Content, *, token_name: str) -> RecordedRequest:
-    """Return what of a request may be kept; `token_name` is what its token is called."""
+def secrets_of(request: SandboxRequest) -> Secrets:
+    """Return what masks the request's token."""
     secrets = Secrets()
     secrets.learn(request.token or "", TOKEN)
+    return secrets
+
+
+def record(request: SandboxRequest, content: Content, *, token_name: str) -> RecordedRequest:
+    """Return what of a request may be kept; `token_name` is what its token is called."""
+    secrets = secrets_of(request)
     files: dict[str, object] = {}
     for name, data in content.files:
         files[name] = f"{files[name]}, {len(data)} bytes" if name in files else f"{len(data)} bytes"

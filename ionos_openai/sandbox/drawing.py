@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ionos_openai.errors.words import plural
 from ionos_openai.files.formats import FORMATS, SANDBOX_MARK
-from ionos_openai.sandbox.lettering import Font, Lines, fit, load_font, readable, spell_out
+from ionos_openai.sandbox.lettering import Font, Lines, fit, length, load_font, readable, spell_out, write
 from ionos_openai.sandbox.scenery import Palette, blend, draw_scene
 
 PlaceholderFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP"]
@@ -41,6 +41,7 @@ def placeholder(
     size: tuple[int, int],
     format: PlaceholderFormat,  # as Pillow's own save() calls it
     inputs: Sequence[bytes] = (),
+    take: int = 1,
 ) -> bytes:
     """Draw the placeholder for a prompt.
 
@@ -50,6 +51,7 @@ def placeholder(
         size: Width and height, in px, each at least 1.
         format: What to encode it as; JPEG is baseline, 4:2:0.
         inputs: Encoded pictures that are to be edited; up to three are shown small in the placeholder.
+        take: Which one of equal requests this is, from 1; each has another picture, with its number on it.
 
     Returns:
         The encoded picture. The same arguments give the same bytes on the same version of Pillow, and
@@ -58,14 +60,16 @@ def placeholder(
     Raises:
         ValueError: An input is not a picture that Pillow can read, or it is too large.
     """
-    digest = hashlib.sha256(f"{model}\0{prompt}".encode("utf-8", "surrogatepass")).digest()
+    again = f"\0{take}" if take > 1 else ""
+    digest = hashlib.sha256(f"{model}\0{prompt}{again}".encode("utf-8", "surrogatepass")).digest()
     cards = [_open(data, most=max(16, max(size) // 2)) for data in inputs[:_MOST_CARDS]]
     image, palette = draw_scene(prompt, size, digest=digest)
     _draw_cards(image, cards)
     _write_prompt(image, readable(prompt), palette)
     edited = f"edit of {plural(len(inputs), 'picture')} · " if inputs else ""
-    _write_claim(image, f"{edited}{model.rpartition('/')[2]} · {size[0]}x{size[1]}", palette)
-    return _encode(image, format)
+    number = f" · take {take}" if take > 1 else ""
+    _write_claim(image, f"{edited}{model.rpartition('/')[2]} · {size[0]}x{size[1]}{number}", palette)
+    return _encode(image, format, take)
 
 
 def picture_size(data: bytes) -> tuple[int, int]:
@@ -82,7 +86,7 @@ def picture_size(data: bytes) -> tuple[int, int]:
     except Exception as error:  # Pillow raises a dozen kinds for hostile bytes
         raise ValueError("not a picture that can be read") from error
     if size[0] * size[1] > _LARGEST_INPUT:
-        raise ValueError(f"{size[0]}x{size[1]} px is more than this stand-in opens")
+        raise ValueError(f"{size[0]}x{size[1]} px is more than this sandbox opens")
     return size
 
 
@@ -135,14 +139,14 @@ def _write_prompt(image: Image.Image, text: str, palette: Palette) -> None:
     _soften_behind(image, lines, (margin, margin), blend(palette.top, (0, 0, 0), 0.4))
     draw = ImageDraw.Draw(image)
     for number, line in enumerate(lines.lines):
-        draw.text((margin, margin + number * lines.pitch), line, font=lines.font, fill=_LIGHT)
+        write(draw, (margin, margin + number * lines.pitch), line, lines.font, _LIGHT)
 
 
 def _soften_behind(image: Image.Image, lines: Lines, corner: tuple[float, float], shade: tuple[int, int, int]) -> None:
     """Lay a soft shade under the text, so that it stands out from stars and clouds."""
     left, top = corner
     room = int(lines.pitch)
-    width = max(map(lines.font.getlength, lines.lines)) + 2 * room
+    width = max(length(line, lines.font) for line in lines.lines) + 2 * room
     height = len(lines.lines) * lines.pitch + 2 * room
     small = Image.new("L", (max(8, int(width / 4)), max(8, int(height / 4))))
     inset = room / 4
@@ -163,8 +167,8 @@ def _write_claim(image: Image.Image, facts: str, palette: Palette) -> None:
     if claim is None or height < 2.4 * size:
         return
     facts = readable(facts)
-    beside = font.getlength(claim) + font.getlength(facts) + 2 * size <= room
-    below = not beside and font.getlength(facts) <= room and height > 10 * size
+    beside = font.getlength(claim) + length(facts, font) + 2 * size <= room
+    below = not beside and length(facts, font) <= room and height > 10 * size
     strip = round(size * (3.9 if below else 2.6))
     dark = blend(palette.near, (0, 0, 0), 0.45)
     image.paste(dark, (0, height - strip, width, height), Image.new("L", (width, strip), 205))
@@ -172,7 +176,7 @@ def _write_claim(image: Image.Image, facts: str, palette: Palette) -> None:
     middle = height - strip / 2 - size * (0.66 if below else 0.0)
     _text_at(draw, (margin, middle), claim, font, _LIGHT)
     if beside:
-        _text_at(draw, (width - margin - font.getlength(facts), middle), facts, font, _PALE)
+        _text_at(draw, (width - margin - length(facts, font), middle), facts, font, _PALE)
     elif below:
         _text_at(draw, (margin, middle + 1.35 * size), facts, font, _PALE)
 
@@ -183,21 +187,22 @@ def _text_at(
     """Write one line whose middle lies at `place`, the left end first."""
     # The bitmap font knows no anchors, so the middle is reckoned here.
     top, bottom = font.getbbox("Hg")[1], font.getbbox("Hg")[3]
-    draw.text((place[0], place[1] - (top + bottom) / 2), text, font=font, fill=ink)
+    write(draw, (place[0], place[1] - (top + bottom) / 2), text, font, ink)
 
 
-def _encode(image: Image.Image, format: PlaceholderFormat) -> bytes:  # as above
+def _encode(image: Image.Image, format: PlaceholderFormat, take: int = 1) -> bytes:  # as above
     """Encode with the mark: a JPEG comment, a PNG text chunk, or WebP's EXIF."""
     out = io.BytesIO()
+    mark = SANDBOX_MARK.decode("ascii") + (f", take {take}" if take > 1 else "")  # tiny pictures may be alike
     if format == "JPEG":
-        image.save(out, "JPEG", quality=_JPEG_QUALITY, subsampling="4:2:0", comment=SANDBOX_MARK)
+        image.save(out, "JPEG", quality=_JPEG_QUALITY, subsampling="4:2:0", comment=mark.encode("ascii"))
     elif format == "PNG":
         chunks = PngInfo()
-        chunks.add_text("Comment", SANDBOX_MARK.decode("ascii"))
+        chunks.add_text("Comment", mark)
         image.save(out, "PNG", pnginfo=chunks, compress_level=1)
     else:
         exif = Image.Exif()
-        exif[_EXIF_DESCRIPTION] = SANDBOX_MARK.decode("ascii")
+        exif[_EXIF_DESCRIPTION] = mark
         image.save(out, "WEBP", quality=_JPEG_QUALITY, method=0, exif=exif)
     return out.getvalue()
 

@@ -30,9 +30,10 @@ def rate_limit(seconds: int = 1) -> SandboxResponse:
     return error_answer(429, "sandbox-rate-limit", "Too many requests").with_headers(retry_after=str(seconds))
 
 
-def server_error() -> SandboxResponse:
-    """Return the 500 as it was recorded."""
-    return json_answer({"error": {"httpStatus": 500, "message": _BACKEND_FAILURE}}, status=500)
+def server_error(*, images: bool = False) -> SandboxResponse:
+    """Return the 500 as it was recorded of embeddings; where `images` were asked for, with words that fit them."""
+    message = "Network error: the model that makes images did not answer" if images else _BACKEND_FAILURE
+    return json_answer({"error": {"httpStatus": 500, "message": message}}, status=500)
 
 
 def _spoil(answer: SandboxResponse, spoil: Callable[[str], str]) -> SandboxResponse:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import logging
+import os
 import threading
 from collections import Counter, deque
 from datetime import UTC, datetime
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from ionos_openai.sandbox.content import RecordedRequest
 
 PREFIX = "/sandbox/"
+REQUESTS_LOG = logging.getLogger("ionos_openai.sandbox.requests")
+"""Is told of each request in a line, at INFO, once it is answered."""
 _MOST_REQUESTS = 1000
 _MOST_TOKENS = 1000
 _OTHER = "other"
@@ -47,8 +51,9 @@ class Journal:
                 return _OTHER
             return self._names.setdefault(digest, f"token {len(self._names) + 1}")
 
-    def count(self, request: RecordedRequest, response: SandboxResponse, *, fault: str) -> None:
-        """Count a request and its answer."""
+    def count(self, request: RecordedRequest, response: SandboxResponse) -> None:
+        """Count a request and its answer, and tell of them in a line."""
+        REQUESTS_LOG.info("%s", request.line())
         path = request.path if request.path in self._paths else _OTHER
         made = path.startswith("/v1/images/") and response.status == 200 and not response.connection
         with self._lock:
@@ -57,8 +62,8 @@ class Journal:
             self._by["path"][path] += 1
             self._by["status"][response.connection or str(response.status)] += 1
             self._by["token"][request.token] += 1
-            if fault:
-                self._by["fault"][fault] += 1
+            if request.fault:
+                self._by["fault"][request.fault] += 1
 
     def answer(self, method: str, path: str) -> SandboxResponse:
         """Answer a request below /sandbox/.
@@ -75,7 +80,7 @@ class Journal:
         if method not in ("GET", "HEAD"):
             raise Refusal(405, "reports", "This path is asked with GET or DELETE")
         if name == "health":
-            return json_answer({"status": "ok", "sandbox": True})
+            return json_answer({"status": "ok", "sandbox": True, "pid": os.getpid()})  # whose port it is
         requests = {"requests": [dataclasses.asdict(request) for request in list(self.requests)]}
         return json_answer(requests if name == "requests" else self._stats())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 import unicodedata
@@ -10,14 +11,37 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias, cast
 
-from PIL import ImageFont
+from PIL import ImageDraw, ImageFont
 
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _LONGEST_TEXT = 600  # Characters; more could not be read on a picture anyway.
 _LINE_HEIGHT = 1.24
 
-# The bundled font has hardly more than ASCII: what has a usual spelling in it gets that one.
+# The bundled font has hardly more than ASCII. Marks are drawn over its letters, as lines from point to point, right and
+# down, in shares of the room for a mark; one point alone is a dot.
+_RING = [(-0.3, 0.5), (-0.2, 0.1), (0.2, 0.1), (0.3, 0.5), (0.2, 0.9), (-0.2, 0.9), (-0.3, 0.5)]
+_MARKS: dict[str, list[list[tuple[float, float]]]] = {
+    "\u0300": [[(-0.35, 0), (0.2, 1)]], "\u0301": [[(0.35, 0), (-0.2, 1)]],  # grave, acute
+    "\u0302": [[(-0.5, 1), (0, 0), (0.5, 1)]], "\u030c": [[(-0.5, 0), (0, 1), (0.5, 0)]],  # circumflex, caron
+    "\u0303": [[(-0.5, 0.8), (-0.2, 0.2), (0.2, 0.8), (0.5, 0.2)]], "\u0304": [[(-0.5, 0.5), (0.5, 0.5)]],
+    "\u0306": [[(-0.5, 0), (-0.2, 0.9), (0.2, 0.9), (0.5, 0)]], "\u0307": [[(0, 0.5)]],  # breve, dot
+    "\u0308": [[(-0.4, 0.5)], [(0.4, 0.5)]], "\u030a": [_RING],  # diaeresis, ring
+    "\u030b": [[(0, 0), (-0.4, 1)], [(0.6, 0), (0.2, 1)]],  # double acute
+    "\u0327": [[(0, 0), (0.2, 0.6), (-0.2, 1)]], "\u0328": [[(0.2, 0), (-0.1, 0.7), (0.3, 1)]],  # cedilla, ogonek
+    "\u0323": [[(0, 0.8)]], "\u0326": [[(0.1, 0.3), (-0.1, 1)]],  # dot and comma below
+}  # fmt: skip
+_BELOW = frozenset("\u0323\u0326\u0327\u0328")
+# Letters of their own: one that is like it, and lines over it in shares of its width and of a capital's height.
+_SLASH, _BAR = [(-0.5, 1.0), (0.5, 0.2)], [(-0.4, 0.2), (0.6, 0.2)]
+_SHARP_S = [(-0.4, 1), (-0.4, 0.2), (-0.2, 0), (0.2, 0), (0.4, 0.2), (0.3, 0.38), (0, 0.46), (0.4, 0.65)]
+_SHARP_S += [(0.45, 0.85), (0.25, 1), (-0.1, 0.97)]
+_BUILT: dict[str, tuple[str, list[list[tuple[float, float]]]]] = {
+    "ø": ("o", [_SLASH]), "Ø": ("O", [_SLASH]), "ł": ("l", [[(-0.7, 0.6), (0.7, 0.35)]]), "đ": ("d", [_BAR]),
+    "Ł": ("L", [[(-0.6, 0.6), (0.1, 0.35)]]), "Đ": ("D", [[(-0.6, 0.5), (0, 0.5)]]), "ß": ("  ", [_SHARP_S]),
+    "€": ("C", [[(-0.6, 0.4), (0.2, 0.4)], [(-0.6, 0.6), (0.2, 0.6)]]),
+}  # fmt: skip
+# What else has a usual spelling in ASCII gets that one.
 # fmt: off
 _SPELLINGS = str.maketrans({
     "ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "æ": "ae", "Æ": "Ae",
@@ -51,16 +75,18 @@ def load_font(size: int) -> Font:
 def readable(text: str) -> str:
     """Spell `text` with the characters that the bundled font can show.
 
-    Accents are dropped and umlauts spelled out; an emoji is named ("[fox face]") and so is a script that the font
-    does not have ("[Cyrillic text]"). At most the first 600 characters are read.
+    Letters with marks stay, as `write` draws the marks; an emoji is named ("[fox face]"), and so is a script that the
+    font does not have, with a digest that tells two texts apart ("[Cyrillic text 3f9a]"). At most the first 600
+    characters are read.
     """
     cut = "".join(
         " " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text[:_LONGEST_TEXT]
     )
-    words = unicodedata.normalize("NFC", cut).translate(_SPELLINGS).split()
+    words = unicodedata.normalize("NFC", cut).split()
     pieces = (piece for word in words for piece in _spell(word))
     # A sentence in one foreign script is named once, not once per word.
-    kept = [piece for piece, _ in itertools.groupby(pieces)]
+    runs = itertools.groupby(pieces, key=lambda piece: piece[0])
+    kept = [_told_apart(shown, "".join(meant for _, meant in run)) for shown, run in runs]
     joined = re.sub(r"\] ([,.;:!?])", r"]\1", " ".join(kept))
     return spell_out(joined + ("…" if len(text) > _LONGEST_TEXT and kept else ""))
 
@@ -90,31 +116,86 @@ def fit(text: str, *, width: float, height: float, sizes: tuple[int, ...]) -> Li
         # A word that had to be broken reads better in smaller letters, a short prompt in one or two lines.
         if lines and len(lines) <= room and max(map(len, text.split())) <= max(map(len, lines)):
             return Lines(font=font, lines=tuple(lines), pitch=size * _LINE_HEIGHT)
-    if not lines or room < 1 or font.getlength("MMM") > width:
+    if not lines or room < 1 or length("MMM", font) > width:
         return None
     if len(lines) > room:
         lines = [*lines[: room - 1], _shorten(lines[room - 1], font, width)]
     return Lines(font=font, lines=tuple(lines), pitch=sizes[-1] * _LINE_HEIGHT)
 
 
-def _spell(word: str) -> Iterator[str]:
-    """Yield the word as it can be shown, its foreign parts as pieces of their own."""
-    for foreign, characters in itertools.groupby(map(_show, word), key=lambda shown: shown[:1] == "["):
+def write(
+    draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, font: Font, ink: tuple[int, int, int]
+) -> None:
+    """Write a line that `readable` returned, its upper left corner at `place`, with the marks over its letters."""
+    draw.text(place, "".join(_bare(letter) for letter in text), font=font, fill=ink)
+    if text.isascii() or not isinstance(font, ImageFont.FreeTypeFont):
+        return
+    thick = max(1, round(font.size * 0.07))
+    for number, letter in enumerate(text):
+        middle = place[0] + length(text[:number], font) + length(letter, font) / 2
+        for stroke in _strokes(letter, font):
+            points = [(middle + x, place[1] + y) for x, y in stroke]
+            if len(points) > 1:
+                draw.line(points, fill=ink, width=thick, joint="curve")
+            else:
+                (x, y), wide = points[0], max(0.6, thick * 0.7)
+                draw.ellipse((x - wide, y - wide, x + wide, y + wide), fill=ink)
+
+
+def _strokes(letter: str, font: ImageFont.FreeTypeFont) -> Iterator[list[tuple[float, float]]]:
+    """Yield what is drawn over a letter, in px from the middle of the line's upper edge over it."""
+    size, base = font.size, font.getmetrics()[0]
+    for stroke in _BUILT.get(letter, ("", []))[1]:
+        yield [(x * length(letter, font), base + (y - 1) * 0.72 * size) for x, y in stroke]
+    top = font.getbbox(_bare(letter)[:1])[1] - 0.05 * size
+    for mark in unicodedata.normalize("NFD", letter)[1:]:
+        up = base + 0.02 * size if mark in _BELOW else top - 0.13 * size
+        top -= 0.0 if mark in _BELOW else 0.17 * size
+        for stroke in _MARKS.get(mark, ()):
+            yield [(x * 0.3 * size, up + y * 0.13 * size) for x, y in stroke]
+
+
+def length(text: str, font: Font) -> float:
+    """Return how wide a text is that `readable` returned, in px."""
+    return font.getlength("".join(_bare(letter) for letter in text))
+
+
+@lru_cache(maxsize=4096)
+def _bare(letter: str) -> str:
+    """Return the letters of the font over which a letter's marks are drawn; itself where it has none."""
+    if letter.isascii() or not isinstance(load_font(16), ImageFont.FreeTypeFont):
+        return letter
+    apart = unicodedata.normalize("NFD", letter)
+    base, marks = apart[0], apart[1:]
+    is_marked = marks and base.isascii() and all(mark in _MARKS for mark in marks)
+    return _BUILT[letter][0] if letter in _BUILT else base if is_marked else letter
+
+
+def _told_apart(shown: str, meant: str) -> str:
+    if not shown.endswith(" text]"):
+        return shown
+    return f"{shown[:-1]} {hashlib.sha256(meant.encode('utf-8', 'surrogatepass')).hexdigest()[:4]}]"
+
+
+def _spell(word: str) -> Iterator[tuple[str, str]]:
+    """Yield the word as it can be shown, with what is meant; its foreign parts are pieces of their own."""
+    letters = ((_show(letter), letter) for letter in word)
+    for foreign, pairs in itertools.groupby(letters, key=lambda pair: pair[0][:1] == "["):
         if foreign:
-            yield from characters
-        elif plain := "".join(characters):
-            yield plain
+            yield from pairs
+        elif plain := "".join(shown for shown, _ in pairs):
+            yield plain, plain
 
 
 @lru_cache(maxsize=4096)
 def _show(character: str) -> str:
     """Return what stands for one character: itself, a plainer spelling, a name in brackets, or nothing."""
-    if _has_glyph(character):
+    if _has_glyph(character) or _bare(character) != character:
         return character if character != "[" else "("  # Brackets are for what we name ourselves.
     category = unicodedata.category(character)
     if category[0] in "MC" or category == "Sk":
         return ""
-    spelt = unicodedata.normalize("NFKD", character).translate(_SPELLINGS)
+    spelt = unicodedata.normalize("NFKD", character.translate(_SPELLINGS)).translate(_SPELLINGS)
     plain = "".join(letter for letter in spelt if unicodedata.category(letter)[0] != "M")
     if plain and all(map(_has_glyph, plain)):
         return plain
@@ -138,9 +219,9 @@ def _has_glyph(character: str) -> bool:
 
 def _wrap(text: str, font: Font, width: float) -> Iterator[str]:
     """Yield lines no wider than `width` px; a word that is wider than a line is broken."""
-    line, used, blank = "", 0.0, font.getlength(" ")
+    line, used, blank = "", 0.0, length(" ", font)
     for word in itertools.chain.from_iterable(_break(whole, font, width) for whole in text.split()):
-        wide = font.getlength(word)
+        wide = length(word, font)
         if line and used + blank + wide > width:
             yield line
             line, used = "", 0.0
@@ -151,8 +232,8 @@ def _wrap(text: str, font: Font, width: float) -> Iterator[str]:
 
 
 def _break(word: str, font: Font, width: float) -> Iterator[str]:
-    while len(word) > 1 and font.getlength(word) > width:
-        share = max(1, min(len(word) - 1, int(len(word) * width / font.getlength(word))))
+    while len(word) > 1 and length(word, font) > width:
+        share = max(1, min(len(word) - 1, int(len(word) * width / length(word, font))))
         yield word[:share]
         word = word[share:]
     yield word
@@ -160,6 +241,6 @@ def _break(word: str, font: Font, width: float) -> Iterator[str]:
 
 def _shorten(line: str, font: Font, width: float) -> str:
     ellipsis = spell_out("…")
-    while line and font.getlength(line + ellipsis) > width:
+    while line and length(line + ellipsis, font) > width:
         line = line[:-1]
     return line.rstrip(" ,.;:-") + ellipsis

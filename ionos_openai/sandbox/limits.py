@@ -77,6 +77,32 @@ def read_limits(option: LimitsOption) -> Limits:
     return Limits(images=Rate(per_minute=per_minute, burst=burst))
 
 
+def limits_of(
+    *,
+    images_per_minute: float | None = None,
+    image_burst: int | None = None,
+    requests_per_second: float | None = None,
+    request_burst: int | None = None,
+) -> Limits | None:
+    """Return limits by the names that the settings of a client have; what is left out is as documented.
+
+    Returns:
+        The limits of images, where either of their numbers is given, and so of requests; None where nothing is given.
+
+    Raises:
+        ValueError: A limit would let nothing through.
+    """
+    each = requests_per_second and 60 * requests_per_second
+    pairs = ((each, request_burst, REQUEST_RATE), (images_per_minute, image_burst, IMAGE_RATE))
+    requests, images = (
+        None
+        if rate is None and burst is None
+        else Rate(per_minute=usual.per_minute if rate is None else rate, burst=usual.burst if burst is None else burst)
+        for rate, burst, usual in pairs
+    )
+    return Limits(requests=requests, images=images) if requests or images else None
+
+
 def time_to_fill(rate: Rate) -> float:
     """Return after how many seconds an empty bucket is full."""
     return rate.burst * 60 / rate.per_minute

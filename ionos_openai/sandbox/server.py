@@ -90,7 +90,7 @@ class SandboxServer:
         """Serve until Ctrl-C, in the main thread.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C; open connections were closed.
+            KeyboardInterrupt: Ctrl-C; open connections were closed, whatever was on its way.
         """
         try:
             asyncio.run(self._server.serve(sockets=[self._socket]))
@@ -117,7 +117,7 @@ def _uvicorn_server(application: _Asgi) -> uvicorn.Server:
     try:
         import uvicorn
     except ImportError:
-        raise ConfigurationError("The stand-in's server needs uvicorn. Install with: pip install uvicorn") from None
+        raise ConfigurationError("The sandbox's server needs uvicorn. Install with: pip install uvicorn") from None
     config = uvicorn.Config(
         application,
         lifespan="off",
@@ -131,7 +131,14 @@ def _uvicorn_server(application: _Asgi) -> uvicorn.Server:
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=0,  # nobody needs the answers of a sandbox that is told to stop
     )
-    return uvicorn.Server(config)
+
+    class ClosingServer(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()  # or whoever waits would be answered with a 500
+            await super().shutdown(sockets)
+
+    return ClosingServer(config)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -175,15 +182,17 @@ def _application(sandbox: Sandbox, pool: ThreadPoolExecutor) -> _Asgi:
         with bodies.taking() as body:
             if not await _read(receive, body):
                 return
-            request = SandboxRequest(
-                method=scope["method"], path=scope["path"], headers=_headers(scope), body=bytes(body.content)
-            )
+            headers, content = _headers(scope), bytes(body.content)
+            request = SandboxRequest(method=scope["method"], path=scope["path"], headers=headers, body=content)
+            reply: SandboxResponse | None
             if body.is_beyond:
                 reply = Refusal(503, "size-limit", "Too many large requests are being read").answer()
             elif request.body:
-                reply = await loop.run_in_executor(pool, sandbox.respond, request)
+                reply = await _while_wanted(receive, loop.run_in_executor(pool, sandbox.respond, request))
             else:
                 reply = sandbox.respond(request)  # so that /sandbox/health answers while pictures are drawn
+        if reply is None:
+            return
         if (left := arrived + reply.delay - loop.time()) > 0:
             await asyncio.sleep(left)
         if reply.connection != "timeout":
@@ -193,6 +202,18 @@ def _application(sandbox: Sandbox, pool: ThreadPoolExecutor) -> _Asgi:
             pass
 
     return answer
+
+
+async def _while_wanted(receive: _Receive, answering: asyncio.Future[SandboxResponse]) -> SandboxResponse | None:
+    """Return the answer, or None once the client is gone; then it is not begun, where it was not yet."""
+    # All of the body has come, so that nothing else can.
+    leaving: asyncio.Future[Any] = asyncio.ensure_future(receive())
+    try:
+        await asyncio.wait({leaving, answering}, return_when=asyncio.FIRST_COMPLETED)
+        return answering.result() if answering.done() else None
+    finally:
+        leaving.cancel()
+        answering.cancel()
 
 
 class _Bodies:
@@ -252,8 +273,8 @@ async def _read(receive: _Receive, body: _Body) -> bool:
 async def _answer(reply: SandboxResponse, send: _Send) -> None:
     headers = dict(reply.headers)
     is_stream = headers.get("content-type", "").startswith("text/event-stream")
-    if not is_stream:
-        headers["content-length"] = str(len(reply.body))
+    if not is_stream and reply.status != 204:
+        headers.setdefault("content-length", str(len(reply.body)))
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": raw})
     half = len(reply.body) // 2

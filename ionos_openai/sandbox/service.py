@@ -24,15 +24,19 @@ import pybase64
 
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.hub.catalogue import DEFAULT_SIZE
+from ionos_openai.hub.credentials import SANDBOX_TOKEN
 from ionos_openai.hub.models import broken_rule, find_model, parse_size
 from ionos_openai.sandbox import faults as faulty, wire
-from ionos_openai.sandbox.chat import chat, embed, purpose_of
-from ionos_openai.sandbox.content import Content, RecordedRequest, read_content, record
+from ionos_openai.sandbox.chat import chat, complete, purpose_of
+from ionos_openai.sandbox.content import Content, RecordedRequest, read_content, record, secrets_of
 from ionos_openai.sandbox.drawing import PlaceholderFormat, picture_size, placeholder
+from ionos_openai.sandbox.embeddings import embed
 from ionos_openai.sandbox.faults import FaultsOption, check_fault, rate_limit, read_faults, server_error
 from ionos_openai.sandbox.journal import PREFIX, Journal
 from ionos_openai.sandbox.latency import LatencyOption, read_latency
-from ionos_openai.sandbox.limits import Buckets, LimitsOption, read_limits
+from ionos_openai.sandbox.limits import Buckets, LimitsOption, limits_of, read_limits
+from ionos_openai.sandbox.page import page
+from ionos_openai.sandbox.paths import nothing_at
 from ionos_openai.sandbox.wire import (
     SANDBOX_HEADER,
     Refusal,
@@ -76,13 +80,17 @@ _SHORT = 1000  # characters
 _small_placeholder = lru_cache(maxsize=256)(placeholder)
 _SLOW_BODY_PAUSE = 10.0  # seconds
 _SLOWEST, _FASTEST = 0.001, 1_000_000  # of time_scale
+_MOST_REMEMBERED = 10_000  # pictures
+_SHOWN_REQUESTS = 50
+_TOLD_BROWSERS = "x-sandbox, x-sandbox-reason, x-trace-id, retry-after"
 
 
 class Sandbox:
     """A stand-in for the IONOS AI Model Hub: in this process, or behind a `SandboxServer`.
 
     It may be used from several threads at once. The same requests in the same order give the same answers: where a rate
-    or a range asks for chance, it is thrown alike in every run.
+    or a range asks for chance, it is thrown alike in every run. The second of two equal requests for a picture gives
+    another one than the first.
 
     Args:
         token: The only bearer token that is taken; by default, or where it is blank, any is.
@@ -95,6 +103,10 @@ class Sandbox:
             (`{"rate-limit": 0.2}` or `["rate-limit:0.2"]`). See `fault()` for the names.
         limits: "documented" counts each token's requests as the service's documentation says, and answers 429 past
             them; "IMAGES_PER_MINUTE:BURST" limits images alone, as you choose; by default nothing is counted.
+        sizes: "documented" refuses sizes that break a documented rule; "any" draws them.
+        embeddings_base64: How embeddings are answered that are asked for as base64: "error" with the 500 that was
+            recorded, "answer" with base64.
+        cors: Whether programs in a browser's page may ask below /v1; what the service allows them is not known.
         latency: How long each answer takes, in seconds, or a range of them; by default no longer than it needs.
         time_scale: How many times faster than real time limits fill and slow bodies come, from 0.001 to a million: at
             60, a minute takes a second.
@@ -116,22 +128,27 @@ class Sandbox:
         image_format: PlaceholderFormat | None = None,
         models: Iterable[str | Mapping[str, object]] | None = None,
         faults: FaultsOption = None,
+        sizes: Literal["documented", "any"] = "documented",
+        embeddings_base64: Literal["error", "answer"] = "error",
+        cors: bool = False,
         limits: LimitsOption = None,
         latency: LatencyOption = None,
         time_scale: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Set up a sandbox; see the class for the arguments."""
-        if unknown_model not in ("empty-400", "not-found"):
-            raise ValueError(f"unknown_model is 'empty-400' or 'not-found', not {unknown_model!r}.")
-        if image_format not in (None, "JPEG", "PNG", "WEBP"):
-            raise ValueError(f"image_format is 'JPEG', 'PNG' or 'WEBP', not {image_format!r}.")
+        _check("unknown_model", unknown_model, "empty-400", "not-found")
+        _check("image_format", image_format or "JPEG", "JPEG", "PNG", "WEBP")
+        _check("sizes", sizes, "documented", "any")
+        _check("embeddings_base64", embeddings_base64, "error", "answer")
         if not isinstance(time_scale, int | float) or not _SLOWEST <= time_scale <= _FASTEST:
             raise ValueError(f"time_scale is a number from {_SLOWEST} to {_FASTEST}, not {time_scale!r}.")
         self._journal = Journal(_PATHS)
         self.requests: deque[RecordedRequest] = self._journal.requests
         self.token = (token or "").strip() or None
-        self._unknown_model = unknown_model
+        self._unknown_model, self._sizes = unknown_model, sizes
+        self._embeddings_base64, self._cors = embeddings_base64, cors
+        self._takes: dict[bytes, int] = {}
         self._format: PlaceholderFormat = image_format or "JPEG"
         self._models = _by_id(MODELS_2026_08 if models is None else models)
         self._standing_faults = read_faults(faults)
@@ -146,27 +163,55 @@ class Sandbox:
     def respond(self, request: SandboxRequest) -> SandboxResponse:
         """Answer a request; whatever it holds, this never raises and never waits."""
         path = request.path.partition("?")[0]
+        is_own = path == "/" or path.startswith(PREFIX)
+        is_open = is_own or self._cors
         try:
-            response = self._journal.answer(request.method, path) if path.startswith(PREFIX) else self._answer(request)
+            asked = request.header("access-control-request-method") if request.method.upper() == "OPTIONS" else ""
+            if asked and is_open:
+                response = _to_a_browser(request)
+            else:
+                response = self._report(request, path) if is_own else self._answer(request)
         except Refusal as refusal:
             response = refusal.answer()
         except Exception:  # noqa: BLE001  # nothing may come out of here but an answer
             # A mistake of ours must not look like one of the caller's: over HTTP it would end the connection.
-            _log.exception("The stand-in failed at a request.")
-            response = error_answer(500, "sandbox-mistake", "The stand-in itself failed; its log says why")
+            _log.exception("The sandbox failed at a request.")
+            response = error_answer(500, "sandbox-mistake", "The sandbox itself failed; its log says why")
         # So that nobody, a recorder of cassettes least of all, takes it for the service's.
         response = response.with_headers(**{SANDBOX_HEADER: "ionos-openai"})
+        if is_open:
+            response = response.with_headers(
+                access_control_allow_origin="*", access_control_expose_headers=_TOLD_BROWSERS
+            )
+        if request.method.upper() == "HEAD":
+            response = replace(response.with_headers(content_length=str(len(response.body))), body=b"")
         if response.status < 400:
             return response
         trace = hashlib.sha256(f"ionos-openai sandbox {next(self._errors)}".encode()).hexdigest()[:32]
         return response.with_headers(x_trace_id=trace)
 
-    def limits(self, limits: LimitsOption) -> None:
-        """Count requests from now on against other limits, every bucket full; see the class for what they may be.
+    def _report(self, request: SandboxRequest, path: str) -> SandboxResponse:
+        if path != "/" or request.method.upper() not in ("GET", "HEAD"):
+            return self._journal.answer(request.method, path)
+        token = SANDBOX_TOKEN if self.token is None else "the token of --token"
+        return page(list(self.requests)[-_SHOWN_REQUESTS:], host=request.header("host"), token=token)
+
+    def limits(self, limits: LimitsOption = None, **numbers: float) -> None:
+        """Count requests from now on against other limits, every bucket full.
+
+        Args:
+            limits: See the class.
+            numbers: Instead, what the settings of a client call `images_per_minute`, `image_burst`,
+                `requests_per_second` and `request_burst`; what of a pair is left out is as documented.
 
         Raises:
-            ValueError: They are none of those.
+            TypeError: A number has another name.
+            ValueError: They are none of those, or both are given.
         """
+        named = limits_of(**numbers)  # type: ignore[arg-type]  # a burst is whole; a Rate would not mind
+        if named is not None and limits is not None:
+            raise ValueError("Limits are given as one value or by their names, not both.")
+        limits = limits if named is None else named
         self._buckets = Buckets(read_limits(limits), time_scale=self._time_scale, clock=self._clock)
 
     def fault(self, name: str, *, times: int = 1) -> None:
@@ -191,17 +236,24 @@ class Sandbox:
         content = read_content(request)
         recorded = record(request, content, token_name=self._journal.name_of(request.token))
         self.requests.append(recorded)
-        fault = ""
         try:
-            fault = self._next_fault(request)
-            response = faulty.MADE_UP[fault]() if fault in faulty.MADE_UP else self._serve(request, content)
+            recorded.fault = fault = self._next_fault(request)
+            response = self._faulty(fault, request) if fault in faulty.MADE_UP else self._serve(request, content)
         except Refusal as refusal:
             response = refusal.answer()
         with self._lock:
             delay = self._latency.draw(self._chance)
-        response = replace(self._spoilt(response, fault), delay=delay)
-        self._journal.count(recorded, response, fault=fault)
+        response = replace(self._spoilt(response, recorded.fault), delay=delay)
+        if recorded.fault:
+            response = response.because(f"the fault {recorded.fault} was asked for")
+        recorded.status = response.status
+        recorded.reason = secrets_of(request).mask(response.reason)
+        self._journal.count(recorded, response)
         return response
+
+    def _faulty(self, fault: str, request: SandboxRequest) -> SandboxResponse:
+        is_server_error = fault == "server-error"
+        return server_error(images=request.path.startswith(_IMAGES)) if is_server_error else faulty.MADE_UP[fault]()
 
     def _spoilt(self, response: SandboxResponse, fault: str) -> SandboxResponse:
         if fault in faulty.CONNECTION_FAULTS:
@@ -230,14 +282,16 @@ class Sandbox:
 
     def _serve(self, request: SandboxRequest, content: Content) -> SandboxResponse:
         if not self._is_authorized(request.token):
-            return wire.unauthorized()
+            came = "no token came" if request.token is None else "it is not the token that is taken here"
+            return wire.unauthorized(came)
         path = request.path.partition("?")[0]
         if wait := self._buckets.take(request.token or "", image=path.startswith(_IMAGES)):
-            return rate_limit(max(1, math.ceil(wait)))
+            return rate_limit(max(1, math.ceil(wait))).because(f"a limit is reached; in {wait:.1f} s it is not")
         if path not in _PATHS:
-            raise Refusal(404, "unknown-path", "There is nothing at this path")
+            shown = secrets_of(request).mask(path)
+            raise Refusal(404, "unknown-path", nothing_at(path, _PATHS, shown=shown))
         method, serve = _PATHS[path]
-        if request.method.upper() != method:
+        if request.method.upper() not in ((method, "HEAD") if method == "GET" else (method,)):
             return Refusal(405, "unknown-path", f"This path is asked with {method}").answer().with_headers(allow=method)
         if content.refusal is not None:
             raise content.refusal
@@ -255,15 +309,15 @@ class Sandbox:
 
     def _generate(self, content: Content) -> SandboxResponse:
         model, prompt = self._asked(content, "images", "prompt")
-        _check_number(content)
-        return self._picture(prompt, model, _read_size(content, model) or parse_size(DEFAULT_SIZE))
+        _check_picture(content)
+        return self._picture(prompt, model, self._read_size(content, model) or parse_size(DEFAULT_SIZE))
 
     def _edit(self, content: Content) -> SandboxResponse:
         model, prompt = self._asked(content, "images", "prompt")
         known = find_model(model)
         if known is not None and known.can_edit is False:
             raise Refusal(400, "cannot-edit", f"{known.name} makes pictures from text alone")
-        _check_number(content)
+        _check_picture(content)
         images = [data for name, data in content.files if re.fullmatch(r"image(\[\d*\])?", name)]
         if not images:
             raise Refusal(400, "edits", "The form has no file named image or image[]")
@@ -271,30 +325,53 @@ class Sandbox:
         for name, data in content.files:
             if name == "mask":
                 _picture_size(data, name)
-        size = _read_size(content, model) or _edit_size(*sizes[0], model)
+        size = self._read_size(content, model) or _edit_size(*sizes[0], model)
         return self._picture(prompt, model, size, tuple(images))
 
     def _picture(
         self, prompt: str, model: str, size: tuple[int, int], images: tuple[bytes, ...] = ()
     ) -> SandboxResponse:
         try:
+            take = self._take(repr((prompt, model, size)), *images)
             is_small = not images and size[0] * size[1] <= _SMALL and len(prompt) <= _SHORT
             draw = _small_placeholder if is_small else placeholder
-            data = draw(prompt, model=model, size=size, format=self._format, inputs=images)
+            data = draw(prompt, model=model, size=size, format=self._format, inputs=images, take=take)
         except ValueError as error:
             raise Refusal(400, "edits", f"An input is {error}") from None
         usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
         # No "created": whether the service sends it was not recorded, and clients must bear its absence.
-        return json_answer({"data": [{"b64_json": pybase64.b64encode(data).decode("ascii")}], "usage": usage})
+        answer = {"data": [{"b64_json": pybase64.b64encode(data).decode("ascii")}]}
+        return json_answer(answer if images else {**answer, "usage": usage})
+
+    def _take(self, *parts: str | bytes) -> int:
+        """Return how often this very picture has been asked for, this time included."""
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(
+                hashlib.sha256(part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part).digest()
+            )
+        key = digest.digest()
+        with self._lock:
+            take = self._takes[key] = self._takes.pop(key, 0) + 1
+            if len(self._takes) > _MOST_REMEMBERED:
+                del self._takes[next(iter(self._takes))]
+        return take
 
     def _chat(self, content: Content) -> SandboxResponse:
         (model,) = self._asked(content, "chat")
         return chat(content.values, model, next(self._chats))
 
+    def _complete(self, content: Content) -> SandboxResponse:
+        (model,) = self._asked(content, "chat")
+        return complete(content.values, model, next(self._chats))
+
     def _embed(self, content: Content) -> SandboxResponse:
         (model,) = self._asked(content, "embeddings")
-        if content.values.get("encoding_format") == "base64":
-            return server_error()
+        if content.values.get("encoding_format") == "base64" and self._embeddings_base64 == "error":
+            hint = (
+                "base64 ends so, as was recorded; encoding_format=float does not, nor does --embeddings-base64 answer"
+            )
+            return server_error().because(hint)
         return embed(content.values, model)
 
     def _asked(self, content: Content, purpose: str, *needed: str) -> list[str]:
@@ -306,9 +383,32 @@ class Sandbox:
         values = [_required(content, name) for name in ("model", *needed)]
         if values[0] in self._models and purpose_of(values[0]) == purpose:
             return values
-        if self._unknown_model == "empty-400":
-            raise Refusal(400, "unknown-model", "")
-        raise Refusal(404, "unknown-model", "There is no such model for this")
+        is_offered, silent = values[0] in self._models, self._unknown_model == "empty-400"
+        what = f"is no model for {purpose}" if is_offered else "is none of the models in GET /v1/models"
+        raise Refusal(400 if silent else 404, "unknown-model", f"{values[0][:100]} {what}", silent=silent)
+
+    def _read_size(self, content: Content, model: str) -> tuple[int, int] | None:
+        """Return the asked width and height in px, or None where the request leaves the size out."""
+        size = content.values.get("size")
+        if size is None:
+            return None
+        try:
+            width, height = parse_size(str(size).replace("*", "x", 1))
+            is_plain = size in (f"{width}x{height}", f"{width}*{height}")
+        except InvalidRequestError:
+            width, height, is_plain = 0, 0, False
+        if not is_plain:
+            raise Refusal(400, "size", "size must be WIDTHxHEIGHT, such as 1024x1024")
+        if max(width, height) > _LONGEST_SIDE:
+            raise Refusal(400, "size-limit", f"No side may be longer than {_LONGEST_SIDE} px")
+        if broken := broken_rule(model, width, height):
+            rule, makes = broken
+            if rule.is_official and self._sizes == "documented":
+                told = f"{makes}, as is documented, not {size}; --sizes any (sizes=) draws it"
+                raise Refusal(400, "other-sizes", told)
+            doubt = "%s, as far as is known%s; %s is drawn all the same, but the service may refuse it."
+            _log.warning(doubt, makes, "" if rule.is_official else " from a client's code", size)
+        return width, height
 
 
 _PATHS: dict[str, tuple[str, Callable[[Sandbox, Content], SandboxResponse]]] = {
@@ -316,6 +416,7 @@ _PATHS: dict[str, tuple[str, Callable[[Sandbox, Content], SandboxResponse]]] = {
     "/v1/images/generations": ("POST", lambda sandbox, content: sandbox._generate(content)),
     "/v1/images/edits": ("POST", lambda sandbox, content: sandbox._edit(content)),
     "/v1/chat/completions": ("POST", lambda sandbox, content: sandbox._chat(content)),
+    "/v1/completions": ("POST", lambda sandbox, content: sandbox._complete(content)),
     "/v1/embeddings": ("POST", lambda sandbox, content: sandbox._embed(content)),
 }
 
@@ -334,35 +435,31 @@ def _required(content: Content, name: str) -> str:
     return value
 
 
-def _check_number(content: Content) -> None:
+def _check(name: str, value: object, *known: str) -> None:
+    if value not in known:
+        *others, last = map(repr, known)
+        raise ValueError(f"{name} is {', '.join(others)} or {last}, not {value!r}.")
+
+
+def _to_a_browser(request: SandboxRequest) -> SandboxResponse:
+    """Answer what a browser asks before it lets a page ask."""
+    wanted = request.header("access-control-request-headers") or "*"
+    return SandboxResponse(status=204, headers={}, body=b"").with_headers(
+        access_control_allow_methods="GET, HEAD, POST, DELETE",
+        access_control_allow_headers="".join(letter for letter in wanted if letter.isascii() and letter.isprintable()),
+        access_control_allow_private_network="true",
+        access_control_max_age="600",
+    )
+
+
+def _check_picture(content: Content) -> None:
+    if content.values.get("stream") not in (None, False, "false"):
+        raise Refusal(400, "stream", "Pictures do not come as a stream: leave stream out")
     number = content.values.get("n")
     # In Python, 1 == True == 1.0.
     is_one = number == "1" if content.is_form else type(number) is int and number == 1
     if number is not None and not is_one:
         raise Refusal(400, "n", "n can only be 1")
-
-
-def _read_size(content: Content, model: str) -> tuple[int, int] | None:
-    """Return the asked width and height in px, or None where the request leaves the size out."""
-    size = content.values.get("size")
-    if size is None:
-        return None
-    try:
-        width, height = parse_size(str(size))
-        is_plain = size == f"{width}x{height}"
-    except InvalidRequestError:
-        width, height, is_plain = 0, 0, False
-    if not is_plain:
-        raise Refusal(400, "size", "size must be WIDTHxHEIGHT, such as 1024x1024")
-    if max(width, height) > _LONGEST_SIDE:
-        raise Refusal(400, "size-limit", f"No side may be longer than {_LONGEST_SIDE} px")
-    if broken := broken_rule(model, width, height):
-        rule, makes = broken
-        if rule.is_official:
-            raise Refusal(400, "size", makes)
-        doubt = "%s, as far as is known from a client's code; %s is drawn all the same, but the service may refuse it."
-        _log.warning(doubt, makes, size)
-    return width, height
 
 
 def _picture_size(data: bytes, name: str) -> tuple[int, int]:

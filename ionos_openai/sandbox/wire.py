@@ -13,6 +13,11 @@ ConnectionFault: TypeAlias = Literal["", "timeout", "cut-body", "slow-body"]
 SANDBOX_HEADER = "x-sandbox"
 """The header that each of the sandbox's answers has, and none of the service's."""
 
+REASON_HEADER = "x-sandbox-reason"
+"""The header of the sandbox's that says why a request was refused, or spoiled."""
+
+_LONGEST_REASON = 500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxRequest:
@@ -67,20 +72,31 @@ class SandboxResponse:
         more = {name.replace("_", "-"): value for name, value in headers.items()}
         return replace(self, headers={**self.headers, **more})
 
+    def because(self, reason: str) -> SandboxResponse:
+        """Return the same answer with a header that says why it is no better; a header is a line of ASCII."""
+        line = " ".join(reason[:_LONGEST_REASON].split()).encode("ascii", "backslashreplace").decode()
+        return self.with_headers(x_sandbox_reason="".join(letter for letter in line if letter.isprintable()))
+
+    @property
+    def reason(self) -> str:
+        """What `because` was told; empty where nothing was."""
+        return self.headers.get(REASON_HEADER, "")
+
 
 class Refusal(Exception):  # noqa: N818  # it ends a request as it should be ended, and never leaves this package
     """A request that is to be refused; it becomes an answer."""
 
-    def __init__(self, status: int, behaviour: str, message: str) -> None:
-        """Keep the status, the name of the behaviour that refuses, and what to say."""
+    def __init__(self, status: int, behaviour: str, message: str, *, silent: bool = False) -> None:
+        """Keep the status, the name of the behaviour that refuses, and what to say, in the header alone if `silent`."""
         super().__init__(message)
         self.status = status
         self.behaviour = behaviour
+        self.silent = silent
 
     def answer(self) -> SandboxResponse:
-        """Return the answer; its code "sandbox-..." tells that the words are not the service's. No words: no body."""
-        if not str(self):
-            return SandboxResponse(status=self.status, headers={}, body=b"")
+        """Return the answer; its code "sandbox-..." tells that the words are not the service's."""
+        if self.silent:
+            return SandboxResponse(status=self.status, headers={}, body=b"").because(str(self))
         return error_answer(self.status, f"sandbox-{self.behaviour}", str(self))
 
 
@@ -91,12 +107,15 @@ def json_answer(payload: object, *, status: int = 200) -> SandboxResponse:
 
 
 def error_answer(status: int, code: str, message: str) -> SandboxResponse:
-    """Return an error in the shape of the recorded 401."""
+    """Return an error in the shape of the recorded 401, and beside it in the one that every SDK shows."""
     entry = {"errorCode": code, "message": message}
-    return json_answer({"httpStatus": status, "messages": [entry]}, status=status)
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    error = {"message": message, "type": kind, "code": code, "param": None}
+    return json_answer({"httpStatus": status, "messages": [entry], "error": error}, status=status).because(message)
 
 
-def unauthorized() -> SandboxResponse:
-    """Return the 401 as it was recorded."""
+def unauthorized(reason: str = "the token is not taken") -> SandboxResponse:
+    """Return the 401 as it was recorded; `reason` stands in the sandbox's own header alone."""
     message = "Unauthorized, wrong or no api key provided to process this request"
-    return error_answer(401, "paas-auth-1", message)
+    entry = {"errorCode": "paas-auth-1", "message": message}
+    return json_answer({"httpStatus": 401, "messages": [entry]}, status=401).because(reason)

@@ -4,8 +4,9 @@ Write in the outermost `conftest.py`, and the fixtures below are there; nothing 
 
     pytest_plugins = ["ionos_openai.testing"]
 
-`ionos_sandbox`, `ionos_client` and `ionos_async_client` need nothing but pytest; `ionos_sandbox_server` needs uvicorn,
-and `ionos_vcr_config` needs vcrpy (with pytest-recording).
+`ionos_sandbox`, `ionos_client`, `ionos_async_client` and `ionos_environment` need nothing but pytest;
+`ionos_sandbox_server` needs uvicorn, and `ionos_vcr_config` needs vcrpy (with pytest-recording). While tests are
+collected, an application may make its client at import without a token.
 
 PYTEST_DONT_REWRITE: a conftest may import from here before pytest loads it as a plugin.
 """
@@ -20,7 +21,9 @@ except ImportError as error:
     raise ImportError("ionos_openai.testing holds fixtures for pytest: install it with pip install pytest.") from error
 
 from ionos_openai.client import create_async_client, create_client
-from ionos_openai.client.settings import IonosSettings
+from ionos_openai.client.in_process import answering
+from ionos_openai.client.settings import IonosSettings, own_variables
+from ionos_openai.hub.credentials import SANDBOX_TOKEN
 from ionos_openai.sandbox import Sandbox, SandboxServer
 from ionos_openai.testing.secrets import assert_no_secrets
 
@@ -33,6 +36,7 @@ __all__ = [
     "assert_no_secrets",
     "ionos_async_client",
     "ionos_client",
+    "ionos_environment",
     "ionos_sandbox",
     "ionos_sandbox_server",
     "ionos_vcr_config",
@@ -58,6 +62,29 @@ def ionos_async_client(ionos_sandbox: Sandbox) -> openai.AsyncOpenAI:
     return create_async_client(sandbox=ionos_sandbox, settings=_defaults())
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Let modules that make a client when they are imported be imported; no sandbox answers it by that."""
+    with answering(None):
+        yield
+
+
+@pytest.fixture
+def ionos_environment(ionos_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """`ionos_sandbox` for applications that make their own clients: it answers every client of this process.
+
+    Clients that were made before, such as when a module was imported, are answered by it too, whatever token they have;
+    but those are not that were given a sandbox. Of the variables that begin with IONOS_ only IONOS_SANDBOX=1 and
+    IONOS_API_TOKEN=sandbox are set.
+    """
+    for name in own_variables():
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("IONOS_SANDBOX", "1")
+    monkeypatch.setenv("IONOS_API_TOKEN", SANDBOX_TOKEN)
+    with answering(ionos_sandbox):
+        yield ionos_sandbox
+
+
 def _defaults() -> IonosSettings:
     """Return settings that nobody's environment has a part in: tests are to pass on every machine."""
     return IonosSettings.model_construct()
@@ -76,7 +103,8 @@ def ionos_vcr_config() -> dict[str, object]:
 
     Each recorded answer says who gave it, "service" or "stand-in" (the sandbox), in the header x-recorded-from.
     The body is matched; of headers only a few are kept; the token and trace ids are scrubbed from headers, addresses
-    and bodies; pictures are shrunk to a few pixels; and vcrpy does not log bodies.
+    and bodies; pictures are shrunk to a few pixels, by which those that are sent are matched; and vcrpy does not log
+    bodies.
     """
     try:
         from ionos_openai.testing import cassettes

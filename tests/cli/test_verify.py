@@ -1,4 +1,4 @@
-"""`ionos-openai verify`: the stand-in's table asked of a service, what it costs, and what is kept of the answers."""
+"""`ionos-openai verify`: the sandbox's table asked of a service, what it costs, and what is kept of the answers."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from ionos_openai.cli.verify import RowFinding
     from tests.terminal import Result
 
-ALL_IMAGES = 15  # for each row but the limit of images
+ALL_IMAGES = 18  # for each row but the limit of images
 LIMITS = {"rate-limit", "image-limit", "request-limit"}
-COSTLESS = {"unauthorized", "models", "models-created", "error-shape", "malformed", "unknown-path"}
+COSTLESS = {"unauthorized", "models", "models-created", "error-shape", "malformed", "unknown-path", "browsers"}
 TOKEN = "opaque-token-0123456789-abcdefghijklmnopqrstuvwxyz"
 
 
@@ -63,14 +63,14 @@ class Clock:
 
 
 def ask(sandbox: Sandbox, *, clock: Clock | None = None, **options: Any) -> dict[str, RowFinding]:
-    """Ask a stand-in in this process, without any waiting."""
+    """Ask a sandbox in this process, without any waiting."""
     clock = clock or Clock()
     with create_client(sandbox=sandbox) as client:
         return {one.behaviour.name: one for one in verify(client, clock=clock, sleep=clock.sleep, **options)}
 
 
 def ask_server(sandbox: Sandbox, clock: Clock, **options: Any) -> dict[str, RowFinding]:
-    """Ask a stand-in over HTTP, without any waiting."""
+    """Ask a sandbox over HTTP, without any waiting."""
     with SandboxServer(sandbox) as server, create_client(base_url=server.base_url, api_key=server.token) as client:
         return {one.behaviour.name: one for one in verify(client, clock=clock, sleep=clock.sleep, **options)}
 
@@ -92,7 +92,7 @@ def posts(sandbox: Sandbox) -> list[str]:
     return [one.path for one in sandbox.requests if one.path.startswith("/v1/images/")]
 
 
-# Against the stand-in's own server.
+# Against the sandbox's own server.
 
 
 def test_every_row_of_the_table_has_a_probe_or_a_reason() -> None:
@@ -101,7 +101,7 @@ def test_every_row_of_the_table_has_a_probe_or_a_reason() -> None:
 
 
 def test_every_row_holds_at_home() -> None:
-    """With enough to spend and limits provoked, every row that can be asked holds against the stand-in's own server."""
+    """With enough to spend and limits provoked, every row that can be asked holds against the sandbox's own server."""
     clock = Clock()
     found = ask_server(Sandbox(limits="documented", clock=clock), clock, spend=ALL_IMAGES, limits=True)
     assert list(found) == [behaviour.name for behaviour in BEHAVIOURS]
@@ -170,6 +170,9 @@ def test_a_limit_in_the_way_is_waited_for() -> None:
     [
         ({"unknown_model": "not-found"}, {"unknown-model"}),
         ({"image_format": "PNG"}, {"jpeg", "other-formats"}),
+        ({"sizes": "any"}, {"other-sizes"}),
+        ({"embeddings_base64": "answer"}, {"embeddings-base64"}),
+        ({"cors": True}, {"browsers"}),
         ({"models": [*MODELS_2026_08, "acme/new-model"]}, {"models"}),
     ],
 )
@@ -183,7 +186,7 @@ def test_exactly_what_is_otherwise_differs(options: dict[str, Any], different: s
 def test_what_came_is_told() -> None:
     """A row that differs says in few words what came instead."""
     assert ask(Sandbox(unknown_model="not-found"), spend=ALL_IMAGES)["unknown-model"].text == (
-        "404: There is no such model for this (sandbox-unknown-model)"
+        "404: nobody/nothing is none of the models in GET /v1/models (sandbox-unknown-model)"
     )
     models = [one for one in MODELS_2026_08 if one != "BAAI/bge-m3"] + ["acme/new-model"]
     found = ask(Sandbox(models=models, image_format="PNG"), spend=3)
@@ -195,7 +198,7 @@ def test_a_model_that_is_not_offered_is_no_difference_of_other_rows() -> None:
     """Rows about a model that is not in the list are not asked, since a refusal would tell nothing of them."""
     found = ask(Sandbox(models=[one for one in MODELS_2026_08 if "FLUX.2" not in one]), spend=ALL_IMAGES)
     assert having(found, "different") == {"models"}
-    gone = {"other-formats", "client-size-rule", "size-limit", "ignored-parameters", "edits"}
+    gone = {"other-formats", "client-size-rule", "size-limit", "ignored-parameters", "equal-requests", "edits"}
     assert having(found, "not asked") == {*NEVER_ASKED, *LIMITS, *gone}
     assert found["edits"].text == "black-forest-labs/FLUX.2-klein-4B is not in the list of models"
 
@@ -231,7 +234,8 @@ def test_wrong_answers_differ(fault: str) -> None:
     assert having(found, "no answer") == set()
     assert {"unauthorized", "models", "models-created", "error-shape"} <= having(found, "different")
     assert having(found, "as the stand-in") <= {
-        *("required", "n", "size-limit", "unknown-model", "cannot-edit", "malformed", "embeddings-base64")
+        *("required", "n", "size-limit", "unknown-model", "cannot-edit", "malformed", "embeddings-base64"),
+        *("other-sizes", "stream", "undocumented"),
     }
 
 
@@ -426,7 +430,7 @@ def run(cli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Callable
 
 @pytest.fixture
 def at_home(ionos_sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> SandboxServer:
-    """The stand-in's server, which the settings point at."""
+    """The sandbox's server, which the settings point at."""
     monkeypatch.setenv("IONOS_API_TOKEN", TOKEN)
     monkeypatch.setenv("IONOS_BASE_URL", ionos_sandbox_server.base_url)
     return ionos_sandbox_server
@@ -435,7 +439,7 @@ def at_home(ionos_sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch
 def test_a_pipe_gets_the_rows(at_home: SandboxServer, run: Callable[..., Result], tmp_path: Path) -> None:
     """The table goes into a pipe tab-separated, the answers into a file, and the exit code is 0."""
     file = tmp_path / "answers.json"
-    result = run("--spend", "15", "--yes", "--answers", str(file))
+    result = run("--spend", "18", "--yes", "--answers", str(file))
     assert result.code == 0
     rows = [line.split("\t") for line in result.out.splitlines()]
     assert [row[:2] for row in rows] == [[behaviour.name, behaviour.basis] for behaviour in BEHAVIOURS]
@@ -443,17 +447,17 @@ def test_a_pipe_gets_the_rows(at_home: SandboxServer, run: Callable[..., Result]
     assert ["expired", "INF", "not asked", "it takes a token that has expired"] in rows
     document = json.loads(file.read_text(encoding="ascii"))
     assert (document["schema"], document["sandbox"], document["service"]) == (1, False, f"{at_home.base_url}/")
-    assert (document["pictures"], document["exit_code"], len(document["rows"])) == (15, 0, len(BEHAVIOURS))
-    assert len(posts(at_home.sandbox)) == 14
+    assert (document["pictures"], document["exit_code"], len(document["rows"])) == (18, 0, len(BEHAVIOURS))
+    assert len(posts(at_home.sandbox)) == 17
     assert TOKEN not in result.out + file.read_text(encoding="ascii")
 
 
 def test_the_answers_can_go_to_standard_output(run: Callable[..., Result]) -> None:
-    """`--json` prints the document alone; the stand-in in process says that it is no service."""
+    """`--json` prints the document alone; the sandbox in process says that it is no service."""
     result = run("--sandbox", "--json")
     document = json.loads(result.out)
     assert (result.code, document["sandbox"], document["service"]) == (0, True, None)
-    assert result.err == "Warning: The stand-in was asked about itself, not the service.\n"
+    assert result.err == "Warning: The sandbox was asked about itself, not the service.\n"
 
 
 def test_spending_is_confirmed(at_home: SandboxServer, run: Callable[..., Result]) -> None:
@@ -531,7 +535,7 @@ def test_a_person_sees_a_table(run: Callable[..., Result], monkeypatch: pytest.M
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     out = run("--sandbox").out
     assert "What came, or why nothing was asked" in out
-    assert "6 as the stand-in, 22 not asked; 0 pictures asked for." in out
+    assert "7 as the sandbox, 31 not asked; 0 pictures asked for." in out
 
 
 def test_the_bases_are_explained(run: Callable[..., Result], capsys: pytest.CaptureFixture[str]) -> None:

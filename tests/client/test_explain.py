@@ -28,6 +28,7 @@ TOKEN = make_token()
 RECORDED = REPOSITORY / "tests" / "recorded"
 TRACE = "0123456789abcdef0123456789abcdef"
 AUTH = "Unauthorized, wrong or no api key provided to process this request"
+LATER = " It is no fault of the request: try again later."
 NETWORK = "Network error: json: cannot unmarshal string into Go struct field Embedding.data.embedding of type []float32"
 AUTH_HINT = f" The likely cause: the token is wrong, was deleted or has expired. {TOKEN_ADVICE}"
 ACCESS_HINT = " The likely cause: the token's user has no access to the AI Model Hub, or not to this model."
@@ -81,7 +82,7 @@ CASES: dict[str, tuple[int, object, type[openai.APIStatusError], str, str | None
         401, b"", openai.AuthenticationError, f"Error code: 401 - {NO_TEXT}{AUTH_HINT}", None
     ),
     "500": (
-        500, recorded("error-500.json"), openai.InternalServerError, f"Error code: 500 - {NETWORK}.", None
+        500, recorded("error-500.json"), openai.InternalServerError, f"Error code: 500 - {NETWORK}.{LATER}", None
     ),
     "403": (
         403, {"httpStatus": 403, "messages": [{"errorCode": "paas-auth-2", "message": "Forbidden."}]},
@@ -98,7 +99,7 @@ CASES: dict[str, tuple[int, object, type[openai.APIStatusError], str, str | None
     "418": (418, {"error": {"message": "m", "errorCode": "c"}}, openai.APIStatusError, "Error code: 418 - m (c).", "c"),
     "a proxy's page": (
         502, b"<html><head><title>502 Bad Gateway</title></head><body><h1>x</h1></body></html>",
-        openai.InternalServerError, "Error code: 502 - 502 Bad Gateway.", None,
+        openai.InternalServerError, f"Error code: 502 - 502 Bad Gateway.{LATER}", None,
     ),
 }  # fmt: skip
 

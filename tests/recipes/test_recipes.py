@@ -29,7 +29,7 @@ def test_the_compose_file_starts_the_server() -> None:
     compose = recipe("compose.yaml")
     service = compose["services"]["ionos"]
     assert compose["services"]["app"]["depends_on"] == {"ionos": {"condition": "service_healthy"}}
-    start = shlex.split(service["command"])[-1].partition("&& ")[2].replace("8600", "0").split()
+    start = shlex.split(service["command"])[-1].partition("&& exec ")[2].replace("8600", "0").split()
     assert start[:2] == ["ionos-openai", "sandbox"]
     command = [sys.executable, "-m", "ionos_openai", *start[1:]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
@@ -37,7 +37,7 @@ def test_the_compose_file_starts_the_server() -> None:
             assert process.stdout is not None
             address = next(line for line in process.stdout if "IONOS_BASE_URL" in line).strip().partition("=")[2]
             with urllib.request.urlopen(address.replace("/v1", "/sandbox/health")) as answer:
-                assert json.load(answer) == {"status": "ok", "sandbox": True}
+                assert json.load(answer) == {"status": "ok", "sandbox": True, "pid": process.pid}
             check = service["healthcheck"]["test"].replace("http://127.0.0.1:8600", address.removesuffix("/v1"))
             run(sys.executable, *shlex.split(check)[1:])
             started = time.monotonic()
@@ -55,9 +55,17 @@ def test_the_workflow_is_whole() -> None:
     steps = "\n".join(step.get("run", "") for step in job["steps"])
     assert "ionos-openai sandbox" in steps
     assert "/sandbox/health" in steps
+    assert '| grep "\\"pid\\":$!"' in steps
     assert job["env"] == {
         "IONOS_BASE_URL": "http://127.0.0.1:8600/v1",
         "IONOS_API_TOKEN": "sandbox",
         "OPENAI_BASE_URL": "http://127.0.0.1:8600/v1",
         "OPENAI_API_KEY": "sandbox",
     }
+
+
+def test_the_image_starts_the_same_command() -> None:
+    """The Dockerfile's command is the one of the compose file, and it is no shell that a signal would stop at."""
+    lines = Path(__file__).with_name("Dockerfile").read_text(encoding="utf-8").splitlines()
+    started = json.loads(lines[-1].removeprefix("CMD "))
+    assert " ".join(started) in recipe("compose.yaml")["services"]["ionos"]["command"]

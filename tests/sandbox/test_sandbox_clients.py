@@ -1,4 +1,4 @@
-"""Real clients in other languages against the stand-in's server, with nothing changed but the address."""
+"""Real clients in other languages against the sandbox's server, with nothing changed but the address."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_the_node_sdk_is_at_home(server: SandboxServer, node_modules: Path, tmp_
         "models": 20,
         "image": "/9j/",
         "edit": "/9j/",
-        "chat": "PLACEHOLDER: this is the ionos-openai stand-in; no model has read your message.",
+        "chat": "PLACEHOLDER: this is the ionos-openai sandbox; no model has read your message.",
         "streamed": True,
         "embedding": 1024,
         "refused": [400, True],

@@ -1,4 +1,4 @@
-"""What the stand-in can be told: limits, latency and faults, with clocks handed in."""
+"""What the sandbox can be told: limits, latency and faults, with clocks handed in."""
 
 from __future__ import annotations
 
@@ -222,3 +222,21 @@ def test_faults_that_cannot_work(faults: Any) -> None:
 def test_what_models_are_for(model: str, purpose: str) -> None:
     """A model is asked only for what its name promises."""
     assert purpose_of(model) == purpose
+
+
+def test_limits_by_the_names_of_the_settings() -> None:
+    """Limits can be given as a client's settings name them; the other number of a pair is as documented."""
+    sandbox = Sandbox(clock=Clock())
+    sandbox.limits(images_per_minute=60, image_burst=2)
+    assert [ask(sandbox, "images/generations", body=IMAGE).status for _ in range(3)] == [200, 200, 429]
+    assert [ask(sandbox).status for _ in range(50)] == [200] * 50
+    sandbox.limits(requests_per_second=1)
+    assert [ask(sandbox).status for _ in range(11)] == [200] * 10 + [429]
+    sandbox.limits("off")
+    assert ask(sandbox).status == 200
+    with pytest.raises(ValueError, match=r"^Limits are given as one value or by their names, not both\.$"):
+        sandbox.limits("off", image_burst=1)
+    with pytest.raises(ValueError, match="a rate above 0"):
+        sandbox.limits(images_per_minute=0)
+    with pytest.raises(TypeError, match="images_per_hour"):
+        sandbox.limits(images_per_hour=1)

@@ -201,3 +201,85 @@ def test_secrets_are_found_and_not_repeated(tmp_path: Path) -> None:
         "What looks like a secret stands in deep/one.yaml (Bearer, authorization, a token): "
         "record them again, scrubbed."
     )
+
+
+# Applications that make their own clients.
+
+APPLICATION = """
+from ionos_openai import create_async_client, create_client, generate_images
+
+client, later = create_client(), create_async_client()
+
+
+def draw(prompt):
+    return generate_images(client, prompt, size="64x64", model="klein")
+"""
+APPLICATION_TESTS = """
+import openai
+import pytest
+
+import application
+from ionos_openai import BudgetExceededError, create_client
+from ionos_openai.sandbox import Sandbox
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_it_draws(ionos_environment, turn):
+    assert application.draw("a fox")[0].sandbox
+    assert [request.body["prompt"] for request in ionos_environment.requests] == ["a fox"]
+    assert {request.token for request in ionos_environment.requests} == {"sandbox"}
+
+
+def test_faults_and_limits(ionos_environment):
+    ionos_environment.fault("unauthorized")
+    with pytest.raises(openai.AuthenticationError):
+        application.draw("a fox")
+    ionos_environment.limits(images_per_minute=1, image_burst=1)
+    application.draw("a fox")
+    with pytest.raises(openai.RateLimitError):
+        application.client.with_options(max_retries=0).images.generate(prompt="a fox")
+
+
+def test_in_a_loop_and_made_later(ionos_environment):
+    import asyncio
+
+    async def names():
+        return [model.id for model in (await application.later.models.list()).data]
+
+    assert len(asyncio.run(names())) == len(asyncio.run(names())) == 20
+    create_client().models.list()
+    own = Sandbox()
+    create_client(sandbox=own).models.list()
+    assert (len(ionos_environment.requests), len(own.requests)) == (3, 1)
+
+
+def test_without_it_nobody_answers(monkeypatch):
+    with pytest.raises(openai.OpenAIError):
+        application.client.with_options(max_retries=0).models.list()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("token", ["", "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ0ZXN0In0.c2lnbmF0dXJl"])
+def test_an_application_that_makes_its_client_at_import(tmp_path: Path, token: str) -> None:
+    """It is answered by each test's fresh sandbox, be there a token in the environment or none, and else by nobody."""
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["ionos_openai.testing"]\n', encoding="utf-8")
+    (tmp_path / "application.py").write_text(APPLICATION, encoding="utf-8")
+    (tmp_path / "test_application.py").write_text(APPLICATION_TESTS, encoding="utf-8")
+    variables = {"IONOS_API_TOKEN": token, "HTTPS_PROXY": "http://127.0.0.1:1", "IONOS_BASE_URL": ""}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("IONOS_", "PYTEST_"))}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    environment |= {name: value for name, value in variables.items() if value}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert "5 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_environments_variables_are_the_sandboxs(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Nothing of a developer's own variables is left."""
+    monkeypatch.setenv("IONOS_TIMEOUT", "abc")
+    sandbox = request.getfixturevalue("ionos_environment")
+    assert sandbox is request.getfixturevalue("ionos_sandbox")
+    left = {name: value for name, value in os.environ.items() if name.startswith("IONOS_")}
+    assert left == {"IONOS_SANDBOX": "1", "IONOS_API_TOKEN": "sandbox"}

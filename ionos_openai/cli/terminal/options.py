@@ -281,6 +281,24 @@ class ServerOptions:
             help="How unknown models are refused, which is not known for certain: empty-400 or not-found.",
         ),
     ] = "empty-400"
+    sizes: Annotated[
+        str,
+        Option(
+            "--sizes", metavar="SIZES", help="documented refuses sizes that the documentation does not have; or any."
+        ),
+    ] = "documented"
+    embeddings_base64: Annotated[
+        str,
+        Option(
+            "--embeddings-base64",
+            metavar="ANSWER",
+            help="error ends them in a 500, as was recorded; answer does not, for clients that ask for nothing else.",
+        ),
+    ] = "error"
+    cors: Annotated[
+        bool, Option("--cors", help="Let programs in a browser's page ask; whether the service does is not known.")
+    ] = False
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print no line a request on standard error.")] = False
     faults: Annotated[
         tuple[str, ...],
         Option(
@@ -302,7 +320,7 @@ class VerifyOptions:
             "--spend",
             metavar="IMAGES",
             show_default=False,
-            help="Ask for at most so many pictures, each of which may be billed, also where a refusal is expected; 15 "
+            help="Ask for at most so many pictures, each of which may be billed, also where a refusal is expected; 18 "
             "are enough for all rows but the limit of images. By default 0: nothing is asked that costs anything.",
         ),
     ] = 0

@@ -71,7 +71,7 @@ def run(connection: Connection, options: VerifyOptions, terminal: Terminal) -> i
     if not terminal.json:
         terminal.on_stderr(BASES)
     if is_sandbox:
-        terminal.warn("The stand-in was asked about itself, not the service.")
+        terminal.warn("The sandbox was asked about itself, not the service.")
     return worst(map(_exit_code, findings))
 
 
@@ -143,6 +143,11 @@ def _document(findings: Sequence[RowFinding], client: openai.OpenAI, *, is_sandb
     }
 
 
+def _shown_verdict(verdict: Verdict) -> str:
+    """Return the verdict as people read it; programs know it by its older word."""
+    return "as the sandbox" if verdict == "as the stand-in" else verdict
+
+
 def _shown(findings: Sequence[RowFinding]) -> Iterator[Table | Text]:
     from rich.text import Text
 
@@ -150,7 +155,7 @@ def _shown(findings: Sequence[RowFinding]) -> Iterator[Table | Text]:
         (
             row.behaviour.name,
             row.behaviour.basis,
-            Text(row.verdict, style=_STYLES[row.verdict]),
+            Text(_shown_verdict(row.verdict), style=_STYLES[row.verdict]),
             Text(one_line(row.text)),
         )
         for row in findings
@@ -158,5 +163,7 @@ def _shown(findings: Sequence[RowFinding]) -> Iterator[Table | Text]:
     yield plain_table(("Behaviour", "Basis", "Verdict", "What came, or why nothing was asked"), rows)
     counts = Counter(finding.verdict for finding in findings)
     asked = sum(finding.pictures for finding in findings)
-    summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict])
+    summary = ", ".join(
+        f"{counts[verdict]} {_shown_verdict(verdict)}" for verdict in get_args(Verdict) if counts[verdict]
+    )
     yield Text(f"\n{summary}; {plural(asked, 'picture')} asked for.", style="bold")

@@ -12,7 +12,9 @@ import json
 import re
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pybase64
 
 from ionos_openai.cli.verify.asking import Asker, Burst, NoAnswer, NotAsked
 from ionos_openai.cli.verify.replies import Answer, describe_jpeg
@@ -30,12 +32,20 @@ if TYPE_CHECKING:
 
 _PROMPT = "A lighthouse on a cliff at dusk"
 _IMAGES, _EDITS, _CHAT, _EMBEDDINGS = "/images/generations", "/images/edits", "/chat/completions", "/embeddings"
+_COMPLETIONS = "/completions"
 _NOWHERE = "/ionos-openai-verify"
 _FLUX1, _FLUX2 = DEFAULT_IMAGE_MODEL, DEFAULT_EDIT_MODEL
 _BASE_SIZES = {_FLUX1: DEFAULT_SIZE, _FLUX2: "512x512"}
 _CHAT_MODEL = "meta-llama/Meta-Llama-3.1-8B-Instruct"  # the smallest of the recorded lists
+_SEEING_MODEL = "mistralai/Mistral-Small-24B-Instruct"
 _EMBEDDING_MODEL = "BAAI/bge-m3"
 _JPEG = "JFIF 1.01, baseline, 4:2:0"
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"colour": {"type": "string"}},
+    "required": ["colour"],
+    "additionalProperties": False,
+}
 _ZERO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 _ENTRY = {"id", "object", "created", "owned_by"}
 _CLOCKS_DIFFER = 300  # seconds
@@ -222,7 +232,8 @@ def judge_shape(answer: Answer) -> str:
     """Look for the shape of the recorded 401 in a refusal."""
     payload = answer.fields()
     messages = _entries(payload.get("messages"))
-    is_refusal = 400 <= answer.status < 500 and set(payload) == {"httpStatus", "messages"}
+    # The sandbox's error.message beside them is its own, as its texts are.
+    is_refusal = 400 <= answer.status < 500 and set(payload) - {"error"} == {"httpStatus", "messages"}
     has_words = messages and all(set(message) == {"errorCode", "message"} for message in messages)
     return "" if is_refusal and payload["httpStatus"] == answer.status and has_words else answer.describe()
 
@@ -236,6 +247,26 @@ def judge_chat(answer: Answer) -> str:
     has_usage = isinstance(usage, dict) and set(_ZERO_USAGE) <= set(usage)
     fits = answer.status == 200 and payload.get("object") == "chat.completion" and has_text and has_usage
     return "" if fits else answer.describe()
+
+
+def judge_choice(answer: Answer, *, finish: str = "", count: int = 1) -> str:
+    """Look for so many choices, all of which end so."""
+    choices = _entries(answer.fields().get("choices"))
+    ends = {str(choice.get("finish_reason")) for choice in choices}
+    fits = answer.status == 200 and len(choices) == count and (not finish or ends == {finish})
+    return "" if fits else answer.describe()
+
+
+def judge_fit(answer: Answer, *, called: bool = False) -> str:
+    """Look for a JSON object with the one key that was asked for: in the answer, or in a call's arguments."""
+    choices = _entries(answer.fields().get("choices"))
+    message = choices[0].get("message") if choices else None
+    text = message.get("content") if isinstance(message, dict) else None
+    if called and isinstance(message, dict):
+        calls = _entries(message.get("tool_calls"))
+        function = calls[0].get("function") if calls else None
+        text = function.get("arguments") if isinstance(function, dict) else None
+    return "" if answer.status == 200 and set(_object(str(text))) == set(_SCHEMA["required"]) else answer.describe()
 
 
 def judge_stream(answer: Answer) -> str:
@@ -293,9 +324,17 @@ def _required(asking: Asking) -> str:
 
 def _size(asking: Asking) -> str:
     return _joined(
-        _labelled("512x512", judge_refusal(asking.image(_FLUX1, size="512x512"))),
+        _labelled("1024*1024", judge_picture(asking.image(_FLUX1, size="1024*1024"), size=(1024, 1024))),
         _labelled("left out", judge_picture(asking.image(_FLUX1), size=(1024, 1024))),
     )
+
+
+def _equal_requests(asking: Asking) -> str:
+    first, second = asking.picture(_FLUX2), asking.image(_FLUX2, size=_BASE_SIZES[_FLUX2])
+    pictures = first.image(), second.image()
+    if pictures[0] is None or pictures[1] is None:
+        return second.describe()
+    return "the same picture came twice" if pictures[0].data == pictures[1].data else ""
 
 
 def _ignored_parameters(asking: Asking) -> str:
@@ -322,10 +361,52 @@ def _unknown_path(asking: Asking) -> str:
     )
 
 
+def _ask_chat(asking: Asking, content: object = "Say hello.", **values: object) -> Answer:
+    body = {"model": asking.choose(_CHAT_MODEL, "chat"), "messages": [{"role": "user", "content": content}]}
+    return asking.post(_CHAT, {**body, "max_tokens": 16, **values})
+
+
 def _chat(asking: Asking) -> str:
-    model = asking.choose(_CHAT_MODEL, "chat")
-    body = {"model": model, "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 16}
-    return _joined(judge_chat(asking.post(_CHAT, body)), judge_stream(asking.post(_CHAT, {**body, "stream": True})))
+    return _joined(judge_chat(_ask_chat(asking)), judge_stream(_ask_chat(asking, stream=True)))
+
+
+def _chat_limits(asking: Asking) -> str:
+    return _joined(
+        _labelled("max_tokens", judge_choice(_ask_chat(asking, max_tokens=1), finish="length")),
+        _labelled("n", judge_choice(_ask_chat(asking, n=2, max_tokens=1), count=2)),
+        _labelled("stop", judge_choice(_ask_chat(asking, stop=["e"]), finish="stop")),
+    )
+
+
+def _structured(asking: Asking) -> str:
+    wanted = {"type": "json_schema", "json_schema": {"name": "fox", "schema": _SCHEMA, "strict": True}}
+    return judge_fit(_ask_chat(asking, "Which colour has a fox?", response_format=wanted, max_tokens=50))
+
+
+def _tools(asking: Asking) -> str:
+    tools = [{"type": "function", "function": {"name": "paint", "description": "Paints.", "parameters": _SCHEMA}}]
+    return judge_fit(_ask_chat(asking, "Paint a fox.", tools=tools, tool_choice="required", max_tokens=50), called=True)
+
+
+def _image_input(asking: Asking) -> str:
+    url = f"data:image/png;base64,{pybase64.b64encode(_png(64, 64)).decode('ascii')}"
+    content = [{"type": "text", "text": "Which colour?"}, {"type": "image_url", "image_url": {"url": url}}]
+    return judge_chat(_ask_chat(asking, content, model=asking.choose(_SEEING_MODEL, "chat")))
+
+
+def _completions(asking: Asking) -> str:
+    body = {"model": asking.choose(_CHAT_MODEL, "chat"), "prompt": "A fox is", "max_tokens": 4}
+    answer = asking.post(_COMPLETIONS, body)
+    choices = _entries(answer.fields().get("choices"))
+    return "" if answer.status == 200 and choices and isinstance(choices[0].get("text"), str) else answer.describe()
+
+
+def _browsers(asking: Asking) -> str:
+    answer = asking.models()
+    let_in = answer.headers.get("access-control-allow-origin")
+    if answer.status != 200 or answer.json() is None:
+        return answer.describe()
+    return f"access-control-allow-origin is {let_in}" if let_in else ""
 
 
 def _embedding(asking: Asking, encoding: str) -> Answer:
@@ -355,6 +436,7 @@ PROBES: dict[str, Probe] = {
     "required": Probe(ask=_required, pictures=2),
     "n": Probe(ask=lambda asking: judge_refusal(asking.image(_FLUX1, size=DEFAULT_SIZE, n=2)), pictures=2),
     "size": Probe(ask=_size, pictures=2),
+    "other-sizes": Probe(ask=lambda asking: judge_refusal(asking.image(_FLUX1, size="512x512")), pictures=1),
     "client-size-rule": Probe(
         ask=lambda asking: judge_picture(asking.image(_FLUX2, size="65x50"), size=(65, 50)), pictures=1
     ),
@@ -363,6 +445,8 @@ PROBES: dict[str, Probe] = {
         ask=lambda asking: judge_refusal(asking.image("nobody/nothing", size=DEFAULT_SIZE), empty=True), pictures=1
     ),
     "ignored-parameters": Probe(ask=_ignored_parameters, pictures=1, shared=(_FLUX2,)),
+    "stream": Probe(ask=lambda asking: judge_refusal(asking.image(_FLUX1, size=DEFAULT_SIZE, stream=True)), pictures=1),
+    "equal-requests": Probe(ask=_equal_requests, pictures=1, shared=(_FLUX2,)),
     "edits": Probe(ask=lambda asking: judge_picture(asking.edit(_FLUX2), size=(128, 96)), pictures=1),
     "cannot-edit": Probe(ask=lambda asking: judge_refusal(asking.edit(_FLUX1)), pictures=1),
     "error-shape": Probe(ask=_error_shape),
@@ -372,16 +456,23 @@ PROBES: dict[str, Probe] = {
     "image-limit": Probe(ask=_image_limit, pictures=_MANY_IMAGES, limits=True),
     "request-limit": Probe(ask=_request_limit, limits=True),
     "chat": Probe(ask=_chat, tokens=True),
+    "chat-limits": Probe(ask=_chat_limits, tokens=True),
+    "structured": Probe(ask=_structured, tokens=True),
+    "tools": Probe(ask=_tools, tokens=True),
+    "image-input": Probe(ask=_image_input, tokens=True),
+    "undocumented": Probe(ask=lambda asking: judge_refusal(_ask_chat(asking, logprobs=True)), tokens=True),
+    "completions": Probe(ask=_completions, tokens=True),
     "embeddings": Probe(ask=lambda asking: judge_embeddings(_embedding(asking, "float")), tokens=True),
     "embeddings-base64": Probe(ask=lambda asking: _differs(_embedding(asking, "base64"), server_error()), tokens=True),
+    "browsers": Probe(ask=_browsers),
 }
 """How each row is asked, by its name."""
 
 NEVER_ASKED: dict[str, str] = {
-    "unknown-fault": "the stand-in alone has it",
+    "unknown-fault": "the sandbox alone has it",
     "server-error": "nobody can make the service fail; embeddings-base64 ends in the same answer",
     "expired": "it takes a token that has expired",
-    "reports": "the stand-in alone has it",
+    "reports": "the sandbox alone has it",
 }
 """Why a row is not asked, by its name."""
 
