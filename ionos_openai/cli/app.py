@@ -408,18 +408,22 @@ def migrate(
     paths: Annotated[list[str], typer.Argument(metavar="PATH", hidden=True)],
     diff: Annotated[bool, typer.Option("--diff", help="Show what --write would change; change nothing.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Change what is safe to change, in .py files.")] = False,
+    calls: Annotated[
+        bool, typer.Option("--calls", help="Change models, sizes and senseless parameters of calls as well.")
+    ] = False,
     terminal: Terminal,
 ) -> int:
     """Tell what code written for OpenAI's image models meets on IONOS.
 
     PATH is a file or a directory with Python, notebooks and configuration. Each place is told with what happens on
-    IONOS and what to write. Keys are never shown. --write makes clients with create_client(); all else stays.
+    IONOS and what to write. Keys are never shown. --write makes clients with create_client(), with --calls it changes
+    their calls for pictures too; all else stays.
     """
     if diff and write:
         raise typer.BadParameter("--diff and --write exclude each other")
     from ionos_openai.cli.migrate import command as migrate
 
-    return migrate.run(expand(paths), "write" if write else "diff" if diff else "report", terminal)
+    return migrate.run(expand(paths), "write" if write else "diff" if diff else "report", terminal, calls=calls)
 
 
 @command(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
-from ionos_openai.cli.migrate.program import chain
+from ionos_openai.cli.migrate.program import arguments, chain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ionos_openai.cli.migrate.program import Program
 
@@ -24,72 +23,107 @@ class ClientNames:
 
     Attributes:
         by_call: For each call that makes one, its names, attributes, and "functions()" that return it.
+        all: The names of all of them.
     """
 
-    def __init__(self, program: Program, made: Iterable[cst.Call]) -> None:
+    def __init__(self, program: Program, made: Iterable[ast.Call]) -> None:
         """Follow the clients that some calls make."""
-        self._bound: defaultdict[cst.CSTNode | str, set[str]] = defaultdict(set)
-        for name, value in _bindings(program):
+        self._program = program
+        self._bound: defaultdict[ast.AST | str, set[str]] = defaultdict(set)
+        self._values: defaultdict[str, list[ast.expr]] = defaultdict(list)
+        self._attributes = {
+            (owner.name, chain(target)[1])
+            for target, _ in program.assignments
+            if chain(target)[0] == "self" and (owner := program.class_of(target))
+        }
+        for name, value in _bindings(program, self.label):
             if name:
                 self._bound[value].add(name)
-                self._bound[chain(value)[-1]].add(name)
-        self.by_call = {call: self._follow(program, call) for call in made}
-        self._all = set().union(*self.by_call.values())
-        holders: list[cst.Arg | cst.Element | cst.DictElement] = [*program.all(cst.Arg), *program.all(cst.Element)]
-        self._handed_around = {chain(holder.value)[-1] for holder in [*holders, *program.all(cst.DictElement)]}
-        self._functions = {function.name.value for function in program.all(cst.FunctionDef)}
+                self._bound[self.label(value)].add(name)
+                self._values[name].append(value)
+        defaults = {value: name for name, value in program.parameters if value is not None}
+        self.by_call = {call: self._follow(call, defaults) for call in made}
+        self.all = set().union(*self.by_call.values())
+        self._handed_around = set(_handed_around(program))
+        self._functions = {function.name for function in program.functions()}
         self._handed_on = _handed_on(program)
 
-    def _follow(self, program: Program, call: cst.Call) -> set[str]:
-        names = {parent.name.value for parent in program.ancestors(call) if isinstance(parent, cst.Param)}
-        if isinstance(program.parent(call), cst.Attribute):
+    def _follow(self, call: ast.Call, defaults: dict[ast.expr, str]) -> set[str]:
+        chained = [call, *self._program.ancestors(call)]
+        names = {defaults[node] for node in chained if isinstance(node, ast.expr) and node in defaults}
+        if isinstance(self._program.parent(call), ast.Attribute):
             names.add(chain(call)[-1])
-        reached: set[cst.CSTNode | str] = {call, *names}
+        reached: set[ast.AST | str] = {call, *names}
         # A name may be set from a name that is found later.
         for _ in range(4):
             reached = {name for value in reached for name in self._bound.get(value, ()) if name not in names}
             names |= {name for name in reached if isinstance(name, str)}
         return names
 
-    def of_others(self, call: cst.Call) -> set[str]:
-        """Return the names of the other clients alone; whatever has none of them may be this one, unseen."""
-        return self._all - self.by_call[call]
+    def label(self, node: ast.AST) -> str:
+        """Return the last name in an expression; where its function or its class sets it, with that place."""
+        parts = chain(node)
+        if isinstance(node, ast.Name):
+            found = self._program.bindings(node)
+            if found and all(isinstance(binding, ast.Name) for binding in found):
+                return f"{parts[0]}@{found[0].lineno}"  # type: ignore[attr-defined]  # it is a name
+        elif parts[0] == "self" and len(parts) == 2 and (owner := self._program.class_of(node)):
+            return f"{owner.name}.{parts[1]}" if (owner.name, parts[1]) in self._attributes else parts[1]
+        return parts[-1]
 
-    def may_be_elsewhere(self, call: cst.Call) -> bool:
+    def full_names(self, node: ast.expr | None, hops: int = 2) -> set[str]:
+        """Return the full names of what is imported that a client's expression may be, also by a name in between."""
+        if node is None:
+            return set()
+        found = {name for name in self._program.imported(node) if name.partition(".")[0] not in _HARMLESS}
+        values = self._values[self.label(node)] if hops and not found else []
+        return found.union(*(self.full_names(value, hops - 1) for value in values[:9]))
+
+    def may_be_elsewhere(self, call: ast.Call) -> bool:
         """Tell whether a client may go by further names: it has none that is known, or is handed around."""
         return not self.by_call[call] or not self.by_call[call].isdisjoint(self._handed_around)
 
-    def line_handed_on(self, call: cst.Call) -> int | None:
+    def line_handed_on(self, call: ast.Call) -> int | None:
         """Return the line in which a client is given to code of another file, None where it is not."""
-        things: list[cst.CSTNode | str] = [call]
+        things: list[ast.AST | str] = [call]
         things += [name for name in self.by_call[call] - self._functions if not name.endswith("()")]
         places = [self._handed_on[thing] for thing in things if thing in self._handed_on]
         return min(places)[1] if places else None
 
 
-def _bindings(program: Program) -> Iterator[tuple[str, cst.BaseExpression]]:
+def _bindings(program: Program, label: Callable[[ast.AST], str]) -> Iterator[tuple[str, ast.expr]]:
     """Yield each name with what it is set to; a function's, as a property and as a call, with what it returns."""
-    for target, value in program.assignments:
-        yield chain(target)[-1], value
-    for opened in program.all(cst.WithItem):
-        if opened.asname:
-            yield chain(opened.asname.name)[-1], opened.item
-    returns: list[cst.Return | cst.Yield] = [*program.all(cst.Return), *program.all(cst.Yield)]
+    pairs = [(opened.optional_vars, opened.context_expr) for opened in program.all(ast.withitem)]
+    for target, value in [*program.assignments, *pairs]:
+        # `x = x or OpenAI()`
+        for side in (value, *(value.values if isinstance(value, ast.BoolOp) else ())):
+            if target is not None:
+                yield from ((name, side) for name in {chain(target)[-1], label(target)})
+    returns: list[ast.Return | ast.Yield] = [*program.all(ast.Return), *program.all(ast.Yield)]
     for given in returns:
         function = program.function_of(given)
-        if function is not None and isinstance(given.value, cst.BaseExpression):
-            yield function.name.value, given.value
-            yield f"{function.name.value}()", given.value
+        if function is not None and given.value is not None:
+            yield function.name, given.value
+            yield f"{function.name}()", given.value
 
 
-def _handed_on(program: Program) -> dict[cst.CSTNode | str, tuple[int, int]]:
+def _handed_around(program: Program) -> Iterator[str]:
+    for call in program.all(ast.Call):
+        yield from (chain(value)[-1] for _, value in arguments(call))
+    holders: list[ast.List | ast.Tuple | ast.Set] = [*program.all(ast.List), *program.all(ast.Tuple)]
+    for holder in [*holders, *program.all(ast.Set)]:
+        yield from (chain(value)[-1] for value in holder.elts)
+    for entries in program.all(ast.Dict):
+        yield from (chain(value)[-1] for value in entries.values)
+
+
+def _handed_on(program: Program) -> dict[ast.AST | str, tuple[int, int]]:
     """Return what code of other files is given, itself and by its name, with its first place and that place's line."""
-    places: dict[cst.CSTNode | str, tuple[int, int]] = {}
-    for index, arg in enumerate(program.all(cst.Arg)):
-        outer = program.parent(arg)
-        if isinstance(outer, cst.Call):
-            roots = {name.partition(".")[0] for name in program.imported(outer.func)}
-            if roots - _HARMLESS:
-                for thing in (arg.value, chain(arg.value)[-1]):
-                    places.setdefault(thing, (index, program.line(outer)))
+    places: dict[ast.AST | str, tuple[int, int]] = {}
+    for index, call in enumerate(program.all(ast.Call)):
+        roots = {name.partition(".")[0] for name in program.imported(call.func)}
+        if roots - _HARMLESS:
+            for _, value in arguments(call):
+                for thing in (value, chain(value)[-1]):
+                    places.setdefault(thing, (index, program.line(call)))
     return places

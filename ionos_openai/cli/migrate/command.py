@@ -9,22 +9,15 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from ionos_openai import errors
+from ionos_openai.cli.migrate.findings import SourceError
+from ionos_openai.cli.migrate.project import migrate_files, other_languages, write_edited
 from ionos_openai.cli.terminal.exits import MADE, REFUSED
 from ionos_openai.cli.terminal.output import visible
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.errors.words import plural, printable
 
-try:
-    from ionos_openai.cli.migrate.findings import SourceError
-    from ionos_openai.cli.migrate.project import find_sources, migrate_file, write_edited
-except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] != "libcst":
-        raise
-    raise errors.ConfigurationError("migrate needs libcst. Install with: pip install libcst") from error
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.text import Text
 
@@ -32,14 +25,23 @@ if TYPE_CHECKING:
     from ionos_openai.cli.migrate.project import FileMigration
     from ionos_openai.cli.terminal.output import Terminal
 
+_TITLES = {
+    "hand": "To be done by hand:",
+    "write": "Done by --write:",
+    "none": "Nothing to do, the client adapts it with a warning:",
+}
 Mode: TypeAlias = Literal["report", "diff", "write"]
 
+_NEXT = (
+    "Next: install ionos-openai where the code runs, set IONOS_API_TOKEN there, and try it with IONOS_SANDBOX=1, which "
+    "needs no token. Tests that mock OpenAI's classes mock the factories instead."
+)
 _LONG_SECRET = 12  # characters
 _STYLES = {"hand": "bold yellow", "write": "bold green", "none": "dim", "skipped": "yellow"}
 
 
-def run(paths: Sequence[str], mode: Mode, terminal: Terminal) -> int:
-    """Report on files, show or apply what is safe.
+def run(paths: Sequence[str], mode: Mode, terminal: Terminal, *, calls: bool = False) -> int:
+    """Report on files, show or apply what is safe; `calls`: change calls for pictures too.
 
     Returns:
         0 where nothing is left to do by hand, else 1.
@@ -47,21 +49,15 @@ def run(paths: Sequence[str], mode: Mode, terminal: Terminal) -> int:
     Raises:
         ConfigurationError: A path does not exist.
     """
-    files: list[FileMigration] = []
-    changed: list[FileMigration] = []
-    for path in find_sources(paths):
-        file = migrate_file(path)
-        if file.is_changed:
-            file = _write(file) if mode == "write" else file
-            changed += [file] if file.skipped is None else []
-        if file.skipped is not None or (file.migration and file.migration.findings):
-            files.append(file)
-        if not terminal.json:
-            _show(file, mode, terminal)
+    found = migrate_files(paths, calls=calls)
+    found = [_write(file) if mode == "write" and file.is_changed else file for file in found]
+    changed = [file for file in found if file.is_changed]
+    files = [file for file in found if file.skipped is not None or (file.migration and file.migration.findings)]
     if terminal.json:
         terminal.document(_document(files, changed, mode))
     else:
-        _summarise(files, changed, mode)
+        (_show_diffs if mode == "diff" else _show)(files, mode, terminal)
+        _summarise(files, changed, mode, other_languages(paths))
     return REFUSED if any(file.left_by_hand for file in files) else MADE
 
 
@@ -73,20 +69,32 @@ def _write(file: FileMigration) -> FileMigration:
     return file
 
 
-def _show(file: FileMigration, mode: Mode, terminal: Terminal) -> None:
-    if mode == "diff":
+def _show_diffs(files: Sequence[FileMigration], mode: Mode, terminal: Terminal) -> None:  # noqa: ARG001  as `_show`
+    for file in files:
         for line in _diff(file):
             terminal.row([line])
         if file.skipped is not None:
             terminal.warn(f"{file.path} was skipped: {file.skipped}")
-        return
-    for finding in file.migration.findings if file.migration is not None else ():
-        said = (_place(file, finding), _state(finding, mode), finding.code, finding.on_ionos, finding.remedy)
-        cells = list(map(_plain, said))
-        terminal.part([cells], partial(_shown, cells, finding.effort))
-    if file.skipped is not None:
-        cells = [_plain(str(file.path)), "skipped", _plain(file.skipped)]
-        terminal.part([[*cells, "-", "-"]], partial(_shown, cells, "skipped"))
+
+
+def _show(files: Sequence[FileMigration], mode: Mode, terminal: Terminal) -> None:
+    """Show what there is to say, first what is left by hand, each once with all its places."""
+    told: dict[tuple[str, ...], list[str]] = {}
+    for file in files:
+        for finding in file.migration.findings if file.migration is not None else ():
+            key = (finding.effort, _state(finding, mode), finding.code, finding.on_ionos, finding.remedy)
+            told.setdefault(key, []).append(_place(file, finding))
+    for effort in _TITLES:
+        of_effort = [(key, list(dict.fromkeys(places))) for key, places in told.items() if key[0] == effort]
+        if of_effort:
+            terminal.on_terminal(_TITLES[effort])
+        for (_, *rest), places in of_effort:
+            cells = list(map(_plain, [", ".join(places), *rest]))
+            terminal.part([cells], partial(_shown, cells, effort))
+    for file in files:
+        if file.skipped is not None:
+            cells = [_plain(str(file.path)), "skipped", _plain(file.skipped)]
+            terminal.part([[*cells, "-", "-"]], partial(_shown, cells, "skipped"))
 
 
 def _shown(cells: Sequence[str], effort: str) -> Iterator[Text]:
@@ -158,7 +166,9 @@ def _document(files: Sequence[FileMigration], changed: Sequence[FileMigration], 
     }
 
 
-def _summarise(files: Sequence[FileMigration], changed: Sequence[FileMigration], mode: Mode) -> None:
+def _summarise(
+    files: Sequence[FileMigration], changed: Sequence[FileMigration], mode: Mode, languages: Mapping[str, int]
+) -> None:
     findings = [finding for file in files if file.migration for finding in file.migration.findings]
     by_hand = sum(finding.effort == "hand" for finding in findings)
     skipped = sum(file.skipped is not None for file in files)
@@ -167,8 +177,16 @@ def _summarise(files: Sequence[FileMigration], changed: Sequence[FileMigration],
     parts += [plural(skipped, "file") + " skipped"] if skipped else []
     if not findings and not skipped:
         parts = ["nothing of OpenAI's images found"]
-    text = "; ".join(parts) + ("." if not changed else ". The token is read from IONOS_API_TOKEN.")
+    text = "; ".join(parts) + "."
     if mode == "diff" and any(_is_masked(file) for file in changed):
         text += " Keys are masked in the diff: a hunk that has one does not apply; --write changes the file itself."
     # Beside the result, so that a pipe gets lines of one kind alone.
     print(text[0].upper() + text[1:], file=sys.stderr)
+    if languages:
+        count = plural(sum(languages.values()), "file")
+        others = (
+            f"{count} in {', '.join(sorted(languages))} may ask for pictures too: `ionos-openai sandbox` is a server"
+        )
+        print(f"{others} to try them with, its address in OPENAI_BASE_URL.", file=sys.stderr)
+    if changed:
+        print(_NEXT, file=sys.stderr)

@@ -13,14 +13,18 @@ from ionos_openai.cli.migrate.findings import Finding
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL, DEFAULT_SIZE, OPENAI_RETIRED
 from ionos_openai.hub.compat import MOST_PICTURES
 
-OPENAI_MODEL = re.compile(r"(?<![\w.-])(?:dall-e(?:-[23])?|gpt-image-[\w.-]*\w|chatgpt-image-latest)(?![\w-])")
+OPENAI_MODEL = re.compile(
+    r"(?<![\w.-])(?:dall-e(?:-[23])?|gpt-image-(?:1(?:-mini|\.5)?|2)(?:-20\d\d-\d\d-\d\d)?|chatgpt-image-latest)(?![\w-]|\.\w)"
+)
 """A name of one of OpenAI's image models, wherever it stands in a text."""
 
 ADDRESS = re.compile(r"api\.openai\.com/v1/images")
 """The address of OpenAI's image endpoints."""
 
 RELEVANT = re.compile(
-    rb"openai|dall-?e|gpt-image|chatgpt-image|create_variation|images\s*\.\s*(?:generate|edit|with_)", re.IGNORECASE
+    rb"openai|dall-?e|gpt-image|chatgpt-image|create_variation|images\s*\.\s*(?:generate|edit|with_)"
+    rb"|images/(?:generations|edits)|image_generation|ImageGenerationTool|litellm",
+    re.IGNORECASE,
 )
 """What a source that can matter at all has in its bytes, whatever its encoding."""
 
@@ -30,12 +34,17 @@ _UNREAD = "create_client() reads no OPENAI_* variable"
 _SAVING = "from ionos_openai import save_images; save_images(response, directory)"
 _CLIENT = "client = create_client(), then "
 _BECOMES = "becomes the configured image model, for edits the edit model, with a warning"
+OUR_MODELS = {"generate": DEFAULT_IMAGE_MODEL, "edit": DEFAULT_EDIT_MODEL}
+"""The models to ask, by the method."""
 _OUR_MODELS = f'model="{DEFAULT_IMAGE_MODEL}", for edits "{DEFAULT_EDIT_MODEL}"'
 
 _SENSELESS = (
     *("complexity", "frame_duration_ms", "input_fidelity", "moderation", "partial_images", "quality"),
     "safety_identifier",
 )
+
+DROPPED = frozenset({*_SENSELESS, "style", "background", "output_compression"})
+"""The parameters that only OpenAI's models know."""
 
 # What happens, and what to write instead.
 _ADAPTED = {
@@ -72,6 +81,10 @@ _BY_HAND = {
         "is sent as it is; not known to be one of the image models there",
         f'model="{DEFAULT_IMAGE_MODEL}", or one that `ionos-openai models` lists',
     ),
+    "model short": (
+        "a name without a slash that is short for no model: an error before anything is sent",
+        f'model="{DEFAULT_IMAGE_MODEL}", or one that `ionos-openai models` lists',
+    ),
     "n impossible": (_REFUSED, f"n=1 to {MOST_PICTURES}, or several calls"),
     "n raw": (f"{_REFUSED}: several requests have no one raw answer", "n=1, or without with_raw_response"),
     "size unreadable": (_REFUSED, f'WIDTHxHEIGHT in pixels, such as size="{DEFAULT_SIZE}"'),
@@ -91,6 +104,25 @@ _BY_HAND = {
         f"{_CLIENT}client.images.generate(...)",
     ),
     "call: cell": ("what it does is not seen", "look through it; client = create_client() makes the pictures"),
+    "call: tool": (
+        "IONOS has no image_generation tool",
+        f"{_CLIENT}client.images.generate(prompt=...).data[0].b64_json in the place of .result",
+    ),
+    "call: chat": ("no chat model of IONOS' makes pictures", f"{_CLIENT}client.images.generate(prompt=...)"),
+    "call: litellm": (
+        "asks OpenAI or the service that LiteLLM is set to",
+        f'model="openai/{DEFAULT_IMAGE_MODEL}", api_base= and api_key= of IONOS; or {_CLIENT}client.images',
+    ),
+    "call: langchain": ("asks OpenAI", 'client=create_client().images, with model_name="dall-e-3" for a data URI'),
+    "call: wrapper": (
+        "asks OpenAI with a client of its own",
+        "give it create_client() or its .images where it takes a client; else generate_images of ionos_openai",
+    ),
+    "call: batch": ("IONOS documents no Batch API", "generate_batch(prompts, directory) of ionos_openai"),
+    "dependency: missing": (
+        "the migrated code imports ionos_openai, and nothing here installs it",
+        "add ionos-openai to it",
+    ),
     "call: module": ("asks OpenAI's service with OPENAI_API_KEY", f"{_CLIENT}client.images.generate(...)"),
     "call: old": (
         "openai 1.0 and later no longer have it",
@@ -101,6 +133,7 @@ _BY_HAND = {
         "client.images.edit(image=..., prompt=...) with a prompt that says what to vary",
     ),
     "client: class": ("as it stands, it asks a service other than IONOS", "create_client()"),
+    "format: edit": ("the format of the edit model's pictures is not known", _SAVING),
     "format: png": (
         "FLUX.1-schnell sends JPEG",
         "the extension from the bytes: save_images(response, directory); GeneratedImage.save converts",
@@ -118,7 +151,10 @@ _BY_HAND = {
         _UNREAD,
         "remove it where it is for pictures only; the token is IONOS_API_TOKEN, an address IONOS_BASE_URL",
     ),
-    "url: fetched": ("there is nothing to fetch: the picture is in the answer", _SAVING),
+    "url: fetched": (
+        "there is nothing to fetch: the picture is in the answer",
+        f"base64.b64decode(response.data[0].b64_json) is its content; {_SAVING}",
+    ),
     "url: none": ('it is None, but with response_format="url", where it is a data URI', _SAVING),
 }
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Effort: TypeAlias = Literal["write", "none", "hand"]
 """Who has to do something: `migrate --write` does it, nobody (the client adapts the call), or a person."""
@@ -32,6 +35,27 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Others:
+    """What the other files of a project have to do with one; by itself a file knows of none."""
+
+    draw: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what they ask for pictures, and which ones
+    use_otherwise: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what they ask for something else
+    imported: frozenset[str] = frozenset()  # the names that they import from it
+    clients: frozenset[str] = frozenset()  # the full names under which the file imports clients from them
+    modules: frozenset[str] = frozenset()  # the first parts of the names of the project's modules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What one file has to do with the others of its project."""
+
+    made: frozenset[str] = frozenset()  # the names of its clients
+    draws: frozenset[str] = frozenset()  # the full names of what it imports and asks for pictures
+    other_uses: frozenset[str] = frozenset()  # those of what it imports and asks for something else, or hands on
+    imports: Mapping[str, str] = field(default_factory=dict)  # the full name of each name that it imports
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
     """What was found in one source text, and the text with what is safe applied."""
 
@@ -39,3 +63,5 @@ class Migration:
     edited: str  # the whole text; the very same one where there is nothing safe to change
     # texts in the source that look like keys: mask them wherever the source is shown
     secrets: frozenset[str] = frozenset()
+    shared: Shared = field(default_factory=Shared)  # what it has to do with other files
+    draws: bool = False  # whether it asks for pictures in any way

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import libcst as cst
-from libcst import matchers
-
 from ionos_openai.cli.migrate.facts import FACTS
-from ionos_openai.cli.migrate.program import chain, text_of
+from ionos_openai.cli.migrate.program import arguments, chain, defaults_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,12 +18,15 @@ if TYPE_CHECKING:
 Source: TypeAlias = Literal["nothing", "openai", "ionos", "literal", "unknown"]
 """Where a value comes from: None, an `OPENAI_*` or `IONOS_*` variable, the code itself, or somewhere else."""
 
-_KEY = re.compile(r"\bsk-[\w-]{16,}|\beyJ[\w-]{20,}")
-_PLACEHOLDER = re.compile(r"(?i)your|xxx|\.\.\.|…|<|placeholder|example|^(?:dummy|test|none|empty)\b|^\W*$")
+# A JWT has two dots; base64 of JSON alone, which begins like one, is no key.
+_KEY = re.compile(r"\bsk-[\w-]{16,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")
+_PLACEHOLDER = re.compile(
+    r"(?i)your|xxx|\.\.\.|…|<|placeholder|example|dummy|fake|changeme|^(?:test|none|empty|ollama|secret)\b|^\W*$"
+    r"|^[a-z]+(?:[-_][a-z]+)*$"  # words, such as "lm-studio" or "OPENAI-API-KEY"
+)
 _SECRET_NAME = re.compile(r"(?i)api_?key|token(?!iz)|secret|passw|credential|authorization")
 _RANDOM = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[\w+/=.-]{20,}")
 _VARIABLE = re.compile(r"\w*OPENAI\w*(?:KEY|TOKEN|URL|BASE|ORG\w*|ORGANIZATION|PROJECT\w*|SECRET|HEADERS|TYPE|VERSION)")
-_TEXT = matchers.SimpleString() | matchers.FormattedStringText()
 _MODULE_SETTINGS = frozenset(
     {"api_key", "api_base", "base_url", "organization", "project", "api_type", "api_version", "azure_endpoint"}
     | {"webhook_secret", "default_headers", "default_query", "http_client", "timeout", "max_retries", "proxy"}
@@ -34,53 +35,58 @@ _MODULE_SETTINGS = frozenset(
 
 def looks_like_key(text: str) -> bool:
     """Tell whether a text has a key or a token in it."""
-    return bool(_KEY.search(text)) and not _PLACEHOLDER.search(text)
+    return any(not _PLACEHOLDER.search(key) for key in _KEY.findall(text))
 
 
-def source_of(program: Program, node: cst.BaseExpression, *, hops: int = 3) -> Source:
+def source_of(program: Program, node: ast.expr, *, hops: int = 3) -> Source:
     """Find out where the value of an expression comes from, as far as the file tells."""
-    if isinstance(node, cst.Name) and node.value == "None":
+    if isinstance(node, ast.Constant) and node.value is None:
         return "nothing"
     if text_of(node) is not None:
         return "literal"
-    if isinstance(node, cst.BooleanOperation):
-        sides = {source_of(program, side, hops=hops) for side in (node.left, node.right)}
+    if isinstance(node, ast.BoolOp):
+        sides = {source_of(program, side, hops=hops) for side in node.values}
+        if "ionos" in sides:
+            return "ionos"
         return "openai" if "openai" in sides and sides <= {"openai", "literal", "nothing"} else "unknown"
     variable = looked_up(node)
-    if variable is not None:
-        return "ionos" if variable.startswith("IONOS_") else "openai" if "OPENAI" in variable.upper() else "unknown"
-    value = program.only_value(node) if hops else None
-    return source_of(program, value, hops=hops - 1) if value is not None else "unknown"
+    if variable is None:
+        value = program.only_value(node) if hops else None
+        if value is not None:
+            return source_of(program, value, hops=hops - 1)
+        variable = chain(node)[-1]
+    return "ionos" if "IONOS" in variable.upper() else "openai" if "OPENAI" in variable.upper() else "unknown"
 
 
-def looked_up(node: cst.BaseExpression) -> str | None:
+def looked_up(node: ast.AST) -> str | None:
     """Return the variable that `os.environ["NAME"]`, `os.getenv("NAME")` or `config("NAME")` asks for."""
-    if isinstance(node, cst.Subscript) and len(node.slice) == 1 and isinstance(node.slice[0].slice, cst.Index):
-        return text_of(node.slice[0].slice.value)
-    if not isinstance(node, cst.Call):
+    if isinstance(node, ast.Subscript):
+        return text_of(node.slice)
+    if not isinstance(node, ast.Call):
         return None
-    if isinstance(node.func, cst.Attribute) and node.func.attr.value == "strip":
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "strip":
         return looked_up(node.func.value)
-    first = node.args[0] if node.args else None
-    return text_of(first.value) if first is not None and not first.star else None
+    first = next(arguments(node), None)
+    return text_of(first[1]) if first is not None and not first[0].startswith("*") else None
 
 
-def _fallback(node: cst.BaseExpression) -> cst.BaseExpression | None:
+def _fallback(node: ast.AST) -> ast.expr | None:
     """Return what `os.getenv("NAME", fallback)` gives where the variable is not set."""
-    return node.args[1].value if isinstance(node, cst.Call) and len(node.args) == 2 else None
+    passed = [value for _, value in arguments(node)] if isinstance(node, ast.Call) else []
+    return passed[1] if len(passed) == 2 else None
 
 
-def literal_of(program: Program, node: cst.BaseExpression) -> cst.BaseExpression | None:
+def literal_of(program: Program, node: ast.expr) -> ast.expr | None:
     """Return the string literal that an expression is, falls back to, or was set to in the file."""
     if text_of(node) is not None:
         return node
     other = _fallback(node) or program.only_value(node)
-    return other if other is not None and text_of(other) is not None else None
+    return other if text_of(other) is not None else None
 
 
-def literals_of(program: Program, nodes: Iterable[cst.BaseExpression]) -> set[cst.BaseExpression]:
+def literals_of(program: Program, nodes: Iterable[ast.expr]) -> set[ast.expr]:
     """Return the string literals that some expressions may come to, wherever in the file their names are set."""
-    found: set[cst.BaseExpression] = set()
+    found: set[ast.expr] = set()
     # Each name is followed once, for all: one by one, classes that hand a key on would multiply.
     followed: set[str] = set()
     waiting = list(nodes)
@@ -90,12 +96,12 @@ def literals_of(program: Program, nodes: Iterable[cst.BaseExpression]) -> set[cs
     return found
 
 
-def _origins(program: Program, node: cst.BaseExpression, followed: set[str]) -> Sequence[cst.BaseExpression]:
-    if isinstance(node, cst.BooleanOperation):
-        return (node.left, node.right)
-    if isinstance(node, cst.IfExp):
+def _origins(program: Program, node: ast.expr, followed: set[str]) -> Sequence[ast.expr]:
+    if isinstance(node, ast.BoolOp):
+        return node.values
+    if isinstance(node, ast.IfExp):
         return (node.body, node.orelse)
-    if isinstance(node, cst.Name | cst.Attribute):
+    if isinstance(node, ast.Name | ast.Attribute):
         name = chain(node)[-1]
         values = () if name in followed else program.defaults.get(name, ())
         followed.add(name)
@@ -104,60 +110,55 @@ def _origins(program: Program, node: cst.BaseExpression, followed: set[str]) -> 
     return () if other is None else (other,)
 
 
-def find_secrets(program: Program, found: Iterable[cst.CSTNode]) -> frozenset[str]:
+def find_secrets(program: Program, found: Iterable[ast.AST]) -> frozenset[str]:
     """Return the texts that `find_key_nodes` found, or that stand where secrets do, as they are in the source."""
-    named = [node for node in program.all(cst.SimpleString) if _is_secret(program, node)]
-    pieces = [piece for node in (*found, *named) for piece in matchers.findall(node, _TEXT)]
-    texts = [
-        piece.raw_value if isinstance(piece, cst.SimpleString) else getattr(piece, "value", "") for piece in pieces
-    ]
+    named = [node for node, text in program.texts if _is_secret(program, node, text)]
+    texts = [piece for node in (*found, *named) for piece in program.pieces(node)]
     return frozenset(line for text in texts for line in text.splitlines() if len(line) >= 4)
 
 
-def _is_secret(program: Program, node: cst.SimpleString) -> bool:
-    text = node.raw_value
-    if _VARIABLE.fullmatch(text):
+def _is_secret(program: Program, node: ast.AST, text: str) -> bool:
+    if _VARIABLE.fullmatch(text) or isinstance(program.parent(node), ast.JoinedStr):
         return False
+    child = node
     for parent in program.ancestors(node):
-        if isinstance(parent, cst.Arg | cst.Assign | cst.AnnAssign | cst.DictElement | cst.Param):
-            names = [name for name in _names_of(program, parent) if name != text]
+        names = _names_of(program, parent, child)
+        if names is not None:
+            names = [name for name in names if name != text]
             return any(_SECRET_NAME.search(name) for name in names) or (
                 bool(_RANDOM.fullmatch(text)) and any(name.lower().endswith("key") for name in names)
             )
         # The text in `os.environ["..."]` is a name.
-        if isinstance(parent, cst.BaseStatement | cst.Index):
+        if isinstance(parent, ast.stmt) or (isinstance(parent, ast.Subscript) and child is parent.slice):
             return False
+        child = parent
     return False
 
 
-def _names_of(program: Program, node: cst.CSTNode) -> Iterator[str]:
-    if isinstance(node, cst.Arg):
-        yield node.keyword.value if node.keyword else ""
-        call = program.parent(node)
+def _names_of(program: Program, node: ast.AST, child: ast.AST) -> list[str] | None:
+    """Return the names under which `node` has `child`, None where it gives it none."""
+    if isinstance(node, ast.keyword):
+        return [node.arg or "", looked_up(program.parent(node) or node) or ""]
+    if isinstance(node, ast.Call) and child is not node.func:
         # The fallback of os.getenv("OPENAI_API_KEY", "...").
-        if isinstance(call, cst.Call) and node is not call.args[0]:
-            yield looked_up(call) or ""
-    elif isinstance(node, cst.Assign):
-        yield looked_up(node.value) or ""
-        for assigned in node.targets:
-            yield from (chain(assigned.target)[-1], looked_up(assigned.target) or "")
-    elif isinstance(node, cst.AnnAssign):
-        yield chain(node.target)[-1]
-    elif isinstance(node, cst.DictElement):
-        yield text_of(node.key) or ""
-    elif isinstance(node, cst.Param):
-        yield node.name.value
+        return [looked_up(node) or ""] if child is not node.args[0] else []
+    if isinstance(node, ast.Assign):
+        parts = [(chain(target)[-1], looked_up(target) or "") for target in node.targets]
+        return [looked_up(node.value) or "", *(name for pair in parts for name in pair)]
+    if isinstance(node, ast.AnnAssign):
+        return [chain(node.target)[-1]]
+    if isinstance(node, ast.Dict):
+        return [text_of(key) or "" for key, value in zip(node.keys, node.values, strict=True) if value is child]
+    if isinstance(node, ast.arguments):
+        return [name for name, default in defaults_of(node) if default is child]
+    return None
 
 
-def find_key_nodes(program: Program, handed_over: set[cst.BaseExpression]) -> set[cst.CSTNode]:
+def find_key_nodes(program: Program, handed_over: set[ast.expr]) -> set[ast.AST]:
     """Return the literals, and the pieces of f-strings, that are keys: those `handed_over` to a client among them."""
-    literals: set[cst.BaseExpression] = {
-        node
-        for node in program.all(cst.SimpleString)
-        if looks_like_key(node.raw_value) or _sets_openai_key(program, node)
-    }
-    found = {node for node in literals | handed_over if not _PLACEHOLDER.search(text_of(node) or "")}
-    return {*found, *(node for node in program.all(cst.FormattedStringText) if looks_like_key(node.value))}
+    named = {node for node in _set_keys(program) if text_of(node) is not None}
+    found = {node for node in named | handed_over if not _PLACEHOLDER.search(text_of(node) or "")}
+    return {*found, *(node for node, text in program.texts if looks_like_key(text))}
 
 
 def key_finding(line: int) -> Finding:
@@ -165,25 +166,24 @@ def key_finding(line: int) -> Finding:
     return FACTS["key: literal"].at(line, "holds a key (not shown)")
 
 
-def _sets_openai_key(program: Program, node: cst.SimpleString) -> bool:
-    parent = program.parent(node)
-    if not isinstance(parent, cst.Assign) or parent.value is not node:
-        return False
-    return any(
-        "openai.api_key" in program.imported(assigned.target)
-        or re.fullmatch(r"\w*OPENAI\w*KEY", looked_up(assigned.target) or "")
-        for assigned in parent.targets
-    )
+def _set_keys(program: Program) -> Iterator[ast.expr]:
+    for target, value in program.assignments:
+        variable = re.fullmatch(r"\w*OPENAI\w*KEY", looked_up(target) or "")
+        if variable or "openai.api_key" in program.imported(target):
+            yield value
 
 
-def find_settings(program: Program, inside: set[cst.CSTNode]) -> Iterator[Finding]:
-    """Report `openai.api_key = ...` and the `OPENAI_*` variables that the code asks for, but those `inside` clients."""
+def find_settings(program: Program, inside: set[ast.AST], *, chats: bool) -> Iterator[Finding]:
+    """Report `openai.api_key = ...` and the `OPENAI_*` variables that the code asks for, but those `inside` clients.
+
+    `chats`: other clients of the file need them.
+    """
     for target, _ in program.assignments:
-        for name in program.imported(target):
+        for name in program.imported(target) if not chats else ():
             root, _, setting = name.partition(".")
             if root == "openai" and setting in _MODULE_SETTINGS:
                 yield FACTS["setting: module"].at(program.line(target), f"sets openai.{setting}")
-    for node in program.all(cst.SimpleString):
-        name = node.raw_value
-        if _VARIABLE.fullmatch(name) and not program.is_docstring(node) and inside.isdisjoint(program.ancestors(node)):
-            yield FACTS["setting: used"].at(program.line(node), f"uses {name}")
+    for node, name in program.texts:
+        if _VARIABLE.fullmatch(name) and inside.isdisjoint(program.ancestors(node)):
+            fact = FACTS["setting: named" if chats else "setting: used"]
+            yield fact.at(program.line(node), f"uses {name}")

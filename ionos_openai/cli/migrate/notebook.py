@@ -16,7 +16,7 @@ from ionos_openai.cli.migrate.source import migrate_source
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ionos_openai.cli.migrate.findings import Finding
+    from ionos_openai.cli.migrate.findings import Finding, Others
 
 # Magics whose rest is Python: it stays.
 _TIMING = r"(?:time|timeit|prun|memit|mprun)"
@@ -25,11 +25,13 @@ _CELL_MAGIC = re.compile(rf"\s*%%(?:{_TIMING}|capture|debug)\b")
 _ASSIGNED = re.compile(r"^(\s*[\w.,\[\] ]+=)\s*[!%].*$")
 _HELP = re.compile(r"^\s*\??\??[\w.]+\?{1,2}\s*$|^\s*\?")
 
+_GOES_ON = re.compile(r"(?m)^([ \t]*)[!%](?:[^\n]*\\\n)+[^\n]*$")
+
 # It names the package, and does nothing with it.
 _INSTALLING = re.compile(r"(?m)^.*\b(?:pip3?|uv|conda|mamba|poetry)\b.*\b(?:install|add)\b.*$")
 
 
-def migrate_notebook(text: str, path: str = "<notebook>") -> Migration:
+def migrate_notebook(text: str, path: str = "<notebook>", *, others: Others | None = None) -> Migration:
     """Find what a notebook's code meets on IONOS; `text` is its JSON.
 
     Returns:
@@ -41,7 +43,7 @@ def migrate_notebook(text: str, path: str = "<notebook>") -> Migration:
     """
     cells = [(number, code, _as_python(code)) for number, code in _code_cells(text)]
     places = [(number, line) for number, _, python in cells for line in range(1, python.count("\n") + 2)]
-    found = migrate_source("\n".join(python for _, _, python in cells) + "\n", path)
+    found = migrate_source("\n".join(python for _, _, python in cells) + "\n", path, others=others, cells=places)
     findings = [
         dataclasses.replace(finding, cell=number)
         for number, code, python in cells
@@ -49,15 +51,17 @@ def migrate_notebook(text: str, path: str = "<notebook>") -> Migration:
     ]
     findings += [_in_cell(finding, places) for finding in found.findings]
     findings.sort(key=lambda finding: (finding.cell or 0, finding.line))
-    return Migration(findings=tuple(findings), edited=text, secrets=found.secrets)
+    return dataclasses.replace(found, findings=tuple(findings), edited=text)
 
 
 def _code_cells(text: str) -> Iterator[tuple[int, str]]:
     """Yield the number, from 1, and the source of each cell with Python."""
     try:
         notebook: Any = json.loads(text)
-        language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
-        cells = notebook["cells"] if language.lower() == "python" else []
+        known = notebook.get("metadata", {})
+        kernel, info = known.get("kernelspec", {}), known.get("language_info", {})
+        languages = {kernel.get("language", "python").lower(), info.get("name", "python").lower()}
+        cells = notebook["cells"] if languages <= {"python", "ipython", "python3"} else []
         for number, cell in enumerate(cells, 1):
             source = cell.get("source", "")
             code = source if isinstance(source, str) else "".join(source)
@@ -91,6 +95,8 @@ def _as_python(code: str) -> str:
         blank = "\n" * (len(code) - len(code.lstrip("\n")))
         # Of a cell for another language, such as %%bash, nothing is read.
         code = f"{blank}pass{line_end}{rest}" if _CELL_MAGIC.match(first) else "\n" * code.count("\n")
+    # A shell command may go on in the next line.
+    code = _GOES_ON.sub(lambda found: f"{found[1]}pass" + "\n" * found[0].count("\n"), code)
     harmless = "\n".join(_harmless(line) for line in code.split("\n"))
     return harmless if _parses(harmless) else "\n" * code.count("\n")
 

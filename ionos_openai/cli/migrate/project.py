@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
-import secrets
-import shutil
+import re
 import stat
 import tokenize
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ionos_openai import errors
 from ionos_openai.cli.migrate.configuration import search_configuration
+from ionos_openai.cli.migrate.dependencies import FILES, find_named
 from ionos_openai.cli.migrate.facts import RELEVANT
-from ionos_openai.cli.migrate.findings import Migration, SourceError
+from ionos_openai.cli.migrate.findings import Migration, Others, SourceError
 from ionos_openai.cli.migrate.notebook import migrate_notebook
-from ionos_openai.cli.migrate.program import check_syntax
+from ionos_openai.cli.migrate.program import parse
 from ionos_openai.cli.migrate.source import migrate_source
+from ionos_openai.files.writing import write_new
 
 _LARGEST = 10**6  # bytes
 _LARGEST_NOTEBOOK = 32 * 10**6  # bytes; the pictures in a notebook's outputs count too
@@ -29,6 +32,22 @@ _SKIPPED_FOLDERS = frozenset(
 )
 _ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 _CONFIGURATION = frozenset({".yaml", ".yml", ".toml", ".json", ".env"})
+_LANGUAGES = {
+    **dict.fromkeys((".js", ".mjs", ".cjs", ".jsx"), "JavaScript"),
+    **dict.fromkeys((".ts", ".tsx"), "TypeScript"),
+    ".go": "Go",
+    ".java": "Java",
+    ".kt": "Kotlin",
+    ".cs": "C#",
+    ".rb": "Ruby",
+    ".php": "PHP",
+    ".rs": "Rust",
+    ".swift": "Swift",
+    ".dart": "Dart",
+    ".sh": "shell",
+    ".ex": "Elixir",
+}
+_FOREIGN_CALL = re.compile(rb"images/generations|images\s*\.\s*(?:generate|edit)|\bdall-e-|gpt-image-|GenerateImage")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +58,7 @@ class FileMigration:
     migration: Migration | None = None  # what was found; None where it could not be read
     skipped: str | None = None  # why it could not be read; None where it was
     matters: bool = True  # whether anything in it looks like OpenAI's
-    data: bytes = b""  # its bytes as they were read
+    data: bytes = b""  # its bytes as they were read, where they are to change
     encoding: str = "utf-8"  # the encoding of its text
 
     @property
@@ -48,9 +67,14 @@ class FileMigration:
         return self.data.decode(self.encoding)
 
     @property
+    def is_configuration(self) -> bool:
+        """Whether it is neither Python nor a notebook."""
+        return _is_configuration(self.path)
+
+    @property
     def is_changed(self) -> bool:
         """Whether `write_edited` has anything to write."""
-        return self.migration is not None and self.path.suffix == ".py" and self.migration.edited != self.original
+        return self.migration is not None and bool(self.data) and self.migration.edited != self.original
 
     @property
     def left_by_hand(self) -> bool:
@@ -58,6 +82,108 @@ class FileMigration:
         if self.migration is None:
             return self.matters
         return any(finding.effort == "hand" for finding in self.migration.findings)
+
+
+def migrate_files(paths: Iterable[str | os.PathLike[str]], *, calls: bool = False) -> list[FileMigration]:
+    """Read files and directories, and find what they meet on IONOS, each with what the others do with its clients.
+
+    Args:
+        paths: What to read; see `find_sources`.
+        calls: Whether calls are changed too; see `migrate_source`.
+
+    Raises:
+        ConfigurationError: A path does not exist.
+    """
+    sources = list(find_sources(paths))
+    alone = Others(modules=frozenset(part for path in sources for part in (*path.parent.parts, path.stem)))
+    files = [migrate_file(path, calls=calls, others=alone) for path in sources]
+    # A file that never names OpenAI may still chat with a client that another one makes.
+    makers = {_module(file.path)[-1] for file in files if file.migration and file.migration.shared.made}
+    users = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in sorted(makers)).encode()) if makers else None
+    for index, file in enumerate(files):
+        if users and not file.matters and file.path.suffix == ".py":
+            files[index] = migrate_file(file.path, calls=calls, others=alone, relevant=users)
+    found = _Sharing(files)
+    for index, file in enumerate(files):
+        others = found.of(file.path, alone) if file.path.suffix == ".py" and file.migration else alone
+        if others != alone:
+            files[index] = migrate_file(file.path, calls=calls, others=others)
+    draws = any(file.migration.draws for file in files if file.migration)
+    is_changed = any(file.is_changed for file in files)
+    return [_as_needed(file, draws=draws, is_changed=is_changed) for file in files]
+
+
+def _as_needed(file: FileMigration, *, draws: bool, is_changed: bool) -> FileMigration:
+    """Leave out settings where nothing makes pictures, and dependencies where no code changes."""
+    if file.migration is None or not file.is_configuration:
+        return file
+    left_out = {kind for kind, wanted in (("setting", draws), ("dependency", is_changed)) if not wanted}
+    findings = tuple(finding for finding in file.migration.findings if finding.kind not in left_out)
+    return dataclasses.replace(file, migration=dataclasses.replace(file.migration, findings=findings))
+
+
+class _Sharing:
+    """Which files of a project make the clients that others import."""
+
+    def __init__(self, files: Sequence[FileMigration]) -> None:
+        self._shared = {file.path: file.migration.shared for file in files if file.migration}
+        self._by_name: defaultdict[str, list[Path]] = defaultdict(list)
+        for path in self._shared:
+            self._by_name[_module(path)[-1]].append(path)
+        self._imported, self._draw, self._use = (defaultdict[tuple[Path, str], set[str]](set) for _ in range(3))
+        for path, shared in self._shared.items():
+            pairs = (
+                (self._imported, shared.imports.values()),
+                (self._draw, shared.draws),
+                (self._use, shared.other_uses),
+            )
+            for used, names in pairs:
+                for target in (target for name in names for target in self._targets(name)):
+                    used[target].add(path.name)
+
+    def _targets(self, full: str, hops: int = 2) -> Iterator[tuple[Path, str]]:
+        """Yield where in the project a full name may stand: the file, and its name there."""
+        parts = [part for part in full.split(".") if part]
+        for length in range(1, len(parts)):
+            for path in self._by_name.get(parts[length - 1], ()):
+                if _module(path)[-length:] == parts[:length]:
+                    yield path, parts[length]
+                    again = self._shared[path].imports.get(parts[length])
+                    yield from self._targets(again, hops - 1) if again and hops else ()
+
+    def of(self, path: Path, alone: Others) -> Others:
+        """Return what the other files have to do with one."""
+        shared = self._shared[path]
+        draw, use = (
+            {name: tuple(sorted(files)) for name in shared.made if (files := used.get((path, name.removesuffix("()"))))}
+            for used in (self._draw, self._use)
+        )
+        if shared.made:
+            alone = dataclasses.replace(
+                alone, imported=frozenset(name for file, name in self._imported if file == path)
+            )
+        clients = frozenset(full for full in shared.draws if any(map(self._is_client, self._targets(full))))
+        return dataclasses.replace(alone, draw=draw, use_otherwise=use, clients=clients)
+
+    def _is_client(self, target: tuple[Path, str]) -> bool:
+        return not self._shared[target[0]].made.isdisjoint({target[1], f"{target[1]}()"})
+
+
+def _module(path: Path) -> list[str]:
+    parts = [*path.parent.parts, *([] if path.stem == "__init__" else [path.stem])]
+    return parts or [path.stem]
+
+
+def other_languages(paths: Iterable[str | os.PathLike[str]]) -> dict[str, int]:
+    """Count the files of other languages that ask OpenAI for pictures, by language."""
+    found: defaultdict[str, int] = defaultdict(int)
+    for root in map(Path, paths):
+        for path in _walk(root, _LANGUAGES) if root.is_dir() else [root]:
+            language = _LANGUAGES.get(path.suffix)
+            if language:
+                with contextlib.suppress(OSError), path.open("rb") as file:
+                    found[language] += bool(_FOREIGN_CALL.search(file.read(_LARGEST)))
+    return {language: count for language, count in found.items() if count}
 
 
 def find_sources(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
@@ -82,14 +208,14 @@ def find_sources(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
                 yield path
 
 
-def _walk(root: Path) -> Iterator[Path]:
+def _walk(root: Path, suffixes: Collection[str] = ()) -> Iterator[Path]:
     real = root.resolve()
     for folder, folders, names in os.walk(root):
         here = Path(folder)
         folders[:] = sorted(name for name in folders if _is_entered(here / name, real))
         for name in sorted(names):
             path = here / name
-            if _is_read(path) and stat.S_ISREG(path.lstat().st_mode):
+            if (path.suffix in suffixes if suffixes else _is_read(path)) and stat.S_ISREG(path.lstat().st_mode):
                 yield path
 
 
@@ -107,16 +233,22 @@ def _is_read(path: Path) -> bool:
 
 
 def _is_configuration(path: Path) -> bool:
-    return path.suffix in _CONFIGURATION or path.name == ".env" or path.name.startswith(".env.")
+    named = path.name == ".env" or path.name.startswith(".env.") or FILES.fullmatch(path.name)
+    return path.suffix in _CONFIGURATION or bool(named)
 
 
-def migrate_file(path: Path) -> FileMigration:
-    """Read a file and find what it meets on IONOS; whatever is wrong with it comes back as `skipped`."""
+def migrate_file(
+    path: Path, *, calls: bool = False, others: Others | None = None, relevant: re.Pattern[bytes] = RELEVANT
+) -> FileMigration:
+    """Read a file and find what it meets on IONOS; whatever is wrong with it comes back as `skipped`.
+
+    `relevant` is what must be in it for more than its syntax to be looked at.
+    """
     matters = True
     try:
-        data, matters = _read(path)
+        data, matters = _read(path, relevant)
         if data is not None:
-            return _migrate(path, data, matters=matters)
+            return _migrate(path, data, matters=matters, calls=calls, others=others)
         reason = f"it is larger than {_limit(path) // 10**6} MB"
     except (SyntaxError, LookupError, UnicodeDecodeError):
         reason = "its text is not in the encoding that it says"
@@ -131,38 +263,44 @@ def _limit(path: Path) -> int:
     return _LARGEST_NOTEBOOK if path.suffix == ".ipynb" else _LARGEST
 
 
-def _read(path: Path) -> tuple[bytes | None, bool]:
+def _read(path: Path, relevant: re.Pattern[bytes]) -> tuple[bytes | None, bool]:
     """Return a file's bytes, None where it is too large, and whether anything in it looks like OpenAI's."""
     limit = _limit(path)
     with path.open("rb") as file:
         data = file.read(limit + 1)
         if len(data) <= limit:
             # Without NULs, text in UTF-16 shows its letters too.
-            return data, bool(RELEVANT.search(data.replace(b"\0", b"")))
-        matters = bool(RELEVANT.search(data))
+            return data, bool(relevant.search(data.replace(b"\0", b"")))
+        matters = bool(relevant.search(data))
         while not matters and (more := file.read(limit)):
             data = data[-100:] + more
-            matters = bool(RELEVANT.search(data))
+            matters = bool(relevant.search(data))
         return None, matters
 
 
-def _migrate(path: Path, data: bytes, *, matters: bool) -> FileMigration:
+def _migrate(path: Path, data: bytes, *, matters: bool, calls: bool, others: Others | None) -> FileMigration:
     if _is_configuration(path):
         text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", errors="replace")
         found = search_configuration(text, holds_secrets=path.name.startswith(".env") or path.suffix == ".env")
+        if FILES.fullmatch(path.name):
+            found = dataclasses.replace(found, findings=(*found.findings, *find_named(text)))
         return FileMigration(path=path, migration=found, matters=matters)
     if path.suffix == ".ipynb":
         text = data.decode("utf-8-sig")
-        found = migrate_notebook(text, str(path)) if matters else Migration(findings=(), edited=text)
-        return FileMigration(path=path, migration=found, matters=matters, data=data, encoding="utf-8-sig")
+        found = migrate_notebook(text, str(path), others=others) if matters else Migration(findings=(), edited=text)
+        return FileMigration(path=path, migration=found, matters=matters)
     encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
     text = data.decode(encoding)
     if text.encode(encoding) != data:
         raise SourceError(f"its {encoding} text would not survive")
     if not matters:
-        check_syntax(text)
-    found = migrate_source(text, path) if matters else Migration(findings=(), edited=text)
-    return FileMigration(path=path, migration=found, matters=matters, data=data, encoding=encoding)
+        parse(text)
+        return FileMigration(path=path, migration=Migration(findings=(), edited=""), matters=False)
+    found = migrate_source(text, path, calls=calls, others=others)
+    if found.edited is text:
+        # Of a thousand files, only those that change are kept.
+        return FileMigration(path=path, migration=dataclasses.replace(found, edited=""))
+    return FileMigration(path=path, migration=found, data=data, encoding=encoding)
 
 
 def write_edited(file: FileMigration) -> None:
@@ -174,30 +312,17 @@ def write_edited(file: FileMigration) -> None:
     if file.migration is None or not file.is_changed:
         return
     target = file.path.resolve()
-    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
     try:
         data = file.migration.edited.encode(file.encoding)
         if not os.access(target, os.W_OK):
             raise SourceError("it is write-protected")
-        with part.open("xb") as opened:
-            opened.write(data)
-            opened.flush()
-            os.fsync(opened.fileno())
-        shutil.copymode(target, part)
-        _keep_owner(target, part)
         if target.read_bytes() != file.data:
             raise SourceError("it was changed while it was read")
-        part.replace(target)
-    except (OSError, UnicodeEncodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "its encoding lacks a letter"
+        write_new(target.parent, target.name, data, overwrite=True)
+    except (OSError, errors.ImageSaveError, UnicodeEncodeError) as error:
+        why = (
+            os.strerror(error.errno or 0)
+            if isinstance(error, OSError | errors.ImageSaveError)
+            else "its encoding lacks a letter"
+        )
         raise SourceError(f"it cannot be written ({why})") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
-def _keep_owner(target: Path, part: Path) -> None:
-    if hasattr(os, "chown"):
-        found = target.stat()
-        with contextlib.suppress(OSError):
-            os.chown(part, found.st_uid, found.st_gid)

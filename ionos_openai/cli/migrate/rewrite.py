@@ -1,48 +1,62 @@
-"""Clients made with the factories: only the nodes of their calls and imports change, all others stay as they are.
-
-libcst's own import visitors are not used: they import at the top of the module what a function imports, take the
-comments and blank lines around an import with it, and put the new one behind the last instead of in its place.
-"""
+"""Clients made with the factories: only their calls and imports change, every other byte stays as it is."""
 
 from __future__ import annotations
 
+import ast
 import re
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
-
-import libcst as cst
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
 
 from ionos_openai.cli.migrate.clients import FACTORIES
 from ionos_openai.cli.migrate.findings import SourceError
-from ionos_openai.cli.migrate.program import chain, imported_module, parse
+from ionos_openai.cli.migrate.program import local_name, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ionos_openai.cli.migrate.clients import Client
-    from ionos_openai.cli.migrate.program import Program
-
-_Entry = TypeVar("_Entry", cst.Arg, cst.ImportAlias)
-_Import = TypeVar("_Import", cst.Import, cst.ImportFrom)
+    from ionos_openai.cli.migrate.program import Import, Program
 
 _PACKAGE = "ionos_openai"
-_IMPORTS = (cst.Import, cst.ImportFrom)
-_NOTHING = cst.SimpleWhitespace("")
-_Statements: TypeAlias = "cst.FlattenSentinel[cst.BaseSmallStatement]"
-_Blanks: TypeAlias = cst.BaseParenthesizableWhitespace
+_BLANKS = re.compile(r"(?:[\s\\]|#[^\n]*)*")
 
 
-def rewrite_clients(program: Program, clients: Sequence[Client]) -> str | None:
-    """Make clients with the factories.
+class Edit(NamedTuple):
+    """What stands in the place of a part of a text."""
+
+    start: int
+    end: int
+    text: str
+
+
+def rewrite_clients(program: Program, clients: Sequence[Client], names: frozenset[str], more: list[Edit]) -> str | None:
+    """Make clients with the factories, those with a problem beside the old ones, and make `more` edits.
+
+    `names` are what other files import from this one.
 
     Returns:
         The whole text; None where the names that it would need are taken.
     """
-    chosen = {client.call: client for client in clients if client.problem is None}
-    factories = {FACTORIES[client.name] for client in chosen.values()}
-    names = {factory: name for factory in factories if (name := _free_name(program, factory))}
-    if len(names) < len(factories):
+    chosen = [client for client in clients if client.name in FACTORIES and not client.problem]
+    beside = [client for client in clients if client.beside is not None]
+    factories = {FACTORIES[client.name] for client in [*chosen, *beside]}
+    locals_ = {factory: name for factory in factories if (name := _free_name(program, factory))}
+    if len(locals_) < len(factories):
         return None
-    edited = program.module.visit(_Rewriting(program, chosen, names)).code if chosen else program.module.code
+    edits = [edit for client in chosen for edit in _call(program, client, locals_[FACTORIES[client.name]])]
+    edits += [edit for client in beside for edit in _beside(program, client, locals_[FACTORIES[client.name]])]
+    edits += _imports(program, chosen, beside, locals_, names)
+    return applied(program.text, [*edits, *more])
+
+
+def applied(text: str, edits: Sequence[Edit]) -> str | None:
+    """Return a text with edits made, those within the place of another left out; None where it is no Python then."""
+    parts, position = [], 0
+    for edit in sorted(dict.fromkeys(edits), key=lambda edit: (edit.start, -edit.end)):
+        if edit.start >= position:
+            parts += [text[position : edit.start], edit.text]
+            position = edit.end
+    edited = "".join([*parts, text[position:]])
     try:
         parse(edited)
     except SourceError:
@@ -53,165 +67,158 @@ def rewrite_clients(program: Program, clients: Sequence[Client]) -> str | None:
 def _free_name(program: Program, factory: str) -> str | None:
     """Return the name for a factory that stands for nothing else in the file."""
     ours = f"{_PACKAGE}.{factory}"
-    statements: list[cst.Import | cst.ImportFrom] = [*program.all(cst.Import), *program.all(cst.ImportFrom)]
-    imported = [names for statement in statements for names in _imports(statement)]
+    aliases = [alias for statement in program.imports_of() for alias in statement.names]
+    taken = {node.name for node in [*program.functions(), *program.all(ast.ClassDef)]}
+    taken |= {name for name, _ in program.parameters}
     for name in (factory, factory.replace("_client", "_ionos_client")):
-        is_ours = all(full == ours for _, local, full in imported if local == name)
-        if is_ours and all(program.imported(node) == {ours} for node in program.references(name)):
+        is_ours = all(program.full_name(alias) == ours for alias in aliases if local_name(alias) == name)
+        if is_ours and name not in taken and all(program.imported(node) == {ours} for node in program.references(name)):
             return name
     return None
 
 
-def _imports(statement: cst.Import | cst.ImportFrom) -> Iterator[tuple[cst.ImportAlias, str, str]]:
-    """Yield what a statement imports, with its name in the file and its full one."""
-    if not isinstance(statement.names, cst.ImportStar):
-        module = f"{imported_module(statement)}." if isinstance(statement, cst.ImportFrom) else ""
-        for alias in statement.names:
-            local = alias.evaluated_alias or alias.evaluated_name.partition(".")[0]
-            yield alias, local, f"{module}{alias.evaluated_name}"
+def _call(program: Program, client: Client, factory: str) -> Iterator[Edit]:
+    start, end = program.span(client.call.func)
+    yield Edit(start, end, factory)
+    goes = [argument in client.dropped for argument in client.call.keywords]
+    if any(goes):
+        yield from without_arguments(program, client.call, goes)
 
 
-def _is_unused(program: Program, name: str, used: set[cst.CSTNode]) -> bool:
+def without_arguments(program: Program, call: ast.Call, goes: Sequence[bool]) -> Iterator[Edit]:
+    """Yield the edits that take arguments out of a call: for each one, first those by position, whether it goes."""
+    behind = program.span(call.func)[1]
+    while program.text[behind] != "(":
+        behind = _BLANKS.match(program.text, behind).end()  # type: ignore[union-attr]  # it matches nothing too
+        behind += program.text[behind] == ")"
+    spans = [*map(program.span, call.args), *map(program.span, call.keywords)]
+    yield from _without(program.text, spans, goes, behind + 1, program.span(call)[1] - 1)
+
+
+def _beside(program: Program, client: Client, factory: str) -> Iterator[Edit]:
+    """Make a client for the pictures alone behind the other one, and ask it."""
+    statement = client.beside
+    if not isinstance(statement, ast.Assign | ast.AnnAssign):
+        return
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+    name = re.sub(r"\w+$", "pictures", program.written(target))
+    start, end = program.span(statement)
+    indent = program.text[program.text.rfind("\n", 0, start) + 1 : start]
+    line_end = program.text.find("\n", end)
+    rest = program.text[end : line_end if line_end >= 0 else len(program.text)]
+    kept = [program.written(given) for given in client.call.keywords if given not in client.dropped]
+    made = f"{name} = {factory}({', '.join(kept)})"
+    if indent.strip() or rest.partition("#")[0].strip():
+        yield Edit(end, end, f"; {made}")
+    else:
+        place = end + len(rest)
+        yield Edit(place, place, f"\n{indent}{made}" + ("\r" if rest.endswith("\r") else ""))
+    for draw in client.draws:
+        if draw.asked is not None:
+            yield Edit(*program.span(draw.asked), name)
+
+
+def _imports(
+    program: Program, chosen: Sequence[Client], beside: Sequence[Client], names: dict[str, str], shared: frozenset[str]
+) -> Iterator[Edit]:
+    """Import factories where the classes are imported, and take away what is not needed any more."""
+    needed: defaultdict[ast.AST, set[str]] = defaultdict(set)
+    used: set[ast.AST] = set()
+    for client in [*chosen, *beside]:
+        for binding in program.bindings(client.call.func):
+            needed[binding].add(FACTORIES[client.name])
+        used.update(ast.walk(client.call.func) if client.beside is None else ())
+    locals_ = {local_name(alias) for alias in needed if isinstance(alias, ast.alias)}
+    gone = {name for name in locals_ - shared if _is_unused(program, name, used)}
+    # What has been imported so far for all that follows in the file.
+    brought: set[str] = set()
+    for statement in program.imports_of():
+        wanted = {factory for alias in statement.names for factory in needed.get(alias, ())}
+        goes = [alias in needed and local_name(alias) in gone for alias in statement.names]
+        new = [
+            factory if names[factory] == factory else f"{factory} as {names[factory]}"
+            for factory in sorted(wanted - brought)
+        ]
+        if isinstance(program.parent(statement), ast.Module):
+            theirs = {local_name(alias) for alias in statement.names if program.full_name(alias).startswith(_PACKAGE)}
+            brought |= wanted | {factory for factory, name in names.items() if name in theirs}
+        if new or any(goes):
+            yield from _statement(program, statement, f"from {_PACKAGE} import {', '.join(new)}" if new else "", goes)
+
+
+def _is_unused(program: Program, name: str, used: set[ast.AST]) -> bool:
     """Tell whether an import of `name` serves nothing but clients that are rewritten."""
     if program.name.rpartition("/")[2] == "__init__.py" or set(program.references(name)) - used:
         return False
     # A type, an entry of __all__ or the target of a patch may stand in a string.
     word = re.compile(rf"(?=.*\b{re.escape(name)}\b)[\w.\[\]'\"]+(?:\s*[|,]\s*[\w.\[\]'\"]+)*")
-    strings = (node.raw_value for node in program.all(cst.SimpleString) if not program.is_docstring(node))
-    return not any(word.fullmatch(text) and not text.startswith(("OPENAI", "http")) for text in strings)
+    return not any(word.fullmatch(text) and not text.startswith(("OPENAI", "http")) for _, text in program.texts)
 
 
-class _Rewriting(cst.CSTTransformer):
-    def __init__(self, program: Program, clients: Mapping[cst.Call, Client], names: Mapping[str, str]) -> None:
-        super().__init__()
-        self._program, self._clients, self._names = program, clients, names
-        self._needed: dict[str, set[str]] = {}
-        used: set[cst.CSTNode] = set()
-        for client in clients.values():
-            base = client.call.func
-            while isinstance(base, cst.Attribute):
-                base = base.value
-            used.add(base)
-            self._needed.setdefault(chain(base)[0], set()).add(FACTORIES[client.name])
-        self._gone = {name for name in self._needed if _is_unused(program, name, used)}
-        # What has been imported so far for all that follows in the file.
-        self._brought: set[str] = set()
-
-    def on_leave(self, original_node: cst.CSTNode, updated_node: Any) -> Any:
-        """Exchange calls, imports and their lines."""
-        if isinstance(original_node, cst.Call) and (client := self._clients.get(original_node)):
-            goes = [arg in client.dropped for arg in original_node.args]
-            return _call(updated_node, self._names[FACTORIES[client.name]], goes)
-        if isinstance(original_node, _IMPORTS):
-            return self._import(original_node, updated_node)
-        if isinstance(original_node, cst.SimpleStatementLine) and len(original_node.body) == 1:
-            return _lines(updated_node) if isinstance(original_node.body[0], _IMPORTS) else updated_node
-        return updated_node
-
-    def _import(self, original: cst.Import | cst.ImportFrom, updated: _Import) -> _Statements:
-        """Put an import of factories before a statement, and take from it what is not needed any more."""
-        imported = list(_imports(original))
-        found = {
-            alias: local for alias, local, full in imported if local in self._needed and full in {"openai", *FACTORIES}
-        }
-        factories = {factory for local in found.values() for factory in self._needed[local]}
-        names = [(factory, self._names[factory]) for factory in sorted(factories - self._brought)]
-        new = [
-            cst.ImportAlias(cst.Name(factory), None if name == factory else cst.AsName(cst.Name(name)))
-            for factory, name in names
-        ]
-        line = self._program.parent(original)
-        if line is not None and isinstance(self._program.parent(line), cst.Module):
-            theirs = {local for _, local, full in imported if full.startswith(f"{_PACKAGE}.")}
-            self._brought |= factories | {factory for factory, name in self._names.items() if name in theirs}
-        gone = {alias for alias, local in found.items() if local in self._gone}
-        statements: list[cst.BaseSmallStatement] = []
+def _statement(program: Program, statement: Import, new: str, goes: Sequence[bool]) -> Iterator[Edit]:
+    """Put an import before a statement, and take from it what goes."""
+    text = program.text
+    start, end = program.span(statement)
+    begin = text.rfind("\n", 0, start) + 1
+    rest = re.compile(r"[ \t]*(#[^\r\n]*)?(\r?\n|$)").match(text, end)
+    is_alone = not text[begin:start].strip() and rest is not None
+    if not all(goes):
+        line_end = "\r\n" if text.find("\r\n", end) == text.find("\n", end) - 1 >= 0 else "\n"
         if new:
-            statements.append(cst.ImportFrom(module=cst.Name(_PACKAGE), names=new))
-        if len(gone) < len(imported) or not imported:
-            statements.append(_without_names(updated, [alias in gone for alias, _, _ in imported]) if gone else updated)
-        else:
-            # Another statement may share the line.
-            statements = [(statements or [cst.Pass()])[0].with_changes(semicolon=updated.semicolon)]
-        return cst.FlattenSentinel(statements)
+            yield Edit(start, start, f"{new}{line_end + text[begin:start] if is_alone else '; '}")
+        if any(goes):
+            spans = [program.span(alias) for alias in statement.names]
+            bracket = text.rfind("(", start, spans[0][0]) + 1
+            opened = bracket or spans[0][0]
+            yield from _without(text, spans, goes, opened, end - 1 if bracket else end)
+    elif new or not is_alone or rest is None or _fills_block(program, statement):
+        yield Edit(start, end, new or "pass")
+    elif rest[1]:
+        yield Edit(start, rest.start(1), "")
+    else:
+        yield Edit(begin, rest.end(), "")
 
 
-def _lines(line: cst.SimpleStatementLine) -> cst.FlattenSentinel[cst.CSTNode]:
-    """Give each statement a line of its own; of one that is gone, the comments stay."""
-    first, *others = line.body
-    end = line.trailing_whitespace
-    if isinstance(first, cst.Pass):
-        comment = [cst.EmptyLine(comment=end.comment, newline=end.newline)] if end.comment else []
-        # They are no statements, but they write themselves wherever they stand.
-        return cst.FlattenSentinel([*line.leading_lines, *comment])
-    if not others:
-        return cst.FlattenSentinel([line])
-    new = line.with_changes(body=[first], trailing_whitespace=cst.TrailingWhitespace(newline=end.newline))
-    return cst.FlattenSentinel([new, line.with_changes(body=others, leading_lines=[])])
+def _fills_block(program: Program, statement: Import) -> bool:
+    parent = program.parent(statement)
+    blocks = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
+    return not isinstance(parent, ast.Module) and [statement] in blocks
 
 
-def _call(call: cst.Call, factory: str, goes: Sequence[bool]) -> cst.Call:
-    """Return a call of a factory with some of the arguments of another call."""
-    call = call.with_changes(func=cst.Name(factory, lpar=call.func.lpar, rpar=call.func.rpar))
-    if not any(goes):
-        return call
-    before, args, after = _without(call.whitespace_before_args, call.args, call.args[-1].whitespace_after_arg, goes)
-    if args:
-        args[-1] = args[-1].with_changes(whitespace_after_arg=after)
-    elif "#" not in cst.Module([]).code_for_node(before):
-        before = _NOTHING
-    return call.with_changes(whitespace_before_args=before, args=args)
-
-
-def _without_names(statement: _Import, goes: Sequence[bool]) -> _Import:
-    """Return an import without some of its names."""
-    if isinstance(statement.names, cst.ImportStar):
-        return statement
-    left, right = (statement.lpar, statement.rpar) if isinstance(statement, cst.ImportFrom) else (None, None)
-    before: _Blanks = left.whitespace_after if left else _NOTHING
-    after: _Blanks = right.whitespace_before if right else _NOTHING
-    before, names, after = _without(before, statement.names, after, goes)
-    if left and right:
-        statement = statement.with_changes(
-            lpar=left.with_changes(whitespace_after=before), rpar=right.with_changes(whitespace_before=after)
-        )
-    return statement.with_changes(names=names)
-
-
-def _without(
-    before: _Blanks, entries: Sequence[_Entry], after: _Blanks, goes: Sequence[bool]
-) -> tuple[_Blanks, list[_Entry], _Blanks]:
-    """Remove the entries that go from a list in parentheses, lines and comments of the others untouched.
-
-    `before` stands behind the opening parenthesis, `after` before the closing one, behind an entry without a comma;
-    the same three come back.
-    """
-    kept: list[_Entry] = []
-    gaps = [before]
-    for entry, is_gone in zip(entries, goes, strict=True):
-        gap = entry.comma.whitespace_after if isinstance(entry.comma, cst.Comma) else after
+def _without(text: str, spans: Sequence[tuple[int, int]], goes: Sequence[bool], start: int, end: int) -> Iterator[Edit]:
+    """Yield the edits that remove entries from a list, from `start` to `end`, lines and comments of the others kept."""
+    gaps: list[str] = [text[start : spans[0][0]]]
+    kept: list[tuple[int, int]] = []
+    for index, (entry, is_gone) in enumerate(zip(spans, goes, strict=True)):
+        behind = _behind_comma(text, entry[1], end)
+        is_last = index == len(spans) - 1
+        gap = text[behind : end if is_last else spans[index + 1][0]]
         if is_gone:
-            gaps[-1] = _joined(gaps[-1], gap, is_first=not kept, is_last=entry is entries[-1])
+            gaps[-1] = _joined(gaps[-1], gap, is_first=not kept, is_last=is_last)
         else:
-            kept.append(entry)
+            kept.append((entry[0], behind))
             gaps.append(gap)
-    for index, entry in enumerate(kept):
-        if isinstance(entry.comma, cst.Comma):
-            kept[index] = entry.with_changes(comma=entry.comma.with_changes(whitespace_after=gaps[index + 1]))
-    if goes[-1]:
-        after = _NOTHING
-        if kept and isinstance(gaps[-1], cst.SimpleWhitespace):
-            after = gaps[-1]
-            kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
-    return gaps[0], kept, after
+    if goes[-1] and kept and "\n" not in gaps[-1]:
+        last = max(entry for entry, is_gone in zip(spans, goes, strict=True) if not is_gone)
+        kept[-1] = last
+    if not kept and "#" not in gaps[0]:
+        gaps[0] = ""
+    starts = [entry[0] for entry in kept] + [end]
+    for position, gap, following in zip([start, *(entry[1] for entry in kept)], gaps, starts, strict=True):
+        if text[position:following] != gap:
+            yield Edit(position, following, gap)
 
 
-def _joined(first: _Blanks, second: _Blanks, *, is_first: bool, is_last: bool) -> _Blanks:
+def _behind_comma(text: str, position: int, end: int) -> int:
+    found = _BLANKS.match(text, position, end)
+    behind = found.end() if found else position
+    return behind + 1 if text[behind : behind + 1] == "," and behind < end else position
+
+
+def _joined(first: str, second: str, *, is_first: bool, is_last: bool) -> str:
     """Return what stays of the blanks around an entry that goes; a comment behind it in its line goes too."""
-    if not isinstance(first, cst.ParenthesizedWhitespace):
-        return second if is_last or (isinstance(second, cst.ParenthesizedWhitespace) and not is_first) else first
-    if not isinstance(second, cst.ParenthesizedWhitespace):
+    if "\n" not in first:
+        return second if is_last or ("\n" in second and not is_first) else first
+    if "\n" not in second:
         return first
-    return first.with_changes(
-        empty_lines=[*first.empty_lines, *second.empty_lines], indent=second.indent, last_line=second.last_line
-    )
+    return first[: first.rfind("\n") + 1] + second[second.find("\n") + 1 :]

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from ionos_openai.cli.migrate.findings import SourceError
-from ionos_openai.cli.migrate.project import FileMigration, find_sources, migrate_file, write_edited
+from ionos_openai.cli.migrate.project import (
+    FileMigration,
+    find_sources,
+    migrate_file,
+    migrate_files,
+    other_languages,
+    write_edited,
+)
 from ionos_openai.errors import ConfigurationError
 
 ASKED = "client.images.generate(prompt='x')\n"
@@ -172,7 +179,7 @@ def test_a_failure_of_the_disk_leaves_the_file_as_it_was(monkeypatch: pytest.Mon
 
 def test_notebooks_and_configuration_are_never_written() -> None:
     """They are only reported."""
-    cell = '{"cells": [{"cell_type": "code", "source": "from openai import OpenAI; c = OpenAI()"}]}'
+    cell = '{"cells": [{"cell_type": "code", "source": "from openai import OpenAI; OpenAI().images.edit()"}]}'
     for name, content in [("a.ipynb", cell), (".env", "OPENAI_API_KEY=x"), ("a.toml", "model = 'dall-e-3'")]:
         path = put(name, content)
         found = migrate_file(path)
@@ -180,3 +187,90 @@ def test_notebooks_and_configuration_are_never_written() -> None:
         assert (bool(found.migration and found.migration.findings), found.is_changed) == (True, False)
         write_edited(found)
         assert path.read_text() == content
+
+
+CHATS = "client.chat.completions.create()\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "is_rewritten"),
+    [
+        ({"draw.py": f"from shop.client import client\n{ASKED}"}, True),
+        ({"draw.py": f"from .client import client\n{ASKED}"}, True),
+        ({"draw.py": "from shop import client\nclient.client.images.generate(prompt='x')\n"}, True),
+        ({"draw.py": f"from shop.client import client as c\nself.c = c\nself.c.{ASKED[7:]}"}, True),
+        ({"__init__.py": "from .client import client\n", "draw.py": f"from shop import client\n{ASKED}"}, True),
+        ({"draw.py": f"from .client import client\n{ASKED}", "talk.py": f"from .client import client\n{CHATS}"}, False),
+        (
+            {"draw.py": f"from .client import client\n{ASKED}", "give.py": "from .client import client\nf(client)\n"},
+            False,
+        ),
+        ({"talk.py": f"from .client import client\n{CHATS}"}, False),
+        ({"draw.py": ASKED}, False),
+        ({}, False),
+    ],
+)
+def test_a_shared_client_is_rewritten_where_all_its_users_draw(files: dict[str, str], is_rewritten: bool) -> None:
+    """The project is read as one: who imports a client, and what for, also where a file never names OpenAI."""
+    put("shop/client.py", "from openai import OpenAI\nclient = OpenAI()\n")
+    for name, content in files.items():
+        put(f"shop/{name}", content)
+    found = {file.path.name: file for file in migrate_files(["."])}
+    assert found["client.py"].is_changed == is_rewritten
+    unseen = [finding.code for finding in found["draw.py"].migration.findings if finding.kind == "client"] if (
+        "draw.py" in found and found["draw.py"].migration
+    ) else []  # fmt: skip
+    assert bool(unseen) == (files == {"draw.py": ASKED})
+
+
+def test_the_users_of_a_client_that_stays_are_named() -> None:
+    """Its file says who asks it for pictures, and who for more."""
+    put("client.py", "from openai import OpenAI\ndef get_client():\n    return OpenAI()\n")
+    put("draw.py", "from client import get_client\nget_client().images.generate(prompt='x')\n")
+    put("talk.py", "from client import get_client\nget_client().responses.create(input='x')\n")
+    found = next(file.migration for file in migrate_files(["."]) if file.path.name == "client.py")
+    assert found is not None
+    assert [(finding.code, finding.remedy) for finding in found.findings] == [
+        ("OpenAI(...) is used by talk.py for more than pictures", "pictures = create_client(), used by draw.py")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("requirements.txt", "openai>=2\n"),
+        ("requirements-dev.txt", "# ours\nclick\nopenai[images]==2.1\n"),
+        ("pyproject.toml", "[project]\ndependencies = ['click', \"openai>=1\"]\n"),
+    ],
+)
+def test_what_installs_openai_is_named_where_code_changes(name: str, content: str) -> None:
+    """Else the written program would miss the package; nothing is said where it is there, or where nothing changes."""
+    put(name, content)
+    put("a.py")
+    last = content.count("\n")
+    assert dependencies() == [(name, last)]
+    put(name, f"{content}ionos-openai\n")
+    assert dependencies() == []
+    put(name, content)
+    put("a.py", f"from openai import OpenAI\nOpenAI().{CHATS[7:]}")
+    assert dependencies() == []
+
+
+def test_inline_metadata_of_a_script_are_named() -> None:
+    """A runner would not install the package."""
+    put("a.py", f"# /// script\n# dependencies = ['openai']\n# ///\n{SOURCE}")
+    assert dependencies() == [("a.py", 2)]
+
+
+def dependencies() -> list[tuple[str, int]]:
+    found = [(file.path.name, finding) for file in migrate_files(["."]) if file.migration
+             for finding in file.migration.findings]  # fmt: skip
+    return [(name, finding.line) for name, finding in found if finding.kind == "dependency"]
+
+
+def test_other_languages_are_counted() -> None:
+    """Nobody reads them here, and nobody misses them either."""
+    put("a.ts", "await client.images.generate({model: 'dall-e-3'})")
+    put("b.go", 'url := base + "/images/generations"')
+    put("c.go", "package main")
+    assert other_languages(["."]) == {"TypeScript": 1, "Go": 1}

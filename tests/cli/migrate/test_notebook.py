@@ -10,6 +10,7 @@ from ionos_openai.cli.migrate.configuration import search_configuration
 from ionos_openai.cli.migrate.findings import SourceError
 from ionos_openai.cli.migrate.notebook import migrate_notebook
 
+ASKED = "OpenAI().images.generate(prompt='x', model='FLUX.1-schnell')"
 KEY = "sk-proj-canary0123456789abcdef"
 
 
@@ -41,6 +42,7 @@ def test_places_are_told_by_cell_and_line() -> None:
     "code",
     [
         "!pip install openai\nOpenAI()",
+        "!pip install -q \\\n  openai \\\n  pillow\nOpenAI()",
         "%matplotlib inline\nOpenAI()",
         "x = 1\n%time OpenAI()",
         "%%time\nOpenAI()",
@@ -54,9 +56,9 @@ def test_places_are_told_by_cell_and_line() -> None:
 )
 def test_magics_do_not_hide_what_stands_beside_them(code: str) -> None:
     """Shell commands, magics and questions are passed over, line by line."""
-    found = migrate_notebook(notebook("from openai import OpenAI", code))
+    found = migrate_notebook(notebook("from openai import OpenAI", code.replace("OpenAI()", ASKED)))
     last = code.count("\n") + 1
-    assert [(one.cell, one.line, one.kind) for one in found.findings] == [(3, last, "client")]
+    assert [(one.cell, one.line, one.kind) for one in found.findings][:1] == [(3, last, "client")]
 
 
 def test_keys_in_magics_are_found() -> None:
@@ -67,10 +69,18 @@ def test_keys_in_magics_are_found() -> None:
 
 def test_cells_that_cannot_be_read_do_not_hide_the_others() -> None:
     """A %%bash cell, a cell that is no Python and a lone magic keep the places right; another kernel says nothing."""
-    cells = ["%%bash\npip install openai", "this is (no Python", "%%capture", "import openai\nopenai.OpenAI()"]
+    cells = ["%%bash\npip install openai", "this is (no Python", "%%capture", f"import openai\nopenai.{ASKED}"]
     found = migrate_notebook(notebook(*cells))
     assert [(one.cell, one.line) for one in found.findings] == [(5, 2)]
     assert migrate_notebook(notebook("from openai import OpenAI; OpenAI()", language="R")).findings == ()
+    other = json.loads(notebook("from openai import OpenAI")) | {"metadata": {"language_info": {"name": "csharp"}}}
+    assert migrate_notebook(json.dumps(other)).findings == ()
+
+
+def test_a_line_in_a_message_is_told_with_its_cell() -> None:
+    """The lines of the joined cells mean nothing to anybody."""
+    found = migrate_notebook(notebook("import openai\nc = openai.OpenAI()", "c.responses.create()", f"c.{ASKED[9:]}"))
+    assert "responses.create in cell 3 line 1" in found.findings[0].code
 
 
 @pytest.mark.parametrize("text", ["", "not JSON", "[]", "{}", '{"cells": 3}', '{"cells": [3]}', "[" * 100_000])

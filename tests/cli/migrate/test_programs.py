@@ -86,7 +86,7 @@ def test_a_migrated_program_leaves_a_picture(name: str, monkeypatch: pytest.Monk
 def test_a_migrated_program_runs_as_a_script(name: str) -> None:
     """It runs as people run it, in a process of its own."""
     _skip_where_it_cannot_run(_after(name).read_text(encoding="utf-8"))
-    environment = {**os.environ, "IONOS_SANDBOX": "1", "PYTHONPATH": str(PROGRAMS.parents[2])}
+    environment = {**os.environ, "IONOS_SANDBOX": "1", "PYTHONPATH": str(PROGRAMS.parents[3])}
     done = subprocess.run([sys.executable, _after(name)], env=environment, capture_output=True, check=False)
     assert (done.returncode, _pictures() != []) == (0, True), done.stderr.decode()
 
