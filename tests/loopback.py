@@ -72,7 +72,7 @@ class LoopbackServer:
                 self.end_headers()
                 self.wfile.write(encoded)
 
-            do_GET = do_POST = _answer  # noqa: N815 - http.server's names
+            do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - http.server's names
 
             def log_message(self, *args: object) -> None:
                 """Say nothing."""

@@ -10,7 +10,7 @@ from ionos_openai.batch.manifest import Manifest
 from ionos_openai.batch.plan import PUT_BACK, Plan
 from ionos_openai.batch.records import Record, StoredFile
 from ionos_openai.batch.redo import Redo
-from ionos_openai.batch.request import ImageRequest, check, complete, digest, digest_prompt, identify
+from ionos_openai.batch.request import ImageRequest, check, digest, digest_prompt, identify
 from ionos_openai.batch.results import Estimate
 from ionos_openai.batch.spending import Spending
 from ionos_openai.batch.stored import FileState, describe, look
@@ -100,7 +100,7 @@ class Earlier:
         state = self._state(record, looks=looks, verify=closely and resume.verify)
         if state == "same" and not self.redo.names and record is not None and record.status != "modified":
             return None
-        request = request or complete(raw, model=plan.model, size=plan.size)
+        request = request or plan.complete(raw)
         return self._standing(request, identify(mark, occurrence), record, state)
 
     def _state(self, record: Record | None, *, looks: bool, verify: bool) -> PromptState:
@@ -183,7 +183,7 @@ def _marked(raw: str | ImageRequest, plan: Plan) -> tuple[ImageRequest | None, s
     """Return a request with its digest; None in place of the request for a bare prompt, which may need none."""
     if isinstance(raw, str):
         return None, digest_prompt(raw, model=plan.model, size=plan.size)
-    request = complete(raw, model=plan.model, size=plan.size)
+    request = plan.complete(raw)
     return request, digest(request)
 
 

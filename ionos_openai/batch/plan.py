@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, get_args
 
 import openai
 
-from ionos_openai.batch.request import ImageRequest
+from ionos_openai.batch.request import ImageRequest, complete
 from ionos_openai.client.pacing.rates import ContractLimits
 from ionos_openai.client.settings import IonosSettings, load_signer, settings_of
 from ionos_openai.errors import InvalidRequestError, IonosWarning
@@ -20,8 +20,9 @@ from ionos_openai.errors.notices import warn_once
 from ionos_openai.errors.numbers import check_whole_number
 from ionos_openai.files.names import SavingSettings, choose_saving
 from ionos_openai.files.writing import check_directory
-from ionos_openai.hub.models import parse_size, resolve_model
+from ionos_openai.hub.models import naming_for, parse_size
 from ionos_openai.hub.prices import Ceiling, Money, parse_ceiling, parse_prices, price_of
+from ionos_openai.hub.ratios import choose_size
 from ionos_openai.provenance.signing import Sign
 
 Missing: TypeAlias = Literal["keep", "remake"]
@@ -73,11 +74,19 @@ class Plan:
     saving: SavingSettings
     model: str
     size: str | None
+    aspect_ratio: str | None  # for requests with a model of their own and no size
+    name_model: Callable[[str], str]
     bounds: Bounds
     resume: Resume
     ceiling: Ceiling | None = None
     prices: Mapping[str, Money] = field(default_factory=dict)
     limits: ContractLimits | None = None
+
+    def complete(self, request: str | ImageRequest) -> ImageRequest:
+        """Return a request with the batch's model and size where it has none. Raises what `complete` raises."""
+        return complete(
+            request, model=self.model, size=self.size, aspect_ratio=self.aspect_ratio, name_model=self.name_model
+        )
 
     def price_of(self, request: ImageRequest) -> Money | None:
         """Return what one picture of a request costs; None where that is not known."""
@@ -92,6 +101,7 @@ def make_plan(
     *,
     model: str | None,
     size: str | None,
+    aspect_ratio: str | None = None,
     prices: Mapping[str, str] | None,
     provenance: bool | None,
     prompt_in_metadata: bool | None,
@@ -116,15 +126,19 @@ def make_plan(
         pacing = getattr(client, "ionos_pacing", None)  # none for a client that is not paced, such as the sandbox's
         limits = None if pacing is None else pacing.limits
     saving = choose_saving(settings, provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign)
+    name_model = naming_for(client)
+    chosen = settings.image_model if model is None else name_model(model)
     plan = Plan(
         directory=Path(directory),
         saving=replace(saving, sign=saving.sign and load_signer(saving.sign, settings)),
-        model=settings.image_model if model is None else resolve_model(model),
-        size=size,
+        model=chosen,
+        size=choose_size(size, aspect_ratio, chosen),
+        aspect_ratio=aspect_ratio,
+        name_model=name_model,
         bounds=bounds,
         resume=resume,
         ceiling=None if bounds.max_cost is None else parse_ceiling(bounds.max_cost),
-        prices=parse_prices(settings.prices if prices is None else prices),
+        prices=parse_prices(settings.prices if prices is None else prices, client.base_url),
         limits=limits,
     )
     check_directory(directory)

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from json.encoder import encode_basestring_ascii
 from operator import attrgetter
@@ -18,12 +18,13 @@ from ionos_openai.errors.numbers import is_whole_number, whole_number
 from ionos_openai.files.names import choose_format, clean_name
 from ionos_openai.hub.compat import check_number, check_prompt
 from ionos_openai.hub.models import check_size, resolve_model
+from ionos_openai.hub.ratios import choose_size
 
 # Made once: `json.dumps` would make it anew for each of 100,000 requests.
 _encode = json.JSONEncoder(sort_keys=True, default=repr).encode
 _ASKED = ("prompt", "model", "size", "n", "name", "seed")
 _asked = attrgetter(*_ASKED)
-TEXTS = ("prompt", "model", "size", "name")
+TEXTS = ("prompt", "model", "size", "aspect_ratio", "name")
 NUMBERS = ("n", "seed")
 _AS_ROWS = ("to_dicts()", "to_pylist()", 'to_dict("records")')  # of polars, PyArrow and pandas
 
@@ -36,6 +37,7 @@ class ImageRequest:
         prompt: What the picture shows.
         model: An id or a short name; None means the batch's.
         size: "WIDTHxHEIGHT" in px; None means the batch's.
+        aspect_ratio: "16:9" or the like, in place of `size`: the nearest size that the model makes.
         n: How many pictures, 1 to 100; each is a request and is billed.
         name: The files' name; by default it is made from the prompt. One that ends in .png, .jpg or .webp asks for
             that format.
@@ -47,6 +49,7 @@ class ImageRequest:
     prompt: str
     model: str | None = None
     size: str | None = None
+    aspect_ratio: str | None = None
     n: int = 1
     name: str | None = None
     seed: int | None = None
@@ -122,11 +125,18 @@ def _number(name: str, value: Any) -> int:
     raise InvalidRequestError(f"{name}={value!r} is no whole number.")
 
 
-def complete(request: str | ImageRequest | Mapping[str, object], *, model: str, size: str | None) -> ImageRequest:
-    """Return a request with the batch's model and size where it has none.
+def complete(
+    request: str | ImageRequest | Mapping[str, object],
+    *,
+    model: str,
+    size: str | None,
+    aspect_ratio: str | None = None,
+    name_model: Callable[[str], str] = resolve_model,
+) -> ImageRequest:
+    """Return a request with the batch's model and size where it has none; an aspect ratio becomes a size.
 
     Raises:
-        InvalidRequestError: It is no request, or its model is not known.
+        InvalidRequestError: It is no request, its model is not known, or it has both a size and an aspect ratio.
     """
     if isinstance(request, str):
         return ImageRequest(prompt=request, model=model, size=size)
@@ -134,13 +144,19 @@ def complete(request: str | ImageRequest | Mapping[str, object], *, model: str, 
         request = read_row(request)
     if not isinstance(request, ImageRequest):
         raise InvalidRequestError(f"A request is a prompt, a dict or an ImageRequest, not {type(request).__name__}.")
-    seed = whole_number(request.seed)
+    chosen = name_model(request.model) if request.model is not None else model
+    if request.size is not None or request.aspect_ratio is not None:
+        size = choose_size(request.size, request.aspect_ratio, chosen)
+    elif aspect_ratio is not None and chosen != model:
+        size = choose_size(None, aspect_ratio, chosen)
+    n, seed = whole_number(request.n), whole_number(request.seed)
     return replace(
         request,
-        n=request.n if (n := whole_number(request.n)) is None else n,
+        n=request.n if n is None else n,
         seed=request.seed if seed is None else seed,
-        model=resolve_model(request.model) if request.model is not None else model,
-        size=request.size if request.size is not None else size,
+        model=chosen,
+        size=size,
+        aspect_ratio=None,
     )
 
 

@@ -25,6 +25,7 @@ def generate_batch(
     *,
     model: ImageModelName | None = None,
     size: str | None = DEFAULT_SIZE,
+    aspect_ratio: str | None = None,
     concurrency: int = 4,
     max_attempts: int = 3,
     max_cost: Decimal | float | str | None = None,
@@ -59,6 +60,7 @@ def generate_batch(
         directory: Where pictures and record go, made if it is missing. One run at a time.
         model: For requests without one: an id or a short name; None means the client's `image_model` setting.
         size: For requests without one: "WIDTHxHEIGHT" in px; None leaves it to the service.
+        aspect_ratio: "16:9" or the like, in place of `size`: the nearest size that each model makes.
         concurrency: How many requests are on their way, or wait for their turn, at once; 1 to 100.
         max_attempts: How many requests a picture may take, 429s not counted; 1 to 100. One that timed out may have
             been billed.
@@ -100,7 +102,9 @@ def generate_batch(
         concurrency=concurrency, max_attempts=max_attempts, max_cost=max_cost, max_images=max_images, patience=patience
     )
     resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed, ignore_damaged=ignore_damaged)
-    plan = make_plan(client, directory, bounds, resume, model=model, size=size, prices=prices, **saving)
+    plan = make_plan(
+        client, directory, bounds, resume, model=model, size=size, aspect_ratio=aspect_ratio, prices=prices, **saving
+    )
     return Batch(client, check_source(requests), plan, timeout=timeout, on_event=on_event)
 
 
@@ -111,6 +115,7 @@ def agenerate_batch(
     *,
     model: ImageModelName | None = None,
     size: str | None = DEFAULT_SIZE,
+    aspect_ratio: str | None = None,
     concurrency: int = 4,
     max_attempts: int = 3,
     max_cost: Decimal | float | str | None = None,
@@ -138,7 +143,9 @@ def agenerate_batch(
         concurrency=concurrency, max_attempts=max_attempts, max_cost=max_cost, max_images=max_images, patience=patience
     )
     resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed, ignore_damaged=ignore_damaged)
-    plan = make_plan(client, directory, bounds, resume, model=model, size=size, prices=prices, **saving)
+    plan = make_plan(
+        client, directory, bounds, resume, model=model, size=size, aspect_ratio=aspect_ratio, prices=prices, **saving
+    )
     return AsyncBatch(client, check_source(requests), plan, timeout=timeout, on_event=on_event)
 
 

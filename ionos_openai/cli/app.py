@@ -297,8 +297,8 @@ def batch(
 ) -> int:
     """Make the pictures of a file of prompts, and go on where the last run ended.
 
-    FILE has a prompt a line (.txt), columns (.csv: prompt, and any of model, size, n, name, seed; others become
-    metadata) or an object a line (.jsonl); - is standard input. The same command again skips what is done.
+    FILE has a prompt a line (.txt), columns (.csv: prompt, and any of model, size, aspect_ratio, n, name, seed; others
+    become metadata) or an object a line (.jsonl); - is standard input. The same command again skips what is done.
     """
     if options.missing not in ("keep", "remake"):
         raise typer.BadParameter("--missing is keep or remake")

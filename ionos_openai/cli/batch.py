@@ -31,7 +31,8 @@ from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.words import plural
 from ionos_openai.files.writing import is_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE
-from ionos_openai.hub.models import resolve_model
+from ionos_openai.hub.models import model_to_send
+from ionos_openai.hub.ratios import choose_size
 from ionos_openai.images.image import partial_images
 
 if TYPE_CHECKING:
@@ -64,13 +65,16 @@ def run(source: str, options: BatchOptions, connection: Connection, terminal: Te
     _check_output(options.output)
     labels = parse_labels(options.labels)
     settings = IonosSettings()
-    model = resolve_model(options.model or settings.image_model)
     sign: Any = settings.sign or options.sign  # not less than the settings ask for
+    name_model = functools.partial(model_to_send, url=connection.base_url or settings.base_url)
+    model = name_model(options.model or settings.image_model)
     options = replace(options, model=model, size=options.size or DEFAULT_SIZE, sign=sign)
+    size = choose_size(options.size, options.aspect_ratio, model)
+    asked = {"model": model, "size": size, "aspect_ratio": options.aspect_ratio, "name_model": name_model}
     templates = Templates(prompt=options.prompt, name=options.name, prompt_column=options.prompt_column)
-    table = read_table(source, labels, model=model, size=options.size, n=options.n, templates=templates)
+    table = read_table(source, labels, n=options.n, templates=templates, **asked)
     is_sandbox = uses_sandbox(connection, settings)
-    report = _Telling(terminal=terminal, is_sandbox=is_sandbox, options=options, table=table)
+    report = _Telling(terminal=terminal, is_sandbox=is_sandbox, options=options, table=table, asked=asked)
     for note in table.notes:
         terminal.warn(note)
     with contextlib.ExitStack() as at_the_end:
@@ -129,6 +133,7 @@ class _Telling(Outcome):
     is_sandbox: bool
     options: BatchOptions
     table: Table
+    asked: dict[str, Any]  # what `complete` takes for rows without their own
     fatal: BaseException | None = None
 
     @functools.cached_property
@@ -137,7 +142,7 @@ class _Telling(Outcome):
         found: dict[str, int] = {}
         seen: Counter[str] = Counter()
         for index, request in enumerate(self.table.requests):
-            mark = digest(complete(request, model=self.options.model or "", size=self.options.size))
+            mark = digest(complete(request, **self.asked))
             seen[mark] += 1
             found[identify(mark, seen[mark])] = index
         return found

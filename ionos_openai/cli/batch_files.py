@@ -86,10 +86,9 @@ def read_table(
     source: str,
     labels: Mapping[str, str],
     *,
-    model: str,
-    size: str | None,
     n: int,
     templates: Templates = Templates(),  # it is frozen
+    **asked: Any,
 ) -> Table:
     """Read the prompts of a file, each with the labels as further metadata.
 
@@ -97,10 +96,9 @@ def read_table(
         source: A path that ends in .txt, .csv, .tsv, .json or .jsonl, or "-" for standard input, whose kind is found
             out.
         labels: Metadata for each prompt; a column of the same name comes before them.
-        model: The id of the model for rows without one.
-        size: "WIDTHxHEIGHT" in px for rows without one.
         n: How many pictures for rows that do not say.
         templates: How prompts and names are made out of columns.
+        asked: What `complete` takes for rows without their own.
 
     Raises:
         InvalidRequestError: The file cannot be read, or has rows that cannot work; all of them are named.
@@ -113,7 +111,7 @@ def read_table(
             if isinstance(row, Exception):
                 raise row
             request = read_row(templates.fill(row), labels, n)
-            check(complete(request, model=model, size=size))
+            check(complete(request, **asked))
             table.columns.update(dict.fromkeys(row))
             table.lines.append(line)
             table.requests.append(request)

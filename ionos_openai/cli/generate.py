@@ -29,8 +29,9 @@ from ionos_openai.files.names import choose_format, choose_saving, clean_name, p
 from ionos_openai.files.writing import check_directory, is_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE
 from ionos_openai.hub.compat import MOST_PICTURES
-from ionos_openai.hub.models import check_size, find_model, resolve_model
+from ionos_openai.hub.models import check_size, find_model, model_to_send
 from ionos_openai.hub.prices import Money, parse_prices, price_of
+from ionos_openai.hub.ratios import choose_size
 from ionos_openai.images.generate import edit_images, generate_images
 from ionos_openai.images.image import GeneratedImage, partial_images
 
@@ -122,9 +123,11 @@ def _prepare(
     """Check everything, then send the prompts."""
     texts, target = _check(prompts, options)
     settings = IonosSettings()
-    model = resolve_model(options.model or getattr(settings, default_model))
-    if options.size is not None:
-        check_size(options.size, model)
+    url = connection.base_url or settings.base_url
+    model = model_to_send(options.model or getattr(settings, default_model), url)
+    size = choose_size(options.size, options.aspect_ratio, model)
+    if size is not None:
+        check_size(size, model)
     sign = settings.sign or options.sign or False  # not less than the settings ask for
     signer = sign and load_signer(sign, settings)
     given = {"provenance": options.provenance, "prompt_in_metadata": options.prompt_in_metadata}
@@ -135,10 +138,10 @@ def _prepare(
         options=options,
         terminal=terminal,
         saving=choose_saving(settings, file_names=None, sign=signer, **given),
-        make=functools.partial(make, model=model, size=options.size, n=options.n, **more),
+        make=functools.partial(make, model=model, size=size, n=options.n, **more),
         sandbox=uses_sandbox(connection, settings),
         model=model,
-        prices=parse_prices(settings.prices),
+        prices=parse_prices(settings.prices, url),
     )
     _confirm_words(session)
     with connect(connection, settings) as client:

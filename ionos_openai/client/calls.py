@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import posixpath
 import sys
 from array import array
 from collections.abc import Mapping
@@ -24,11 +25,13 @@ from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import CompatibilityWarning, InvalidRequestError, keep_partial_results
 from ionos_openai.errors.notices import warn_once
 from ionos_openai.errors.numbers import whole_number
+from ionos_openai.files.formats import EXTENSIONS, MEDIA_TYPES, sniff
 from ionos_openai.hub.compat import Adapted, adapt_image_request, merge_answers, shape_answer
 
 _TEXTS = ("prompt", "model", "size")
 _EMBEDDINGS = "/embeddings"
 _RAW_RESPONSE = "x-stainless-raw-response"
+_IMAGE_ENDS = frozenset({*EXTENSIONS.values(), ".jpeg"})
 IMAGE_PATHS = {"/images/generations": False, "/images/edits": True}
 
 
@@ -40,8 +43,8 @@ class Call:
     remembered: Remembered | None = None
 
 
-def adapt_call(options: FinalRequestOptions, settings: IonosSettings) -> Call:
-    """Change `options` into what IONOS takes, with a warning for each change, before anything is sent."""
+def adapt_call(options: FinalRequestOptions, settings: IonosSettings, url: str) -> Call:
+    """Change `options` into what the service at `url` takes, with a warning a change, before anything is sent."""
     if options.url == _EMBEDDINGS:
         _ask_for_floats(options, settings)
     if options.url not in IMAGE_PATHS:
@@ -54,12 +57,13 @@ def adapt_call(options: FinalRequestOptions, settings: IonosSettings) -> Call:
             mode=settings.compat,
             default_model=settings.image_edit_model if edits else settings.image_model,
             edits=edits,
+            url=url,
         )
         _check_raw(options, adapted.n)
         for change in adapted.changes:
             warn_once(change.kind, change.message, CompatibilityWarning)
         options.json_data = adapted.fields
-        options.files = with_bytes(options.files)
+        options.files = with_bytes(options.files, typed=True)
     remembered = _remembered(options, edited=edits)
     _parse_with(options, remembered, adapted)
     return Call(n=adapted.n if adapted else 1, remembered=remembered)
@@ -93,17 +97,34 @@ def _check_raw(options: FinalRequestOptions, n: int) -> None:
         )
 
 
-def with_bytes(files: Any) -> Any:
+def with_bytes(files: Any, *, typed: bool = False) -> Any:
     """Return a form's files with open files read: they are sent again at a retry, and for each of several pictures.
+
+    With `typed`, each picture goes out under the name and type that its bytes have.
 
     Raises:
         TypeError: A file is open in text mode, as the SDK has it.
     """
-    if isinstance(files, Mapping):
-        return {field: _without_handle(file) for field, file in files.items()}
-    if isinstance(files, (list, tuple)):
-        return [(field, _without_handle(file)) for field, file in files]
-    return files
+    if not isinstance(files, (Mapping, list, tuple)):
+        return files
+    read = [
+        (field, _with_type(_without_handle(file), field) if typed else _without_handle(file))
+        for field, file in (files.items() if isinstance(files, Mapping) else files)
+    ]
+    return dict(read) if isinstance(files, Mapping) else read
+
+
+def _with_type(file: Any, field: str) -> Any:
+    """Return a picture with the name and type of its bytes; what says its type in words, or is none, as it is."""
+    name, content, *said = file if isinstance(file, tuple) else (None, file)
+    kind = sniff(content) if isinstance(content, bytes) else None
+    if said or kind is None:
+        return file
+    name = name or field.partition("[")[0]  # fields of lists are called image[]
+    stem, end = posixpath.splitext(name)
+    if (end.lower() if end.lower() != ".jpeg" else ".jpg") != EXTENSIONS[kind]:
+        name = f"{stem if end.lower() in _IMAGE_ENDS else name}{EXTENSIONS[kind]}"
+    return name, content, MEDIA_TYPES[kind]
 
 
 def _without_handle(file: Any) -> Any:

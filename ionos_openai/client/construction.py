@@ -150,7 +150,7 @@ def _trusted_token(
 ) -> SecretStr | TokenSource | AsyncTokenSource:
     """Return the token; refuse an address to which it may not go."""
     try:
-        token = find_token(settings, api_key)
+        token = find_token(settings, api_key, url)
     except MissingTokenError:
         if not needs_no_token():
             raise

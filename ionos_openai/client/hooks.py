@@ -16,9 +16,11 @@ They do only what cannot be done from outside, and each of it in a hook that exi
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 from copy import copy
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import openai
@@ -199,7 +201,7 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
         """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
         if (standing := self._answered_by_test()) is not None:
             return standing.request(cast_to, options, *args, **kwargs)
-        call = adapt_call(options, self.ionos_settings or IonosSettings())
+        call = adapt_call(options, self.ionos_settings or IonosSettings(), str(self.base_url))
 
         def attempt() -> Any:
             return super(IonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
@@ -239,7 +241,8 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
     def _refresh_api_key(self) -> str:
         """Take the callable's next token, as the SDK does: it is `api_key` until the request after."""
         if self._token_source is not None:
-            self.api_key = checked_token(self._token_source(), self._token_source).get_secret_value()
+            source, url = self._token_source, str(self.base_url)
+            self.api_key = checked_token(source(), source, url).get_secret_value()
             self._refreshes += 1
         return self.api_key
 
@@ -267,7 +270,7 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
         """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
         if (standing := self._answered_by_test()) is not None:
             return await standing.request(cast_to, options, *args, **kwargs)
-        call = adapt_call(options, self.ionos_settings or IonosSettings())
+        call = adapt_call(options, self.ionos_settings or IonosSettings(), str(self.base_url))
 
         async def attempt() -> Any:
             return await super(AsyncIonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
@@ -306,7 +309,8 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
     async def _refresh_api_key(self) -> str:
         """Do what the sync one does."""
         if self._token_source is not None:
-            self.api_key = checked_token(await self._given_token(), self._token_source).get_secret_value()
+            source, url = self._token_source, str(self.base_url)
+            self.api_key = checked_token(await self._given_token(), source, url).get_secret_value()
             self._refreshes += 1
         return self.api_key
 
@@ -329,6 +333,20 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
     async def _given_token(self) -> object:
         token = self._token_source() if self._token_source else None
         return await token if inspect.isawaitable(token) else token
+
+
+def _sign_as_the_sdk(kind: type[_Ionos], sdks: type[BaseClient[Any, Any]]) -> None:
+    """Have what is overridden show the SDK's signature and docstring, for help, autospec and dependency injection."""
+    for name in ("__init__", "copy", "with_options", "request"):
+        ours, theirs = getattr(kind, name), getattr(sdks, name)
+        own = FunctionType(ours.__code__, ours.__globals__, closure=ours.__closure__)  # both clients share some
+        own.__kwdefaults__ = ours.__kwdefaults__
+        setattr(kind, name, functools.update_wrapper(own, theirs))
+    kind.__doc__ = sdks.__doc__ or kind.__doc__
+
+
+_sign_as_the_sdk(IonosOpenAI, openai.OpenAI)
+_sign_as_the_sdk(AsyncIonosOpenAI, openai.AsyncOpenAI)
 
 
 def _check_options(api_key: object, options: Mapping[str, object]) -> None:

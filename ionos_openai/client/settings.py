@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypedDict, Unpack
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ionos_openai.client import login
@@ -41,7 +41,7 @@ from ionos_openai.hub.credentials import (
     looks_like_token,
     normalise_base_url,
 )
-from ionos_openai.hub.models import resolve_model
+from ionos_openai.hub.models import model_to_send
 from ionos_openai.hub.prices import parse_prices
 from ionos_openai.provenance.signing import Signer, load_library
 
@@ -107,12 +107,15 @@ def _split_hosts(value: object) -> object:
     return tuple(value) if isinstance(value, Iterable) else value
 
 
-def _checked(check: Callable[[str], object]) -> AfterValidator:
-    """Have a text be what `check` makes of it, the text itself where that is no text; its error is the setting's."""
+def _checked(check: Callable[[str, str], object]) -> AfterValidator:
+    """Have a text be what `check` makes of it, the text itself where that is no text; its error is the setting's.
 
-    def validate(value: str) -> str:
+    `check` also gets the service's address, which a gateway's own names of models depend on.
+    """
+
+    def validate(value: str, info: ValidationInfo) -> str:
         try:
-            result = check(value)
+            result = check(value, info.data.get("base_url", BASE_URL))
         except IonosError as error:
             raise ValueError(str(error)) from None
         return result if isinstance(result, str) else value
@@ -121,8 +124,8 @@ def _checked(check: Callable[[str], object]) -> AfterValidator:
 
 
 TelemetryLevel: TypeAlias = Literal["on", "off", "detailed"]
-_Url = Annotated[str, _checked(lambda url: normalise_base_url(url, origin="the URL"))]
-_Model = Annotated[str, _checked(resolve_model)]
+_Url = Annotated[str, _checked(lambda url, _: normalise_base_url(url, origin="the URL"))]
+_Model = Annotated[str, _checked(model_to_send)]
 _File = Annotated[Path, AfterValidator(_refuse_token)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Burst = Annotated[int, Field(ge=1)]

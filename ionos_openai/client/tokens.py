@@ -52,21 +52,21 @@ def revealed(api_key: object) -> Any:
 
 
 def find_token(
-    settings: IonosSettings, api_key: SecretStr | TokenSource | AsyncTokenSource | None
+    settings: IonosSettings, api_key: SecretStr | TokenSource | AsyncTokenSource | None, url: str
 ) -> SecretStr | TokenSource | AsyncTokenSource:
-    """Return the token, checked, or the callable to ask for it, in the order in which settings count."""
+    """Return the token for `url`, checked, or the callable to ask for it, in the order in which settings count."""
     origin = str(settings.origin("api_key") or "api_key=")
     if api_key is None and settings.api_key is None:
         if settings.origin("api_key") is not None:
-            inspect_token(SecretStr(""), origin)
+            inspect_token(SecretStr(""), origin, url)
         if settings.api_key_file is None:
             raise MissingTokenError(_missing_token(settings))
         source = TokenFile(settings.api_key_file)
-        inspect_token(SecretStr(source()), _origin_of(source))
+        inspect_token(SecretStr(source()), _origin_of(source), url)
         return source
     token = api_key if api_key is not None else cast("SecretStr", settings.api_key)
     if isinstance(token, SecretStr):
-        inspect_token(token, "api_key=" if api_key is not None else origin)
+        inspect_token(token, "api_key=" if api_key is not None else origin, url)
     return token
 
 
@@ -84,20 +84,20 @@ def _missing_token(settings: IonosSettings) -> str:
     )
 
 
-def inspect_token(token: SecretStr, origin: str) -> None:
-    """Refuse a token that cannot work; warn, once a process, of one that ends within a week."""
+def inspect_token(token: SecretStr, origin: str, url: str) -> None:
+    """Refuse a token that cannot work at `url`; warn, once a process, of one that ends within a week."""
     global _warned_of_expiry  # noqa: PLW0603 - as above
     now = datetime.now(UTC)
-    expires = check_token(token, now=now, origin=origin).expires
+    expires = check_token(token, now=now, origin=origin, url=url).expires
     if expires is not None and not _warned_of_expiry and (expires - now).days < _WARN_WITHIN_DAYS:
         _warned_of_expiry = True
         log.warning("%s expires on %s UTC. %s", origin, expires.strftime("%Y-%m-%d at %H:%M"), TOKEN_ADVICE)
 
 
-def checked_token(token: object, source: object) -> SecretStr:
-    """Return what the callable `source` returned, if it can work as a token."""
+def checked_token(token: object, source: object, url: str) -> SecretStr:
+    """Return what the callable `source` returned, if it can work as a token at `url`."""
     token = SecretStr(plain_token(token))
-    inspect_token(token, _origin_of(source))
+    inspect_token(token, _origin_of(source), url)
     return token
 
 
@@ -153,7 +153,7 @@ def check_departure(request: httpx.Request, base_url: str) -> None:
         )
     check_secure(url, origin="The request")
     if scheme == "bearer":
-        inspect_token(token, "The token")
+        inspect_token(token, "The token", url)
 
 
 class _NoWebSocketsError(ConfigurationError, AttributeError):

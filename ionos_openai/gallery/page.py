@@ -114,7 +114,11 @@ def _card(entry: Entry, column: str | None) -> str:
         "</a><small>" if href else "</button><small>",
         f"<b>{badge}</b> " if badge else "",
         f"<em>{_escape(label)}</em> " if label else "",
-        *(f"<i>{html.escape(fact)}</i> " for fact in (_short(entry.model), _pixels(entry), _cost(entry), entry.signed) if fact),
+        *(
+            f"<i>{html.escape(fact)}</i> "
+            for fact in (_short(entry.model), _pixels(entry), _cost(entry), entry.signed)
+            if fact
+        ),
         f'<time datetime="{moment}">{moment[:10]}</time>' if moment else "",
         "</small></li>",
     ]

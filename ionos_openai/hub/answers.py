@@ -45,11 +45,11 @@ def _find_text(body: object) -> tuple[str | None, str | None]:
         return (lines[0] if lines else None), None
     if not isinstance(body, Mapping):
         return None, None
-    messages = body.get("messages")
+    messages = body.get("messages") or body.get("errors")
     if isinstance(messages, list):
         entries = [entry for entry in messages if isinstance(entry, Mapping)]
         texts = [_text(entry.get("message")) for entry in entries]
-        codes = [_text(entry.get("errorCode")) for entry in entries]
+        codes = [_code(entry) for entry in entries]
         if any(texts):
             return "; ".join(text for text in texts if text), next((code for code in codes if code), None)
     error = body.get("error")
@@ -59,7 +59,9 @@ def _find_text(body: object) -> tuple[str | None, str | None]:
     if isinstance(detail, list):
         parts = [_text(entry.get("msg")) for entry in detail if isinstance(entry, Mapping)]
         detail = "; ".join(part for part in parts if part)
-    return next((text for text in map(_text, (error, body.get("message"), detail)) if text), None), _code(body)
+    return next(
+        (text for text in map(_text, (error, body.get("message"), body.get("msg"), detail)) if text), None
+    ), _code(body)
 
 
 def _code(body: Mapping[str, object]) -> str | None:

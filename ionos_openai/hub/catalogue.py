@@ -26,7 +26,7 @@ ImageModelName: TypeAlias = (
 
 DEFAULT_IMAGE_MODEL = "black-forest-labs/FLUX.1-schnell"
 DEFAULT_EDIT_MODEL = "black-forest-labs/FLUX.2-klein-4B"
-DEFAULT_SIZE = "1024x1024"
+DEFAULT_SIZE = "".join(("1024x", "1024"))  # an object of its own: who writes the same size has chosen it
 
 
 # Source: OpenAI's deprecations page, as of 2026-11.
@@ -110,7 +110,7 @@ class ImageModel(Brief):
         id: The id to send as `model`.
         name: The id's last part, for people.
         purpose: What it is for, in a phrase; empty for a model that the catalogue does not know.
-        reason: Why it counts as an image model: "catalogue" or "name pattern".
+        reason: Why it counts as an image model: "catalogue", "name pattern", or "its mode" as a gateway's list has it.
         can_edit: Whether it takes pictures as input; None where unknown.
         size_rule: The sizes it makes; None where unknown.
         licence: The licence of its weights; None where unknown.
@@ -123,7 +123,7 @@ class ImageModel(Brief):
     id: str
     name: str
     purpose: str = ""
-    reason: Literal["catalogue", "name pattern"]
+    reason: Literal["catalogue", "name pattern", "its mode"]
     can_edit: bool | None = None
     size_rule: SizeRule | None = None
     licence: str | None = None

@@ -26,8 +26,8 @@ from ionos_openai.hub.models import (
     broken_rule,
     check_size,
     is_openai_model,
+    model_to_send,
     parse_size,
-    resolve_model,
     retired_by_openai,
 )
 
@@ -66,7 +66,12 @@ class Adapted:
 
 
 def adapt_image_request(
-    fields: Mapping[str, object], *, mode: Literal["adapt", "strict"], default_model: str, edits: bool = False
+    fields: Mapping[str, object],
+    *,
+    mode: Literal["adapt", "strict"],
+    default_model: str,
+    edits: bool = False,
+    url: str | None = None,
 ) -> Adapted:
     """Make a request that IONOS takes out of one for OpenAI; return it, with what was changed.
 
@@ -75,6 +80,7 @@ def adapt_image_request(
         mode: "adapt" changes what IONOS does not know; "strict" refuses it.
         default_model: The id to use for OpenAI's models and where none is named.
         edits: Whether it goes to `/images/edits`.
+        url: The service's address, by default IONOS'; a gateway elsewhere may know models by names of its own.
 
     Raises:
         UnsupportedParameterError: `stream=True`; in "strict", anything that would have to be changed.
@@ -91,7 +97,7 @@ def adapt_image_request(
     # Of the numbers, 0 equals False and still says something.
     others = {name: value for name, value in fields.items() if name not in _SENT}
     changes = [_left_out(name, value) for name, value in others.items() if value is not None and value is not False]
-    changes += _adapt_model(sent, default_model, edits=edits)
+    changes += _adapt_model(sent, default_model, url, edits=edits)
     changes += _adapt_size(sent)
     wants_url = sent.get("response_format") == "url"
     by_default = "response_format" not in sent and _had_url_by_default(fields.get("model"))
@@ -167,10 +173,10 @@ def _left_out(name: str, value: object) -> Change:
     return Change(kind=name, message=f"{name}={shown} is left out, since only OpenAI's models know it: remove it.")
 
 
-def _adapt_model(sent: dict[str, object], default_model: str, *, edits: bool) -> list[Change]:
+def _adapt_model(sent: dict[str, object], default_model: str, url: str | None, *, edits: bool) -> list[Change]:
     name = sent.get("model")
     if name is not None and not is_openai_model(name):
-        sent["model"] = resolve_model(name)  # type: ignore[arg-type]  # what is no text is refused there
+        sent["model"] = model_to_send(name, url)
         return []
     sent["model"] = default_model
     variable = "IONOS_IMAGE_EDIT_MODEL" if edits else "IONOS_IMAGE_MODEL"
@@ -244,6 +250,9 @@ def merge_answers(responses: Sequence[ImagesResponse]) -> ImagesResponse:
     merged = ImagesResponse.construct(
         created=responses[0].created, data=[item for response in responses for item in response.data or []]
     )
+    for response in responses:  # what a gateway says in place of a picture
+        for name, value in (response.model_extra or {}).items() if not response.data else ():
+            setattr(merged, name, value)
     each = [_counts(response) for response in responses]
     _set_usage(merged, {name: sum(counts[name] for counts in each) for name in _COUNTS})
     return merged

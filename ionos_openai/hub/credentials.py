@@ -96,13 +96,14 @@ def read_token(token: str) -> TokenFacts:
     )
 
 
-def check_token(token: object, *, now: datetime, origin: str = "The token") -> TokenFacts:
+def check_token(token: object, *, now: datetime, origin: str = "The token", url: str = BASE_URL) -> TokenFacts:
     """Refuse a token that cannot work; return what it says of itself.
 
     Args:
         token: The token, as text or a `SecretStr`.
         now: The present time, in UTC.
         origin: Where the token came from, to start the messages with ("IONOS_API_TOKEN").
+        url: Where it is to go. Elsewhere than at ionos.com, a key like OpenAI's may be a gateway's.
 
     Raises:
         InvalidTokenError: It is empty, a token's ID, a key of another service, has blanks or line breaks inside,
@@ -111,7 +112,7 @@ def check_token(token: object, *, now: datetime, origin: str = "The token") -> T
     token = conceal(token)
     if not isinstance(token, SecretStr) or not token:
         raise InvalidTokenError(f"{origin} is empty or not text. {TOKEN_ADVICE}")
-    problem = _wrong_shape(token.get_secret_value())
+    problem = _wrong_shape(token.get_secret_value(), ours=is_ionos_host(_host(url)))
     if problem:
         raise InvalidTokenError(f"{origin} {problem}")
     facts = read_token(token.get_secret_value())
@@ -125,13 +126,13 @@ def check_token(token: object, *, now: datetime, origin: str = "The token") -> T
     return facts
 
 
-def _wrong_shape(token: str) -> str | None:
+def _wrong_shape(token: str, *, ours: bool) -> str | None:
     if _UUID.fullmatch(token):
         return (
             "is a UUID, which is a token's ID and not the token: the token itself starts with 'eyJ' and is shown "
             f"once, when it is made. {TOKEN_ADVICE}"
         )
-    if token.startswith("sk-"):
+    if ours and token.startswith("sk-"):
         return f"is an OpenAI key (it starts with 'sk-'). {TOKEN_ADVICE}"
     if is_hosting_key(token):
         return (

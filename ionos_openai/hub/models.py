@@ -7,9 +7,11 @@ catalogue has it, or where its name is that of a known family. Sizes are in pixe
 from __future__ import annotations
 
 import difflib
+import functools
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
 
 from ionos_openai import errors
 from ionos_openai.errors.loading import lazy
@@ -64,22 +66,32 @@ _MAKES_NONE = re.compile(
     re.IGNORECASE,
 )
 
+# As LiteLLM's lists say it.
+_IMAGE_MODES = ("image_generation", "image_edit")
+
 
 def select_image_models(entries: Iterable[object]) -> list[ImageModel]:
     """Filter entries of a model list to the models that make images, in the catalogue's order, then by name.
 
     The entries are the `data` of `GET /v1/models`: the SDK's `Model` objects, or anything with an `id`. Those without a
-    usable id are passed over.
+    usable id are passed over. What a gateway's list says of a model's `mode` counts before its name.
     """
-    ids = [entry.get("id") if isinstance(entry, dict) else getattr(entry, "id", None) for entry in entries]
-    offered = dict.fromkeys(identifier for identifier in ids if isinstance(identifier, str))
+    offered = {
+        identifier: _field(entry, "mode") or _field(_field(entry, "model_info"), "mode")
+        for entry in entries
+        if isinstance(identifier := _field(entry, "id"), str)
+    }
     known = [model for model in CATALOGUE if model.id in offered]
     others = [
-        ImageModel(id=identifier, name=identifier.rpartition("/")[2], reason="name pattern")
-        for identifier in offered
-        if find_model(identifier) is None and makes_images(identifier)
+        ImageModel(id=identifier, name=identifier.rpartition("/")[2], reason="its mode" if mode else "name pattern")
+        for identifier, mode in offered.items()
+        if find_model(identifier) is None and (mode in _IMAGE_MODES if mode else makes_images(identifier))
     ]
     return ModelList([*known, *sorted(others, key=lambda model: model.name.lower())])
+
+
+def _field(entry: object, name: str) -> object:
+    return entry.get(name) if isinstance(entry, dict) else getattr(entry, name, None)
 
 
 def makes_images(identifier: str) -> bool:
@@ -133,6 +145,32 @@ def resolve_model(name: str, candidates: Iterable[str] | None = None) -> str:
             candidates=matches,
         )
     raise errors.UnknownModelError(_no_match(name, offered), candidates=offered)
+
+
+def model_to_send(name: object, url: object = None, *, verbatim: bool = False) -> str:
+    """Return the id to send to the service at `url`, by default IONOS' own, as `resolve_model` does.
+
+    Where the host is none of ionos.com, a name that nobody knows may be an alias of a gateway's, and stays as it is;
+    with `verbatim` it does anywhere, also where it is OpenAI's.
+
+    Raises:
+        UnknownModelError: As from `resolve_model`.
+    """
+    try:
+        return resolve_model(name)  # type: ignore[arg-type]  # what is no text is refused there
+    except errors.UnknownModelError:
+        from ionos_openai.hub.credentials import is_ionos_host  # which loads the SDK
+
+        is_ours = url is None or is_ionos_host(urlsplit(str(url)).hostname or "")
+        if not isinstance(name, str) or _no_name(name) or not (verbatim or not (is_ours or is_openai_model(name))):
+            raise
+        return name.strip()
+
+
+def naming_for(client: object) -> Callable[[object], str]:
+    """Return `model_to_send` for any client of the SDK's; one with compat="off" sends any name."""
+    verbatim = getattr(getattr(client, "ionos_settings", None), "compat", None) == "off"
+    return functools.partial(model_to_send, url=getattr(client, "base_url", ""), verbatim=verbatim)
 
 
 def _no_name(name: object) -> str:

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from ionos_openai import errors
 from ionos_openai.errors.words import Brief
 from ionos_openai.hub.catalogue import show_amount
-from ionos_openai.hub.models import find_model, resolve_model
+from ionos_openai.hub.models import find_model, model_to_send
 
 _EXAMPLE = "'0.03 EUR'"
 _MOST_DIGITS = 15  # of an amount in a record, before its point or behind it; more is damage
@@ -61,10 +61,11 @@ def read_money(value: object) -> Money | None:
     return Money(amount=amount, currency=currency) if isinstance(currency, str) and currency and is_sane else None
 
 
-def parse_prices(prices: str | Mapping[str, str]) -> dict[str, Money]:
+def parse_prices(prices: str | Mapping[str, str], url: object = None) -> dict[str, Money]:
     """Read the price of one picture, by the model's id.
 
-    Prices are "FLUX.1-schnell=0.03 EUR, klein=0.02 EUR", or a mapping of the same; a model is an id or a short name.
+    Prices are "FLUX.1-schnell=0.03 EUR, klein=0.02 EUR", or a mapping of the same; a model is an id or a short name,
+    for a service at another `url` than IONOS' also a name of its own.
 
     Raises:
         InvalidRequestError: A model or a price cannot be read.
@@ -74,7 +75,7 @@ def parse_prices(prices: str | Mapping[str, str]) -> dict[str, Money]:
         if not all(price.strip() for _, _, price in pairs):
             raise errors.InvalidRequestError(f"The prices {prices!r} cannot be read: write MODEL={_EXAMPLE[1:-1]}, ...")
         prices = {model: price for model, _, price in pairs}
-    return {resolve_model(model): parse_money(price) for model, price in prices.items()}
+    return {model_to_send(model, url): parse_money(price) for model, price in prices.items()}
 
 
 def price_of(model: str, prices: Mapping[str, Money] | None = None) -> Money | None:

@@ -28,8 +28,9 @@ from ionos_openai.files.names import choose_format, choose_saving, clean_name, p
 from ionos_openai.files.writing import check_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, ImageModelName
 from ionos_openai.hub.compat import SIZE_DOUBT, check_number, check_prompt
-from ionos_openai.hub.models import check_size, find_model, parse_size, resolve_model
+from ionos_openai.hub.models import check_size, find_model, naming_for, parse_size
 from ionos_openai.hub.offers import refuse_async, refuse_sync
+from ionos_openai.hub.ratios import choose_size
 from ionos_openai.images.display import ImageList
 from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, save_images
 from ionos_openai.images.payload import is_upload, read_picture
@@ -57,6 +58,7 @@ def generate_images(
     model: ImageModelName | None = None,
     n: int = 1,
     size: str | None = DEFAULT_SIZE,
+    aspect_ratio: str | None = None,
     seed: int | None = None,
     extra_body: Mapping[str, object] | None = None,
     timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
@@ -76,6 +78,7 @@ def generate_images(
         model: An id, or a short name such as "flux.1"; None means the client's `image_model` setting.
         n: How many pictures, 1 to 100; each is a request, up to eight at a time.
         size: "WIDTHxHEIGHT" in px; None leaves it to the service, whose default is not documented.
+        aspect_ratio: "16:9" or the like, in place of `size`: the nearest size that the model makes.
         seed: Sent as it is; whether the service honours it is not known.
         extra_body: Further fields of the request, sent as they are.
         timeout: Seconds for each request, or an `openai.Timeout`; by default the client's.
@@ -109,7 +112,8 @@ def generate_images(
     """
     refuse_async(client, "agenerate_images")
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata, sign), overwrite=overwrite)
-    sent, known = _check_request(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
+    shape = (size, aspect_ratio)
+    sent, known = _check_request(client, prompt, model=model, n=n, shape=shape, seed=seed, extra_body=extra_body)
     with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         asked.send(lambda: client.images.generate(**sent, timeout=timeout))
         return _finish(known, save, asked)
@@ -122,6 +126,7 @@ async def agenerate_images(
     model: ImageModelName | None = None,
     n: int = 1,
     size: str | None = DEFAULT_SIZE,
+    aspect_ratio: str | None = None,
     seed: int | None = None,
     extra_body: Mapping[str, object] | None = None,
     timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
@@ -136,7 +141,8 @@ async def agenerate_images(
     """Do what `generate_images` does, with an `openai.AsyncOpenAI`."""
     refuse_sync(client, "generate_images")
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata, sign), overwrite=overwrite)
-    sent, known = _check_request(client, prompt, model=model, n=n, size=size, seed=seed, extra_body=extra_body)
+    shape = (size, aspect_ratio)
+    sent, known = _check_request(client, prompt, model=model, n=n, shape=shape, seed=seed, extra_body=extra_body)
     with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         await asked.asend(lambda: client.images.generate(**sent, timeout=timeout))
         return await _afinish(known, save, asked)
@@ -151,6 +157,7 @@ def edit_images(  # noqa: D417 - the other arguments are those of `generate_imag
     model: ImageModelName | None = None,
     n: int = 1,
     size: str | None = None,
+    aspect_ratio: str | None = None,
     seed: int | None = None,
     extra_body: Mapping[str, object] | None = None,
     timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
@@ -185,8 +192,9 @@ def edit_images(  # noqa: D417 - the other arguments are those of `generate_imag
     """
     refuse_async(client, "aedit_images")
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata, sign), overwrite=overwrite)
+    shape = (size, aspect_ratio)
     sent, known = _check_request(
-        client, prompt, _inputs(image), mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
+        client, prompt, _inputs(image), mask, model=model, n=n, shape=shape, seed=seed, extra_body=extra_body
     )
     with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         asked.send(lambda: client.images.edit(**sent, timeout=timeout))
@@ -202,6 +210,7 @@ async def aedit_images(
     model: ImageModelName | None = None,
     n: int = 1,
     size: str | None = None,
+    aspect_ratio: str | None = None,
     seed: int | None = None,
     extra_body: Mapping[str, object] | None = None,
     timeout: float | openai.Timeout | openai.NotGiven | None = openai.NOT_GIVEN,
@@ -216,8 +225,9 @@ async def aedit_images(
     """Do what `edit_images` does, with an `openai.AsyncOpenAI`."""
     refuse_sync(client, "edit_images")
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata, sign), overwrite=overwrite)
+    shape = (size, aspect_ratio)
     sent, known = _check_request(
-        client, prompt, _inputs(image), mask, model=model, n=n, size=size, seed=seed, extra_body=extra_body
+        client, prompt, _inputs(image), mask, model=model, n=n, shape=shape, seed=seed, extra_body=extra_body
     )
     with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         await asked.asend(lambda: client.images.edit(**sent, timeout=timeout))
@@ -232,18 +242,19 @@ def _check_request(
     *,
     model: str | None,
     n: int,
-    size: str | None,
+    shape: tuple[str | None, str | None],
     seed: int | None,
     extra_body: Mapping[str, object] | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Check a request, and warn the caller's caller of what is doubtful.
+    """Check a request, and warn the caller's caller of what is doubtful. `shape` is a size and an aspect ratio.
 
     Returns:
         The arguments of the SDK's method, and what `decode_images` is to know of the pictures.
     """
     check_prompt(prompt)
     check_number(n)
-    chosen = resolve_model(model) if model is not None else _default_model(client, edits=bool(inputs))
+    chosen = naming_for(client)(model) if model is not None else _default_model(client, edits=bool(inputs))
+    size = choose_size(*shape, chosen)
     sent: dict[str, Any] = {"model": chosen, "prompt": prompt}
     if size is not None:
         width, height = parse_size(size)

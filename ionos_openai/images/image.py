@@ -49,7 +49,7 @@ from ionos_openai.files.names import (
 )
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.images.display import Bundle, ImageList, picture_bundle
-from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_path, as_text, is_item, item_bytes, read_field
+from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_path, as_text, is_item, item_bytes, read_field, refusal
 from ionos_openai.provenance import describe
 from ionos_openai.provenance.marking import Marked, add_signature, finish, mark, warn_unmarked
 from ionos_openai.provenance.signing import Sign, Signer
@@ -455,7 +455,9 @@ def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], I
         )
     items = read_field(response, "data")
     if not isinstance(items, list | tuple) or not items:
-        return [], ImageDecodeError(f"The response has no pictures: its `data` is missing or empty. {_CHECK_ADDRESS}")
+        said = refusal(response)
+        what = f". It says: {said}" if said else f": its `data` is missing or empty. {_CHECK_ADDRESS}"
+        return [], ImageDecodeError(f"The response has no pictures{what}")
     remembered = recall(response)
     # Not with `asdict`, which copies deeply and takes longer than all the rest.
     known = {} if remembered is None else {name: getattr(remembered, name) for name in remembered.__slots__}

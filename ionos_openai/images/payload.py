@@ -18,6 +18,7 @@ from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.files.formats import fit_mode
 from ionos_openai.files.names import shown
 from ionos_openai.files.opening import read_regular
+from ionos_openai.hub.answers import read_error_body
 
 _PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
 _LONGEST_SHOWN = 200  # characters of a path
@@ -49,6 +50,8 @@ def item_bytes(item: object) -> bytes:
     if not text.strip() and url[:5].lower() == "data:":
         text = url
     if not text.strip() and not url.strip():
+        if said := refusal(item):
+            raise ItemError(f"has no picture. It says: {said}")
         raise ItemError(f"has no picture: `b64_json` and `url` are both missing or empty. {_ASK_BASE64}.")
     if not text.strip():
         raise ItemError(f"is only a URL{_address(url)}. {_ASK_BASE64}, or download the URL yourself.")
@@ -57,6 +60,14 @@ def item_bytes(item: object) -> bytes:
         with contextlib.suppress(ValueError):
             return pybase64.b64decode(encoded(), validate=True)
     raise ItemError(f"is not base64. {ASK_AGAIN}")
+
+
+def refusal(answer: object) -> str:
+    """Return what an answer, or an item of one, says in place of a picture, as gateways do with status 200."""
+    fields = answer if isinstance(answer, Mapping) else getattr(answer, "model_extra", None)
+    said = read_error_body(fields)
+    code = f" ({said.code})" if said.code else ""
+    return f"{said.message}{code}" if said.message else ""
 
 
 def is_item(held: object) -> bool:

@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import os
+import re
 import warnings
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -148,11 +149,11 @@ def test_the_edit_model_is_used_for_edits(images: LoopbackServer) -> None:
 
 
 def test_a_short_model_name_is_resolved_and_a_wrong_one_refused(images: LoopbackServer) -> None:
-    """A short name needs no warning; an unknown one is not sent."""
+    """A short name needs no warning; an unknown one is not sent to IONOS."""
     client_for(images).images.generate(model="flux.2", prompt="p")
     assert images.requests[0].json()["model"] == FLUX_2
-    with pytest.raises(UnknownModelError):
-        client_for(images).images.generate(model="no-such-model", prompt="p")
+    with create_client(sandbox=True) as client, pytest.raises(UnknownModelError):
+        client.images.generate(model="no-such-model", prompt="p")
     assert len(images.requests) == 1
 
 
@@ -477,6 +478,15 @@ def form_of(request: Received) -> list[bytes]:
     return sorted(request.body.replace(boundary, b"-").split(b"---"))
 
 
+def named(part: bytes) -> bytes:
+    """Return a form's part of a file that the SDK has no name for as it is with the name and type of its bytes."""
+    return re.sub(
+        rb'name="(image|mask)(\[\]|)"; filename="upload"\r\nContent-Type: application/octet-stream',
+        rb'name="\1\2"; filename="\1.jpg"\r\nContent-Type: image/jpeg',
+        part,
+    )
+
+
 def read_to_its_end() -> io.BytesIO:
     """Return what Pillow has just written a picture to."""
     buffer = io.BytesIO()
@@ -500,7 +510,10 @@ FILES: dict[str, Callable[[Path], Any]] = {
 def test_a_file_in_any_of_the_sdks_forms_is_sent_as_the_sdk_sends_it(
     form: str, pace: bool, images: LoopbackServer, tmp_path: Path
 ) -> None:
-    """Names, types and the whole content are those of a plain client, wherever a file was read to."""
+    """Names, types and the whole content are those of a plain client, wherever a file was read to.
+
+    One that has no name gets one here.
+    """
     path = tmp_path / "in.jpg"
     path.write_bytes(picture())
     made = [FILES[form](path) for _ in range(4)]
@@ -513,7 +526,8 @@ def test_a_file_in_any_of_the_sdks_forms_is_sent_as_the_sdk_sends_it(
         client_for(images, pace=pace, compat=mode).images.edit(model=FLUX_2, image=made[0], mask=made[1], prompt="p")
         plain_client_for(images).images.edit(model=FLUX_2, image=made[2], mask=made[3], prompt="p")
     ours, plain = (form_of(request) for request in images.requests)
-    assert ours == plain
+    unnamed = form == "a buffer" and mode == "adapt"
+    assert [named(part) for part in ours] == [named(part) for part in plain] if unnamed else ours == plain
     assert images.requests[0].body.count(picture()) == 2
 
 
@@ -558,7 +572,7 @@ def test_several_inputs_and_a_mask_are_sent_as_the_sdk_sends_them(images: Loopba
     client_for(images).images.edit(**arguments)
     plain_client_for(images).images.edit(**arguments)
     ours, plain = (form_of(request) for request in images.requests)
-    assert ours == plain
+    assert ours == [named(part) for part in plain]
 
 
 def test_embeddings_are_asked_as_floats(server: LoopbackServer) -> None:

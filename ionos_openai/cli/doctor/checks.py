@@ -165,7 +165,8 @@ def _token(settings: IonosSettings, look: Look, *, sandbox: bool) -> Iterator[Ch
         else:
             source = TokenFile(settings.api_key_file or "")
             token, place = SecretStr(source()), f"{source.path} ({origin})"
-        facts = check_token(token, now=look.now, origin=place)
+        url = look.connection.base_url or settings.base_url
+        facts = check_token(token, now=look.now, origin=place, url=url)
     except IonosError as error:
         yield _broken("token", error)
         return
@@ -227,7 +228,8 @@ def _address(settings: IonosSettings, connection: Connection) -> Iterator[Check]
         yield Check("good", "address", f"{text}only the word {SANDBOX_TOKEN!r}, which is no secret, goes there")
     else:
         allowed = "--base-url" if connection.base_url is not None else "IONOS_ALLOWED_HOSTS"
-        yield Check("warning", "address", f"{text}the token goes there, as {allowed} allows it")
+        text += f"the token goes there, as {allowed} allows it"
+        yield Check("warning", "address", text, "Turn a gateway's own retries off: each may buy a picture again.")
 
 
 def _has_harmless_token(settings: IonosSettings) -> bool:

@@ -54,6 +54,10 @@ _Model = Annotated[
     str | None, Option("--model", "-m", metavar="MODEL", help="A model's id or a short name for it, such as flux.1.")
 ]
 _Size = Annotated[str | None, Option("--size", "-s", metavar="WIDTHxHEIGHT", help="In pixels. By default 1024x1024.")]
+_AspectRatio = Annotated[
+    str | None,
+    Option("--aspect-ratio", metavar="W:H", help="In place of --size: the nearest size that the model makes."),
+]
 _Number = Annotated[
     int,
     Option(
@@ -108,6 +112,7 @@ class PictureOptions:
     ] = None
     model: _Model = None
     size: _Size = None
+    aspect_ratio: _AspectRatio = None
     n: _Number = 1
     seed: Annotated[
         int | None, Option("--seed", metavar="N", help="Sent as it is; whether a model honours it is not known.")
@@ -161,6 +166,7 @@ class BatchOptions:
     ]
     model: _Model = None
     size: _Size = None
+    aspect_ratio: _AspectRatio = None
     n: _Number = 1
     prompt: Annotated[
         str | None,

@@ -87,7 +87,7 @@ def _confirm(spend: int, settings: IonosSettings, client: openai.OpenAI, termina
     Raises:
         InvalidRequestError: They may not, or nobody is there to ask.
     """
-    prices = parse_prices(settings.prices) if settings.prices else None
+    prices = parse_prices(settings.prices, settings.base_url) if settings.prices else None
     models = dict.fromkeys((settings.image_model, settings.image_edit_model))
     known = [f"{model} costs {price_of(model, prices) or 'an unknown amount'} a picture" for model in models]
     question = (
