@@ -125,11 +125,10 @@ def _prepare(
     settings = IonosSettings()
     url = connection.base_url or settings.base_url
     model = model_to_send(options.model or getattr(settings, default_model), url)
-    size = choose_size(options.size, options.aspect_ratio, model)
-    if size is not None:
+    if (size := choose_size(options.size, options.aspect_ratio, model)) is not None:
         check_size(size, model)
-    sign = settings.sign or options.sign or False  # not less than the settings ask for
-    signer = sign and load_signer(sign, settings)
+    sign = settings.sign or options.sign  # not less than the settings ask for
+    signer = load_signer(sign, settings) if sign else False
     given = {"provenance": options.provenance, "prompt_in_metadata": options.prompt_in_metadata}
     more: dict[str, Any] = {"seed": options.seed} | ({} if options.timeout is None else {"timeout": options.timeout})
     session = _Session(

@@ -104,6 +104,7 @@ def _card(entry: Entry, column: str | None) -> str:
     badge = _BADGES.get(entry.state) or ("placeholder" if entry.sandbox else None)
     note = _escape(entry.problem[0].upper() + entry.problem[1:]) if entry.problem else ""
     label = entry.metadata.get(column or next(iter(entry.metadata), ""))
+    facts = (_short(entry.model), _pixels(entry), _cost(entry), entry.signed)
     moment = _moment(entry.date)
     parts = [
         f'<li class="{badge.replace(" ", "-")}">' if badge else "<li>",
@@ -114,11 +115,7 @@ def _card(entry: Entry, column: str | None) -> str:
         "</a><small>" if href else "</button><small>",
         f"<b>{badge}</b> " if badge else "",
         f"<em>{_escape(label)}</em> " if label else "",
-        *(
-            f"<i>{html.escape(fact)}</i> "
-            for fact in (_short(entry.model), _pixels(entry), _cost(entry), entry.signed)
-            if fact
-        ),
+        *(f"<i>{html.escape(fact)}</i> " for fact in facts if fact),
         f'<time datetime="{moment}">{moment[:10]}</time>' if moment else "",
         "</small></li>",
     ]

@@ -17,6 +17,7 @@ from ionos_openai.batch.schedule import Schedule, Unit
 from ionos_openai.errors import BudgetUnavailableError
 from ionos_openai.errors.http import http_library
 from ionos_openai.files.names import SavingSettings
+from ionos_openai.hub.models import resolve_model
 from ionos_openai.images import GeneratedImage
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def schedule(tmp_path: Path, now: list[float]) -> Iterator[Schedule]:
         saving=SavingSettings(file_names="prompt", provenance=False, prompt_in_metadata=False),
         model=MODEL,
         size=None,
+        aspect_ratio=None,
+        name_model=resolve_model,
         bounds=Bounds(concurrency=2, max_attempts=2, max_cost=None, max_images=None),
         resume=Resume(missing="keep", verify=False, redo=(), only_failed=False),
     )

@@ -490,7 +490,7 @@ def test_a_reader_that_leaves_ends_the_command_without_a_word() -> None:
         (["a", "--max-wait", "-1"], "--max-wait is not a number of seconds from 0"),
         (["a", "--format", "bmp"], "format='bmp' cannot be written"),
         (["a", "--name", "x/y"], "is a path"),
-        (["a", "-m", "nonsense"], "No image model fits the name 'nonsense'"),
+        (["a", "-m", " "], "The model is empty: name one"),
         (["a", "-o", "x.gif"], "end the name in .jpg, .png or .webp"),
         (["a", "-o", "x.png", "--format", "webp"], "contradicts format="),
         (["a", "-o", "x.png", "--name", "y"], "names a file already: leave --name out"),

@@ -77,10 +77,10 @@ def test_an_outcome_without_a_failure_has_no_error(capsys: pytest.CaptureFixture
     assert json.loads(capsys.readouterr().out) == {"schema": 1, "errors": [], "error": {"message": "left"}}
 
 
-@pytest.mark.parametrize(("instead", "said"), [(None, "a\\tb\udc80"), (" ", "a b\udc80")])
+@pytest.mark.parametrize(("instead", "said"), [(None, "a\\tb\udc80\\ud800"), (" ", "a b\udc80 ")])
 def test_a_cell_has_no_control_characters(instead: str | None, said: str) -> None:
-    """They are written out or replaced; a byte of a file's name that is no Unicode stays."""
-    assert visible("a\tb\udc80", instead=instead) == said
+    """They are written out or replaced, as is half a character; a byte of a file's name that is no Unicode stays."""
+    assert visible("a\tb\udc80\ud800", instead=instead) == said
 
 
 def test_what_is_printed_gives_a_terminal_no_commands(capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,6 +104,7 @@ def test_what_is_printed_gives_a_terminal_no_commands(capsys: pytest.CaptureFixt
         ("a;=1+1", '"a;=1+1"'),
         ('a";=1+1', '"a"";=1+1"'),
         ("a\x1b]0;\u202eb", '"a ]0; b"'),
+        ("a\ud800b", "a b"),
         ("-2.5", "-2.5"),
         ("a-fox = a fox", "a-fox = a fox"),
     ],

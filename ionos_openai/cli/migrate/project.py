@@ -22,6 +22,7 @@ from ionos_openai.cli.migrate.findings import Migration, Others, SourceError
 from ionos_openai.cli.migrate.notebook import migrate_notebook
 from ionos_openai.cli.migrate.program import parse
 from ionos_openai.cli.migrate.source import migrate_source
+from ionos_openai.files.opening import LARGEST
 from ionos_openai.files.writing import write_new
 
 _LARGEST = 10**6  # bytes
@@ -272,7 +273,7 @@ def _read(path: Path, relevant: re.Pattern[bytes]) -> tuple[bytes | None, bool]:
             # Without NULs, text in UTF-16 shows its letters too.
             return data, bool(relevant.search(data.replace(b"\0", b"")))
         matters = bool(relevant.search(data))
-        while not matters and (more := file.read(limit)):
+        while not matters and file.tell() < LARGEST and (more := file.read(limit)):
             data = data[-100:] + more
             matters = bool(relevant.search(data))
         return None, matters

@@ -33,7 +33,8 @@ PLACEHOLDER = "A placeholder of the stand-in, not made by a model."
 BASES = (
     "Basis: DOC an official page, REC a recorded answer, CODE a client's code, INF inferred, choice nothing is known."
 )
-_OBEYED = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # by terminals, but for line breaks
+# What terminals obey, but for line breaks, and what no stream takes.
+_OBEYED = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]")
 _FORMULA = re.compile(r"[\t\r]|\s*[=+@\uff1d\uff0b\uff0d\uff20-]")  # some spreadsheets take the wide signs too
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _SHORT = 40  # characters of a prompt that a message is about
@@ -300,7 +301,7 @@ def visible(text: str, *, instead: str | None = None) -> str:
     # Half a surrogate stands for a byte of a file's name that is no Unicode; the stream writes that byte.
     return "".join(
         letter
-        if letter.isprintable() or "\ud800" <= letter <= "\udfff"
+        if letter.isprintable() or "\udc80" <= letter <= "\udcff"
         else letter.encode("unicode_escape").decode()
         if instead is None
         else instead

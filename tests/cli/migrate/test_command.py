@@ -12,6 +12,7 @@ from typing import TypeAlias
 import pytest
 
 from ionos_openai.cli.app import run
+from ionos_openai.cli.migrate import project
 
 Call: TypeAlias = Callable[..., tuple[int, str, str]]
 
@@ -200,6 +201,15 @@ def test_on_a_terminal_a_stranger_s_code_gives_no_commands(called: Call, monkeyp
     _, out, err = called(".")
     assert out
     assert all(line.isprintable() for line in (out + err).split("\n"))
+
+
+def test_a_file_without_end_is_passed_over(called: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one that is too large, no more than so many bytes are searched for what matters."""
+    monkeypatch.setattr(project, "LARGEST", 3 * 10**6)
+    with Path("a.py").open("wb") as file:
+        file.truncate(10 << 30)
+    code, out, _ = called(".")
+    assert (code, out) == (0, "a.py\tskipped\tit is larger than 1 MB\t-\t-\n")
 
 
 def test_on_a_terminal_each_place_is_three_lines(called: Call, monkeypatch: pytest.MonkeyPatch) -> None:
