@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import getpass
 import sys
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from ionos_openai.cli.doctor.checks import Look, examine_token
-from ionos_openai.cli.doctor.command import clean, show_checks
+from ionos_openai.cli.doctor.checks import Look, examine_with
+from ionos_openai.cli.doctor.command import show_checks
 from ionos_openai.cli.terminal.exits import TOKEN, USAGE, worst
 from ionos_openai.client import login
 from ionos_openai.client.settings import IonosSettings, is_in_ci
@@ -35,9 +34,8 @@ def keep(connection: Connection, terminal: Terminal) -> int:
     settings = IonosSettings(api_key=_ask(), env_file=None)
     if settings.api_key is None or not settings.api_key.get_secret_value():
         raise InvalidRequestError("No token was given: nothing is kept.")
-    look = Look(connection=connection, offline=False, min_validity=timedelta(days=7), now=datetime.now(UTC))
     with terminal.waiting("Checking the token"):
-        checks = [clean(check) for check in examine_token(settings, look)]
+        checks = list(examine_with(Look(connection=connection, settings=settings)))
     code = worst(check.exit_code for check in checks)
     place = None if code in (TOKEN, USAGE) else login.keep(settings.api_key)
     show_checks(checks, terminal, {"kept": place, "exit_code": code})

@@ -65,6 +65,15 @@ _ONLY_REAL_ENVIRONMENT = frozenset({"allowed_hosts", "c2pa_tsa_url", "c2pa_trust
 # The words that pydantic takes for a switch.
 _ON, _OFF = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off")
 
+# How a value may be written that is not plain, and by what that is seen.
+_DRESSES = {
+    "in quotes": r"""(?s)^\s*(["']).*\1\s*$""",
+    "with a line break at its end": r"[\r\n]\s*$",
+    'with "Bearer" in front': r"(?i)^\s*bearer\s",
+    "with ~ for a user's directory": r"^\s*~",
+    "with the path of an endpoint": r"^\s*https?://.*/(?:(?:images|chat)/\w+|completions|embeddings|models)/*\s*$",
+}
+
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXY_VARIABLES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 
@@ -73,12 +82,14 @@ _PROXY_VARIABLES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROX
 class Origin:
     """Where a setting's value came from: code, the environment, the `.env` file at `path`, or a login.
 
-    `variable` is the variable's name; for code the setting's own, for a login where the token is kept.
+    `variable` is the variable's name; for code the setting's own, for a login where the token is kept. `dress` is how
+    the value was written where it was not plain, such as "in quotes".
     """
 
     place: Literal["code", "environment", ".env", "login"]
     variable: str
     path: Path | None = None
+    dress: str = ""
 
     def __str__(self) -> str:
         """Return a phrase for messages: "IONOS_API_TOKEN in the environment"."""
@@ -288,6 +299,15 @@ class IonosSettings(BaseSettings):
         return self._refused
 
     @property
+    def unknown_variables(self) -> list[Origin]:
+        """The variables that begin with IONOS_ and are no setting's, in the environment and in the `.env` file."""
+        known = {variable for variable, _ in setting_variables()}
+        own = [Origin(place="environment", variable=name) for name in own_variables()]
+        names = [name for name in _read_env_file(self._env_path) if name.upper().startswith("IONOS_")]
+        own += [Origin(place=".env", variable=name, path=self._env_path) for name in names]
+        return [origin for origin in own if origin.variable not in known]
+
+    @property
     def env_path(self) -> Path | None:
         """The `.env` file that was looked for, whether it exists or not; None where it is turned off."""
         return self._env_path
@@ -298,6 +318,11 @@ def setting_variables() -> tuple[tuple[str, str], ...]:
     """Return each variable with its setting, in the order in which they are looked up."""
     others = (name for name in IonosSettings.model_fields if name not in _TOKEN_SETTINGS)
     return *_TOKEN_ORDER, *((f"IONOS_{name.upper()}", name) for name in others)
+
+
+def dress_of(text: str) -> str:
+    """Tell how a value is written that is not plain, such as "in quotes"; empty where it is."""
+    return next((words for words, sign in _DRESSES.items() if re.search(sign, text)), "")
 
 
 def own_variables() -> list[str]:
@@ -319,6 +344,7 @@ class TokenFile:
         self.path = Path(path)
         self._token = ""
         self._stamp: tuple[int, int, int] | None = None
+        self.dress = ""  # how the file has the token, as `dress_of` tells it
 
     def __call__(self) -> str:
         """Return the token that the file holds now."""
@@ -327,7 +353,8 @@ class TokenFile:
             status = self.path.stat()
             stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
             if stamp != self._stamp:
-                self._token = clean_token(self.path.read_text(encoding="utf-8-sig")) or self._token
+                text = self.path.read_text(encoding="utf-8-sig").strip()
+                self._token, self.dress = clean_token(text) or self._token, dress_of(text)
                 self._stamp = stamp
         except (OSError, UnicodeDecodeError) as error:
             problem = getattr(error, "strerror", None) or "not UTF-8 text"
@@ -423,7 +450,9 @@ def _look_around(
             kind = "token" if name in _TOKEN_SETTINGS else name
             if not value:
                 continue
-            origin = Origin(place=place, variable=variable, path=path)  # type: ignore[arg-type]  # of the pairs above
+            # Of a passphrase every letter counts, and none is told.
+            dress = "" if name == "c2pa_passphrase" else dress_of(variables[variable] or "")
+            origin = Origin(place=place, variable=variable, path=path, dress=dress)  # type: ignore[arg-type]  # of a pair
             if isinstance(value, SecretStr) and name == "api_key" and is_hosting_key(value.get_secret_value()):
                 refused.append(str(origin))
                 log.info("%s holds a key for IONOS' DNS and hosting API: passed over.", origin)

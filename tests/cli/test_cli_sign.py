@@ -346,3 +346,29 @@ def test_the_gallery_shows_who_signed(cli: Callable[..., Result], signing: tuple
     page = Path("pictures/index.html").read_text()
     assert page.count("<i>signed by CN=A. Nonymous, O=Tests &amp; Co</i>") == 1
     assert page.count("<i>signature invalid</i>") == 1
+
+
+def test_doctor_names_what_keeps_a_certificate_from_signing(
+    cli: Callable[..., Result], signing: tuple[Path, Path], authority: Authority
+) -> None:
+    """The clock, the purpose, the key usage, and the order of the chain."""
+    strangers, leaf = Authority("Another root"), authority.leaf()
+    chains = {
+        "look at this machine's clock": authority.leaf(begin=DAY),
+        "extended key usage": authority.leaf(usages=()),
+        "digitalSignature": authority.leaf(signs=False),
+        "mend the order": Leaf(certificate=leaf.certificate, key=leaf.key, root=strangers.root),
+        "the signer's own comes first": Leaf(certificate=authority.root, key=leaf.key, root=leaf.certificate),
+    }
+    for said, wrong in chains.items():
+        wrong.write(signing[0].parent)
+        check = _checks(cli)["signature"]
+        assert (check["state"], said in check["text"]) == ("broken", True), check
+
+
+def test_doctor_warns_of_an_issuer_that_ends_soon(cli: Callable[..., Result], signing: tuple[Path, Path]) -> None:
+    """The chain holds for as long as the first of its certificates to end."""
+    authority = Authority(end=20 * DAY)
+    authority.leaf().write(signing[0].parent)
+    check = _checks(cli)["signature"]
+    assert (check["state"], "19 days left" in check["text"]) == ("warning", True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import ssl
@@ -147,6 +148,120 @@ def test_a_token_that_does_not_say_is_let_through(
     result = doctor("--offline")
     assert (result.code, result.named("expiry")) == (0, [])
     assert result.named("token")[0].text == "IONOS_API_TOKEN in the environment: not readable as a JWT, 40 characters"
+
+
+@pytest.mark.parametrize(
+    ("address", "state"),
+    [("https://openai.inference.de-txl.ionos.com/v1", "warning"), ("https://gateway.example/v1", "good")],
+)
+def test_a_token_that_is_no_jwt_is_warned_about_where_ionos_itself_is_asked(
+    address: str, state: str, doctor: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway's keys may look like anything, IONOS' tokens are JWTs."""
+    monkeypatch.setenv("IONOS_API_TOKEN", "0123456789abcdefghij")
+    for arguments in ([], ["--base-url", address]):
+        monkeypatch.setenv("IONOS_BASE_URL", "" if arguments else address)
+        monkeypatch.setenv("IONOS_ALLOWED_HOSTS", "gateway.example")
+        result = doctor("--offline", *arguments)
+        [line] = result.named("token")
+        assert (result.code, line.state) == (0, state)
+        assert line.remedy.startswith("IONOS' tokens are JWTs, which begin with eyJ.") is (state == "warning")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("IONOS_API_TOKKEN", "IONOS_API_TOKEN"),
+        ("IONOS_IMAGES_MODEL", "IONOS_IMAGE_MODEL"),
+        ("IONOS_ALLOW_HOSTS", "IONOS_ALLOWED_HOSTS"),
+        ("ionos_max_wait", "IONOS_MAX_WAIT"),
+        ("IONOS_USERNAME", ""),
+    ],
+)
+@pytest.mark.parametrize("in_file", [False, True])
+def test_a_variable_that_nothing_reads_is_warned_about(
+    name: str, meant: str, in_file: bool, doctor: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the one that is likely meant, wherever it stands, and without its value."""
+    monkeypatch.setenv("IONOS_API_TOKEN", make_token())
+    place = str(Path(".env").absolute()) if in_file else "the environment"
+    if in_file:
+        Path(".env").write_text(f"{name}=canary\n")
+    else:
+        monkeypatch.setenv(name, "canary")
+    result = doctor("--offline")
+    remedy = f"If {meant} is meant, write that." if meant else "Another program's can stay."
+    text = f"{name} in {place} is not known here, so nothing reads it"
+    assert (result.code, result.named("variable")) == (0, [Line("warning", "variable", text, remedy)])
+    assert "canary" not in result.out
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value", "dress"),
+    [
+        ("IONOS_API_TOKEN", "api_key", '"{token}"', "in quotes"),
+        ("IONOS_TOKEN", "api_key", " '{token}' ", "in quotes"),
+        ("IONOS_API_TOKEN", "api_key", "Bearer {token}", 'with "Bearer" in front'),
+        ("IONOS_API_TOKEN", "api_key", "{token}\r", "with a line break at its end"),
+        ("IONOS_IMAGE_MODEL", "image_model", "klein\r\n", "with a line break at its end"),
+    ],
+)
+def test_a_value_that_is_not_plain_is_warned_about(
+    name: str, setting: str, value: str, dress: str, doctor: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It works here, and may not with the next program."""
+    token = make_token()
+    monkeypatch.setenv("IONOS_API_TOKEN", token)
+    if "{token}" in value:
+        monkeypatch.delenv("IONOS_API_TOKEN")
+    monkeypatch.setenv(name, value.format(token=token))
+    result = doctor("--offline")
+    line = Line("warning", setting, f"{name} in the environment is written {dress}", "Write the plain value.")
+    assert (result.code, line in result.lines) == (0, True)
+    assert token not in result.out
+
+
+def test_a_token_file_and_an_option_that_are_not_plain_are_warned_about(
+    doctor: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last line break of a file is none; of a passphrase nothing is told, whatever it begins with."""
+    monkeypatch.setenv("IONOS_API_TOKEN_FILE", "secret")
+    monkeypatch.setenv("IONOS_C2PA_PASSPHRASE", "'~canary'")
+    for content, warned in ((f"{make_token()}\n", False), (f"'{make_token()}'\n", True)):
+        Path("secret").write_text(content)
+        line = Line("warning", "token", "secret is written in quotes", "Write the plain value.")
+        result = doctor("--offline")
+        assert (line in result.lines, "passphrase" in result.out) == (warned, False)
+    Path("secret").write_text(make_token())
+    address = "https://openai.inference.de-txl.ionos.com/v1/images/generations"
+    line = Line("warning", "base_url", "--base-url is written with the path of an endpoint", "Write the plain value.")
+    assert line in doctor("--offline", "--base-url", address).lines
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "module", "extra"),
+    [
+        ("IONOS_BUDGET_URL", "redis://127.0.0.1:9/0", "redis", "redis"),
+        ("IONOS_TELEMETRY", "detailed", "opentelemetry", "otel"),
+        ("IONOS_C2PA_TRUST", "trust.pem", "c2pa", "c2pa"),
+    ],
+)
+def test_a_setting_whose_extra_is_missing_is_warned_about(
+    name: str, value: str, module: str, extra: str, doctor: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the line that installs it; where it is installed, or nothing needs it, nothing is said."""
+    monkeypatch.setenv("IONOS_API_TOKEN", make_token())
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda asked: None if asked == module else find(asked))
+    assert "warning" not in {line.state for line in doctor("--offline").lines}
+    monkeypatch.setenv(name, value)
+    line = next(line for line in doctor("--offline").lines if line.state == "warning")
+    assert (line.text, line.remedy) == (
+        f"{name} in the environment needs the extra {extra}, which is not installed",
+        f'Install: pip install "ionos-openai[{extra}]"',
+    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: True)
+    assert "warning" not in {line.state for line in doctor("--offline").lines}
 
 
 def test_a_missing_token_is_broken(doctor: Callable[..., Diagnosis]) -> None:

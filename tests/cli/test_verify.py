@@ -14,8 +14,9 @@ import pytest
 
 from ionos_openai import create_client
 from ionos_openai.cli import app
-from ionos_openai.cli.verify import command as command, verify
+from ionos_openai.cli.verify import command
 from ionos_openai.cli.verify.asking import Burst
+from ionos_openai.cli.verify.command import verify
 from ionos_openai.cli.verify.probes import (
     NEVER_ASKED,
     PROBES,
@@ -33,6 +34,7 @@ from ionos_openai.cli.verify.replies import Answer, describe_jpeg
 from ionos_openai.errors.http import http_library
 from ionos_openai.sandbox import Sandbox, SandboxServer
 from ionos_openai.sandbox.behaviours import BEHAVIOURS
+from ionos_openai.sandbox.limits import REQUEST_RATE
 from ionos_openai.sandbox.service import MODELS_2026_08
 from tests.loopback import Answer as Reply, LoopbackServer
 from tests.tokens import make_token
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ionos_openai.cli.verify import RowFinding
+    from ionos_openai.cli.verify.command import RowFinding
     from tests.terminal import Result
 
 ALL_IMAGES = 18  # for each row but the limit of images
@@ -403,7 +405,7 @@ def test_the_judges_say_what_is_otherwise() -> None:
 def test_a_burst_is_judged_by_what_a_bucket_lets_through(passed: int, seconds: float, text: str) -> None:
     """As many as the bucket holds, what it gained meanwhile, and a little for the way."""
     burst = Burst(passed=passed, refused=(answer(429, retry_after="1"),), seconds=seconds)
-    assert judge_burst(burst, capacity=10, per_minute=300) == text
+    assert judge_burst(burst, REQUEST_RATE) == text
     assert judge_rate_limit(burst) == ""
     assert judge_rate_limit(Burst(passed=10, refused=(answer(429),), seconds=0)) == "429 without Retry-After"
 

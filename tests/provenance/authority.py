@@ -85,9 +85,9 @@ class Leaf:
 class Authority:
     """A root certificate that issues others."""
 
-    def __init__(self, name: str = "Root of the tests") -> None:
+    def __init__(self, name: str = "Root of the tests", *, end: timedelta = 90 * DAY) -> None:
         self._key = new_key()
-        self.root = self._issue(name, self._key, name, is_root=True)
+        self.root = self._issue(name, self._key, name, is_root=True, end=end)
 
     def _issue(
         self,

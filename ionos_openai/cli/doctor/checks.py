@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import re
 import socket
 import ssl
 import time
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -21,8 +23,16 @@ from ionos_openai import __version__
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox
 from ionos_openai.cli.terminal.exits import DOCTOR_ADVICE, TEMPORARY, USAGE, exit_code, message
 from ionos_openai.client.construction import check_env_file
-from ionos_openai.client.settings import CERTIFICATE_VARIABLES, IonosSettings, TokenFile, foreign_variables, load_signer
-from ionos_openai.errors import ConfigurationError, InvalidRequestError, IonosError
+from ionos_openai.client.settings import (
+    CERTIFICATE_VARIABLES,
+    IonosSettings,
+    TokenFile,
+    dress_of,
+    foreign_variables,
+    load_signer,
+    setting_variables,
+)
+from ionos_openai.errors import ConfigurationError, InvalidRequestError
 from ionos_openai.errors.http import http_library
 from ionos_openai.hub.credentials import (
     SANDBOX_TOKEN,
@@ -37,7 +47,7 @@ from ionos_openai.hub.credentials import (
 from ionos_openai.hub.models import select_image_models
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from ionos_openai.cli.terminal.options import Connection
 
@@ -47,90 +57,87 @@ _SUPPORTED_SDK = ((1, 60), (4, 0))  # from the first, up to but not including th
 _LONGEST_WAIT = 30.0  # seconds for the one request that is sent
 _READ_BY_THE_SDK = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _TOLD_ELSEWHERE = frozenset({"api_key", "api_key_file", "base_url", "ca_bundle", "sandbox", "c2pa_passphrase"})
+# Where a setting needs more than the core: the module that it needs, and the extra that has it.
+_EXTRAS = {
+    "budget_url": ("redis", "redis"),
+    "c2pa_trust": ("c2pa", "c2pa"),
+    **dict.fromkeys(("telemetry", "telemetry_content"), ("opentelemetry", "otel")),
+}
 _RENEWAL = timedelta(days=30)  # before a certificate ends
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was found at one place.
+    """What was found at one place."""
 
-    Attributes:
-        state: "good", "note" (neither good nor bad), "warning" or "broken".
-        name: What was looked at.
-        text: What was found.
-        remedy: What to do about it; empty where there is nothing to do, or where `text` says it.
-        exit_code: The exit code that a broken place stands for; 0 for all others.
-    """
-
-    state: State
-    name: str
-    text: str
-    remedy: str = ""
-    exit_code: int = 0
+    state: State  # "note" is neither good nor bad
+    name: str  # what was looked at
+    text: str  # what was found
+    remedy: str = ""  # what to do about it; empty where there is nothing to do, or where `text` says it
+    exit_code: int = 0  # what a broken place stands for; 0 for all others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """How to look.
+    """How to look, and at what."""
 
-    Attributes:
-        connection: Which service to ask.
-        offline: Whether nothing is sent.
-        min_validity: A token that ends sooner is warned about.
-        now: The present time, in UTC.
-    """
+    connection: Connection  # which service to ask
+    settings: IonosSettings
+    offline: bool = False  # whether nothing is sent
+    min_validity: timedelta = timedelta(days=7)  # a token that ends sooner is warned about
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    connection: Connection
-    offline: bool
-    min_validity: timedelta
-    now: datetime
+    @property
+    def sandbox(self) -> bool:
+        """Whether the sandbox answers."""
+        return uses_sandbox(self.connection, self.settings)
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read "7d", "12h" or "30m".
-
-    Raises:
-        InvalidRequestError: It is not a whole number and one of the letters d, h, m.
-    """
+    """Read "7d", "12h" or "30m"; raise an `InvalidRequestError` for what is no number with d, h or m."""
     match = re.fullmatch(r"(\d{1,6})([dhm])", text.strip().lower(), re.ASCII)
     if not match:
         raise InvalidRequestError("--min-validity cannot be read: write a number and d, h or m, such as 7d.")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def examine(look: Look) -> Iterator[Check]:
+def examine(connection: Connection, *, offline: bool, min_validity: timedelta) -> Iterator[Check]:
     """Look at everything, in the order in which it is told."""
     yield from _versions()
     try:
         settings = IonosSettings()
-        sandbox = uses_sandbox(look.connection, settings)
-        if not sandbox:
-            check_env_file(settings, base_url=look.connection.base_url, ca_bundle=look.connection.ca_bundle)
+        look = Look(connection=connection, settings=settings, offline=offline, min_validity=min_validity)
+        if not look.sandbox:
+            check_env_file(settings, base_url=connection.base_url, ca_bundle=connection.ca_bundle)
     except ConfigurationError as error:
         yield _broken("settings", error)
-        yield from _variables(None, look.connection)
+        yield from _variables(connection.ca_bundle)
         return
-    if sandbox:
-        origin = "--sandbox" if look.connection.sandbox else str(settings.origin("sandbox"))
+    if look.sandbox:
+        origin = "--sandbox" if connection.sandbox else str(settings.origin("sandbox"))
         text = f"{origin}: the stand-in answers, and every picture is a placeholder"
         yield Check("warning", "stand-in", text, "For the service, leave --sandbox out and unset IONOS_SANDBOX.")
-    found = [
-        *_token(settings, look, sandbox=sandbox),
-        *_address(settings, look.connection),
-        *_settings(settings),
-        *_signing(settings, look),
-        *_variables(settings, look.connection),
-    ]
-    yield from found
-    yield from _service(settings, look, sandbox=sandbox, is_broken=any(check.state == "broken" for check in found))
+    yield from examine_with(look, _CHECKS)
 
 
-def examine_token(settings: IonosSettings, look: Look) -> Iterator[Check]:
-    """Look at a token alone, and ask the service with it."""
-    found = [*_token(settings, look, sandbox=False), *_address(settings, look.connection)]
+def examine_with(look: Look, names: Iterable[str] = ("token", "address")) -> Iterator[Check]:
+    """Make some checks, by default those of the token, and ask the service unless something is broken."""
+    found = [check for name in names for check in _made(name, _CHECKS[name], look)]
     yield from found
-    yield from _service(settings, look, sandbox=False, is_broken=any(check.state == "broken" for check in found))
+    if look.sandbox or all(check.state != "broken" for check in found):
+        yield from _made("client", _client, look)
+    elif not look.offline:
+        yield Check("warning", "service", "not asked", "Mend what is broken above first.")
+    if look.offline and not look.sandbox:
+        yield Check("note", "network", "not looked at (--offline)")
+
+
+def _made(name: str, check: Callable[[Look], Iterator[Check]], look: Look) -> Iterator[Check]:
+    try:
+        yield from check(look)
+    except openai.OpenAIError as error:
+        yield _broken(name, error)
 
 
 def _broken(name: str, error: Exception) -> Check:
@@ -146,41 +153,39 @@ def _versions() -> Iterator[Check]:
     if _SUPPORTED_SDK[0] <= numbers < _SUPPORTED_SDK[1]:
         yield Check("good", "openai", text)
     else:
-        text += ": not among the tested versions"
-        yield Check("warning", "openai", text, "Install: pip install 'openai>=1.60,<4'")
+        remedy = "Install: pip install 'openai>=1.60,<4'"
+        yield Check("warning", "openai", f"{text}: not among the tested versions", remedy)
     yield Check("good", "Pillow", importlib.metadata.version("pillow"))
 
 
-def _token(settings: IonosSettings, look: Look, *, sandbox: bool) -> Iterator[Check]:
+def _token(look: Look) -> Iterator[Check]:
+    settings, token = look.settings, look.settings.api_key
     for variable in settings.refused_variables:
         text = f"{variable} is passed over: it holds a key for IONOS' DNS and hosting API"
         yield Check("warning", "token", text, "If it was meant for the AI Model Hub, replace it by a token.")
-    origin = settings.origin("api_key_file") if settings.api_key is None else settings.origin("api_key")
-    if settings.api_key is None and settings.api_key_file is None:
-        yield _no_token(settings, sandbox=sandbox)
+    if token is None and settings.api_key_file is None:
+        yield _no_token(look)
         return
-    try:
-        if settings.api_key is not None:
-            token, place = settings.api_key, str(origin)
-        else:
-            source = TokenFile(settings.api_key_file or "")
-            token, place = SecretStr(source()), f"{source.path} ({origin})"
-        url = look.connection.base_url or settings.base_url
-        facts = check_token(token, now=look.now, origin=place, url=url)
-    except IonosError as error:
-        yield _broken("token", error)
-        return
-    yield Check("good", "token", f"{place}: {_kind(facts, token)}")
+    place = str(settings.origin("api_key" if token else "api_key_file"))
+    if token is None:
+        source = TokenFile(settings.api_key_file or "")
+        token, place = SecretStr(source()), f"{source.path} ({place})"
+        yield from _plain("token", source.path, source.dress)
+    url = look.connection.base_url or settings.base_url
+    facts = check_token(token, now=look.now, origin=place, url=url)
+    is_odd = facts.kind == "opaque" and is_ionos_host(_host(url))
+    remedy = f"IONOS' tokens are JWTs, which begin with eyJ. {TOKEN_ADVICE}" if is_odd else ""
+    yield Check("warning" if is_odd else "good", "token", f"{place}: {_kind(facts, token)}", remedy)
     if facts.kind == "jwt":
         yield _expiry(facts.expires, look)
         may = "the AI Model Hub is among them" if facts.may_use_hub else "the token does not say"
         yield Check("good", "privilege", may)
 
 
-def _no_token(settings: IonosSettings, *, sandbox: bool) -> Check:
-    if sandbox:
+def _no_token(look: Look) -> Check:
+    if look.sandbox:
         return Check("good", "token", "none, and the stand-in needs none")
-    places = f"the environment and {settings.env_path}" if settings.env_path else "the environment"
+    places = " and ".join(map(str, filter(None, ("the environment", look.settings.env_path))))
     remedy = f"Set IONOS_API_TOKEN. {TOKEN_ADVICE} Without one, --sandbox draws placeholders."
     return Check("broken", "token", f"none in {places}", remedy, USAGE)
 
@@ -207,54 +212,73 @@ def _span(time_left: timedelta) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _address(settings: IonosSettings, connection: Connection) -> Iterator[Check]:
-    place = settings.origin("base_url")
-    origin = "--base-url" if connection.base_url is not None else str(place or "the default")
-    try:
-        url = normalise_base_url(connection.base_url or settings.base_url, origin=origin)
-        host = urlsplit(url).hostname or ""
-        if not _has_harmless_token(settings):
-            named = connection.base_url is not None or place is None
-            check_base_url(url, origin=origin, named_in_code=named, allowed_hosts=settings.allowed_hosts)
-    except IonosError as error:
-        yield _broken("address", error)
-        return
+def _address(look: Look) -> Iterator[Check]:
+    settings, given, place = look.settings, look.connection.base_url, look.settings.origin("base_url")
+    origin = "--base-url" if given is not None else str(place or "the default")
+    url = normalise_base_url(given or settings.base_url, origin=origin)
+    yield from _plain("base_url", origin, dress_of(given or ""))
+    host = _host(url)
+    is_secret = settings.api_key is None or settings.api_key.get_secret_value() != SANDBOX_TOKEN
+    if is_secret:
+        named = given is not None or place is None
+        check_base_url(url, origin=origin, named_in_code=named, allowed_hosts=settings.allowed_hosts)
     text = f"{url} ({origin}) is not IONOS'; "
     if is_ionos_host(host):
         yield Check("good", "address", f"{url} ({origin}), IONOS' own")
     elif is_loopback(host):
         yield Check("good", "address", f"{url} ({origin}), this machine")
-    elif _has_harmless_token(settings):
+    elif not is_secret:
         yield Check("good", "address", f"{text}only the word {SANDBOX_TOKEN!r}, which is no secret, goes there")
     else:
-        allowed = "--base-url" if connection.base_url is not None else "IONOS_ALLOWED_HOSTS"
-        text += f"the token goes there, as {allowed} allows it"
+        text += f"the token goes there, as {'IONOS_ALLOWED_HOSTS' if given is None else origin} allows it"
         yield Check("warning", "address", text, "Turn a gateway's own retries off: each may buy a picture again.")
 
 
-def _has_harmless_token(settings: IonosSettings) -> bool:
-    return settings.api_key is not None and settings.api_key.get_secret_value() == SANDBOX_TOKEN
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
-def _settings(settings: IonosSettings) -> Iterator[Check]:
-    """Tell what is in force because somebody set it, and where."""
-    for name in type(settings).model_fields:
-        origin = settings.origin(name)
-        if origin is not None and name not in _TOLD_ELSEWHERE:
-            yield Check("note", name, f"{_shown(getattr(settings, name))} ({origin})")
+def _settings(look: Look) -> Iterator[Check]:
+    """Tell what is in force because somebody set it, where, how it was written, and what it needs."""
+    for name in type(look.settings).model_fields:
+        origin, value = look.settings.origin(name), getattr(look.settings, name)
+        if origin is None:
+            continue
+        if name not in _TOLD_ELSEWHERE:
+            yield Check("note", name, f"{_shown(value)} ({origin})")
+        yield from _plain(name, origin, origin.dress)
+        module, extra = _EXTRAS.get(name, ("", ""))
+        if module and value not in ("off", False) and importlib.util.find_spec(module) is None:
+            text = f"{origin} needs the extra {extra}, which is not installed"
+            yield Check("warning", name, text, f'Install: pip install "ionos-openai[{extra}]"')
 
 
-def _signing(settings: IonosSettings, look: Look) -> Iterator[Check]:
+def _plain(name: str, place: object, dress: str) -> Iterator[Check]:
+    """Warn of a value that works here all the same, and may not with the next program."""
+    if dress:
+        yield Check("warning", name, f"{place} is written {dress}", "Write the plain value.")
+
+
+def _unknown(look: Look) -> Iterator[Check]:
+    """Tell of variables that look like ours and that nothing here reads."""
+    known = [variable for variable, _ in setting_variables()]
+    for origin in look.settings.unknown_variables:
+        similar = difflib.get_close_matches(origin.variable.upper(), known, n=1, cutoff=0.75)
+        meant = f"If {similar[0]} is meant, write that." if similar else "Another program's can stay."
+        yield Check("warning", "variable", f"{origin} is not known here, so nothing reads it", meant)
+
+
+def _signing(look: Look) -> Iterator[Check]:
     """Tell whether pictures can be signed, where anything is set for it."""
+    settings = look.settings
     if not (settings.sign or settings.c2pa_certificate or settings.c2pa_private_key):
         return
-    try:
-        signer = load_signer(settings.sign or True, settings)
-    except ConfigurationError as error:
-        yield _broken("signature", error)
-        return
+    signer = load_signer(settings.sign or True, settings)
     leaf = signer.chain[0]
-    left = leaf.not_valid_after_utc - look.now
+    left = min(certificate.not_valid_after_utc for certificate in signer.chain) - look.now
     text = f"{leaf.subject.rfc4514_string()}, by {leaf.issuer.rfc4514_string()}, {_span(left)} left"
     ends = "Get a new certificate before it ends." if left < _RENEWAL else ""
     yield Check("warning" if ends else "good", "signature", text, ends)
@@ -273,8 +297,9 @@ def _shown(value: object) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _variables(settings: IonosSettings | None, connection: Connection) -> Iterator[Check]:
-    found = foreign_variables()
+def _variables(given: object, configured: object = None) -> Iterator[Check]:
+    """Tell of other programs' variables, and whether the certificates of an option or a setting can be used."""
+    found, bundle = foreign_variables(), given or configured
     # OPENAI_LOG is the SDK's own matter, and works.
     openais = [name for name in found if name.upper().startswith("OPENAI_") and name.upper() != "OPENAI_LOG"]
     if openais:
@@ -283,15 +308,13 @@ def _variables(settings: IonosSettings | None, connection: Connection) -> Iterat
     for name in found:
         if name.upper().endswith("_PROXY"):
             yield Check("note", "proxy", f"{name}={found[name]}")
-    bundle = connection.ca_bundle or (settings.ca_bundle if settings is not None else None)
     if bundle is not None:
-        yield _certificates("--ca-bundle" if connection.ca_bundle else "IONOS_CA_BUNDLE", str(bundle))
-    for name in CERTIFICATE_VARIABLES:
-        if name not in found:
-            continue
+        yield _certificates("--ca-bundle" if given else "IONOS_CA_BUNDLE", str(bundle))
+    trusted = bundle is not None or any(name in found for name in _READ_BY_THE_SDK)
+    for name in filter(found.get, CERTIFICATE_VARIABLES):
         if name in _READ_BY_THE_SDK:
             yield _certificates(name, found[name])
-        elif bundle is None and not any(variable in found for variable in _READ_BY_THE_SDK):
+        elif not trusted:
             text = f"{name}={found[name]} is not read by the SDK's HTTP library"
             yield Check("warning", "certificates", text, f"If it is needed here too, set IONOS_CA_BUNDLE={found[name]}")
 
@@ -311,25 +334,28 @@ def _certificates(name: str, value: str) -> Check:
     return Check("broken", "certificates", text, f"Mend {name}, or leave it out.", USAGE)
 
 
-def _service(settings: IonosSettings, look: Look, *, sandbox: bool, is_broken: bool) -> Iterator[Check]:
-    offline = look.offline and not sandbox
-    if sandbox or not is_broken:
-        try:
-            # It may fail by a proxy that cannot be one. Paced, it might ask a Redis, which is a network too.
-            client = connect(look.connection, settings.model_copy(update={"pace": False}) if offline else settings)
-        except openai.OpenAIError as error:
-            yield _broken("client", error)
-        else:
-            with client:
-                yield from () if offline else _ask(client, settings, sandbox=sandbox)
-    elif not offline:
-        yield Check("warning", "service", "not asked", "Mend what is broken above first.")
-    if offline:
-        yield Check("note", "network", "not looked at (--offline)")
+_CHECKS: dict[str, Callable[[Look], Iterator[Check]]] = {
+    "token": _token,
+    "address": _address,
+    "settings": _settings,
+    "variable": _unknown,
+    "signature": _signing,
+    "certificates": lambda look: _variables(look.connection.ca_bundle, look.settings.ca_bundle),
+}
+"""What is looked at, by the name of what is broken where that fails."""
+
+
+def _client(look: Look) -> Iterator[Check]:
+    """Make a client, which may fail by a proxy that cannot be one, and ask with it."""
+    is_offline = look.offline and not look.sandbox
+    # Paced, it might ask a Redis, which is a network too.
+    settings = look.settings.model_copy(update={"pace": False}) if is_offline else look.settings
+    with connect(look.connection, settings) as client:
+        yield from () if is_offline else _ask(client, look)
 
 
 def _resolve(url: str) -> Check:
-    host = urlsplit(url).hostname or ""
+    host = _host(url)
     try:
         addresses = sorted({str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)})
     except (OSError, UnicodeError) as error:
@@ -340,33 +366,30 @@ def _resolve(url: str) -> Check:
     return Check("good", "host", f"{host} is {', '.join(addresses[:3])}")
 
 
-def _ask(client: openai.OpenAI, settings: IonosSettings, *, sandbox: bool) -> Iterator[Check]:
+def _ask(client: openai.OpenAI, look: Look) -> Iterator[Check]:
     """Ask for the models, once; the same request tells of TLS, since it goes the client's own way, proxies included."""
     url = str(client.base_url)
     trust = "works, and the certificate is trusted" if url.startswith("https:") else "not used: plain http"
-    if not sandbox:
+    tls = [] if look.sandbox else [Check("good", "TLS", trust)]
+    if not look.sandbox:
         yield _resolve(url)
     begun = time.perf_counter()
     try:
         entries = client.with_options(max_retries=0, timeout=_LONGEST_WAIT).models.list().data or []
     except openai.OpenAIError as error:
-        if isinstance(error, openai.APIStatusError) and not sandbox:
-            yield Check("good", "TLS", trust)
+        yield from tls if isinstance(error, openai.APIStatusError) else ()
         untrusted = isinstance(error, openai.APIConnectionError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
         yield _broken("TLS" if untrusted else "service", error)
         return
     took = time.perf_counter() - begun
-    if not sandbox:
-        yield Check("good", "TLS", trust)
-    yield Check("good", "service", f"{'the stand-in ' if sandbox else ''}answered GET /models in {took * 1000:.0f} ms")
-    yield _image_models([model.id for model in select_image_models(entries)], settings)
-
-
-def _image_models(offered: Sequence[str], settings: IonosSettings) -> Check:
-    if not offered:
-        return Check("warning", "models", "none that is known to make pictures", "See all: ionos-openai models --all")
+    yield from tls
+    yield Check("good", "service", f"{'the stand-in ' * look.sandbox}answered GET /models in {took * 1000:.0f} ms")
+    offered, wanted = [model.id for model in select_image_models(entries)], look.settings.image_model
     text = ", ".join(offered)
-    if settings.image_model not in offered:
-        text += f"; the default model {settings.image_model} is not among them"
-        return Check("warning", "models", text, "Set IONOS_IMAGE_MODEL to one of them, or give --model.")
-    return Check("good", "models", text)
+    if not offered:
+        yield Check("warning", "models", "none that is known to make pictures", "See all: ionos-openai models --all")
+    elif wanted in offered:
+        yield Check("good", "models", text)
+    else:
+        text += f"; the default model {wanted} is not among them"
+        yield Check("warning", "models", text, "Set IONOS_IMAGE_MODEL to one of them, or give --model.")

@@ -1,12 +1,18 @@
-"""`ionos-openai verify`: what the sandbox does, asked of the service."""
+"""`ionos-openai verify`: the walk through the table, and how it is told.
+
+Nobody who wrote the sandbox could reach the service. Each row of the table that can be asked has a probe, which asks
+through a real client and compares; each row that cannot has the reason.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections import Counter
-from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import openai
@@ -15,78 +21,136 @@ from ionos_openai import __version__
 from ionos_openai.cli.terminal.connection import connect, uses_sandbox
 from ionos_openai.cli.terminal.exits import MADE, REFUSED, TEMPORARY, TOKEN, worst
 from ionos_openai.cli.terminal.output import BASES, as_json, one_line, plain_table
-from ionos_openai.cli.verify import SPACING, RowFinding, Verdict, verify
+from ionos_openai.cli.verify.asking import Unanswered
+from ionos_openai.cli.verify.probes import NEVER_ASKED, PROBES, Asking
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import ConfigurationError, ImageSaveError
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.errors.words import plural
 from ionos_openai.files.writing import check_directory, write_new
 from ionos_openai.hub.prices import parse_prices, price_of
+from ionos_openai.sandbox.behaviours import BEHAVIOURS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.table import Table
     from rich.text import Text
 
     from ionos_openai.cli.terminal.options import Connection, VerifyOptions
     from ionos_openai.cli.terminal.output import Terminal
+    from ionos_openai.sandbox.behaviours import Behaviour
 
+Verdict: TypeAlias = Literal["as the stand-in", "different", "no answer", "not asked"]
+"""What was found about a row. "no answer": nothing came that tells, such as a timeout, a 429, or a refused token."""
+
+SPACING = 0.2  # seconds from one request to the next: the documented 5 a second
 _LONGEST_WAIT = 120.0  # seconds for one request, unless the settings say otherwise
-_STYLES: dict[Verdict, str]
-_STYLES = {"as the stand-in": "green", "different": "bold red", "no answer": "yellow", "not asked": "dim"}
-_NOTHING = "-"
+# How a verdict is shown to people; programs know the first one by its older word.
+_SHOWN: dict[Verdict, tuple[str, str]] = {
+    "as the stand-in": ("as the sandbox", "green"),
+    "different": ("different", "bold red"),
+    "no answer": ("no answer", "yellow"),
+    "not asked": ("not asked", "dim"),
+}
+_CODES: dict[Verdict, int] = {"different": REFUSED, "no answer": TEMPORARY}
+
+
+@dataclass(frozen=True, slots=True)
+class RowFinding:
+    """What was found about one row of the table."""
+
+    behaviour: Behaviour  # the row
+    verdict: Verdict  # what was found
+    text: str  # what came, or why nothing was asked; empty where it is as the sandbox does. It holds no secret
+    is_token_problem: bool  # whether nothing came because the token was refused
+    pictures: int  # how many pictures were asked for
+    exchanges: tuple[Mapping[str, object], ...]  # what was asked and what came, scrubbed, as JSON can hold it
+
+
+def verify(
+    client: openai.OpenAI,
+    *,
+    spend: int = 0,
+    limits: bool = False,
+    spacing: float = SPACING,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[RowFinding]:
+    """Go through the table of behaviours, asking whatever the client talks to, and yield what was found row by row.
+
+    A row that differs, or that cannot be answered, never ends the walk.
+
+    Args:
+        client: A client of `create_client`. Requests are sent as they are, once each; a 429 is waited for.
+        spend: The most pictures to ask for. One that is expected to be refused counts too, since it may be billed. With
+            0 nothing is asked that may cost anything, a few tokens of text included.
+        limits: Whether limits are provoked. That of requests costs nothing: the list of models is asked for too often;
+            that of images takes 24 of `spend`.
+        spacing: Seconds from one request to the next, at least.
+        clock: Returns seconds that never run backwards.
+        sleep: Waits for so many seconds.
+    """
+    asking = Asking(client=client, spend=spend, limits=limits, spacing=spacing, clock=clock, sleep=sleep)
+    for behaviour in BEHAVIOURS:
+        before, asking.exchanges = asking.asked, []
+        with asking.bounding():
+            verdict, text, is_token_problem = _find(asking, behaviour.name)
+        pictures, exchanges = asking.asked - before, tuple(asking.exchanges)
+        yield RowFinding(behaviour, verdict, asking.mask(text), is_token_problem, pictures, exchanges)
+
+
+def _find(asking: Asking, name: str) -> tuple[Verdict, str, bool]:
+    """Return the verdict, what came or why nothing was asked, and whether the token is to blame."""
+    if name not in PROBES:
+        return "not asked", NEVER_ASKED.get(name, "there is no way to ask it"), False
+    try:
+        difference = PROBES[name](asking)
+    except Unanswered as why:
+        return "no answer" if why.is_asked else "not asked", str(why), why.token
+    except Exception as error:  # noqa: BLE001  # whatever a service sends, the other rows are asked all the same
+        return "no answer", f"what came could not be judged ({type(error).__name__})", False
+    return "different" if difference else "as the stand-in", difference, False
 
 
 def run(connection: Connection, options: VerifyOptions, terminal: Terminal) -> int:
-    """Ask, and tell row by row what was found.
+    """Ask, and tell row by row what was found; raise an `OpenAIError` where something cannot work.
 
     Returns:
         The exit code: 0 where every row that was asked is as the sandbox's, 1 where one differs, 77 where the token
         was refused, 75 where a row had no answer.
-
-    Raises:
-        openai.OpenAIError: Something cannot work, which was seen before anything was sent.
     """
     settings = IonosSettings()
-    if settings.timeout is None:
-        settings = settings.model_copy(update={"timeout": _LONGEST_WAIT})
+    settings = settings.model_copy(update={"timeout": settings.timeout or _LONGEST_WAIT})
     target = _check_target(options.answers)
     is_sandbox = uses_sandbox(connection, settings)
     findings: list[RowFinding] = []
-    with connect(connection, settings) as client, ExitStack() as at_the_end:
+    with connect(connection, settings) as client:
         if options.spend and not options.yes and not is_sandbox:
             _confirm(options.spend, settings, client, terminal)
-        if target is not None:
-            # Whatever ends the walk: what was paid for is kept.
-            at_the_end.callback(lambda: _keep(target, _document(findings, client, is_sandbox=is_sandbox)))
-        with terminal.waiting("Asking row by row"):
-            for finding in verify(client, spend=options.spend, limits=options.limits, spacing=SPACING):
-                findings.append(finding)
-                row = finding.behaviour
-                cells = [row.name, row.basis, finding.verdict, one_line(finding.text) or _NOTHING]
-                terminal.part([cells], tuple)  # for people it is one table, at the end
-    document = _document(findings, client, is_sandbox=is_sandbox)
+        try:
+            with terminal.waiting("Asking row by row"):
+                for finding in verify(client, spend=options.spend, limits=options.limits, spacing=SPACING):
+                    findings.append(finding)
+                    row = finding.behaviour
+                    cells = [row.name, row.basis, finding.verdict, one_line(finding.text) or "-"]
+                    terminal.part([cells], tuple)  # for people it is one table, at the end
+        finally:  # Whatever ends the walk: what was paid for is kept.
+            service = None if is_sandbox else mask_secrets(str(client.base_url))
+            code = worst(TOKEN if row.is_token_problem else _CODES.get(row.verdict, MADE) for row in findings)
+            document = _document(findings, service, code)
+            if target is not None:
+                _keep(target, document)
     terminal.result(document, (), lambda: _shown(findings))
     if not terminal.json:
         terminal.on_stderr(BASES)
     if is_sandbox:
         terminal.warn("The sandbox was asked about itself, not the service.")
-    return worst(map(_exit_code, findings))
-
-
-def _exit_code(finding: RowFinding) -> int:
-    if finding.is_token_problem:
-        return TOKEN
-    return {"different": REFUSED, "no answer": TEMPORARY}.get(finding.verdict, MADE)
+    return code
 
 
 def _confirm(spend: int, settings: IonosSettings, client: openai.OpenAI, terminal: Terminal) -> None:
-    """Ask on the terminal whether so many pictures may be asked for.
-
-    Raises:
-        InvalidRequestError: They may not, or nobody is there to ask.
-    """
+    """Ask on the terminal whether so many pictures may be asked for; raise an `InvalidRequestError` where not."""
     prices = parse_prices(settings.prices, settings.base_url) if settings.prices else None
     models = dict.fromkeys((settings.image_model, settings.image_edit_model))
     known = [f"{model} costs {price_of(model, prices) or 'an unknown amount'} a picture" for model in models]
@@ -99,12 +163,7 @@ def _confirm(spend: int, settings: IonosSettings, client: openai.OpenAI, termina
 
 
 def _check_target(answers: str | None) -> Path | None:
-    """Return the file for the answers, if there is to be one; it can be written to.
-
-    Raises:
-        ConfigurationError: It is a directory.
-        ImageSaveError: Its directory cannot be written to.
-    """
+    """Return the file for the answers, if there is to be one, once it was tried that it can be written to."""
     if answers is None:
         return None
     target = Path(answers)
@@ -123,47 +182,35 @@ def _keep(target: Path, document: dict[str, object]) -> None:
         raise ImageSaveError(f"The answers cannot be written to {target} ({reason}): name another file.") from error
 
 
-def _document(findings: Sequence[RowFinding], client: openai.OpenAI, *, is_sandbox: bool) -> dict[str, object]:
+def _document(findings: Sequence[RowFinding], service: str | None, code: int) -> dict[str, object]:
     return {
-        "sandbox": is_sandbox,
-        "service": None if is_sandbox else mask_secrets(str(client.base_url)),
+        "sandbox": service is None,
+        "service": service,
         "asked": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {"ionos-openai": __version__, "openai": openai.__version__},
         "pictures": sum(finding.pictures for finding in findings),
         "rows": [
             {
-                **{name: getattr(finding.behaviour, name) for name in ("name", "basis", "does", "chosen")},
-                "verdict": finding.verdict,
-                "text": finding.text,
-                "answers": list(finding.exchanges),
+                **dataclasses.asdict(row.behaviour),
+                "verdict": row.verdict,
+                "text": row.text,
+                "answers": list(row.exchanges),
             }
-            for finding in findings
+            for row in findings
         ],
-        "exit_code": worst(map(_exit_code, findings)),
+        "exit_code": code,
     }
-
-
-def _shown_verdict(verdict: Verdict) -> str:
-    """Return the verdict as people read it; programs know it by its older word."""
-    return "as the sandbox" if verdict == "as the stand-in" else verdict
 
 
 def _shown(findings: Sequence[RowFinding]) -> Iterator[Table | Text]:
     from rich.text import Text
 
     rows = [
-        (
-            row.behaviour.name,
-            row.behaviour.basis,
-            Text(_shown_verdict(row.verdict), style=_STYLES[row.verdict]),
-            Text(one_line(row.text)),
-        )
+        (row.behaviour.name, row.behaviour.basis, Text(*_SHOWN[row.verdict]), Text(one_line(row.text)))
         for row in findings
     ]
     yield plain_table(("Behaviour", "Basis", "Verdict", "What came, or why nothing was asked"), rows)
     counts = Counter(finding.verdict for finding in findings)
+    summary = ", ".join(f"{counts[verdict]} {words}" for verdict, (words, _) in _SHOWN.items() if counts[verdict])
     asked = sum(finding.pictures for finding in findings)
-    summary = ", ".join(
-        f"{counts[verdict]} {_shown_verdict(verdict)}" for verdict in get_args(Verdict) if counts[verdict]
-    )
     yield Text(f"\n{summary}; {plural(asked, 'picture')} asked for.", style="bold")

@@ -3,25 +3,29 @@
 The texts of refusals and the codes that begin with "sandbox-" are the sandbox's own, so that they are not compared:
 of a refusal its status counts, and its shape in a row of its own. Whatever else the sandbox decided counts: that a
 service answers otherwise is what a report is for.
+
+What judges an answer returns what is different, and an empty text where nothing is.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pybase64
 
-from ionos_openai.cli.verify.asking import Asker, Burst, NoAnswer, NotAsked
-from ionos_openai.cli.verify.replies import Answer, describe_jpeg
+from ionos_openai.cli.verify.asking import Asker, Burst, Question, Unanswered
+from ionos_openai.cli.verify.replies import Answer, describe_jpeg, fits, parse
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL, DEFAULT_SIZE
 from ionos_openai.sandbox.chat import purpose_of
 from ionos_openai.sandbox.faults import server_error
-from ionos_openai.sandbox.limits import IMAGE_RATE, REQUEST_RATE, time_to_fill
+from ionos_openai.sandbox.limits import IMAGE_RATE, REQUEST_RATE, Rate, time_to_fill
 from ionos_openai.sandbox.service import MODELS_2026_08
 from ionos_openai.sandbox.wire import unauthorized
 
@@ -32,8 +36,6 @@ if TYPE_CHECKING:
 
 _PROMPT = "A lighthouse on a cliff at dusk"
 _IMAGES, _EDITS, _CHAT, _EMBEDDINGS = "/images/generations", "/images/edits", "/chat/completions", "/embeddings"
-_COMPLETIONS = "/completions"
-_NOWHERE = "/ionos-openai-verify"
 _FLUX1, _FLUX2 = DEFAULT_IMAGE_MODEL, DEFAULT_EDIT_MODEL
 _BASE_SIZES = {_FLUX1: DEFAULT_SIZE, _FLUX2: "512x512"}
 _CHAT_MODEL = "meta-llama/Meta-Llama-3.1-8B-Instruct"  # the smallest of the recorded lists
@@ -48,6 +50,7 @@ _SCHEMA: dict[str, Any] = {
 }
 _ZERO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 _ENTRY = {"id", "object", "created", "owned_by"}
+_LIST = {"data": [dict]}
 _CLOCKS_DIFFER = 300  # seconds
 _MANY_REQUESTS = 30
 _MANY_IMAGES = 24
@@ -55,30 +58,30 @@ _IMAGE_SPACING = 0.25  # seconds; more at once would meet the limit of requests 
 _SLACK = 2  # what the way and the clocks may make of a limit
 
 
-@dataclass(slots=True)
-class Asking:
-    """One walk through the table: who is asked, whether limits may be provoked, and what several rows share."""
+@dataclass(kw_only=True)
+class Asking(Asker):
+    """One walk through the table, and what several of its rows share."""
 
-    asker: Asker
-    limits: bool
-    refusals: list[Answer] = field(default_factory=list)
-    _models: Answer | None = None
     _pictures: dict[str, Answer] = field(default_factory=dict)
-    _burst: Burst | None = None
 
+    @cached_property
     def models(self) -> Answer:
-        """Return the list of models, asked for once."""
-        if self._models is None:
-            self._models = self.asker.get("/models")
-        return self._models
+        """The list of models, asked for once."""
+        return self.ask(Question("/models"))
+
+    @cached_property
+    def burst(self) -> Burst:
+        """What came of asking for the list of models too often: the one limit that costs nothing to reach."""
+        burst = self.provoke(Question("/models"), count=_MANY_REQUESTS, rest=time_to_fill(REQUEST_RATE))
+        self.sleep(time_to_fill(REQUEST_RATE))
+        return burst
 
     def offered(self) -> list[str]:
         """Return the ids in the list of models; empty where it did not come."""
-        try:
-            entries = self.models().fields().get("data")
-        except NoAnswer:
-            return []
-        return [identifier for entry in _entries(entries) if isinstance(identifier := entry.get("id"), str)]
+        with contextlib.suppress(Unanswered):
+            if fits(self.models.json(), {"data": [{"id": str}]}):
+                return [entry["id"] for entry in self.models.json()["data"]]
+        return []
 
     def choose(self, wanted: str, purpose: str) -> str:
         """Return the wanted model, or another one for the purpose where it is not in the list."""
@@ -87,120 +90,94 @@ class Asking:
         return wanted if wanted in offered else next(others, wanted)
 
     def require(self, model: str) -> str:
-        """Return the model.
-
-        Raises:
-            NotAsked: It is not in the list of models, so that a refusal would tell nothing else.
-        """
-        offered = self.offered()
-        if offered and model not in offered:
-            raise NotAsked(f"{model} is not in the list of models")
+        """Return the model, unless it is not in the list of models, so that a refusal would tell nothing else."""
+        if model not in (self.offered() or [model]):
+            raise Unanswered(f"{model} is not in the list of models", is_asked=False)
         return model
-
-    def missing(self, models: Iterable[str]) -> int:
-        """Return how many of the shared pictures of these models are yet to be asked for."""
-        return sum(model not in self._pictures for model in models)
 
     def picture(self, model: str) -> Answer:
         """Return the answer with a picture of a model, asked for once."""
         if model not in self._pictures:
-            self._pictures[model] = self.image(model, size=_BASE_SIZES[model])
+            self._pictures[model] = self.image(model)
         return self._pictures[model]
 
     def image(self, model: str | None, **parameters: object) -> Answer:
-        """Ask for a picture; None as a model or a parameter leaves it out."""
-        if model in _BASE_SIZES:
-            self.require(str(model))
-        body = {"model": model, "prompt": _PROMPT, **parameters}
+        """Ask for a picture, as `wish` says."""
+        return self.ask(self.wish(model, **parameters))
+
+    def wish(self, model: str | None, **parameters: object) -> Question:
+        """Return the question for a picture; None as a model or a parameter leaves it out."""
+        size = _BASE_SIZES[self.require(model)] if model in _BASE_SIZES else None
+        body = {"model": model, "prompt": _PROMPT, "size": size, **parameters}
         sent = {name: value for name, value in body.items() if value is not None}
         number = parameters.get("n")
-        return self._note(self.asker.post(_IMAGES, sent, pictures=number if isinstance(number, int) else 1))
+        return Question(_IMAGES, sent, pictures=number if isinstance(number, int) else 1)
 
     def edit(self, model: str) -> Answer:
         """Ask for an edit of a small picture with a mask."""
-        body = {"model": self.require(model), "prompt": _PROMPT}
-        data = _png(128, 96)
+        body, data = {"model": self.require(model), "prompt": _PROMPT}, _png(128, 96)
         files = [("image[]", ("picture.png", data, "image/png")), ("mask", ("mask.png", data, "image/png"))]
-        return self._note(self.asker.post(_EDITS, body, files=files, pictures=1))
+        return self.ask(Question(_EDITS, body, files, pictures=1))
 
-    def post(self, path: str, body: object) -> Answer:
-        """Ask for something that is no picture."""
-        return self._note(self.asker.post(path, body))
+    def words(self, path: str, body: dict[str, object], model: str = _CHAT_MODEL, purpose: str = "chat") -> Answer:
+        """Ask a model that is there for something that costs a few tokens."""
+        if not self.spend:
+            raise Unanswered("it costs a few tokens: --spend 1 or more asks it", is_asked=False)
+        return self.ask(Question(path, {"model": self.choose(model, purpose), **body}))
 
-    def burst(self) -> Burst:
-        """Ask for the list of models more often than is allowed: the one limit that costs nothing to reach."""
-        if self._burst is None:
-            self.asker.sleep(time_to_fill(REQUEST_RATE))
-            self._burst = self.asker.burst("/models", count=_MANY_REQUESTS)
-            self.asker.sleep(time_to_fill(REQUEST_RATE))
-        return self._burst
+    def chat(self, content: object = "Say hello.", *, model: str = _CHAT_MODEL, **values: object) -> Answer:
+        """Ask for a short answer."""
+        messages = [{"role": "user", "content": content}]
+        return self.words(_CHAT, {"messages": messages, "max_tokens": 16, **values}, model)
 
-    def _note(self, answer: Answer) -> Answer:
-        if 400 <= answer.status < 500:
-            self.refusals.append(answer)
-        return answer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
-    """How a row is asked."""
-
-    ask: Callable[[Asking], str]  # asks, and returns what is different; empty where nothing is
-    pictures: int = 0  # how many pictures it asks for, beside the shared ones
-    shared: tuple[str, ...] = ()  # the models of which it looks at the shared picture
-    tokens: bool = False  # whether a few tokens may be billed
-    limits: bool = False  # whether it provokes a limit
+    def embedding(self, encoding: str) -> Answer:
+        """Ask for an embedding."""
+        body: dict[str, object] = {"input": "a fox", "encoding_format": encoding}
+        return self.words(_EMBEDDINGS, body, _EMBEDDING_MODEL, "embeddings")
 
 
 def judge_unauthorized(answer: Answer) -> str:
     """Compare with the recorded 401, and look for a trace id."""
     trace = answer.headers.get("x-trace-id", "")
-    is_traced = re.fullmatch(r"[0-9a-f]{32}", trace)
-    return _joined(
-        _differs(answer, unauthorized()),
-        "" if is_traced else "x-trace-id is not 32 hex digits" if trace else "no header x-trace-id",
-    )
+    missing = "x-trace-id is not 32 hex digits" if trace else "no header x-trace-id"
+    return _joined(_differs(answer, unauthorized()), "" if re.fullmatch(r"[0-9a-f]{32}", trace) else missing)
 
 
 def judge_models(answer: Answer) -> str:
     """Compare with the list of 2026-08."""
-    payload = answer.fields()
-    entries = _entries(payload.get("data"))
-    if answer.status != 200 or not entries:
-        return answer.describe()
-    ids = {str(entry.get("id")) for entry in entries}
-    owners = sorted({str(entry.get("owned_by")) for entry in entries} - {"unknown"})
-    keys = set(payload) ^ {"data", "object"} | {key for entry in entries for key in set(entry) ^ _ENTRY}
+    if difference := answer.unless(_LIST):
+        return difference
+    payload = answer.json()
+    ids = {str(entry.get("id")) for entry in payload["data"]}
+    owners = {str(entry.get("owned_by")) for entry in payload["data"]} - {"unknown"}
+    fields = set(payload) ^ {"data", "object"} | {name for entry in payload["data"] for name in set(entry) ^ _ENTRY}
     return _joined(
         _listed("also has", ids - set(MODELS_2026_08)),
         _listed("does not have", set(MODELS_2026_08) - ids),
-        _listed("other fields:", keys),
+        _listed("other fields:", fields),
         _listed("owned_by is", owners),
     )
 
 
 def judge_created(answer: Answer, *, now: float) -> str:
     """Compare each model's `created` with the time."""
-    entries = _entries(answer.fields().get("data"))
-    if answer.status != 200 or not entries:
-        return answer.describe()
-    times = [entry.get("created") for entry in entries]
-    if all(isinstance(created, int) and abs(created - now) <= _CLOCKS_DIFFER for created in times):
-        return ""
-    return _listed("created is", {str(created) for created in times})
+    if difference := answer.unless(_LIST):
+        return difference
+    times = [entry.get("created") for entry in answer.json()["data"]]
+    others = {str(made) for made in times if not (isinstance(made, int) and abs(made - now) <= _CLOCKS_DIFFER)}
+    return _listed("created is", others)
 
 
 def judge_image_answer(answer: Answer) -> str:
     """Look for base64 in its place, zero usage, and nothing beside them."""
-    payload = answer.fields()
-    items = _entries(payload.get("data"))
-    if answer.status != 200 or not items:
-        return answer.describe()
-    usage = payload.get("usage", _ZERO_USAGE)
+    if difference := answer.unless(_LIST):
+        return difference
+    payload = answer.json()
+    item, usage = payload["data"][0], payload.get("usage", _ZERO_USAGE)
     return _joined(
-        _listed("other fields:", (set(payload) ^ {"data", "usage"}) | (set(items[0]) ^ {"b64_json"})),
+        _listed("other fields:", (set(payload) ^ {"data", "usage"}) | (set(item) ^ {"b64_json"})),
         "no picture in data[0].b64_json" if answer.image() is None else "",
-        "b64_json is a data URI" if str(items[0].get("b64_json")).startswith("data:") else "",
+        "b64_json is a data URI" if str(item.get("b64_json")).startswith("data:") else "",
         f"usage is {json.dumps(usage)}" if usage != _ZERO_USAGE else "",
     )
 
@@ -208,65 +185,24 @@ def judge_image_answer(answer: Answer) -> str:
 def judge_picture(answer: Answer, *, kind: str = "", size: tuple[int, int] | None = None) -> str:
     """Look for a picture of this format and size."""
     image = answer.image()
-    if answer.status != 200 or image is None:
+    if image is None or kind not in ("", image.format) or size not in (None, (image.width, image.height)):
         return answer.describe()
-    same = (not kind or image.format == kind) and (size is None or (image.width, image.height) == size)
-    return "" if same else answer.describe()
-
-
-def judge_jpeg(answer: Answer) -> str:
-    """Look at which kind of JPEG it is."""
-    image = answer.image()
-    if answer.status != 200 or image is None or image.format != "JPEG":
-        return answer.describe()
-    found = describe_jpeg(image.data)
-    return "" if found == _JPEG else found
-
-
-def judge_refusal(answer: Answer, *, status: int = 400, empty: bool = False) -> str:
-    """Look for a status, and for an empty body where it is to be `empty`."""
-    return "" if answer.status == status and not (empty and answer.body) else answer.describe()
+    return answer.unless()
 
 
 def judge_shape(answer: Answer) -> str:
     """Look for the shape of the recorded 401 in a refusal."""
-    payload = answer.fields()
-    messages = _entries(payload.get("messages"))
+    shape = {"httpStatus": answer.status, "messages": [lambda entry: _has_only(entry, "errorCode", "message")]}
     # The sandbox's error.message beside them is its own, as its texts are.
-    is_refusal = 400 <= answer.status < 500 and set(payload) - {"error"} == {"httpStatus", "messages"}
-    has_words = messages and all(set(message) == {"errorCode", "message"} for message in messages)
-    return "" if is_refusal and payload["httpStatus"] == answer.status and has_words else answer.describe()
+    is_refusal = 400 <= answer.status < 500 and set(answer.fields()) - {"error"} == set(shape)
+    return answer.unless(shape, status=answer.status) if is_refusal else answer.describe()
 
 
 def judge_chat(answer: Answer) -> str:
     """Look for a chat completion in OpenAI's shape."""
-    payload = answer.fields()
-    choices, usage = _entries(payload.get("choices")), payload.get("usage")
-    message = choices[0].get("message") if choices else None
-    has_text = isinstance(message, dict) and isinstance(message.get("content"), str)
-    has_usage = isinstance(usage, dict) and set(_ZERO_USAGE) <= set(usage)
-    fits = answer.status == 200 and payload.get("object") == "chat.completion" and has_text and has_usage
-    return "" if fits else answer.describe()
-
-
-def judge_choice(answer: Answer, *, finish: str = "", count: int = 1) -> str:
-    """Look for so many choices, all of which end so."""
-    choices = _entries(answer.fields().get("choices"))
-    ends = {str(choice.get("finish_reason")) for choice in choices}
-    fits = answer.status == 200 and len(choices) == count and (not finish or ends == {finish})
-    return "" if fits else answer.describe()
-
-
-def judge_fit(answer: Answer, *, called: bool = False) -> str:
-    """Look for a JSON object with the one key that was asked for: in the answer, or in a call's arguments."""
-    choices = _entries(answer.fields().get("choices"))
-    message = choices[0].get("message") if choices else None
-    text = message.get("content") if isinstance(message, dict) else None
-    if called and isinstance(message, dict):
-        calls = _entries(message.get("tool_calls"))
-        function = calls[0].get("function") if calls else None
-        text = function.get("arguments") if isinstance(function, dict) else None
-    return "" if answer.status == 200 and set(_object(str(text))) == set(_SCHEMA["required"]) else answer.describe()
+    choices = [{"message": {"content": str}}]
+    usage = dict.fromkeys(_ZERO_USAGE, object)
+    return answer.unless({"object": "chat.completion", "choices": choices, "usage": usage})
 
 
 def judge_stream(answer: Answer) -> str:
@@ -275,20 +211,10 @@ def judge_stream(answer: Answer) -> str:
         return f"with stream: {answer.describe()}"
     lines = answer.body.decode("utf-8", "replace").splitlines()
     events = [line.removeprefix("data:").strip() for line in lines if line.startswith("data:")]
-    chunks = [_object(event) for event in events[:-1]]
     if not events or events[-1] != "[DONE]":
         return "the stream does not end with [DONE]"
-    if not chunks or any(chunk.get("object") != "chat.completion.chunk" for chunk in chunks):
-        return "the stream's events are not chunks of a chat"
-    return ""
-
-
-def judge_embeddings(answer: Answer) -> str:
-    """Look for lists of floats."""
-    entries = _entries(answer.fields().get("data"))
-    vector = entries[0].get("embedding") if entries else None
-    fits = isinstance(vector, list) and vector and all(isinstance(number, int | float) for number in vector)
-    return "" if answer.status == 200 and fits else answer.describe()
+    is_chat = fits([parse(event) for event in events[:-1]], [{"object": "chat.completion.chunk"}])
+    return "" if is_chat else "the stream's events are not chunks of a chat"
 
 
 def judge_rate_limit(burst: Burst) -> str:
@@ -301,172 +227,169 @@ def judge_rate_limit(burst: Burst) -> str:
     return "" if re.fullmatch(r"[0-9]{1,9}", after) else f"Retry-After is no number of seconds: {after[:40]}"
 
 
-def judge_burst(burst: Burst, *, capacity: int, per_minute: float) -> str:
+def judge_burst(burst: Burst, rate: Rate) -> str:
     """Compare how many passed with what a bucket that was full lets through."""
-    most = capacity + burst.seconds * per_minute / 60 + _SLACK
+    most = rate.burst + burst.seconds * rate.per_minute / 60 + _SLACK
     if not burst.refused:
         return f"none of {burst.passed} in {burst.seconds:.1f} s was refused"
-    return "" if capacity <= burst.passed <= most else f"{burst.passed} passed in {burst.seconds:.1f} s"
+    return "" if rate.burst <= burst.passed <= most else f"{burst.passed} passed in {burst.seconds:.1f} s"
 
 
 def _image_answer(asking: Asking) -> str:
     first = judge_image_answer(asking.picture(_FLUX1))
-    second = judge_image_answer(asking.image(_FLUX1, size=DEFAULT_SIZE, response_format="url"))
+    second = judge_image_answer(asking.image(_FLUX1, response_format="url"))
     return first if first == second else _joined(first, f"with response_format=url: {second or 'none of that'}")
 
 
+def _jpeg(asking: Asking) -> str:
+    answer = asking.picture(_FLUX1)
+    image = answer.image()
+    if image is None or image.format != "JPEG":
+        return answer.describe()
+    found = describe_jpeg(image.data)
+    return answer.unless() or ("" if found == _JPEG else found)
+
+
 def _required(asking: Asking) -> str:
-    return _joined(
-        _labelled("without prompt", judge_refusal(asking.image(_FLUX1, prompt=None))),
-        _labelled("without model", judge_refusal(asking.image(None))),
+    asking.check_budget(2)
+    return _labelled(
+        {
+            "without prompt": asking.image(_FLUX1, prompt=None).unless(status=400),
+            "without model": asking.image(None).unless(status=400),
+        }
     )
 
 
 def _size(asking: Asking) -> str:
-    return _joined(
-        _labelled("1024*1024", judge_picture(asking.image(_FLUX1, size="1024*1024"), size=(1024, 1024))),
-        _labelled("left out", judge_picture(asking.image(_FLUX1), size=(1024, 1024))),
+    asking.check_budget(2)
+    return _labelled(
+        {
+            "1024*1024": judge_picture(asking.image(_FLUX1, size="1024*1024"), size=(1024, 1024)),
+            "left out": judge_picture(asking.image(_FLUX1, size=None), size=(1024, 1024)),
+        }
     )
 
 
+def _unknown_model(asking: Asking) -> str:
+    answer = asking.image("nobody/nothing", size=DEFAULT_SIZE)
+    return answer.describe() if answer.body else answer.unless(status=400)
+
+
 def _equal_requests(asking: Asking) -> str:
-    first, second = asking.picture(_FLUX2), asking.image(_FLUX2, size=_BASE_SIZES[_FLUX2])
-    pictures = first.image(), second.image()
-    if pictures[0] is None or pictures[1] is None:
-        return second.describe()
-    return "the same picture came twice" if pictures[0].data == pictures[1].data else ""
+    first, answer = asking.picture(_FLUX2).image(), asking.image(_FLUX2)
+    second = answer.image()
+    if first is None or second is None:
+        return answer.describe()
+    return "the same picture came twice" if first.data == second.data else ""
 
 
 def _ignored_parameters(asking: Asking) -> str:
     base = asking.picture(_FLUX2).image()
     if base is None:
-        raise NotAsked("there is no picture without them to compare with")
+        raise Unanswered("there is no picture without them to compare with", is_asked=False)
     wanted = "jpeg" if base.format == "PNG" else "png"
-    parameters = {"seed": 1, "quality": "hd", "output_format": wanted, "user": "ionos-openai-verify"}
-    answer = asking.image(_FLUX2, size=_BASE_SIZES[_FLUX2], **parameters)
+    answer = asking.image(_FLUX2, seed=1, quality="hd", output_format=wanted, user="ionos-openai-verify")
     return judge_picture(answer, kind=base.format, size=(base.width, base.height))
 
 
 def _error_shape(asking: Asking) -> str:
-    answer = asking.post(_CHAT, {})
+    answer = asking.ask(Question(_CHAT, {}))
     # What an unknown model is answered is a row of its own, and has no body.
     refusals = [refusal for refusal in asking.refusals if refusal.body] or [answer]
-    return next((difference for difference in map(judge_shape, refusals) if difference), "")
+    return next(filter(None, map(judge_shape, refusals)), "")
 
 
 def _unknown_path(asking: Asking) -> str:
-    return _joined(
-        _labelled("unknown path", judge_refusal(asking.asker.get(_NOWHERE), status=404)),
-        _labelled("wrong method", judge_refusal(asking.asker.get(_EMBEDDINGS), status=405)),
+    return _labelled(
+        {
+            "unknown path": asking.ask(Question("/ionos-openai-verify")).unless(status=404),
+            "wrong method": asking.ask(Question(_EMBEDDINGS)).unless(status=405),
+        }
     )
 
 
-def _ask_chat(asking: Asking, content: object = "Say hello.", **values: object) -> Answer:
-    body = {"model": asking.choose(_CHAT_MODEL, "chat"), "messages": [{"role": "user", "content": content}]}
-    return asking.post(_CHAT, {**body, "max_tokens": 16, **values})
-
-
-def _chat(asking: Asking) -> str:
-    return _joined(judge_chat(_ask_chat(asking)), judge_stream(_ask_chat(asking, stream=True)))
-
-
 def _chat_limits(asking: Asking) -> str:
-    return _joined(
-        _labelled("max_tokens", judge_choice(_ask_chat(asking, max_tokens=1), finish="length")),
-        _labelled("n", judge_choice(_ask_chat(asking, n=2, max_tokens=1), count=2)),
-        _labelled("stop", judge_choice(_ask_chat(asking, stop=["e"]), finish="stop")),
+    return _labelled(
+        {
+            "max_tokens": asking.chat(max_tokens=1).unless({"choices": ({"finish_reason": "length"},)}),
+            "n": asking.chat(n=2, max_tokens=1).unless({"choices": (dict, dict)}),
+            "stop": asking.chat(stop=["e"]).unless({"choices": ({"finish_reason": "stop"},)}),
+        }
     )
 
 
 def _structured(asking: Asking) -> str:
     wanted = {"type": "json_schema", "json_schema": {"name": "fox", "schema": _SCHEMA, "strict": True}}
-    return judge_fit(_ask_chat(asking, "Which colour has a fox?", response_format=wanted, max_tokens=50))
+    answer = asking.chat("Which colour has a fox?", response_format=wanted, max_tokens=50)
+    return answer.unless({"choices": [{"message": {"content": _has_colour}}]})
 
 
 def _tools(asking: Asking) -> str:
     tools = [{"type": "function", "function": {"name": "paint", "description": "Paints.", "parameters": _SCHEMA}}]
-    return judge_fit(_ask_chat(asking, "Paint a fox.", tools=tools, tool_choice="required", max_tokens=50), called=True)
+    answer = asking.chat("Paint a fox.", tools=tools, tool_choice="required", max_tokens=50)
+    return answer.unless({"choices": [{"message": {"tool_calls": [{"function": {"arguments": _has_colour}}]}}]})
+
+
+def _completions(asking: Asking) -> str:
+    answer = asking.words("/completions", {"prompt": "A fox is", "max_tokens": 4})
+    return answer.unless({"choices": [{"text": str}]})
 
 
 def _image_input(asking: Asking) -> str:
     url = f"data:image/png;base64,{pybase64.b64encode(_png(64, 64)).decode('ascii')}"
     content = [{"type": "text", "text": "Which colour?"}, {"type": "image_url", "image_url": {"url": url}}]
-    return judge_chat(_ask_chat(asking, content, model=asking.choose(_SEEING_MODEL, "chat")))
-
-
-def _completions(asking: Asking) -> str:
-    body = {"model": asking.choose(_CHAT_MODEL, "chat"), "prompt": "A fox is", "max_tokens": 4}
-    answer = asking.post(_COMPLETIONS, body)
-    choices = _entries(answer.fields().get("choices"))
-    return "" if answer.status == 200 and choices and isinstance(choices[0].get("text"), str) else answer.describe()
+    return judge_chat(asking.chat(content, model=_SEEING_MODEL))
 
 
 def _browsers(asking: Asking) -> str:
-    answer = asking.models()
-    let_in = answer.headers.get("access-control-allow-origin")
-    if answer.status != 200 or answer.json() is None:
-        return answer.describe()
-    return f"access-control-allow-origin is {let_in}" if let_in else ""
-
-
-def _embedding(asking: Asking, encoding: str) -> Answer:
-    model = asking.choose(_EMBEDDING_MODEL, "embeddings")
-    return asking.post(_EMBEDDINGS, {"model": model, "input": "a fox", "encoding_format": encoding})
+    let_in = asking.models.headers.get("access-control-allow-origin")
+    said = f"access-control-allow-origin is {let_in}" if let_in else ""
+    return asking.models.unless({}) or said
 
 
 def _image_limit(asking: Asking) -> str:
-    rate = IMAGE_RATE
-    asking.asker.sleep(min(asking.asker.asked, rate.burst) * 60 / rate.per_minute)
-    body = {"model": asking.require(_FLUX1), "prompt": _PROMPT, "size": DEFAULT_SIZE}
-    burst = asking.asker.burst(_IMAGES, body, count=_MANY_IMAGES, pictures=1, spacing=_IMAGE_SPACING)
-    return judge_burst(burst, capacity=rate.burst, per_minute=rate.per_minute)
+    rest = min(asking.asked, IMAGE_RATE.burst) * 60 / IMAGE_RATE.per_minute
+    burst = asking.provoke(asking.wish(_FLUX1), count=_MANY_IMAGES, rest=rest, spacing=_IMAGE_SPACING)
+    return judge_burst(burst, IMAGE_RATE)
 
 
-def _request_limit(asking: Asking) -> str:
-    return judge_burst(asking.burst(), capacity=REQUEST_RATE.burst, per_minute=REQUEST_RATE.per_minute)
-
-
-PROBES: dict[str, Probe] = {
-    "unauthorized": Probe(ask=lambda asking: judge_unauthorized(asking.asker.get("/models", token=False))),
-    "models": Probe(ask=lambda asking: judge_models(asking.models())),
-    "models-created": Probe(ask=lambda asking: judge_created(asking.models(), now=time.time())),
-    "image-answer": Probe(ask=_image_answer, pictures=1, shared=(_FLUX1,)),
-    "jpeg": Probe(ask=lambda asking: judge_jpeg(asking.picture(_FLUX1)), shared=(_FLUX1,)),
-    "other-formats": Probe(ask=lambda asking: judge_picture(asking.picture(_FLUX2), kind="JPEG"), shared=(_FLUX2,)),
-    "required": Probe(ask=_required, pictures=2),
-    "n": Probe(ask=lambda asking: judge_refusal(asking.image(_FLUX1, size=DEFAULT_SIZE, n=2)), pictures=2),
-    "size": Probe(ask=_size, pictures=2),
-    "other-sizes": Probe(ask=lambda asking: judge_refusal(asking.image(_FLUX1, size="512x512")), pictures=1),
-    "client-size-rule": Probe(
-        ask=lambda asking: judge_picture(asking.image(_FLUX2, size="65x50"), size=(65, 50)), pictures=1
-    ),
-    "size-limit": Probe(ask=lambda asking: judge_refusal(asking.image(_FLUX2, size="4112x64")), pictures=1),
-    "unknown-model": Probe(
-        ask=lambda asking: judge_refusal(asking.image("nobody/nothing", size=DEFAULT_SIZE), empty=True), pictures=1
-    ),
-    "ignored-parameters": Probe(ask=_ignored_parameters, pictures=1, shared=(_FLUX2,)),
-    "stream": Probe(ask=lambda asking: judge_refusal(asking.image(_FLUX1, size=DEFAULT_SIZE, stream=True)), pictures=1),
-    "equal-requests": Probe(ask=_equal_requests, pictures=1, shared=(_FLUX2,)),
-    "edits": Probe(ask=lambda asking: judge_picture(asking.edit(_FLUX2), size=(128, 96)), pictures=1),
-    "cannot-edit": Probe(ask=lambda asking: judge_refusal(asking.edit(_FLUX1)), pictures=1),
-    "error-shape": Probe(ask=_error_shape),
-    "malformed": Probe(ask=lambda asking: judge_refusal(asking.post(_CHAT, ["no object"]))),
-    "unknown-path": Probe(ask=_unknown_path),
-    "rate-limit": Probe(ask=lambda asking: judge_rate_limit(asking.burst()), limits=True),
-    "image-limit": Probe(ask=_image_limit, pictures=_MANY_IMAGES, limits=True),
-    "request-limit": Probe(ask=_request_limit, limits=True),
-    "chat": Probe(ask=_chat, tokens=True),
-    "chat-limits": Probe(ask=_chat_limits, tokens=True),
-    "structured": Probe(ask=_structured, tokens=True),
-    "tools": Probe(ask=_tools, tokens=True),
-    "image-input": Probe(ask=_image_input, tokens=True),
-    "undocumented": Probe(ask=lambda asking: judge_refusal(_ask_chat(asking, logprobs=True)), tokens=True),
-    "completions": Probe(ask=_completions, tokens=True),
-    "embeddings": Probe(ask=lambda asking: judge_embeddings(_embedding(asking, "float")), tokens=True),
-    "embeddings-base64": Probe(ask=lambda asking: _differs(_embedding(asking, "base64"), server_error()), tokens=True),
-    "browsers": Probe(ask=_browsers),
+PROBES: dict[str, Callable[[Asking], str]] = {
+    "unauthorized": lambda asking: judge_unauthorized(asking.ask(Question("/models", token=False))),
+    "models": lambda asking: judge_models(asking.models),
+    "models-created": lambda asking: judge_created(asking.models, now=time.time()),
+    "image-answer": _image_answer,
+    "jpeg": _jpeg,
+    "other-formats": lambda asking: judge_picture(asking.picture(_FLUX2), kind="JPEG"),
+    "required": _required,
+    "n": lambda asking: asking.image(_FLUX1, n=2).unless(status=400),
+    "size": _size,
+    "other-sizes": lambda asking: asking.image(_FLUX1, size="512x512").unless(status=400),
+    "client-size-rule": lambda asking: judge_picture(asking.image(_FLUX2, size="65x50"), size=(65, 50)),
+    "size-limit": lambda asking: asking.image(_FLUX2, size="4112x64").unless(status=400),
+    "unknown-model": _unknown_model,
+    "ignored-parameters": _ignored_parameters,
+    "stream": lambda asking: asking.image(_FLUX1, stream=True).unless(status=400),
+    "equal-requests": _equal_requests,
+    "edits": lambda asking: judge_picture(asking.edit(_FLUX2), size=(128, 96)),
+    "cannot-edit": lambda asking: asking.edit(_FLUX1).unless(status=400),
+    "error-shape": _error_shape,
+    "malformed": lambda asking: asking.ask(Question(_CHAT, ["no object"])).unless(status=400),
+    "unknown-path": _unknown_path,
+    "rate-limit": lambda asking: judge_rate_limit(asking.burst),
+    "image-limit": _image_limit,
+    "request-limit": lambda asking: judge_burst(asking.burst, REQUEST_RATE),
+    "chat": lambda asking: _joined(judge_chat(asking.chat()), judge_stream(asking.chat(stream=True))),
+    "chat-limits": _chat_limits,
+    "structured": _structured,
+    "tools": _tools,
+    "image-input": _image_input,
+    "undocumented": lambda asking: asking.chat(logprobs=True).unless(status=400),
+    "completions": _completions,
+    "embeddings": lambda asking: asking.embedding("float").unless({"data": [{"embedding": [int | float]}]}),
+    "embeddings-base64": lambda asking: _differs(asking.embedding("base64"), server_error()),
+    "browsers": _browsers,
 }
-"""How each row is asked, by its name."""
+"""What asks and judges a row, by its name."""
 
 NEVER_ASKED: dict[str, str] = {
     "unknown-fault": "the sandbox alone has it",
@@ -477,16 +400,12 @@ NEVER_ASKED: dict[str, str] = {
 """Why a row is not asked, by its name."""
 
 
-def _entries(value: object) -> list[dict[str, object]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+def _has_only(value: object, *names: str) -> bool:
+    return isinstance(value, dict) and set(value) == set(names)
 
 
-def _object(text: str) -> dict[str, object]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+def _has_colour(text: object) -> bool:
+    return _has_only(parse(str(text)), "colour")
 
 
 def _listed(what: str, names: Iterable[str]) -> str:
@@ -499,13 +418,13 @@ def _joined(*differences: str) -> str:
     return "; ".join(filter(None, differences))
 
 
-def _labelled(label: str, difference: str) -> str:
-    return difference and f"{label}: {difference}"
+def _labelled(differences: dict[str, str]) -> str:
+    return "; ".join(f"{label}: {difference}" for label, difference in differences.items() if difference)
 
 
 def _differs(answer: Answer, recorded: SandboxResponse) -> str:
-    is_same = answer.status == recorded.status and answer.json() == json.loads(recorded.body)
-    return "" if is_same else answer.describe()
+    body = json.loads(recorded.body)
+    return answer.unless(lambda came: came == body, status=recorded.status)
 
 
 def _png(width: int, height: int) -> bytes:
