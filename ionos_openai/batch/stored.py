@@ -7,7 +7,6 @@ import logging
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -47,12 +46,12 @@ def save(
         ImageSaveError: It cannot be written.
     """
     try:
-        [path], problems = write_images([image], directory, name=name, **asdict(saving))
+        [path], problems = write_images([image], directory, saving, name=name)
     except ImageSaveError as error:
         if error.errno is not None or name is None or isinstance(error, SignatureError):
             raise
         # It cannot be converted to what the name asks for: as it was sent it is not lost.
-        [path], problems = write_images([image], directory, name=Path(name).stem, **asdict(saving))
+        [path], problems = write_images([image], directory, saving, name=Path(name).stem)
     is_as_sent = path.suffix.lower() == image.extension
     format_ = image.format if is_as_sent else parse_format(path.suffix)
     return describe(path, format=format_, width=image.width, height=image.height), problems

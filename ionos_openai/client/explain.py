@@ -97,7 +97,7 @@ def check_parsed(parsed: Item, response: httpx.Response, cast_to: object) -> Ite
 
 
 def _unreadable(response: httpx.Response, what: str) -> openai.APIResponseValidationError:
-    # The body stands masked on the error, and not in its message: a picture or a token may be in it.
+    # The body stands masked on the error, and of its message only words: a picture or a token may be in it.
     kind = mask_secrets(response.headers.get("content-type", "").partition(";")[0])[:_LONGEST_NAME] or "no content type"
     message = (
         f"{what} is not the JSON object that the service sends (status {response.status_code}, {kind}): it was cut "
@@ -106,6 +106,10 @@ def _unreadable(response: httpx.Response, what: str) -> openai.APIResponseValida
     body = None
     with contextlib.suppress(RuntimeError):  # a stream's was not kept
         body = mask_secrets(response.text, _token_of(response.request))
+    with contextlib.suppress(ValueError, RuntimeError):  # some gateways refuse with a list
+        parsed = json.loads(response.content)
+        said = read_error_body(parsed, _token_of(response.request)).message if isinstance(parsed, list) else None
+        message += f" It says: {said}" if said else ""
     error = openai.APIResponseValidationError(response, body, message=message)
     error.request_id = _request_id(response)  # type: ignore[attr-defined]  # as an APIStatusError has it
     return error

@@ -32,20 +32,12 @@ class Remembered:
 
 
 class _Brief(BaseModel):
-    """A model of the SDK's whose `repr` has the beginning of a long text, which may be a picture."""
+    """A model of the SDK's that a notebook shows as its pictures; its `repr` has the beginning of a long text."""
 
     def __repr_args__(self) -> Any:
         for name, value in super().__repr_args__():
             is_long = isinstance(value, str) and len(value) > _LONGEST_SHOWN
             yield name, f"{value[:16]}… ({len(value):,} characters)" if is_long else value
-
-
-class Image(_Brief, types.Image):
-    """An item of a response, with a short `repr`."""
-
-
-class ImagesResponse(_Brief, types.ImagesResponse):
-    """A response that a notebook shows as its pictures, with a short `repr`."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         try:
@@ -54,6 +46,14 @@ class ImagesResponse(_Brief, types.ImagesResponse):
         except IonosError:
             return {"text/plain": repr(self)}
         return (images[0] if len(images) == 1 else images)._repr_mimebundle_(include, exclude)
+
+
+class Image(_Brief, types.Image):
+    """An item of a response that shows its picture, with a short `repr`."""
+
+
+class ImagesResponse(_Brief, types.ImagesResponse):
+    """A response that shows its pictures, with a short `repr`."""
 
 
 def remember(response: object, remembered: Remembered) -> None:

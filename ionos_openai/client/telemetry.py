@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pybase64
 from openai.types import ImagesResponse
 
-from ionos_openai.files.formats import FormatError, is_marked_sandbox, recognise
+from ionos_openai.files.formats import is_marked_sandbox, recognise
 from ionos_openai.hub.prices import parse_prices, price_of
 from ionos_openai.provenance import has_c2pa
 
@@ -163,7 +163,7 @@ class PictureCall:
         """Note what came, where somebody looks; a raw answer is not opened for it."""
         if self._span is None or not isinstance(answer, ImagesResponse) or not answer.data:
             return
-        with contextlib.suppress(FormatError, ValueError, TypeError):
+        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
             text = answer.data[0].b64_json or (answer.data[0].url or "").partition(",")[2]
             data = pybase64.b64decode(text)
             found = recognise(data)

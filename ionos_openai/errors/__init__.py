@@ -32,23 +32,7 @@ from typing import TYPE_CHECKING
 from ionos_openai.errors.loading import lazy
 
 if TYPE_CHECKING:
-    from ionos_openai.errors.exceptions import (
-        BatchRunningError as BatchRunningError,
-        BudgetExceededError as BudgetExceededError,
-        BudgetUnavailableError as BudgetUnavailableError,
-        ConfigurationError as ConfigurationError,
-        ImageSaveError as ImageSaveError,
-        InvalidRequestError as InvalidRequestError,
-        InvalidTokenError as InvalidTokenError,
-        IonosError as IonosError,
-        MissingTokenError as MissingTokenError,
-        ProvenanceError as ProvenanceError,
-        SignatureError as SignatureError,
-        SignedPictureError as SignedPictureError,
-        UnknownModelError as UnknownModelError,
-        UnsupportedParameterError as UnsupportedParameterError,
-        UntrustedHostError as UntrustedHostError,
-    )
+    from ionos_openai.errors.exceptions import *  # noqa: F403 - the tree above has their names
 
 __getattr__ = lazy(__name__, "ionos_openai.errors.exceptions")
 
@@ -72,5 +56,5 @@ def has_partial_results(error: BaseException) -> bool:
 
 
 def partial_results(error: BaseException) -> list[object]:
-    """Return what `keep_partial_results` attached to `error`; nothing attached gives an empty list."""
+    """Return what `keep_partial_results` attached to `error`, else an empty list."""
     return list(getattr(error, "ionos_partial_results", ()))

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import openai
 
@@ -35,15 +36,12 @@ class MissingTokenError(ConfigurationError):
 class InvalidTokenError(ConfigurationError, openai.AuthenticationError):
     """The token cannot work, which was seen before anything was sent.
 
-    It is an `openai.AuthenticationError`, so that handlers for a refused token catch it. Its `response` is an
-    empty 401 made on this machine.
+    Handlers for a refused token catch it, for it is an `openai.AuthenticationError`; its `response` was made here.
     """
 
     def __init__(self, message: str) -> None:
-        """Keep `message`; the 401 that the SDK's class asks for is made here."""
-        http = http_library()
-        response = http.Response(401, request=http.Request("GET", "https://token.invalid/"))
-        openai.AuthenticationError.__init__(self, message, response=response, body=None)
+        """Keep `message`, and make the 401 that the SDK's class asks for."""
+        openai.AuthenticationError.__init__(self, message, response=_response(401, "GET", "token"), body=None)
 
 
 class UntrustedHostError(ConfigurationError):
@@ -53,17 +51,13 @@ class UntrustedHostError(ConfigurationError):
 class BudgetExceededError(IonosError, openai.RateLimitError):
     """Keeping within the contract's limits would take longer than `max_wait` allows; nothing was sent.
 
-    It is an `openai.RateLimitError`, so that handlers for a 429 catch it. Its `response` is a 429 made on this machine.
-
-    Attributes:
-        retry_after: Seconds after which a try is worth it.
+    Handlers for a 429 catch it, for it is an `openai.RateLimitError`; its `response` was made here. `retry_after` is
+    the number of seconds after which a try is worth it.
     """
 
     def __init__(self, message: str, *, retry_after: float) -> None:
-        """Keep `message` and `retry_after`; the 429 that the SDK's class asks for is made here."""
-        http = http_library()
-        headers = {"Retry-After": str(math.ceil(retry_after))}
-        response = http.Response(429, headers=headers, request=http.Request("POST", "https://budget.invalid/"))
+        """Keep both, and make the 429 that the SDK's class asks for."""
+        response = _response(429, "POST", "budget", {"Retry-After": str(math.ceil(retry_after))})
         openai.RateLimitError.__init__(self, message, response=response, body=None)
         self.retry_after = retry_after
 
@@ -81,24 +75,16 @@ class InvalidRequestError(IonosError, ValueError):
 
 
 class UnknownModelError(InvalidRequestError):
-    """A model name fits none of the known image models, or more than one.
-
-    Attributes:
-        candidates: The ids among which to choose.
-    """
+    """A model name fits none of the known image models, or more than one; `candidates` are ids to choose from."""
 
     def __init__(self, message: str, *, candidates: Sequence[str] = ()) -> None:
-        """Keep `message` and the ids among which to choose."""
+        """Keep both."""
         super().__init__(message)
         self.candidates = list(candidates)
 
 
 class UnsupportedParameterError(InvalidRequestError):
-    """A parameter of OpenAI's that IONOS does not take, where it may not be left out in silence.
-
-    Attributes:
-        parameter: Its name.
-    """
+    """A `parameter` of OpenAI's that IONOS does not take, where it may not be left out in silence."""
 
     def __init__(self, message: str, *, parameter: str = "") -> None:
         """Keep `message` and the parameter's name."""
@@ -107,14 +93,10 @@ class UnsupportedParameterError(InvalidRequestError):
 
 
 class ImageSaveError(IonosError, OSError):
-    """A picture could not be written; the pictures themselves are still in memory.
-
-    Attributes:
-        paths: What was already written by the same call, in order.
-    """
+    """A picture could not be written, and is still in memory; `paths` is what the same call wrote before, in order."""
 
     def __init__(self, message: str, *, paths: Sequence[Path] = ()) -> None:
-        """Keep `message` and what was already written."""
+        """Keep both."""
         super().__init__(message)
         self.paths = list(paths)
 
@@ -129,6 +111,11 @@ class ProvenanceError(IonosError, ValueError):
 
 class SignedPictureError(ProvenanceError):
     """The picture carries a C2PA manifest, whose signature any insertion would break."""
+
+
+def _response(status: int, method: str, host: str, headers: Mapping[str, str] | None = None) -> Any:
+    http = http_library()
+    return http.Response(status, headers=headers, request=http.Request(method, f"https://{host}.invalid/"))
 
 
 for _kind in tuple(vars().values()):

@@ -14,11 +14,8 @@ from functools import partial
 from urllib.parse import quote
 
 TOKEN = "<token>"  # noqa: S105  # what is written in its place
-SHORTEST_SECRET = 12
-"""Characters of the shortest secret that is learned: "sandbox" is none, and stands in many a text."""
-
-LONGEST_TEXT = 20_000
-"""Characters of a text that is looked through for secrets."""
+SHORTEST_SECRET = 12  # characters of one that is learned: "sandbox" is none, and stands in many a text
+LONGEST_TEXT = 20_000  # characters that are looked through for secrets
 
 _JWT = r"eyJ[\w-]{5,}(?:\.[\w-]*)*"
 _KEY = r"\bsk-[\w-]{8,}"
@@ -82,11 +79,8 @@ def _is_random(text: str, least: int, sign: str) -> bool:
     return any(len(piece[0]) >= 60 or re.search(sign, piece[0]) for piece in pieces)
 
 
-def mask_body(body: object, secret: str | None = None, *, depth: int = 20) -> object:
-    """Return the parsed JSON `body` with `mask_secrets` applied to each text in it.
-
-    It is cut off at `depth` levels, 200 entries of a list or an object, and some 40,000 characters in all.
-    """
+def mask_body(body: object, secret: str | None = None) -> object:
+    """Return parsed JSON with each text masked, cut off at 20 levels, 200 entries of each and 40,000 characters."""
     left = 2 * LONGEST_TEXT
 
     def mask(leaf: object) -> object:
@@ -97,7 +91,7 @@ def mask_body(body: object, secret: str | None = None, *, depth: int = 20) -> ob
         left -= min(len(leaf), LONGEST_TEXT)
         return masked
 
-    return each_leaf(body, mask, depth=depth, most=200)
+    return each_leaf(body, mask, depth=20, most=200)
 
 
 def each_leaf(
@@ -109,15 +103,10 @@ def each_leaf(
     most: int | None = None,
     shorten: Callable[[list[object]], list[object]] | None = None,
 ) -> object:
-    """Return parsed JSON with each text, number and constant in it changed, and each name.
+    """Return parsed JSON with `change` applied to each text, number and constant in it, and to each name.
 
-    Args:
-        value: The parsed JSON.
-        change: Makes another value of one that is no list and no object.
-        depth: How many levels of lists and objects are kept; below 0 all are.
-        deeper: What stands for a list or an object further down.
-        most: How many entries of a list or an object are kept; None keeps all.
-        shorten: Shortens a list, in place of `most`.
+    So many levels of lists and objects are kept (below 0: all), with `deeper` in the place of what lies further down,
+    and at `most` so many entries of each (None: all); `shorten` does that for a list, where it is given.
     """
     if not isinstance(value, list | dict):
         return change(value)

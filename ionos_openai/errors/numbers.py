@@ -22,11 +22,7 @@ def whole_number(value: object) -> int | None:
 
 
 def check_whole_number(name: str, value: object, *, least: int, most: int | None = None) -> int:
-    """Return `value`, `name` in messages, if it is a whole number from `least` to `most`; None sets no upper bound.
-
-    Raises:
-        InvalidRequestError: It is none, or out of bounds.
-    """
+    """Return `value` if it is a whole number from `least` to `most`; else it is an `InvalidRequestError`."""
     number = whole_number(value)
     if number is None or number < least or (most is not None and number > most):
         bound = f"from {least} to {most}" if most is not None else f"from {least}"

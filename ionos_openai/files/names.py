@@ -117,6 +117,9 @@ def clean_name(name: str) -> str:
     Raises:
         InvalidRequestError: It is a path, or empty.
     """
+    name = os.fspath(name) if isinstance(name, os.PathLike) else name
+    if not isinstance(name, str):
+        raise errors.InvalidRequestError(f"name={name!r} is no text: write name={str(name)!r}.")
     if "/" in name or "\\" in name:
         raise errors.InvalidRequestError(
             f"name={shown(name)} is a path: give the directory as the directory, and a plain file name as name."
@@ -141,9 +144,9 @@ def parse_format(name: str) -> WritableFormat:
     Raises:
         InvalidRequestError: Pictures are not written in this format.
     """
-    found = _SUFFIXES.get("." + name.strip().lower().removeprefix("."))
+    found = _SUFFIXES.get("." + str(name).strip().lower().removeprefix("."))
     if found is None:
-        raise errors.InvalidRequestError(f"format={shown(name)} cannot be written: choose JPEG, PNG or WEBP.")
+        raise errors.InvalidRequestError(f"format={shown(str(name))} cannot be written: choose JPEG, PNG or WEBP.")
     return found
 
 

@@ -1,11 +1,4 @@
-"""What is known of the service.
-
-- `catalogue`, `models`, `offers`: the image models, and which of them the service offers;
-- `prices`: what pictures cost;
-- `credentials`: tokens, and the addresses they may go to;
-- `compat`: requests written for OpenAI, made into what the service takes;
-- `answers`: the service's error answers.
-"""
+"""What is known of the service: its models and prices, credentials, what differs from OpenAI, and its error answers."""
 
 from __future__ import annotations
 

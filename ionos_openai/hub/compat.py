@@ -9,18 +9,19 @@ Source: IONOS documentation and recorded requests, 2026-11; OpenAI's retirement 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import pybase64
 
 from ionos_openai import errors
 from ionos_openai.errors.numbers import whole_number
 from ionos_openai.errors.words import EMPTY_PROMPT
-from ionos_openai.files.formats import MEDIA_TYPES, FormatError, recognise
+from ionos_openai.files.formats import MEDIA_TYPES, recognise
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, SizeRule
 from ionos_openai.hub.models import (
     broken_rule,
@@ -32,7 +33,7 @@ from ionos_openai.hub.models import (
 )
 
 if TYPE_CHECKING:
-    from openai.types import ImagesResponse
+    from openai.types import Image, ImagesResponse
 
 CompatMode: TypeAlias = Literal["adapt", "strict", "off"]
 """What becomes of requests written for OpenAI: they are adapted with a warning, refused, or sent as they are."""
@@ -46,8 +47,7 @@ _SENT = frozenset({"model", "prompt", "n", "size", "response_format", "output_fo
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(NamedTuple):
     """One thing that is not sent as it was written: which, and what to write instead."""
 
     kind: str
@@ -85,44 +85,35 @@ def adapt_image_request(
     Raises:
         UnsupportedParameterError: `stream=True`; in "strict", anything that would have to be changed.
         UnknownModelError: The model is not text, or its short name fits none or several.
-        InvalidRequestError: A prompt that is missing, empty or no text, an `n` outside 1 to 100, a size that cannot be
-            read.
+        InvalidRequestError: The prompt, `n` or the size cannot work.
     """
     if fields.get("stream"):
-        raise errors.UnsupportedParameterError(
-            "IONOS does not stream images: leave stream=True out.", parameter="stream"
-        )
+        remedy = "IONOS does not stream images: leave stream=True out."
+        raise errors.UnsupportedParameterError(remedy, parameter="stream")
     check_prompt(fields.get("prompt"))
     sent = {name: value for name, value in fields.items() if name in _SENT and value is not None}
     # Of the numbers, 0 equals False and still says something.
     others = {name: value for name, value in fields.items() if name not in _SENT}
     changes = [_left_out(name, value) for name, value in others.items() if value is not None and value is not False]
-    changes += _adapt_model(sent, default_model, url, edits=edits)
-    changes += _adapt_size(sent)
-    wants_url = sent.get("response_format") == "url"
     by_default = "response_format" not in sent and _had_url_by_default(fields.get("model"))
-    if wants_url:
+    changes += _adapt_model(sent, default_model, url, edits=edits, beside=_URL_BESIDE if by_default else "")
+    changes += _adapt_size(sent)
+    if wants_url := sent.get("response_format") == "url":
         sent["response_format"] = "b64_json"
-        changes.append(_AS_DATA_URI)
-    elif by_default:
-        changes = [
-            replace(change, message=change.message + _URL_BESIDE * (change.kind == "model")) for change in changes
-        ]
-    if mode == "strict":
-        _refuse(changes)
+        changes.append(Change("response_format", _AS_DATA_URI))
+    refused = next((change for change in changes if change.kind != SIZE_DOUBT), None)
+    if mode == "strict" and refused:
+        would = "compat='strict' refuses this request. What compat='adapt' would do"
+        raise errors.UnsupportedParameterError(f"{would}: {refused.message}", parameter=refused.kind)
     n = check_number(sent.pop("n", 1))
     return Adapted(fields=sent, changes=tuple(changes), n=n, wants_url=wants_url or by_default, keeps_base64=by_default)
 
 
 def check_prompt(prompt: object) -> None:
-    """Refuse a prompt that cannot be sent.
-
-    Raises:
-        InvalidRequestError: It is not text, is empty, or cannot be encoded.
-    """
+    """Refuse what is no text, empty, or cannot be encoded, with an `InvalidRequestError`."""
     if not isinstance(prompt, str):
-        several = isinstance(prompt, Iterable)
-        remedy = " For several prompts call generate_batch(client, prompts, directory)." if several else ""
+        remedy = " For several prompts call generate_batch(client, prompts, directory)."
+        remedy = remedy if isinstance(prompt, Iterable) else ""
         raise errors.InvalidRequestError(f"The prompt is {type(prompt).__name__}, not text.{remedy}")
     if not prompt.strip():
         raise errors.InvalidRequestError(EMPTY_PROMPT)
@@ -136,11 +127,7 @@ def check_prompt(prompt: object) -> None:
 
 
 def check_number(n: object) -> int:
-    """Return `n` if it is a number of pictures that can be asked for at once.
-
-    Raises:
-        InvalidRequestError: It is not a whole number from 1 to 100.
-    """
+    """Return `n` if so many pictures can be asked for at once; else it is an `InvalidRequestError`."""
     number = whole_number(n)
     if number is None or not 1 <= number <= MOST_PICTURES:
         raise errors.InvalidRequestError(
@@ -150,13 +137,10 @@ def check_number(n: object) -> int:
     return number
 
 
-_AS_DATA_URI = Change(
-    kind="response_format",
-    message="response_format='url' is asked for as base64, and url holds a data URI: it displays in a page, but cannot "
-    "be downloaded with an HTTP client. Use ionos_openai.save_images(response, directory), or b64_json.",
+_AS_DATA_URI = (
+    "response_format='url' is asked for as base64, and url holds a data URI: it displays in a page, but cannot be "
+    "downloaded with an HTTP client. Use ionos_openai.save_images(response, directory), or b64_json."
 )
-
-
 _URL_BESIDE = (
     " OpenAI's answer had a URL, so url holds a data URI here, which displays in a page but cannot be downloaded; the "
     "picture is in b64_json too."
@@ -170,21 +154,21 @@ def _had_url_by_default(model: object) -> bool:
 
 def _left_out(name: str, value: object) -> Change:
     shown = repr(value) if isinstance(value, (str, int, float)) and len(repr(value)) <= 40 else "..."
-    return Change(kind=name, message=f"{name}={shown} is left out, since only OpenAI's models know it: remove it.")
+    return Change(name, f"{name}={shown} is left out, since only OpenAI's models know it: remove it.")
 
 
-def _adapt_model(sent: dict[str, object], default_model: str, url: str | None, *, edits: bool) -> list[Change]:
+def _adapt_model(
+    sent: dict[str, object], default_model: str, url: str | None, *, edits: bool, beside: str
+) -> list[Change]:
     name = sent.get("model")
     if name is not None and not is_openai_model(name):
         sent["model"] = model_to_send(name, url)
         return []
     sent["model"] = default_model
     variable = "IONOS_IMAGE_EDIT_MODEL" if edits else "IONOS_IMAGE_MODEL"
-    remedy = f"Write model={default_model!r}; {variable} sets another default."
-    if name is None:
-        return [Change(kind="model", message=f"No model is named, so {default_model} is asked. {remedy}")]
-    owner = f"OpenAI's{retired_by_openai(str(name))}"
-    return [Change(kind="model", message=f"model={name!r} is {owner}: {default_model} is asked instead. {remedy}")]
+    asked = f"model={name!r} is OpenAI's{retired_by_openai(str(name))}: {default_model} is asked instead."
+    asked = f"No model is named, so {default_model} is asked." if name is None else asked
+    return [Change("model", f"{asked} Write model={default_model!r}; {variable} sets another default.{beside}")]
 
 
 def _adapt_size(sent: dict[str, object]) -> list[Change]:
@@ -193,17 +177,16 @@ def _adapt_size(sent: dict[str, object]) -> list[Change]:
         return []
     if size == "auto":
         sent["size"] = DEFAULT_SIZE
-        return [Change(kind="size", message=f"size='auto' becomes {DEFAULT_SIZE}: write size={DEFAULT_SIZE!r}.")]
+        return [Change("size", f"size='auto' becomes {DEFAULT_SIZE}: write size={DEFAULT_SIZE!r}.")]
     width, height = parse_size(size)  # type: ignore[arg-type]  # what is no text is refused there
     sent["size"] = size = f"{width}x{height}"
-    broken = broken_rule(model, width, height)
-    if broken is None:
+    if (broken := broken_rule(model, width, height)) is None:
         return []
     rule, makes = broken
     if not rule.is_official:
-        return [Change(kind=SIZE_DOUBT, message=check_size(size, model) or "")]
+        return [Change(SIZE_DOUBT, check_size(size, model) or "")]
     sent["size"] = nearest = nearest_size(width, height, rule)
-    return [Change(kind="size", message=f"{makes}, so {size} becomes {nearest}: write size={nearest!r}.")]
+    return [Change("size", f"{makes}, so {size} becomes {nearest}: write size={nearest!r}.")]
 
 
 def nearest_size(width: int, height: int, rule: SizeRule) -> str:
@@ -218,15 +201,6 @@ def nearest_size(width: int, height: int, rule: SizeRule) -> str:
     return min(rule.choices, key=distance)
 
 
-def _refuse(changes: Iterable[Change]) -> None:
-    for change in changes:
-        if change.kind != SIZE_DOUBT:
-            raise errors.UnsupportedParameterError(
-                f"compat='strict' refuses this request. What compat='adapt' would do: {change.message}",
-                parameter=change.kind,
-            )
-
-
 def shape_answer(response: ImagesResponse, *, wants_url: bool, keeps_base64: bool = False) -> ImagesResponse:
     """Bring an answer of IONOS into the shape that code written for OpenAI reads, in place.
 
@@ -236,10 +210,11 @@ def shape_answer(response: ImagesResponse, *, wants_url: bool, keeps_base64: boo
     if not isinstance(getattr(response, "created", None), int):
         response.created = int(time.time())
     _set_usage(response, _counts(response))
-    for item in (response.data or []) if wants_url else []:
-        uri = _data_uri(item.b64_json)
-        if uri is not None:
-            item.url, item.b64_json = uri, item.b64_json if keeps_base64 else None
+    for item in _items(response) if wants_url else ():
+        with contextlib.suppress(ValueError):  # no picture
+            kind = recognise(pybase64.b64decode(item.b64_json or "", validate=True)).format
+            item.url = f"data:{MEDIA_TYPES[kind]};base64,{item.b64_json}"
+            item.b64_json = item.b64_json if keeps_base64 else None
     return response
 
 
@@ -248,14 +223,20 @@ def merge_answers(responses: Sequence[ImagesResponse]) -> ImagesResponse:
     from openai.types import ImagesResponse
 
     merged = ImagesResponse.construct(
-        created=responses[0].created, data=[item for response in responses for item in response.data or []]
+        created=responses[0].created, data=[item for response in responses for item in _items(response)]
     )
     for response in responses:  # what a gateway says in place of a picture
-        for name, value in (response.model_extra or {}).items() if not response.data else ():
+        for name, value in (response.model_extra or {}).items() if not _items(response) else ():
             setattr(merged, name, value)
     each = [_counts(response) for response in responses]
     _set_usage(merged, {name: sum(counts[name] for counts in each) for name in _COUNTS})
     return merged
+
+
+def _items(response: ImagesResponse) -> list[Image]:
+    """Return the items of an answer, of which the SDK checks nothing."""
+    data: object = response.data
+    return [item for item in data if hasattr(item, "b64_json")] if isinstance(data, list) else []
 
 
 def _counts(response: ImagesResponse) -> dict[str, int]:
@@ -272,18 +253,9 @@ def _counts(response: ImagesResponse) -> dict[str, int]:
 def _set_usage(response: ImagesResponse, counts: Mapping[str, int]) -> None:
     from openai.types import images_response
 
-    usage_class = getattr(images_response, "Usage", None)
-    if usage_class is None:  # before openai 1.76 an answer for images had no usage but what the service sent
-        response.usage = dict(counts)  # type: ignore[assignment]
-        return
     none = {"image_tokens": 0, "text_tokens": 0}
     details = {"input_tokens_details": {**none, "text_tokens": counts["input_tokens"]}, "output_tokens_details": none}
-    response.usage = usage_class.construct(**{**details, **counts})
-
-
-def _data_uri(text: str | None) -> str | None:
-    try:
-        kind = recognise(pybase64.b64decode(text or "", validate=True)).format
-    except (ValueError, FormatError):
-        return None
-    return f"data:{MEDIA_TYPES[kind]};base64,{text}"
+    # Before openai 1.76 an answer for images had no usage but what the service sent.
+    usage_class = getattr(images_response, "Usage", None)
+    usage: Any = usage_class.construct(**details, **counts) if usage_class else dict(counts)
+    response.usage = usage

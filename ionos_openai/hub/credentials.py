@@ -6,7 +6,7 @@ Pure: no environment, no network, and the clock is handed in. No message in here
 from __future__ import annotations
 
 import base64
-import binascii
+import contextlib
 import ipaddress
 import json
 import re
@@ -48,13 +48,9 @@ class TokenFacts:
 
 
 def conceal(token: object) -> object:
-    """Return a token that is text as a `SecretStr`, cleaned; anything else as it is.
-
-    A token is text only where it is looked at or sent: what shows the variables of a traceback shows it nowhere.
-    """
-    if isinstance(token, SecretStr):
-        return SecretStr(clean_token(token.get_secret_value()))
-    return SecretStr(clean_token(token)) if isinstance(token, str) else token
+    """Return a token that is text as a `SecretStr`, cleaned, so that no traceback shows it; all else as it is."""
+    text = token.get_secret_value() if isinstance(token, SecretStr) else token
+    return SecretStr(clean_token(text)) if isinstance(text, str) else text
 
 
 def clean_token(text: str) -> str:
@@ -76,18 +72,15 @@ def looks_like_token(text: str) -> bool:
 def read_token(token: str) -> TokenFacts:
     """Read what a token says of itself. Whatever cannot be read counts as not said; nothing is raised.
 
-    Source: the structure of a recorded token, 2026-11: `exp`, `identity.contractNumber`,
-    `identity.privileges[]`.
+    Source: the structure of a recorded token, 2026-11: `exp`, `identity.contractNumber`, `identity.privileges[]`.
     """
     if token == SANDBOX_TOKEN:
         return TokenFacts(kind="sandbox")
     payload = _jwt_payload(token)
     if payload is None:
         return TokenFacts(kind="opaque")
-    identity = payload.get("identity")
-    identity = identity if isinstance(identity, dict) else {}
-    privileges = identity.get("privileges")
-    contract = identity.get("contractNumber")
+    identity = found if isinstance(found := payload.get("identity"), dict) else {}
+    privileges, contract = identity.get("privileges"), identity.get("contractNumber")
     return TokenFacts(
         kind="jwt",
         expires=_timestamp(payload.get("exp")),
@@ -97,13 +90,10 @@ def read_token(token: str) -> TokenFacts:
 
 
 def check_token(token: object, *, now: datetime, origin: str = "The token", url: str = BASE_URL) -> TokenFacts:
-    """Refuse a token that cannot work; return what it says of itself.
+    """Refuse a token, text or a `SecretStr`, that cannot work; return what it says of itself.
 
-    Args:
-        token: The token, as text or a `SecretStr`.
-        now: The present time, in UTC.
-        origin: Where the token came from, to start the messages with ("IONOS_API_TOKEN").
-        url: Where it is to go. Elsewhere than at ionos.com, a key like OpenAI's may be a gateway's.
+    `now` is the present time in UTC, `origin` where it came from, to start the messages with ("IONOS_API_TOKEN"), and
+    `url` where it is to go: the keys of a gateway may have any shape.
 
     Raises:
         InvalidTokenError: It is empty, a token's ID, a key of another service, has blanks or line breaks inside,
@@ -112,8 +102,7 @@ def check_token(token: object, *, now: datetime, origin: str = "The token", url:
     token = conceal(token)
     if not isinstance(token, SecretStr) or not token:
         raise InvalidTokenError(f"{origin} is empty or not text. {TOKEN_ADVICE}")
-    problem = _wrong_shape(token.get_secret_value(), ours=is_ionos_host(_host(url)))
-    if problem:
+    if problem := _wrong_shape(token.get_secret_value(), _host(url)):
         raise InvalidTokenError(f"{origin} {problem}")
     facts = read_token(token.get_secret_value())
     if facts.expires is not None and facts.expires <= now:
@@ -126,43 +115,36 @@ def check_token(token: object, *, now: datetime, origin: str = "The token", url:
     return facts
 
 
-def _wrong_shape(token: str, *, ours: bool) -> str | None:
+def _wrong_shape(token: str, host: str) -> str | None:
+    if not token.isascii() or not token.isprintable() or " " in token:
+        return "has blanks, line breaks or other characters inside that no token has: copy it again, in one piece."
+    if token.startswith("sk-") and is_ionos_host(host):
+        return f"is an OpenAI key (it starts with 'sk-'). {TOKEN_ADVICE}"
+    if not is_ionos_host(host) and not is_loopback(host):
+        return None  # a gateway's keys may have any shape
     if _UUID.fullmatch(token):
         return (
             "is a UUID, which is a token's ID and not the token: the token itself starts with 'eyJ' and is shown "
             f"once, when it is made. {TOKEN_ADVICE}"
         )
-    if ours and token.startswith("sk-"):
-        return f"is an OpenAI key (it starts with 'sk-'). {TOKEN_ADVICE}"
     if is_hosting_key(token):
-        return (
-            "is a key for IONOS' DNS and hosting API (prefix.secret), which the AI Model Hub does not take. "
-            f"{TOKEN_ADVICE}"
-        )
-    if not token.isascii() or not token.isprintable() or " " in token:
-        return "has blanks, line breaks or other characters inside that no token has: copy it again, in one piece."
+        kind = "a key for IONOS' DNS and hosting API (prefix.secret)"
+        return f"is {kind}, which the AI Model Hub does not take. {TOKEN_ADVICE}"
     return None
 
 
 def _jwt_payload(token: str) -> dict[str, object] | None:
-    parts = token.split(".")
-    if len(parts) != 3 or len(token) > 65_536:
-        return None
-    try:
-        text = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-        payload = json.loads(text)
-    except (ValueError, binascii.Error, RecursionError):
-        return None
+    payload, parts = None, token.split(".")
+    if len(parts) == 3 and len(token) <= 65_536:
+        with contextlib.suppress(ValueError, RecursionError):
+            payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     return payload if isinstance(payload, dict) else None
 
 
 def _timestamp(value: object) -> datetime | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        return datetime.fromtimestamp(value, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
+    with contextlib.suppress(TypeError, ValueError, OverflowError, OSError):
+        return None if isinstance(value, bool) else datetime.fromtimestamp(value, UTC)  # type: ignore[arg-type]
+    return None
 
 
 def normalise_base_url(text: str, *, origin: str = "base_url") -> str:
@@ -182,31 +164,22 @@ def normalise_base_url(text: str, *, origin: str = "base_url") -> str:
         raise UntrustedHostError(f"{origin} has a user name or password in front of the host: leave them out.")
     if parts.query or parts.fragment:
         raise ConfigurationError(f"{origin} has a '?' or '#' part: leave it out.")
-    path = parts.path.rstrip("/") or "/v1"
-    return f"{parts.scheme}://{parts.netloc}{path}"
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/v1'}"
 
 
 def check_base_url(url: str, *, origin: str, named_in_code: bool, allowed_hosts: Collection[str] = ()) -> None:
-    """Refuse a base URL to which a token must not go.
+    """Refuse a base URL, as `normalise_base_url` returns it, to which a token must not go.
 
-    Args:
-        url: A URL as `normalise_base_url` returns it.
-        origin: Where it came from, to start the messages with.
-        named_in_code: Whether it was written in code, which allows a host outside ionos.com.
-        allowed_hosts: The hosts outside ionos.com that the real environment allows.
+    `origin` is where it came from, to start the messages with. A host outside ionos.com has to be `named_in_code`, or
+    to be one of the `allowed_hosts` of the real environment.
 
     Raises:
-        UntrustedHostError: The host is not one of IONOS' and nobody allowed it, or the connection would be
-            unencrypted.
+        UntrustedHostError: Nobody allowed the host, or the connection would be unencrypted.
     """
     check_secure(url, origin=origin)
     host = _host(url)
-    if (
-        named_in_code
-        or is_ionos_host(host)
-        or is_loopback(host)
-        or host in {allowed.lower() for allowed in allowed_hosts}
-    ):
+    allowed = host in {allowed.lower() for allowed in allowed_hosts}
+    if named_in_code or allowed or is_ionos_host(host) or is_loopback(host):
         return
     raise UntrustedHostError(
         f"{origin} points at {host}, which is not a host of ionos.com, so the token was not sent there. If it is "
@@ -216,18 +189,11 @@ def check_base_url(url: str, *, origin: str, named_in_code: bool, allowed_hosts:
 
 
 def check_secure(url: str, *, origin: str) -> None:
-    """Refuse a URL over which a token would travel unencrypted beyond this machine.
-
-    Raises:
-        UntrustedHostError: It is not https, and not plain http to this machine.
-    """
-    parts = _split(url)
-    host = _host(url)
+    """Refuse, with an `UntrustedHostError`, a URL over which a token would leave this machine unencrypted."""
+    parts, host = _split(url), _host(url)
     if parts is None or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
-        raise UntrustedHostError(
-            f"{origin} would send the token to {host or 'no host'} unencrypted: use https (plain http is for this "
-            "machine alone, or for the token 'sandbox')."
-        )
+        remedy = "use https (plain http is for this machine alone, or for the token 'sandbox')"
+        raise UntrustedHostError(f"{origin} would send the token to {host or 'no host'} unencrypted: {remedy}.")
 
 
 def is_ionos_host(host: str) -> bool:
@@ -237,22 +203,20 @@ def is_ionos_host(host: str) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Tell whether `host` is this machine. Names below localhost are not: some resolvers ask the network for them."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    with contextlib.suppress(ValueError):
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    return False
 
 
 def same_origin(url: str, other: str) -> bool:
     """Tell whether two URLs have the same scheme, host and port."""
-    first, second = _split(url), _split(other)
-    return first is not None and second is not None and _origin(first) == _origin(second)
+    origin = _origin(url)
+    return origin is not None and origin == _origin(other)
 
 
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+def _origin(url: str) -> tuple[str, str | None, int | None] | None:
+    parts = _split(url)
+    return parts and (parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme))
 
 
 def _split(url: str) -> SplitResult | None:

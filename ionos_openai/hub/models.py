@@ -11,6 +11,7 @@ import functools
 import html
 import re
 from collections.abc import Callable, Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 from ionos_openai import errors
@@ -21,19 +22,12 @@ from ionos_openai.hub.catalogue import CATALOGUE, OPENAI_RETIRED, ImageModel, Pr
 __getattr__ = lazy(__name__, "ionos_openai.hub.offers")  # which loads the SDK
 
 _OPENAI_MODEL = re.compile(r"(dall-e|gpt-image|chatgpt-image)\b", re.IGNORECASE)
-
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character, which cannot be encoded
 _LONGEST_SIDE = 16_384  # px; no image model comes near it, so that more is a slip of the pen
 
 
 class Cost(Price):
-    """What some images cost, by the published price of one, without tax.
-
-    Attributes:
-        amount: For all of them together.
-        currency: Its code, such as "USD".
-        source: Where the price comes from, and its date (`source.seen`).
-    """
+    """What some images cost together, by the published price of one, without tax; `source` says where it comes from."""
 
     __slots__ = ()
 
@@ -42,8 +36,8 @@ class ModelList(list[ImageModel]):
     """A list of models that a notebook shows as a table. In all else it is a list."""
 
     def _repr_html_(self) -> str:
-        sizes = {model.id: model.size_rule.describe() if model.size_rule else "" for model in self}
-        rows = [(model.id, model.purpose, sizes[model.id], str(model.price or "")) for model in self]
+        rules = {model.id: model.size_rule and model.size_rule.describe() for model in self}
+        rows = [(model.id, model.purpose, rules[model.id] or "", str(model.price or "")) for model in self]
         lines = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
         return f"<table>{_HEAD}<tr>{'</tr><tr>'.join(lines)}</tr></table>"
 
@@ -65,16 +59,16 @@ _MAKES_NONE = re.compile(
     r"safety|prompt|video|(^|[-_.])vae([-_.]|$)|image-?(to|2)-?text|-migration$",
     re.IGNORECASE,
 )
-
-# As LiteLLM's lists say it.
-_IMAGE_MODES = ("image_generation", "image_edit")
+_IMAGE_MODES = ("image_generation", "image_edit")  # as LiteLLM's lists say it
+_IDS = [model.id for model in CATALOGUE]
+_OFFERED = [model.id for model in CATALOGUE if not model.retired]
 
 
 def select_image_models(entries: Iterable[object]) -> list[ImageModel]:
-    """Filter entries of a model list to the models that make images, in the catalogue's order, then by name.
+    """Filter the `data` of `GET /v1/models` to the models that make images, in the catalogue's order, then by name.
 
-    The entries are the `data` of `GET /v1/models`: the SDK's `Model` objects, or anything with an `id`. Those without a
-    usable id are passed over. What a gateway's list says of a model's `mode` counts before its name.
+    An entry is the SDK's `Model`, or anything with an `id`; those without a usable one are passed over. What the list
+    of a gateway says of a model's `mode` counts before its name.
     """
     offered = {
         identifier: _field(entry, "mode") or _field(_field(entry, "model_info"), "mode")
@@ -125,26 +119,21 @@ def resolve_model(name: str, candidates: Iterable[str] | None = None) -> str:
     Raises:
         UnknownModelError: It is no text that can be sent, no candidate fits, or several do; `.candidates` lists them.
     """
-    offered = [model.id for model in CATALOGUE if not model.retired] if candidates is None else list(candidates)
+    offered, ids = (_OFFERED, _IDS) if candidates is None else (list(candidates),) * 2
+    name = _named(name)
     if problem := _no_name(name):
         raise errors.UnknownModelError(f"The model {problem}: name one, such as FLUX.1-schnell.", candidates=offered)
     wanted = name.strip().lower()
-    ids = [model.id for model in CATALOGUE] if candidates is None else list(candidates)
-    exact = [known for known in ids if wanted in (known.lower(), known.lower().rpartition("/")[2])]
-    if len(exact) == 1:
-        return exact[0]
-    if "/" in wanted:
+    exact = [known for known in ids if wanted in (known.lower(), _last_part(known))]
+    if len(exact) != 1 and "/" in wanted:
         return name.strip()
-    wanted = _NICKNAMES.get(wanted, wanted)
-    matches = exact or [known for known in ids if _is_short_for(wanted, known)]
+    # It stands for a part of the id's last part: "flux.1", "schnell", "klein".
+    short = re.compile(rf"(?:^|[-_.]){re.escape(_NICKNAMES.get(wanted, wanted))}(?:$|[-_.])")
+    matches = exact or [known for known in ids if short.search(_last_part(known))]
     if len(matches) == 1:
         return matches[0]
-    if matches:
-        raise errors.UnknownModelError(
-            f"The model name {name!r} fits several models: {', '.join(matches)}. Write one of them in full.",
-            candidates=matches,
-        )
-    raise errors.UnknownModelError(_no_match(name, offered), candidates=offered)
+    problem = f"The model name {name!r} fits several models: {', '.join(matches)}. Write one of them in full."
+    raise errors.UnknownModelError(problem if matches else _no_match(name, offered), candidates=matches or offered)
 
 
 def model_to_send(name: object, url: object = None, *, verbatim: bool = False) -> str:
@@ -152,25 +141,29 @@ def model_to_send(name: object, url: object = None, *, verbatim: bool = False) -
 
     Where the host is none of ionos.com, a name that nobody knows may be an alias of a gateway's, and stays as it is;
     with `verbatim` it does anywhere, also where it is OpenAI's.
-
-    Raises:
-        UnknownModelError: As from `resolve_model`.
     """
+    wanted = _named(name)
     try:
-        return resolve_model(name)  # type: ignore[arg-type]  # what is no text is refused there
+        return resolve_model(wanted)
     except errors.UnknownModelError:
         from ionos_openai.hub.credentials import is_ionos_host  # which loads the SDK
 
         is_ours = url is None or is_ionos_host(urlsplit(str(url)).hostname or "")
-        if not isinstance(name, str) or _no_name(name) or not (verbatim or not (is_ours or is_openai_model(name))):
+        if _no_name(wanted) or not (verbatim or not (is_ours or is_openai_model(wanted))):
             raise
-        return name.strip()
+        return str(wanted).strip()
 
 
 def naming_for(client: object) -> Callable[[object], str]:
     """Return `model_to_send` for any client of the SDK's; one with compat="off" sends any name."""
     verbatim = getattr(getattr(client, "ionos_settings", None), "compat", None) == "off"
     return functools.partial(model_to_send, url=getattr(client, "base_url", ""), verbatim=verbatim)
+
+
+def _named(model: Any) -> Any:
+    """Return the id of an entry of a list of models, the SDK's or ours; anything else as it is."""
+    identifier = _field(model, "id")
+    return identifier if isinstance(identifier, str) else model
 
 
 def _no_name(name: object) -> str:
@@ -182,41 +175,33 @@ def _no_name(name: object) -> str:
 
 
 def _no_match(name: str, offered: list[str]) -> str:
+    known = ", ".join(offered)
     if is_openai_model(name):
-        return (
-            f"The model {name!r} is OpenAI's{retired_by_openai(name)}: leave the model out, or name one of IONOS': "
-            f"{', '.join(offered)}."
-        )
+        whose = f"{name!r} is OpenAI's{retired_by_openai(name)}"
+        return f"The model {whose}: leave the model out, or name one of IONOS': {known}."
     hint = suggest_model(name, offered)
     return (
         f"No image model fits the name {name!r}. {f'Did you mean {hint}? ' if hint else ''}"
-        f"Known: {', '.join(offered)}. A model that is not among them is named with its full id (vendor/name)."
+        f"Known: {known}. A model that is not among them is named with its full id (vendor/name)."
     )
 
 
-def suggest_model(name: str, candidates: Iterable[str] | None = None) -> str | None:
+def suggest_model(name: str, candidates: Iterable[str] = _OFFERED) -> str | None:
     """Return the known image model whose id looks most like `name`, or None where none does."""
-    ids = [model.id for model in CATALOGUE if not model.retired] if candidates is None else list(candidates)
-    spellings = {part: known for known in ids for part in (known.lower(), known.lower().rpartition("/")[2])}
+    spellings = {part: known for known in candidates for part in (known.lower(), _last_part(known))}
     close = difflib.get_close_matches(name.lower(), spellings, n=1, cutoff=0.5)
     return spellings[close[0]] if close else None
 
 
-def _is_short_for(wanted: str, identifier: str) -> bool:
-    """Whether `wanted` stands at the start of a part of the id's last part: "flux.1", "schnell", "klein"."""
-    name = identifier.lower().rpartition("/")[2]
-    return bool(re.search(rf"(?:^|[-_.]){re.escape(wanted)}(?:$|[-_.])", name))
+def _last_part(identifier: str) -> str:
+    return identifier.lower().rpartition("/")[2]
 
 
 def estimate_cost(model: str, images: int) -> Cost | None:
-    """Estimate what images cost, from the catalogue's dated prices; nothing is asked.
-
-    Args:
-        model: A model's id, or a short name for it.
-        images: How many, from 0.
+    """Estimate what so many images of a model (its id, or a short name) cost, from the catalogue's dated prices.
 
     Returns:
-        The cost of all of them; None where the model or its price is not known.
+        The cost of all of them; None where the model or its price is not known. Nothing is asked.
 
     Raises:
         InvalidRequestError: `images` is negative, or no whole number.
@@ -228,52 +213,42 @@ def estimate_cost(model: str, images: int) -> Cost | None:
         known = find_model(resolve_model(model))
     except errors.UnknownModelError:
         return None
-    if known is None or known.price is None:
-        return None
-    price = known.price
-    return Cost(amount=price.amount * number, currency=price.currency, source=price.source)
+    price = known and known.price
+    return Cost(amount=price.amount * number, currency=price.currency, source=price.source) if price else None
 
 
 def parse_size(size: str) -> tuple[int, int]:
-    """Read "1024x1792" as (1024, 1792), in px.
+    """Read "1024x1792", also with the * of IONOS' own pages or a multiplication sign, as (1024, 1792), in px.
 
     Raises:
         InvalidRequestError: It is not two whole numbers from 1 to 16384 with an x between them.
     """
-    match = re.fullmatch(r"\s*([1-9]\d{0,4})\s*[xX]\s*([1-9]\d{0,4})\s*", size) if isinstance(size, str) else None
+    side = r"\s*([1-9]\d{0,4})\s*"
+    match = re.fullmatch(f"{side}[xX*\u00d7]{side}", size) if isinstance(size, str) else None
     if not match or max(int(match[1]), int(match[2])) > _LONGEST_SIDE:
-        raise errors.InvalidRequestError(
-            f"The size {size!r} cannot be used: write WIDTHxHEIGHT in pixels, such as '1024x1024', each side from 1 to "
-            f"{_LONGEST_SIDE}."
-        )
+        remedy = f"write WIDTHxHEIGHT in pixels, such as '1024x1024', each side from 1 to {_LONGEST_SIDE}"
+        raise errors.InvalidRequestError(f"The size {size!r} cannot be used: {remedy}.")
     return int(match[1]), int(match[2])
 
 
 def check_size(size: str, model: str) -> str | None:
-    """Hold a size against the model's rule.
-
-    Args:
-        size: "WIDTHxHEIGHT" in px.
-        model: The model's full id; one that the catalogue does not know has no rule.
+    """Hold a size against the rule of a model, named by its full id.
 
     Returns:
-        None where the size fits or no rule is known, else a warning's text: the rule is known from a client's
-        code alone, so that the size may work.
+        A warning's text where the rule is known from a client's code alone, so that the size may work; else None.
 
     Raises:
         InvalidRequestError: The size cannot be read, or breaks an official rule.
     """
     width, height = parse_size(size)
-    broken = broken_rule(model, width, height)
-    if broken is None:
+    if (broken := broken_rule(model, width, height)) is None:
         return None
     rule, makes = broken
     message = f"{makes}, not {width}x{height}"
     if not rule.is_official:
         return f"{message}, as far as is known; the service may refuse it."
-    raise errors.InvalidRequestError(
-        f"{message} (source: {rule.source.page}, {rule.source.seen:%Y-%m}). Choose one of them."
-    )
+    source = f"{rule.source.page}, {rule.source.seen:%Y-%m}"
+    raise errors.InvalidRequestError(f"{message} (source: {source}). Choose one of them.")
 
 
 def broken_rule(model: str, width: int, height: int) -> tuple[SizeRule, str] | None:

@@ -25,26 +25,23 @@ def list_image_models(client: OpenAI) -> list[ImageModel]:
 
     Source: `GET /v1/models`, as recorded 2025-03 to 2026-08.
     """
-    refuse_async(client, "alist_image_models")
+    check_client(client, "alist_image_models")
     return select_image_models(_entries(client.models.list()))
 
 
 async def alist_image_models(client: AsyncOpenAI) -> list[ImageModel]:
     """Do what `list_image_models` does, with an `openai.AsyncOpenAI`."""
-    refuse_sync(client, "list_image_models")
+    check_client(client, "list_image_models", awaited=True)
     return select_image_models(_entries(await client.models.list()))
 
 
-def refuse_async(client: object, twin: str) -> None:
-    """Refuse an `openai.AsyncOpenAI`, before anything is sent, and name the function that takes it."""
-    if isinstance(client, openai.AsyncOpenAI):
-        raise InvalidRequestError(f"The client is an AsyncOpenAI: use {twin}, and await it.")
-
-
-def refuse_sync(client: object, twin: str) -> None:
-    """Refuse an `openai.OpenAI`, before anything is sent, and name the function that takes it."""
-    if isinstance(client, openai.OpenAI):
-        raise InvalidRequestError(f"The client is an OpenAI, which nothing awaits: use {twin}.")
+def check_client(client: object, twin: str, *, awaited: bool = False) -> None:
+    """Refuse, before anything is sent, what is no client, or one of the other kind, which `twin` takes."""
+    if isinstance(client, openai.OpenAI if awaited else openai.AsyncOpenAI):
+        what = "an OpenAI, which nothing awaits: use {}" if awaited else "an AsyncOpenAI: use {}, and await it"
+        raise InvalidRequestError(f"The client is {what.format(twin)}.")
+    if not hasattr(client, "models"):
+        raise InvalidRequestError(f"The client is {type(client).__name__}: pass what create_client() returns.")
 
 
 def _entries(page: object) -> list[object]:

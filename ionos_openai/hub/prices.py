@@ -37,11 +37,7 @@ class Money(Brief):
 
 
 def parse_money(text: str) -> Money:
-    """Read "0.03 EUR".
-
-    Raises:
-        InvalidRequestError: It is no amount with a currency of three letters.
-    """
+    """Read "0.03 EUR"; what is no amount with a currency of three letters is an `InvalidRequestError`."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]{3})\s*", text) if isinstance(text, str) else None
     if not match:
         raise errors.InvalidRequestError(f"{text!r} is no price: write an amount and a currency, such as {_EXAMPLE}.")
@@ -65,10 +61,7 @@ def parse_prices(prices: str | Mapping[str, str], url: object = None) -> dict[st
     """Read the price of one picture, by the model's id.
 
     Prices are "FLUX.1-schnell=0.03 EUR, klein=0.02 EUR", or a mapping of the same; a model is an id or a short name,
-    for a service at another `url` than IONOS' also a name of its own.
-
-    Raises:
-        InvalidRequestError: A model or a price cannot be read.
+    for a service at another `url` than IONOS' also a name of its own. All else is an `InvalidRequestError`.
     """
     if isinstance(prices, str):
         pairs = [part.partition("=") for part in prices.split(",") if part.strip()]
@@ -79,16 +72,12 @@ def parse_prices(prices: str | Mapping[str, str], url: object = None) -> dict[st
 
 
 def price_of(model: str, prices: Mapping[str, Money] | None = None) -> Money | None:
-    """Return what one picture of a model, named by its full id, costs; None where that is not known.
-
-    `prices` come before the catalogue's.
-    """
+    """Return what one picture of a model, named by its full id, costs by `prices`, else by the catalogue, else None."""
     if prices and model in prices:
         return prices[model]
     known = find_model(model)
-    if known is None or known.price is None:
-        return None
-    return Money(amount=known.price.amount, currency=known.price.currency)
+    price = known and known.price
+    return Money(amount=price.amount, currency=price.currency) if price else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +88,7 @@ class Ceiling:
     currency: str | None = None
 
     def allows(self, spent: Money) -> bool:
-        """Tell whether `spent` is within it.
-
-        Raises:
-            InvalidRequestError: The currencies differ, so that nobody can tell.
-        """
+        """Tell whether `spent` is within it; in another currency nobody can, which is an `InvalidRequestError`."""
         if self.currency not in (None, spent.currency):
             raise errors.InvalidRequestError(
                 f"max_cost is in {self.currency} and the price in {spent.currency}: give both in one currency, or "
@@ -113,11 +98,7 @@ class Ceiling:
 
 
 def parse_ceiling(limit: Decimal | float | str) -> Ceiling:
-    """Read 5, "5" or "5 EUR".
-
-    Raises:
-        InvalidRequestError: It is no amount, or below 0.
-    """
+    """Read 5, "5" or "5 EUR"; what is no amount, or below 0, is an `InvalidRequestError`."""
     text, currency = str(limit).strip(), None
     if match := re.fullmatch(r"(.*\d)\s*([A-Za-z]{3})", text):
         text, currency = match[1], match[2].upper()

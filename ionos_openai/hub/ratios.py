@@ -19,10 +19,7 @@ _USUAL = (16, 64, 2048)  # where no rule is known: what each side is a multiple 
 def choose_size(size: str | None, aspect_ratio: str | None, model: str) -> str | None:
     """Return the size to ask the model for: `size`, or the nearest one that it makes to a ratio such as "16:9".
 
-    A size that is not exactly of the ratio is told with an `IonosWarning`, once for each line of the user's code.
-
-    Raises:
-        InvalidRequestError: Both are given, or the ratio cannot be read.
+    One that is not exactly of the ratio is an `IonosWarning`; both, or what cannot be read, an `InvalidRequestError`.
     """
     if aspect_ratio is None:
         return size

@@ -1,10 +1,4 @@
-"""A picture: decoded, shown and saved; and from a prompt to pictures.
-
-- `image`: a picture, out of a response and onto the disk;
-- `payload`: from an item of a response to the bytes;
-- `display`: pictures at the end of a notebook's cell;
-- `generate`: from a prompt, or a picture to edit, to pictures.
-"""
+"""A picture: decoded, shown and saved; and from a prompt, or a picture to edit, to pictures."""
 
 from __future__ import annotations
 

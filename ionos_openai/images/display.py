@@ -10,7 +10,7 @@ import io
 import os
 from collections.abc import Container, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pybase64
 
@@ -18,7 +18,7 @@ from ionos_openai.errors.words import shorten
 from ionos_openai.files.formats import orientation, upright
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from ionos_openai.images.image import GeneratedImage
 
 Bundle: TypeAlias = dict[str, str]
 """What a cell's output may be shown as: a media type and its content, for each."""
@@ -29,34 +29,7 @@ _LONGEST_ALT = 300  # characters
 _LONGEST_CAPTION = 100  # characters of the prompt
 
 
-class ShownImage(Protocol):
-    """What is read of a picture to show it; each is what `GeneratedImage` says of it."""
-
-    @property
-    def data(self) -> bytes: ...
-    @property
-    def format(self) -> str: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def height(self) -> int: ...
-    @property
-    def prompt(self) -> str | None: ...
-    @property
-    def model(self) -> str | None: ...
-    @property
-    def path(self) -> Path | None: ...
-    @property
-    def sandbox(self) -> bool: ...
-    @property
-    def data_uri(self) -> str: ...
-    def to_pil(self) -> Image.Image: ...
-
-
-Shown = TypeVar("Shown", bound=ShownImage)
-
-
-class ImageList(list[Shown]):
+class ImageList(list["GeneratedImage"]):
     """A list of pictures that a notebook shows as a grid with captions, and so are its slices. In all else a list."""
 
     def __getitem__(self, place: Any) -> Any:
@@ -64,11 +37,11 @@ class ImageList(list[Shown]):
         found = super().__getitem__(place)
         return ImageList(found) if isinstance(place, slice) else found
 
-    def __add__(self, others: list[Any]) -> ImageList[Any]:
+    def __add__(self, others: list[Any]) -> ImageList:  # type: ignore[override]  # of pictures alone
         """Return the pictures of both."""
         return ImageList(super().__add__(others))
 
-    def __radd__(self, others: list[Any]) -> ImageList[Any]:
+    def __radd__(self, others: list[Any]) -> ImageList:
         """Return the pictures of both, where the other one is a plain list."""
         return ImageList(others + list(self))
 
@@ -92,12 +65,11 @@ class ImageList(list[Shown]):
 
 
 def picture_bundle(
-    image: ShownImage, include: Container[str] | None, exclude: Container[str] | None
+    image: GeneratedImage, include: Container[str] | None = None, exclude: Container[str] | None = None
 ) -> tuple[Bundle, dict[str, dict[str, object]]]:
-    """Return what a cell that ends with a picture shows: a JPEG or PNG as it was sent, another format as PNG.
+    """Return what a cell shows that ends with a picture, and its metadata: alternative text, size in px.
 
-    Returns:
-        The content by media type, and the metadata of the picture: its alternative text and its size in px.
+    A JPEG or PNG is shown as it was sent, another format as PNG.
     """
     plain = {"text/plain": repr(image)}
     # Not every front end turns a picture as its EXIF data says.
@@ -113,7 +85,7 @@ def picture_bundle(
     return {kind: pybase64.b64encode_as_string(data), **plain}, {kind: facts}
 
 
-def alt_text(image: ShownImage) -> str:
+def alt_text(image: GeneratedImage) -> str:
     """Return a picture's alternative text: what was asked for, and whether a model made it."""
     what = "Placeholder of the stand-in" if image.sandbox else f"Picture made by {_model(image) or 'a model'}"
     return f"{what}: {_cut(image.prompt, _LONGEST_ALT)}" if image.prompt else what
@@ -123,17 +95,15 @@ def _is_wanted(kind: str, include: Container[str] | None, exclude: Container[str
     return (not include or kind in include) and not (exclude and kind in exclude)
 
 
-def _grid(images: Sequence[ShownImage]) -> str:
+def _grid(images: Sequence[GeneratedImage]) -> str:
     """Return the grid as HTML: a picture that is alone as it was sent, several as previews of at most 512 px."""
     alone = len(images) == 1
     columns = f"minmax(0,{_PREVIEW_SIDE}px)" if alone else "repeat(auto-fill,minmax(200px,1fr))"
-    figures = "".join(
-        _figure(image, _uri(image, upright(image.data)) if alone else _preview_uri(image)) for image in images
-    )
+    figures = "".join(_figure(image, _uri(image, preview=not alone)) for image in images)
     return f'<div style="display:grid;grid-template-columns:{columns};gap:12px">{figures}</div>'
 
 
-def _figure(image: ShownImage, source: str) -> str:
+def _figure(image: GeneratedImage, source: str) -> str:
     facts = [_model(image), f"{image.width}x{image.height}", image.path.name if image.path else ""]
     facts += ["placeholder"] if image.sandbox else []
     prompt = f"{html.escape(_cut(image.prompt, _LONGEST_CAPTION))}<br>" if image.prompt else ""
@@ -142,19 +112,14 @@ def _figure(image: ShownImage, source: str) -> str:
     return f'<figure style="margin:0">{shown}<figcaption>{caption}</figcaption></figure>'
 
 
-def _preview_uri(image: ShownImage) -> str:
-    large = max(image.width, image.height) > _PREVIEW_SIDE
-    kind, data = _encode(image, _PREVIEW_SIDE) if large else ("", upright(image.data))
+def _uri(image: GeneratedImage, *, preview: bool) -> str:
+    is_large = preview and max(image.width, image.height) > _PREVIEW_SIDE
+    kind, data = _encode(image, _PREVIEW_SIDE) if is_large else (image.media_type, upright(image.data))
     # What Pillow cannot read, the browser may.
-    return _uri(image, data or image.data, kind)
+    return f"data:{kind};base64,{pybase64.b64encode_as_string(data)}" if data else image.data_uri
 
 
-def _uri(image: ShownImage, data: bytes, kind: str = "") -> str:
-    kind = kind or f"image/{image.format.lower()}"
-    return image.data_uri if data is image.data else f"data:{kind};base64,{pybase64.b64encode_as_string(data)}"
-
-
-def _encode(image: ShownImage, longest: int | None) -> tuple[str, bytes]:
+def _encode(image: GeneratedImage, longest: int | None) -> tuple[str, bytes]:
     """Encode a picture for showing it: as a small JPEG where it is opaque, else as PNG; without bytes on failure."""
     from PIL import ImageOps
 
@@ -171,7 +136,7 @@ def _encode(image: ShownImage, longest: int | None) -> tuple[str, bytes]:
     return _SHOWN_AS_THEY_ARE[kind], buffer.getvalue()
 
 
-def _model(image: ShownImage) -> str:
+def _model(image: GeneratedImage) -> str:
     return (image.model or "").rpartition("/")[2]
 
 

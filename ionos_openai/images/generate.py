@@ -7,9 +7,10 @@ side. Whatever is decided is decided in functions that send nothing; the sync an
 from __future__ import annotations
 
 import functools
+import io
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import openai
 from openai import AsyncOpenAI, OpenAI
 from openai.types import ImagesResponse
+from pydantic import BaseModel
 
 from ionos_openai.client.fanout import FanOut
 from ionos_openai.client.settings import IonosSettings, load_signer, saving_settings, settings_of
@@ -29,7 +31,7 @@ from ionos_openai.files.writing import check_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, ImageModelName
 from ionos_openai.hub.compat import SIZE_DOUBT, check_number, check_prompt
 from ionos_openai.hub.models import check_size, find_model, naming_for, parse_size
-from ionos_openai.hub.offers import refuse_async, refuse_sync
+from ionos_openai.hub.offers import check_client
 from ionos_openai.hub.ratios import choose_size
 from ionos_openai.images.display import ImageList
 from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, save_images
@@ -82,38 +84,30 @@ def generate_images(
         seed: Sent as it is; whether the service honours it is not known.
         extra_body: Further fields of the request, sent as they are.
         timeout: Seconds for each request, or an `openai.Timeout`; by default the client's.
-        directory: Where to save the pictures, made if it is missing; None saves none. Each result's `path` then
-            says where it is.
-        name: The files' name; by default it is made from the prompt. One that ends in .png, .jpg or .webp asks for
-            that format.
+        directory: Where to save the pictures, made if missing; each then has its `path`. None saves none.
+        name: The files' name, whose extension asks for a format; by default it is made from the prompt.
         format: "PNG", "JPEG" or "WEBP" to convert to; by default the bytes are written as they were sent.
         overwrite: Whether files of that name are replaced; by default the next free name is taken.
-        provenance: Whether the metadata of saved pictures says that a model made them, and which; the pixels stay
-            as they are. None means the client's `provenance` setting, which is on.
-        prompt_in_metadata: Whether it has the prompt too, which may be confidential. None means the client's
-            `prompt_in_metadata` setting, which is off.
-        sign: Whether saved pictures are signed (C2PA), with a `Signer` or the certificate of the settings: True,
-            "required" where those that cannot be are an error and not saved. None means the client's `sign` setting,
-            which is off. Certificate and key are tried before anything is sent.
+        provenance: Whether saved pictures say in their metadata that a model made them; see `GeneratedImage.save`.
+            None means the client's setting, here and of the following two.
+        prompt_in_metadata: Whether they say from which prompt, which may be confidential.
+        sign: Whether they are signed (C2PA), and with what; certificate and key are tried before anything is sent.
 
     Returns:
-        One `GeneratedImage` a picture, in the order of the requests; width x height px as asked. A notebook shows
-        the list as a grid.
+        A picture a request, in order; width x height px as asked. A notebook shows the list as a grid.
 
     Raises:
         InvalidRequestError: An argument cannot work. Nothing was sent.
         ConfigurationError: Nothing can be signed with the certificate and its key. Nothing was sent.
-        ImageSaveError: The directory cannot be written to. Nothing was sent, unless it happened after the request:
-            then `partial_images(error)` has the pictures.
+        ImageSaveError: The directory cannot be written to. Nothing was sent, unless `partial_images(error)` has some.
         openai.APIError: The first request that failed; `partial_images(error)` has the pictures of the others.
         ImageDecodeError: An answer held no picture; `partial_images(error)` has those of the others.
 
     Source: `POST /v1/images/generations`, IONOS documentation and recorded requests, 2026-11.
     """
-    refuse_async(client, "agenerate_images")
+    check_client(client, "agenerate_images")
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata, sign), overwrite=overwrite)
-    shape = (size, aspect_ratio)
-    sent, known = _check_request(client, prompt, model=model, n=n, shape=shape, seed=seed, extra_body=extra_body)
+    sent, known = _check_request(client, prompt, model, n, (size, aspect_ratio), seed, extra_body)
     with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         asked.send(lambda: client.images.generate(**sent, timeout=timeout))
         return _finish(known, save, asked)
@@ -139,10 +133,9 @@ async def agenerate_images(
     sign: Sign | None = None,
 ) -> list[GeneratedImage]:
     """Do what `generate_images` does, with an `openai.AsyncOpenAI`."""
-    refuse_sync(client, "generate_images")
+    check_client(client, "generate_images", awaited=True)
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata, sign), overwrite=overwrite)
-    shape = (size, aspect_ratio)
-    sent, known = _check_request(client, prompt, model=model, n=n, shape=shape, seed=seed, extra_body=extra_body)
+    sent, known = _check_request(client, prompt, model, n, (size, aspect_ratio), seed, extra_body)
     with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         await asked.asend(lambda: client.images.generate(**sent, timeout=timeout))
         return await _afinish(known, save, asked)
@@ -190,12 +183,10 @@ def edit_images(  # noqa: D417 - the other arguments are those of `generate_imag
 
     Source: editing with FLUX.2-klein-4B, IONOS documentation, 2026-11; the path and form are what the SDK sends.
     """
-    refuse_async(client, "aedit_images")
+    check_client(client, "aedit_images")
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata, sign), overwrite=overwrite)
-    shape = (size, aspect_ratio)
-    sent, known = _check_request(
-        client, prompt, _inputs(image), mask, model=model, n=n, shape=shape, seed=seed, extra_body=extra_body
-    )
+    edited = (_inputs(image), mask)
+    sent, known = _check_request(client, prompt, model, n, (size, aspect_ratio), seed, extra_body, *edited)
     with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         asked.send(lambda: client.images.edit(**sent, timeout=timeout))
         return _finish(known, save, asked)
@@ -223,12 +214,10 @@ async def aedit_images(
     sign: Sign | None = None,
 ) -> list[GeneratedImage]:
     """Do what `edit_images` does, with an `openai.AsyncOpenAI`."""
-    refuse_sync(client, "edit_images")
+    check_client(client, "edit_images", awaited=True)
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata, sign), overwrite=overwrite)
-    shape = (size, aspect_ratio)
-    sent, known = _check_request(
-        client, prompt, _inputs(image), mask, model=model, n=n, shape=shape, seed=seed, extra_body=extra_body
-    )
+    edited = (_inputs(image), mask)
+    sent, known = _check_request(client, prompt, model, n, (size, aspect_ratio), seed, extra_body, *edited)
     with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         await asked.asend(lambda: client.images.edit(**sent, timeout=timeout))
         return await _afinish(known, save, asked)
@@ -237,14 +226,13 @@ async def aedit_images(
 def _check_request(
     client: OpenAI | AsyncOpenAI,
     prompt: str,
-    inputs: Sequence[ImageInput] = (),
-    mask: ImageInput | None = None,
-    *,
     model: str | None,
     n: int,
     shape: tuple[str | None, str | None],
     seed: int | None,
     extra_body: Mapping[str, object] | None,
+    inputs: Sequence[Any] | None = None,
+    mask: ImageInput | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Check a request, and warn the caller's caller of what is doubtful. `shape` is a size and an aspect ratio.
 
@@ -253,23 +241,23 @@ def _check_request(
     """
     check_prompt(prompt)
     check_number(n)
-    chosen = naming_for(client)(model) if model is not None else _default_model(client, edits=bool(inputs))
+    if seed is not None and whole_number(seed) is None:
+        raise InvalidRequestError(f"seed={seed!r} is no whole number.")
+    chosen = naming_for(client)(model) if model is not None else _default_model(client, edits=inputs is not None)
     size = choose_size(*shape, chosen)
     sent: dict[str, Any] = {"model": chosen, "prompt": prompt}
     if size is not None:
-        width, height = parse_size(size)
-        size = sent["size"] = f"{width}x{height}"
-    extra = {**({} if seed is None else {"seed": seed}), **(extra_body or {})}
-    if (seed := whole_number(extra.get("seed"))) is not None:
-        extra["seed"] = seed
+        size = sent["size"] = "{}x{}".format(*parse_size(size))
+        if doubt := check_size(size, chosen):
+            # By the kind of the client's own warning, which then is not given again for this call.
+            warn_once(SIZE_DOUBT, doubt, IonosWarning)
+    asked = {**({} if seed is None else {"seed": seed}), **(extra_body or {})}
+    extra = {name: value if (number := whole_number(value)) is None else number for name, value in asked.items()}
+    seed = whole_number(extra.get("seed"))
     if extra:
         sent["extra_body"] = extra
-    if inputs:
+    if inputs is not None:
         sent |= _files(inputs, mask, chosen)
-    doubt = check_size(size, chosen) if size is not None else None
-    if doubt:
-        # By the kind of the client's own warning, which then is not given again for this call.
-        warn_once(SIZE_DOUBT, doubt, IonosWarning)
     if doubt := _doubt_about_length(prompt, chosen):
         warnings.warn(doubt, IonosWarning, stacklevel=3)
     files = sent.get("image", [])
@@ -309,34 +297,34 @@ def _default_model(client: OpenAI | AsyncOpenAI, *, edits: bool) -> str:
 
 def _doubt_about_length(prompt: str, model: str) -> str | None:
     known = find_model(model)
-    if known is None or known.prompt_limit is None or len(prompt) <= known.prompt_limit * _CHARACTERS_PER_TOKEN:
+    limit = known.prompt_limit if known else None
+    if known is None or limit is None or len(prompt) <= limit * _CHARACTERS_PER_TOKEN:
         return None
-    return (
-        f"The prompt has {len(prompt)} characters; {known.name} reads about {known.prompt_limit} tokens (some "
-        f"{known.prompt_limit * _CHARACTERS_PER_TOKEN} characters), so its end may be ignored."
-    )
+    reads = f"{known.name} reads about {limit} tokens (some {limit * _CHARACTERS_PER_TOKEN} characters)"
+    return f"The prompt has {len(prompt)} characters; {reads}, so its end may be ignored."
 
 
-def _inputs(image: ImageInput | Sequence[ImageInput]) -> Sequence[ImageInput]:
-    several = isinstance(image, (list, tuple)) and not is_upload(image)
-    images: list[ImageInput] = list(image) if several else [image]  # type: ignore[arg-type, list-item]  # as said above
-    if not images:
-        raise InvalidRequestError("There is no picture to edit: pass at least one.")
-    return images
+def _inputs(image: Any) -> list[Any]:
+    """Return the pictures to edit, one by one; those of a response, or of a batch's result, are taken out of it."""
+    several = isinstance(image, (list, tuple, Iterator, ValuesView)) and not isinstance(image, io.IOBase)
+    if several and not is_upload(image):
+        return [found for held in image for found in _inputs(held)]
+    is_answer = isinstance(image, (BaseModel, Mapping)) or callable(getattr(image, "parse", None))
+    return decode_images(image) if is_answer or isinstance(getattr(image, "paths", None), tuple) else [image]
 
 
-def _files(inputs: Sequence[ImageInput], mask: ImageInput | None, model: str) -> dict[str, object]:
+def _files(inputs: Sequence[Any], mask: ImageInput | None, model: str) -> dict[str, object]:
     known = find_model(model)
     if known is not None and known.can_edit is False:
         raise InvalidRequestError(f"{known.name} makes pictures from text alone; edit with FLUX.2-klein-4B.")
+    if not inputs:
+        raise InvalidRequestError("There is no picture to edit: pass at least one.")
     installed = tuple(int(part) for part in openai.__version__.split(".")[:2])
     if len(inputs) > 1 and installed < _FIRST_SDK_WITH_SEVERAL_INPUTS:
         raise InvalidRequestError(f"openai {openai.__version__} sends one picture at a time: upgrade to send several.")
     files = [_as_file(image, number) for number, image in enumerate(inputs, 1)]
-    arguments: dict[str, object] = {"image": files if len(files) > 1 else files[0]}
-    if mask is not None:
-        arguments["mask"] = _as_file(mask, 0)
-    return arguments
+    masks = {} if mask is None else {"mask": _as_file(mask, 0)}
+    return {"image": files if len(files) > 1 else files[0], **masks}
 
 
 def _as_file(image: ImageInput, number: int) -> tuple[str, bytes, str]:
@@ -347,14 +335,12 @@ def _as_file(image: ImageInput, number: int) -> tuple[str, bytes, str]:
     except FormatError as error:
         which = f"picture {number}" if number else "the mask"
         raise InvalidRequestError(f"Cannot edit {which}: {error}.") from None
-    stem = f"image-{number}" if number else "mask"
-    return f"{stem}{EXTENSIONS[kind]}", data, MEDIA_TYPES[kind]
+    return f"image-{number}{EXTENSIONS[kind]}" if number else f"mask{EXTENSIONS[kind]}", data, MEDIA_TYPES[kind]
 
 
 def _finish(known: Mapping[str, Any], save: Save | None, asked: FanOut[ImagesResponse]) -> list[GeneratedImage]:
     """Decode what came, save it, and only then raise what failed, with the pictures on the error."""
-    images: ImageList[GeneratedImage] = ImageList()
-    problems = list(asked.failures)
+    images, problems = ImageList(), list(asked.failures)
     for response in asked.answers:
         try:
             images += decode_images(response, **known)
@@ -371,8 +357,8 @@ def _finish(known: Mapping[str, Any], save: Save | None, asked: FanOut[ImagesRes
     if not problems:
         return images
     if isinstance(problems[0], ImageDecodeError):
-        problems[0].images = images
-    keep_partial_results(problems[0], [] if isinstance(problems[0], ImageDecodeError) else images)
+        problems[0].images, images = images, ImageList()
+    keep_partial_results(problems[0], images)
     raise problems[0]
 
 

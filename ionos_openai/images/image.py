@@ -10,9 +10,10 @@ import functools
 import importlib
 import os
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from inspect import isawaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -23,7 +24,8 @@ from ionos_openai.client import settings
 from ionos_openai.client.remembered import recall
 from ionos_openai.errors import ImageSaveError, IonosError, IonosWarning, keep_partial_results, partial_results
 from ionos_openai.errors.notices import in_notebook
-from ionos_openai.errors.words import shorten as cut
+from ionos_openai.errors.words import shorten
+from ionos_openai.files import names
 from ionos_openai.files.formats import (
     EXTENSIONS,
     MEDIA_TYPES,
@@ -37,19 +39,9 @@ from ionos_openai.files.formats import (
     sniff,
     upright,
 )
-from ionos_openai.files.names import (
-    FileNames,
-    SavingSettings,
-    choose_format,
-    choose_saving,
-    clean_name,
-    parse_format,
-    prompt_name,
-    shorten,
-)
 from ionos_openai.files.writing import is_directory, make_directory, write_new
-from ionos_openai.images.display import Bundle, ImageList, picture_bundle
-from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_path, as_text, is_item, item_bytes, read_field, refusal
+from ionos_openai.images.display import ImageList, picture_bundle
+from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_held, as_text, is_item, item_bytes, read_field, refusal
 from ionos_openai.provenance import describe
 from ionos_openai.provenance.marking import Marked, add_signature, finish, mark, warn_unmarked
 from ionos_openai.provenance.signing import Sign, Signer
@@ -63,11 +55,9 @@ else:  # for `typing.get_type_hints`, which shall not load Pillow
 class ImageDecodeError(IonosError, ValueError):
     """An item of the response is not a picture.
 
-    Attributes:
-        index: Which item of `data` it is, from 0; None where the response has no items at all.
-        images: The pictures of the same response that are good, in order.
-        data: The bytes that it is instead, in a format that nobody here knows; None where it is none.
-        url: The whole address that came instead; None where none did. Its query may be a secret.
+    `index` is the item's place in `data`, from 0, and None where there are none at all; `images` are the good pictures
+    of the same response, in order. What came instead is in `data`, bytes in a format that nobody here knows, or `url`,
+    the whole address, whose query may be a secret.
     """
 
     def __init__(
@@ -79,12 +69,9 @@ class ImageDecodeError(IonosError, ValueError):
         data: bytes | None = None,
         url: str | None = None,
     ) -> None:
-        """Keep `message`, the bad item's index, the good pictures, and what came instead of the bad one."""
+        """Keep `message`, and what is to be read of the bad item and of the good ones."""
         super().__init__(message)
-        self.index = index
-        self.images = list(images)
-        self.data = data
-        self.url = url
+        self.index, self.images, self.data, self.url = index, list(images), data, url
 
 
 SaveFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP"] | str
@@ -94,7 +81,6 @@ _LONGEST_SHOWN = 40  # characters of a prompt in a repr
 _SEPARATORS = tuple(separator for separator in (os.sep, os.altsep) if separator)
 # Unix seconds of 2000 and of 2100: a service's `created` outside of them is no date.
 _EARLIEST, _LATEST = 946_684_800, 4_102_444_800
-
 _CHECK_ADDRESS = "Check base_url, and ask again: something between you and the service may have answered."
 
 
@@ -102,20 +88,11 @@ _CHECK_ADDRESS = "Check base_url, and ask again: something between you and the s
 class GeneratedImage:
     """A picture that a model made, and what was asked for.
 
-    Attributes:
-        data: The encoded picture, exactly as it was sent.
-        format: What the bytes are: "JPEG", "PNG", "WEBP", "GIF" or "AVIF".
-        width: In px, read from the bytes.
-        height: In px, read from the bytes.
-        prompt: The text that was asked for; None where unknown.
-        model: The id of the model that was asked; None where unknown.
-        size: "WIDTHxHEIGHT" in px that was asked for; None where unknown or left to the service.
-        seed: The seed that was sent; None where unknown or none was. Whether the service honours it is not known.
-        edited: Whether pictures were sent along to be edited.
-        created: When it was made, in UTC; None where unknown.
-        revised_prompt: What the service made of the prompt; None where it said nothing.
-        path: The file that `generate_images` saved it to; None where it did not.
-        inputs: The encoded pictures that it was made from, for a signature; empty where unknown or there were none.
+    `data` is the encoded picture, exactly as it was sent; `format`, and `width` and `height` in px, are read from it.
+    `prompt` is the text that was asked for. `model`, `size` ("WIDTHxHEIGHT" in px) and `seed` are as they were sent,
+    `edited` says whether pictures were sent along, and `created` when, in UTC. `revised_prompt` is what the service
+    made of the prompt, `path` the file that it was saved to or read from, and `inputs` are the encoded pictures that it
+    was made from, for a signature. What is not known is None.
     """
 
     data: bytes = field(repr=False)
@@ -171,11 +148,7 @@ class GeneratedImage:
     ) -> bytes:
         """Return what `save` would write, for a web handler and the like; `data` is the picture as it was sent.
 
-        Args:
-            format: "JPEG", "PNG" or "WEBP" to convert to. The default is the picture as it was sent.
-            provenance: As for `save`. A picture that needs a sidecar comes without a mark, with an `IonosWarning`.
-            prompt_in_metadata: As for `save`.
-            sign: As for `save`.
+        The arguments are those of `save`. A picture that needs a sidecar comes without a mark, with an `IonosWarning`.
 
         Raises:
             InvalidRequestError: Pictures are not written in this format.
@@ -184,10 +157,10 @@ class GeneratedImage:
         wanted = _wanted(format)
         saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign)
         marked = _marked(self, None if wanted == self.format else wanted, saving, _signer([self], saving))
-        problem = "its mark needs a file beside it, which save() writes" if marked.beside else marked.problem
-        problem = None if marked.signed else problem  # the signature says it too
-        warn_unmarked([problem and f"The picture has no mark of where it comes from: {problem}."])
-        warn_unmarked([marked.unsigned and f"The picture has no signature: {marked.unsigned}."])
+        unmarked = "its mark needs a file beside it, which save() writes" if marked.beside else marked.problem
+        unmarked = None if marked.signed else unmarked  # the signature says it too
+        lacks = {"mark of where it comes from": unmarked, "signature": marked.unsigned}
+        warn_unmarked(problem and f"The picture has no {lack}: {problem}." for lack, problem in lacks.items())
         return marked.data
 
     def save(
@@ -204,21 +177,19 @@ class GeneratedImage:
 
         Args:
             path: The file; missing directories are made. An existing directory, or a path that ends in a separator,
-                means a file in it that is named after the prompt. Without an extension, the one of the format is
-                added; .jpg, .jpeg, .png and .webp ask for that format.
-            format: "JPEG", "PNG" or "WEBP". The default is what the file's extension says, else the bytes as sent.
-                A conversion writes JPEG with quality 95 on white, PNG without loss, WebP with quality 90.
+                means a file in it that is named after the prompt. Without an extension it gets that of the format.
+            format: "JPEG" (quality 95, on white), "PNG" or "WEBP" (quality 90). The default is what the extension
+                says (.jpg, .jpeg, .png, .webp), else the picture as it was sent.
             overwrite: Replace a file of that name in one step; its permissions stay, and so does a link to a file with
-                the same extension. The default takes the next free name instead (fox-2.jpg), since a picture that was
-                paid for shall neither be lost nor replace another one.
-            provenance: Say in the metadata that a model made the picture, and which; the pixels stay as they are.
-                The default is `IONOS_PROVENANCE`, else True. GIF, AVIF and pictures with a C2PA manifest get a
-                sidecar (fox.xmp) instead. One that cannot be marked is written as it was sent, with an `IonosWarning`.
-            prompt_in_metadata: Have the prompt in it too, which may be confidential. The default is
-                `IONOS_PROMPT_IN_METADATA`, else False.
-            sign: Sign it (C2PA), over the mark: with the certificate of the settings, with it or not at all
-                ("required"), or with a `Signer`. The default is `IONOS_SIGN`, else False, as it is with
-                `provenance=False`. One that cannot be signed is saved without, with an `IonosWarning`.
+                the same extension. The default takes the next free name instead (fox-2.jpg).
+            provenance: Say in the metadata that a model made it, and which; the pixels stay. None means
+                `IONOS_PROVENANCE`, else True. GIF, AVIF and pictures with a C2PA manifest get a sidecar (fox.xmp). One
+                that cannot be marked is written as it was sent, with an `IonosWarning`.
+            prompt_in_metadata: Say the prompt too, which may be confidential. None means `IONOS_PROMPT_IN_METADATA`,
+                else False.
+            sign: Sign it (C2PA) over the mark: with the certificate of the settings, with it or not at all
+                ("required"), or with a `Signer`. None means `IONOS_SIGN`, else False, as it is with `provenance=False`.
+                One that cannot be signed is saved without, with an `IonosWarning`.
 
         Returns:
             The path of the written file.
@@ -229,22 +200,19 @@ class GeneratedImage:
         """
         text = os.fspath(path)
         target = Path(text)
-        if text.endswith(_SEPARATORS) or not target.name or is_directory(target):
-            return save_images(
-                [self],
-                target,
-                format=format,
-                overwrite=overwrite,
-                provenance=provenance,
-                prompt_in_metadata=prompt_in_metadata,
-                sign=sign,
-            )[0]
-        name = clean_name(target.name) if os.name == "nt" else target.name
-        name, wanted = choose_format(name, self.format, _wanted(format))
-        saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign)
-        marked = _marked(self, wanted, saving, _signer([self], saving))
-        written = write_new(target.parent, name, marked.data, overwrite=overwrite, follow=True)
-        warn_unmarked(finish(marked, written, overwrite=overwrite))
+        is_place = text.endswith(_SEPARATORS) or not target.name or is_directory(target)
+        saving = _saving(
+            None if is_place else "prompt", provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign
+        )
+        if is_place:
+            (written,), problems = write_images([self], target, saving, format=format, overwrite=overwrite)
+        else:
+            name = names.clean_name(target.name) if os.name == "nt" else target.name
+            name, wanted = names.choose_format(name, self.format, _wanted(format))
+            marked = _marked(self, wanted, saving, _signer([self], saving))
+            written = write_new(target.parent, name, marked.data, overwrite=overwrite, follow=True)
+            problems = finish(marked, written, overwrite=overwrite)
+        warn_unmarked(problems)
         return written
 
     def show(self) -> None:
@@ -254,18 +222,13 @@ class GeneratedImage:
         else:
             open_picture(upright(self.data)).show()
 
-    def _repr_mimebundle_(
-        self, include: Container[str] | None = None, exclude: Container[str] | None = None
-    ) -> tuple[Bundle, dict[str, dict[str, object]]]:
-        return picture_bundle(self, include, exclude)
+    _repr_mimebundle_ = picture_bundle
 
     def __repr__(self) -> str:
         """Describe the picture in a line, without its data."""
         parts = [self.format, f"{self.width}x{self.height}", _byte_size(len(self.data))]
-        if self.prompt is not None:
-            parts.append(f"prompt={cut(self.prompt, _LONGEST_SHOWN)!r}")
-        parts += [] if self.model is None else [f"model={self.model!r}"]
-        parts += ["sandbox=True"] if self.sandbox else []
+        parts += [] if self.prompt is None else [f"prompt={shorten(self.prompt, _LONGEST_SHOWN)!r}"]
+        parts += [f"model={self.model!r}"] * (self.model is not None) + ["sandbox=True"] * self.sandbox
         return f"GeneratedImage({', '.join(parts)})"
 
 
@@ -281,25 +244,17 @@ def decode_images(
 ) -> list[GeneratedImage]:
     """Turn a response into pictures, each checked to be whole.
 
-    Args:
-        response: What `client.images.generate()` or `client.images.edit()` returned, its dict, its `data`, one of
-            their items, a raw response, results of a batch, or several of them. A picture may also be bytes, base64
-            text, a path or a Pillow image.
-        prompt: The text that was asked for. The default of this and the following is what a client from
-            `create_client` remembers with its response, else nothing.
-        model: The id of the model that was asked.
-        size: "WIDTHxHEIGHT" in px that was asked for.
-        seed: The seed that was sent.
-        edited: Whether pictures were sent along to be edited.
-        inputs: Those pictures, encoded, for a signature that names them.
+    It takes what `client.images.generate()` or `.edit()` returned, its dict, its `data`, one of their items, a raw
+    response, results of a batch, or several of these; a picture may also be bytes, base64, a path, an open file or a
+    Pillow image. What was asked for (`size` is "WIDTHxHEIGHT" in px, `inputs` are the encoded pictures that were
+    edited) is by default what a client from `create_client` remembers with its response, else nothing.
 
     Returns:
         One image per item, in order, with the bytes as they were sent; width and height in px. A notebook shows the
         list as a grid.
 
     Raises:
-        ImageDecodeError: It holds no pictures, or one of its items is no whole picture. The good ones are its
-            `images`.
+        ImageDecodeError: It holds no pictures, or an item is no whole picture. The good ones are its `images`.
     """
     known = {"prompt": prompt, "model": model, "size": size, "seed": seed, "edited": edited or None}
     images, problem = _read(response, **known, inputs=tuple(inputs) or None)
@@ -310,14 +265,10 @@ def decode_images(
     return ImageList(images)
 
 
-def show(images: object) -> ImageList[GeneratedImage]:
-    """Return pictures as a list that a notebook shows as a grid, as a cell's last line or by `display(show(...))`.
+def show(images: object) -> ImageList:
+    """Return pictures, or what else `decode_images` takes, as a list that a notebook shows as a grid.
 
-    Args:
-        images: Pictures, paths, results of a batch, a response, or what else `decode_images` takes.
-
-    Raises:
-        ImageDecodeError: One of them cannot be read.
+    It is a cell's last line, or an argument of IPython's `display`. What cannot be read is an `ImageDecodeError`.
     """
     return ImageList(decode_images(images))
 
@@ -330,7 +281,7 @@ def save_images(
     prompt: str | None = None,
     format: SaveFormat | None = None,
     overwrite: bool = False,
-    file_names: FileNames | None = None,
+    file_names: names.FileNames | None = None,
     provenance: bool | None = None,
     prompt_in_metadata: bool | None = None,
     sign: Sign | None = None,
@@ -340,16 +291,14 @@ def save_images(
     Args:
         response_or_images: Pictures, or what `decode_images` takes. A file without a mark gets none.
         directory: Where to write; made if missing, with its parents.
-        name: The file's name, with or without extension; .jpg, .jpeg, .png and .webp ask for that format. The
-            default is a name made from the prompt.
+        name: The file's name; an extension asks for its format, as for `save`. The default is made from the prompt.
         prompt: What the pictures were made from, where neither they nor the response know it.
-        format: As for `GeneratedImage.save`; the default is what `name` says, else the bytes as sent.
+        format: As for `GeneratedImage.save`, like the following; the default is what `name` says, else the bytes.
         overwrite: Replace files of the same name in one step. The default takes the next free name (fox-2.jpg).
-        file_names: "prompt" for the prompt's words, "digest" for a name that does not tell the prompt. The default is
-            `IONOS_FILE_NAMES`, else "prompt".
-        provenance: As for `GeneratedImage.save`.
-        prompt_in_metadata: As for `GeneratedImage.save`.
-        sign: As for `GeneratedImage.save`.
+        file_names: "prompt" for its words, "digest" for a name that does not tell it. None means `IONOS_FILE_NAMES`.
+        provenance: Whether their metadata says how they were made.
+        prompt_in_metadata: Whether it says from which prompt.
+        sign: Whether they are signed.
 
     Returns:
         The written file of each picture, in order: fox.jpg, fox-2.jpg, ...
@@ -360,17 +309,11 @@ def save_images(
         ImageSaveError: A picture cannot be written or converted, or not be signed though that is required. What was
             written before is its `paths`; `partial_images(error)` has all pictures where one is not signed.
     """
-    paths, problems = write_images(
-        decode_images(response_or_images, prompt=prompt),
-        directory,
-        name=name,
-        format=format,
-        overwrite=overwrite,
-        file_names=file_names,
-        provenance=provenance,
-        prompt_in_metadata=prompt_in_metadata,
-        sign=sign,
-    )
+    # Where a name is given, it is not asked for how files are named.
+    named = "prompt" if name is not None else file_names
+    saving = _saving(named, provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign)
+    images = decode_images(response_or_images, prompt=prompt)
+    paths, problems = write_images(images, directory, saving, name=name, format=format, overwrite=overwrite)
     warn_unmarked(problems)
     return paths
 
@@ -378,26 +321,19 @@ def save_images(
 def write_images(
     images: Sequence[GeneratedImage],
     directory: str | os.PathLike[str],
+    saving: names.SavingSettings,
     *,
     name: str | None = None,
     format: SaveFormat | None = None,
     overwrite: bool = False,
-    file_names: FileNames | None = None,
-    provenance: bool | None = None,
-    prompt_in_metadata: bool | None = None,
-    sign: Sign | None = None,
 ) -> tuple[list[Path], list[str]]:
     """Do what `save_images` does, and return with the paths what there is to warn of, instead of warning."""
-    names = "prompt" if name is not None else file_names  # where a name is given, nothing else is asked for
-    saving = _saving(file_names=names, provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign)
     places = _choose_places(images, name, _wanted(format), saving.file_names)
     folder, signer = make_directory(directory), _signer(images, saving)
-    paths: list[Path] = []
-    problems: list[str] = []
+    paths, problems = list[Path](), list[str]()
     try:
         for image, (full, target, number) in zip(images, places, strict=True):
-            marked = _marked(image, target, saving, signer)
-            follow = name is not None
+            marked, follow = _marked(image, target, saving, signer), name is not None
             paths.append(write_new(folder, full, marked.data, overwrite=overwrite, number=number, follow=follow))
             problems += finish(marked, paths[-1], overwrite=overwrite)
     except ImageSaveError as error:
@@ -408,14 +344,9 @@ def write_images(
 
 
 def partial_images(error: BaseException) -> list[GeneratedImage]:
-    """Return the pictures that had come when `error` was raised.
+    """Return the good pictures that had come when `error` was raised, in order; empty where there were none.
 
-    Args:
-        error: An exception of this package, or of a call of `generate_images`, `edit_images` or a client from
-            `create_client` that made several pictures.
-
-    Returns:
-        The good pictures, in order; empty where there were none. Items that are no pictures are left out.
+    It may come from this package, or from a call of a client of `create_client` that made several pictures.
     """
     images = list(error.images) if isinstance(error, ImageDecodeError) else []
     for result in partial_results(error):
@@ -433,12 +364,14 @@ def _read(source: Any, **given: Any) -> tuple[list[GeneratedImage], ImageDecodeE
         source = paths
     if not hasattr(source, "data") and callable(parse := getattr(source, "parse", None)):  # a raw response
         source = parse()
-    source = as_path(source)
+    source = as_held(source)
     if isinstance(source, GeneratedImage) or is_item(source):
         return _read_items({"data": [source]}, **given)
+    if isinstance(source, Mapping) and source and all(isinstance(held, GeneratedImage) for held in source.values()):
+        source = list(source.values())
     is_whole = isinstance(source, (str, Mapping, BaseModel)) or hasattr(source, "data")
     if isinstance(source, Iterable) and not is_whole:
-        members = [as_path(member) for member in source]
+        members = [as_held(member) for member in source]
         if members and all(isinstance(member, GeneratedImage) or is_item(member) for member in members):
             return _read_items({"data": members}, **given)
         parts = [_read(member, **given) for member in members]
@@ -447,9 +380,9 @@ def _read(source: Any, **given: Any) -> tuple[list[GeneratedImage], ImageDecodeE
 
 
 def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], ImageDecodeError | None]:
-    if not isinstance(response, Mapping) and not hasattr(response, "data"):
+    if not isinstance(response, Mapping) and (not hasattr(response, "data") or hasattr(response, "__array__")):
         return [], ImageDecodeError(
-            f"This is no images response but {type(response).__name__}. "
+            f"This is no images response but {type(response).__name__}{', to await first' * isawaitable(response)}. "
             "Pass what client.images.generate() or client.images.edit() returned. If that is what it returned: "
             f"{_CHECK_ADDRESS[0].lower()}{_CHECK_ADDRESS[1:]}"
         )
@@ -460,7 +393,7 @@ def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], I
         return [], ImageDecodeError(f"The response has no pictures{what}")
     remembered = recall(response)
     # Not with `asdict`, which copies deeply and takes longer than all the rest.
-    known = {} if remembered is None else {name: getattr(remembered, name) for name in remembered.__slots__}
+    known = {name: getattr(remembered, name) for name in remembered.__slots__} if remembered else {}
     known |= {name: value for name, value in given.items() if value is not None}
     known["created"] = _date(read_field(response, "created")) or known.get("created")
     images, problem = [], None
@@ -482,16 +415,12 @@ def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], I
 def _decode_error(error: ItemError | FormatError, item: object, index: int, number: int) -> ImageDecodeError:
     place = f"Item {index + 1} of {number}"
     if isinstance(error, FormatError):
-        data = item_bytes(item)
-        return ImageDecodeError(f"{place} {_not_whole(error)}", index=index, data=None if sniff(data) else data)
+        data, is_foreign = item_bytes(item), "HTML" in str(error) or "JSON" in str(error)
+        message = f"{place} is no whole picture: {error}. {_CHECK_ADDRESS if is_foreign else ASK_AGAIN}"
+        return ImageDecodeError(message, index=index, data=None if sniff(data) else data)
     url = as_text(read_field(item, "url")).strip()
     is_address = url and url[:5].lower() != "data:"
     return ImageDecodeError(f"{place} {error}", index=index, url=url if is_address else None)
-
-
-def _not_whole(error: FormatError) -> str:
-    foreign = "HTML" in str(error) or "JSON" in str(error)
-    return f"is no whole picture: {error}. {_CHECK_ADDRESS if foreign else ASK_AGAIN}"
 
 
 def _date(seconds: object) -> datetime | None:
@@ -500,11 +429,11 @@ def _date(seconds: object) -> datetime | None:
     return None
 
 
-def _saving(*, file_names: FileNames | None = "prompt", **given: Any) -> SavingSettings:
-    return choose_saving(settings.saving_settings, file_names=file_names, **given)
+def _saving(file_names: names.FileNames | None = "prompt", **given: Any) -> names.SavingSettings:
+    return names.choose_saving(settings.saving_settings, file_names=file_names, **given)
 
 
-def _signer(images: Sequence[GeneratedImage], saving: SavingSettings) -> Signer | str | None:
+def _signer(images: Sequence[GeneratedImage], saving: names.SavingSettings) -> Signer | str | None:
     """Return what to sign with, or why there is nothing: pictures that are here are saved all the same."""
     try:
         return settings.load_signer(saving.sign) if saving.sign else None
@@ -515,55 +444,41 @@ def _signer(images: Sequence[GeneratedImage], saving: SavingSettings) -> Signer 
         raise
 
 
+def _wanted(name: str | None) -> WritableFormat | None:
+    return None if name is None else names.parse_format(name)
+
+
 def _choose_places(
-    images: Sequence[GeneratedImage], name: str | None, wanted: WritableFormat | None, file_names: FileNames
+    images: Sequence[GeneratedImage], name: str | None, wanted: WritableFormat | None, file_names: names.FileNames
 ) -> list[tuple[str, WritableFormat | None, int]]:
     """Decide name, format to convert to and number of every picture before any is written."""
-    if name is not None:
-        name = clean_name(name)
-    places, seen = [], Counter[str]()
+    given, places, seen = None if name is None else names.clean_name(name), [], Counter[str]()
     for image in images:
-        stem = name if name is not None else prompt_name(image.prompt, file_names)
-        full, target = choose_format(stem, image.format, wanted)
+        stem = names.prompt_name(image.prompt, file_names) if given is None else given
+        full, target = names.choose_format(stem, image.format, wanted)
         seen[stem] += 1
-        places.append((shorten(full), target, seen[stem]))
+        places.append((names.shorten(full), target, seen[stem]))
     return places
 
 
-def _wanted(name: str | None) -> WritableFormat | None:
-    return None if name is None else parse_format(name)
-
-
 def _marked(
-    image: GeneratedImage, target: WritableFormat | None, saving: SavingSettings, signer: Signer | str | None
+    image: GeneratedImage, target: WritableFormat | None, saving: names.SavingSettings, signer: Signer | str | None
 ) -> Marked:
-    data = _encoded(image, target)
-    say = functools.partial(
-        describe,
-        model=image.model,
-        size=image.size,
-        seed=image.seed,
-        created=image.created,
-        prompt=image.prompt if saving.prompt_in_metadata else None,
-        edited=image.edited,
-        placeholder=image.sandbox,
-    )
+    facts = {fact: getattr(image, fact) for fact in ("model", "size", "seed", "created", "edited")}
+    prompt = image.prompt if saving.prompt_in_metadata else None
+    say = functools.partial(describe, **facts, prompt=prompt, placeholder=image.sandbox)
     is_ours = image.path is None or image.model is not None  # and not somebody's file
+    data = image.data if target is None else _converted(image, target)
     marked = mark(data, target or image.format, say) if saving.provenance and is_ours else Marked(data=data)
     return marked if signer is None else add_signature(marked, signer, say if is_ours else None, image.inputs)
 
 
-def _encoded(image: GeneratedImage, target: WritableFormat | None) -> bytes:
-    if target is None:
-        return image.data
+def _converted(image: GeneratedImage, target: WritableFormat) -> bytes:
     try:
         return convert(image.data, target)
-    except Exception as error:
-        # Pillow's decoders raise exceptions of every kind.
-        raise ImageSaveError(
-            f"Cannot convert the {image.format} picture to {target}: {error}. It is still in memory: save it "
-            "without a format, as it came."
-        ) from error
+    except Exception as error:  # Pillow's decoders raise exceptions of every kind
+        remedy = "It is still in memory: save it without a format, as it came."
+        raise ImageSaveError(f"Cannot convert the {image.format} picture to {target}: {error}. {remedy}") from error
 
 
 def _byte_size(count: int) -> str:

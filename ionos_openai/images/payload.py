@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from openai.types import Image
 
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.masking import mask_secrets
-from ionos_openai.files.formats import fit_mode
+from ionos_openai.files.formats import fit_mode, sniff
 from ionos_openai.files.names import shown
 from ionos_openai.files.opening import read_regular
 from ionos_openai.hub.answers import read_error_body
@@ -24,6 +25,7 @@ _PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
 _LONGEST_SHOWN = 200  # characters of a path
 _BYTES = (bytes, bytearray, memoryview)
 _HELD = (*_BYTES, io.IOBase, Path)
+_IN_BASE64 = re.compile(rb"\s*(?:data:[^,]{,99},)?[\w+/=\s-]{64,}", re.ASCII)
 _URL_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 ASK_AGAIN = "Ask for it again."
 _ASK_BASE64 = "Ask with response_format='b64_json'"
@@ -34,25 +36,27 @@ class ItemError(Exception):
 
 
 def item_bytes(item: object) -> bytes:
-    """Return the bytes of an item's picture; base64 text is one too, and what `read_picture` takes.
+    """Return the bytes of an item's picture; base64 is one too, and what `read_picture` takes.
 
     Raises:
         ItemError: It has none, or what it has is not base64.
     """
     if isinstance(item, _HELD) or _is_pillow(item):
         try:
-            return read_picture(item)
+            data = read_picture(item)
         except InvalidRequestError as error:
             raise ItemError(f"is no picture: {error}") from None
+        if not isinstance(item, _BYTES) or sniff(data) or not _IN_BASE64.fullmatch(data[:_LONGEST_SHOWN]):
+            return data
+        item = data.decode("ascii", "replace")
     if isinstance(item, str):
         item = {"b64_json": item}
     text, url = as_text(read_field(item, "b64_json")), as_text(read_field(item, "url"))
     if not text.strip() and url[:5].lower() == "data:":
         text = url
     if not text.strip() and not url.strip():
-        if said := refusal(item):
-            raise ItemError(f"has no picture. It says: {said}")
-        raise ItemError(f"has no picture: `b64_json` and `url` are both missing or empty. {_ASK_BASE64}.")
+        missing = f": `b64_json` and `url` are both missing or empty. {_ASK_BASE64}."
+        raise ItemError(f"has no picture{f'. It says: {said}' if (said := refusal(item)) else missing}")
     if not text.strip():
         raise ItemError(f"is only a URL{_address(url)}. {_ASK_BASE64}, or download the URL yourself.")
     # Most are in the form that the service sends.
@@ -64,10 +68,8 @@ def item_bytes(item: object) -> bytes:
 
 def refusal(answer: object) -> str:
     """Return what an answer, or an item of one, says in place of a picture, as gateways do with status 200."""
-    fields = answer if isinstance(answer, Mapping) else getattr(answer, "model_extra", None)
-    said = read_error_body(fields)
-    code = f" ({said.code})" if said.code else ""
-    return f"{said.message}{code}" if said.message else ""
+    said = read_error_body(answer if isinstance(answer, Mapping) else getattr(answer, "model_extra", None))
+    return f"{said.message}{f' ({said.code})' if said.code else ''}" if said.message else ""
 
 
 def is_item(held: object) -> bool:
@@ -78,10 +80,14 @@ def is_item(held: object) -> bool:
     return is_field or isinstance(held, (Image, *_HELD)) or _is_pillow(held)
 
 
-def as_path(held: object) -> object:
-    """Return text that names a file as a path: it has a dot, as base64 has not. Not for an answer's."""
+def as_held(held: Any) -> Any:
+    """Return text that names a file as a path (it has a dot, as base64 has not), and what has an open file as that.
+
+    So have the temporary files of Python and the uploads of web frameworks. Not for an answer's.
+    """
     is_path = isinstance(held, str) and is_item(held) and "." in held[-_LONGEST_SHOWN:] and held[:5].lower() != "data:"
-    return Path(held) if is_path or isinstance(held, os.DirEntry) else held  # type: ignore[arg-type]  # it is text
+    inner = getattr(held, "file", None)
+    return Path(held) if is_path or isinstance(held, os.DirEntry) else inner if isinstance(inner, io.IOBase) else held
 
 
 def _is_pillow(held: object) -> bool:
@@ -99,8 +105,7 @@ def read_picture(image: Any) -> bytes:
     Raises:
         InvalidRequestError: It is none of these, or cannot be read.
     """
-    if is_upload(image):
-        image = image[1]
+    image = as_held(image[1] if is_upload(image) else image)
     if isinstance(image, io.IOBase) and not isinstance(image, io.TextIOBase):
         image.seek(0)
         image = image.read()
@@ -120,10 +125,8 @@ def _read_file(path: str) -> bytes:
         why = getattr(error, "strerror", None) or error
     # Raised outside of the handler: the system's exception holds the whole text, which may be a picture.
     if path[:5].lower() == "data:" or (len(path) > _LONGEST_SHOWN and "." not in path):
-        raise InvalidRequestError(
-            "The picture is text in base64, not a path: pass its bytes, which base64.b64decode makes of it (of a data: "
-            "URI, what follows the comma)."
-        )
+        remedy = "pass its bytes, which base64.b64decode makes of it (of a data: URI, what follows the comma)"
+        raise InvalidRequestError(f"The picture is text in base64, not a path: {remedy}.")
     raise InvalidRequestError(f"Cannot read the picture {shown(path, _LONGEST_SHOWN)}: {why}.")
 
 
@@ -134,11 +137,9 @@ def _encode(image: Any) -> bytes:
     try:
         picture = ImageOps.exif_transpose(image)
         (picture if picture.mode in _PNG_MODES else fit_mode(picture, "PNG")).save(buffer, format="PNG")
-    except Exception as error:
-        # Pillow raises exceptions of every kind, also for pixels that it reads only now.
-        raise InvalidRequestError(
-            f"Cannot edit the Pillow image: {error}. Pass an RGB or RGBA one, or a path."
-        ) from error
+    except Exception as error:  # Pillow raises exceptions of every kind, also for pixels that it reads only now
+        remedy = "Pass an RGB or RGBA one, or a path."
+        raise InvalidRequestError(f"Cannot edit the Pillow image: {error}. {remedy}") from error
     return buffer.getvalue()
 
 
@@ -153,9 +154,7 @@ def _address(url: str) -> str:
 
 def _normalise(text: str) -> bytes:
     """Bring base64 with a `data:` prefix, line breaks or the URL-safe alphabet into the standard form."""
-    start = 0
-    if text[:64].lstrip()[:5].lower() == "data:":
-        start = text.find(",", 0, 512) + 1
+    start = text.find(",", 0, 512) + 1 if text[:64].lstrip()[:5].lower() == "data:" else 0
     plain = text[start:].encode("ascii").translate(_URL_SAFE_TO_STANDARD, b" \t\r\n\f\v").rstrip(b"=")
     return plain + b"=" * (-len(plain) % 4)
 

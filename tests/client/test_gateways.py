@@ -6,12 +6,14 @@ import base64
 import inspect
 import io
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
 
 from ionos_openai import (
+    CompatibilityWarning,
     ImageRequest,
     InvalidTokenError,
     IonosSettings,
@@ -23,6 +25,7 @@ from ionos_openai import (
     generate_images,
     list_image_models,
 )
+from ionos_openai.hub.credentials import check_token
 from ionos_openai.images import ImageDecodeError, decode_images
 from tests.loopback import Answer
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from tests.loopback import LoopbackServer
 
 KEYS = ["sk-gateway-0123456789abcdefghij", "sk-1234"]
+OTHER_KEYS = ["1c2f3a4b-0000-4000-8000-123456789abc", "team.s3cr3t", "pk_live_12"]
 FLUX = "black-forest-labs/FLUX.1-schnell"
 
 
@@ -63,6 +67,15 @@ def test_a_gateways_key_goes_to_the_gateway_alone(
         client.models.list()
     with pytest.raises(InvalidTokenError):
         create_client(api_key=key, base_url="https://api.ionos.com")
+
+
+@pytest.mark.parametrize("key", [*KEYS, *OTHER_KEYS])
+def test_a_gateways_key_may_have_any_shape(key: str) -> None:
+    """What a token's ID and another key of IONOS' look like says nothing elsewhere; blanks inside say it anywhere."""
+    url, now = "https://gateway.example/v1", datetime.now(UTC)
+    assert check_token(key, now=now, url=url).kind == "opaque"
+    with pytest.raises(InvalidTokenError):
+        check_token(f"{key} {key}", now=now, url=url)
 
 
 @pytest.mark.parametrize("alias", ["house-flux", "flux", "flux-schnell", "imagen:latest"])
@@ -111,6 +124,10 @@ REFUSALS = [
     {"messages": [{"errorCode": "moderated", "message": "no foxes, please"}]},
     {"success": False, "errors": [{"code": 7, "message": "no foxes, please"}]},
     {"data": [{"b64_json": None, "error": {"message": "no foxes, please"}}]},
+    {"data": [{"b64_json": "", "finish_reason": "no foxes, please"}]},
+    {"error": {"error": {"message": "no foxes, please"}}},
+    {"status": "rejected", "reason": "no foxes, please"},
+    {"errors": ["no foxes, please"], "data": "none"},
 ]
 
 
@@ -127,6 +144,26 @@ def test_a_refusal_with_status_200_keeps_its_words(refusal: object, n: int, serv
         merged = client.images.generate(prompt="a fox", n=2, model=FLUX)
     with pytest.raises(ImageDecodeError, match=r"no foxes, please"):
         decode_images(merged)
+
+
+def test_a_refusal_may_be_a_list(server: LoopbackServer) -> None:
+    """Which is no answer of the service's, and is told with its words."""
+    server.default = Answer(body=[{"error": {"message": "no foxes, please", "code": 400}}])
+    said = pytest.raises(openai.APIResponseValidationError, match=r" It says: no foxes, please$")
+    with create_client(api_key=KEYS[0], base_url=server.url) as client, said:
+        generate_images(client, "a fox")
+
+
+@pytest.mark.parametrize("data", ["none", {"b64_json": "QUJD"}, [None], ["QUJD"], [7, []], [{"url": 5}]])
+@pytest.mark.parametrize("n", [1, 2])
+def test_an_answer_of_another_shape_is_no_picture(data: object, n: int, server: LoopbackServer) -> None:
+    """The SDK checks nothing of it; asked for with a URL as OpenAI's models have it, too."""
+    server.default = Answer(body={"data": data})
+    with create_client(api_key=KEYS[0], base_url=server.url) as client:
+        with pytest.raises(ImageDecodeError):
+            generate_images(client, "a fox", n=n)
+        with pytest.warns(CompatibilityWarning), pytest.raises(ImageDecodeError):
+            decode_images(client.images.generate(prompt="a fox", n=n, response_format="url"))
 
 
 def test_no_secret_is_in_the_words_of_a_refusal(server: LoopbackServer) -> None:

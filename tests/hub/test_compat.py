@@ -247,7 +247,7 @@ def test_a_size_that_only_a_clients_code_forbids_is_sent_with_a_warning() -> Non
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"size": "1024*1024"}, bad_size("1024*1024")),
+        ({"size": "1024:1024"}, bad_size("1024:1024")),
         ({"size": "0x0"}, bad_size("0x0")),
         ({"size": "99999x99999"}, bad_size("99999x99999")),
         ({"size": 1024}, bad_size(1024)),

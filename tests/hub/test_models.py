@@ -250,15 +250,22 @@ def test_no_name_breaks_the_lookup(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("1024x1792", (1024, 1792)), (" 64 X 64 ", (64, 64)), ("1x16384", (1, 16384))]
+    ("text", "size"),
+    [
+        ("1024x1792", (1024, 1792)),
+        (" 64 X 64 ", (64, 64)),
+        ("1x16384", (1, 16384)),
+        ("1024*1792", (1024, 1792)),
+        ("64 \u00d7 32", (64, 32)),
+    ],
 )
 def test_a_size_is_width_and_height(text: str, size: tuple[int, int]) -> None:
-    """Two whole numbers with an x between them are read."""
+    """Two whole numbers with an x between them are read, or with what else people write there."""
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1024", "1024x", "x1024", "0x5", "1x16385", "-1x5", "1.5x2", "1024*1024", "1x2x3", "auto", None, 5]
+    "text", ["", "1024", "1024x", "x1024", "0x5", "1x16385", "-1x5", "1.5x2", "1024:1024", "1x2x3", "auto", None, 5]
 )
 def test_what_is_no_size_is_refused(text: object) -> None:
     """Anything else is an error that shows how to write it."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import io
 import json
+import tempfile
 import threading
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import AsyncMock, MagicMock, NonCallableMagicMock
 
 import openai
 import pytest
+from openai.types import Model
 from PIL import Image
 
 from ionos_openai import (
@@ -27,7 +30,10 @@ from ionos_openai import (
     create_client,
     decode_images,
     edit_images,
+    estimate_cost,
+    generate_batch,
     generate_images,
+    list_image_models,
     partial_images,
 )
 from ionos_openai.client.in_process import answering_client
@@ -38,7 +44,6 @@ from ionos_openai.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.loopback import LoopbackServer
 
@@ -181,8 +186,12 @@ def test_a_short_model_name_is_sent_in_full() -> None:
         ({"n": 101}, bad_number(101)),
         ({"n": True}, bad_number(True)),
         ({"n": 1.0}, bad_number(1.0)),
-        ({"size": "1024*1024"}, bad_size("1024*1024")),
+        ({"size": "1024:1024"}, bad_size("1024:1024")),
         ({"size": "0x0"}, bad_size("0x0")),
+        ({"seed": 1.0}, "seed=1.0 is no whole number."),
+        ({"seed": True}, "seed=True is no whole number."),
+        ({"name": 4711, "directory": "x"}, "name=4711 is no text: write name='4711'."),
+        ({"format": 4, "directory": "x"}, "format='4' cannot be written: choose JPEG, PNG or WEBP."),
         (
             {"size": "512x512"},
             "FLUX.1-schnell makes 1024x1024 or 1024x1792 or 1792x1024, not 512x512 "
@@ -375,13 +384,27 @@ def inputs(tmp_path: Path) -> list[Any]:
     path = tmp_path / "in.jpg"
     path.write_bytes(jpeg())
     made = GeneratedImage(data=jpeg(), format="JPEG", width=8, height=8)
-    return [path, str(path), jpeg(), bytearray(jpeg()), made, Image.new("RGBA", (8, 8), "red")]
+    client = create_client(sandbox=True)
+    answer = client.images.generate(prompt="a fox", model="flux.1")
+    return [
+        *(path, str(path), jpeg(), bytearray(jpeg()), made, Image.new("RGBA", (8, 8), "red")),
+        *(
+            answer,
+            answer.data,
+            answer.model_dump(),
+            client.images.with_raw_response.generate(prompt="a", model="flux.1"),
+        ),
+        *((image for image in [made]), {"a": made}.values(), tempfile.NamedTemporaryFile(dir=tmp_path)),
+        *generate_batch(client, ["a hen"], tmp_path / "batch", model="flux.1"),
+    ]
 
 
 def test_a_picture_in_any_form_can_be_edited(tmp_path: Path) -> None:
-    """A path, bytes, an earlier result, a Pillow image."""
+    """A path, bytes, an earlier result, a Pillow image, an answer and what it is made of, an open file."""
     client = create_client(sandbox=True)
     for image in inputs(tmp_path):
+        if not isinstance(image, bytearray) and callable(getattr(image, "write", None)):
+            image.write(jpeg())
         (edited,) = edit_images(client, image, "add a hat", size="256x256")
         assert edited.edited
         assert (edited.model, edited.prompt, edited.width) == (FLUX_2, "add a hat", 256)
@@ -408,6 +431,7 @@ def test_several_pictures_can_be_sent_where_the_sdk_can() -> None:
     ("image", "message"),
     [
         ([], "There is no picture to edit: pass at least one."),
+        (iter([[], ()]), "There is no picture to edit: pass at least one."),
         (b"<html>", "Cannot edit picture 1: it is an HTML page."),
         (b"", "Cannot edit picture 1: it is empty."),
         ("no-such-file.png", "Cannot read the picture 'no-such-file.png': No such file or directory."),
@@ -456,6 +480,36 @@ def test_a_model_that_cannot_edit_is_refused() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         edit_images(create_client(sandbox=True), jpeg(), "add a hat", model="flux.1")
     assert str(caught.value) == "FLUX.1-schnell makes pictures from text alone; edit with FLUX.2-klein-4B."
+
+
+@pytest.mark.parametrize("client", [None, "a fox", {"a": 1}])
+async def test_what_is_no_client_is_refused(client: Any) -> None:
+    """By the name of its type, and with what to pass."""
+    said = rf"^The client is {type(client).__name__}: pass what create_client\(\) returns\.$"
+    for make in (generate_images, edit_images):
+        with pytest.raises(InvalidRequestError, match=said):
+            make(client, "a hat", "a hat") if make is edit_images else make(client, "a hat")  # type: ignore[operator]
+    with pytest.raises(InvalidRequestError, match=said):
+        await agenerate_images(client, "a hat")
+
+
+def test_numbers_and_models_come_as_other_libraries_have_them(tmp_path: Path) -> None:
+    """A number by its `__index__`, also further fields; a model as an entry of a list; a name as a path."""
+
+    class Number:
+        def __index__(self) -> int:
+            return 2
+
+    sandbox = Sandbox()
+    client: Any = create_client(sandbox=sandbox)
+    (model, *_), number, steps = list_image_models(client), Number(), {"steps": Number()}
+    for entry in (model, Model(id=model.id, created=1, object="model", owned_by="x"), {"id": model.id}):
+        images = generate_images(client, "a", model=entry, n=number, seed=number, extra_body=steps)
+        assert [(image.model, image.seed) for image in images] == [(model.id, 2)] * 2
+        assert client.images.generate(prompt="a", model=entry).data
+    assert estimate_cost(model, number) == estimate_cost("flux.1", 2)  # type: ignore[arg-type]
+    (image,) = generate_images(client, "a", directory=tmp_path, name=Path("fox.png"))  # type: ignore[arg-type]
+    assert image.path == tmp_path / "fox.png"
 
 
 async def test_of_a_mock_nothing_is_remembered_or_set(tmp_path: Path) -> None:

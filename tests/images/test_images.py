@@ -10,10 +10,12 @@ import pickle
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -264,6 +266,11 @@ def pillow() -> Image.Image:
     return Image.open(io.BytesIO(picture("PNG")))
 
 
+def written(file: Any) -> object:
+    file.write(picture())
+    return file
+
+
 HELD: dict[str, Callable[[Path], object]] = {
     "a dict's items": lambda folder: answer(picture(), picture("PNG"))["data"],
     "one of them": lambda folder: {"b64_json": text(picture())},
@@ -278,6 +285,10 @@ HELD: dict[str, Callable[[Path], object]] = {
     "Pillow's images": lambda folder: (image for image in [pillow(), pillow().convert("CMYK")]),
     "a path": lambda folder: save_images(answer(picture()), folder / "from")[0],
     "paths as text": lambda folder: [*map(str, save_images(answer(picture()), folder / "from"))],
+    "base64 as bytes": lambda folder: [base64.encodebytes(picture()), f"data:;base64,{text(picture())}".encode()],
+    "a temporary file": lambda folder: written(tempfile.NamedTemporaryFile(dir=folder)),  # noqa: SIM115 - held open
+    "an upload of a web framework": lambda folder: SimpleNamespace(filename="a", file=io.BytesIO(picture())),
+    "pictures by name": lambda folder: dict(enumerate(decode_images(answer(picture(), picture("PNG"))))),
     "a mixture": lambda folder: [answer(picture()), [picture("PNG")], decode_images(answer(picture("WEBP")))],
 }
 
@@ -301,6 +312,8 @@ def test_pictures_are_taken_as_people_hold_them(held: Callable[[Path], object], 
         iter([None]),
         {"prompt": "a fox"},
         Model(id="m", created=1, object="model", owned_by="x"),
+        SimpleNamespace(data=memoryview(b""), __array__=None),
+        {"a": decode_images(answer(picture()))[0], "b": None},
     ],
 )
 def test_what_holds_no_picture_is_refused_by_name(held: object, tmp_path: Path) -> None:
@@ -308,6 +321,16 @@ def test_what_holds_no_picture_is_refused_by_name(held: object, tmp_path: Path) 
     with pytest.raises(ImageDecodeError, match=r"(Pass what client\.|missing or empty|is no whole picture)"):
         save_images(held, tmp_path / "to")
     assert not (tmp_path / "to").exists()
+
+
+async def test_a_call_that_was_not_awaited_is_told() -> None:
+    """What an async client returns is a coroutine."""
+
+    async def generate() -> None: ...
+
+    coroutine = generate()
+    assert "is no images response but coroutine, to await first." in str(error_of(coroutine))
+    await coroutine
 
 
 def test_an_answer_names_no_file_of_ours(tmp_path: Path) -> None:

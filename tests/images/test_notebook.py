@@ -155,7 +155,7 @@ async def test_all_functions_return_what_a_notebook_shows(tmp_path: Path) -> Non
         lambda images: show(sorted(images, key=repr)),
     ],
 )
-def test_what_is_made_of_the_list_is_one(made: Callable[[ImageList[GeneratedImage]], object], tmp_path: Path) -> None:
+def test_what_is_made_of_the_list_is_one(made: Callable[[ImageList], object], tmp_path: Path) -> None:
     """A part, a sum, a choice: a notebook shows it as a grid, and it can be saved."""
     several = made(ImageList([image(), image("PNG", prompt="b"), image(prompt="c")]))
     assert type(several) is ImageList
@@ -221,6 +221,7 @@ def test_a_response_shows_itself_as_its_pictures() -> None:
     assert pickle.loads(pickle.dumps(response)) == response == response.model_copy(deep=True)
     assert list(response._repr_mimebundle_()[0]) == ["image/jpeg", "text/plain"]
     assert len(sources(client.images.generate(prompt="a", model="flux.1", n=2)._repr_mimebundle_()["text/html"])) == 2
+    assert response.data[0]._repr_mimebundle_()[0]["image/jpeg"] == response.data[0].b64_json
     response.data = []
     assert response._repr_mimebundle_() == {"text/plain": repr(response)}
 

@@ -453,7 +453,7 @@ OURS = "model='black-forest-labs/FLUX.1-schnell'"
         (f"{OURS}, n=1000", [("hand", "passes n=1000")]),
         (f"{OURS}, size='auto'", [("none", 'passes size="auto"')]),
         (f"{OURS}, size='512x512'", [("none", 'passes size="512x512"')]),
-        (f"{OURS}, size='1024*1024'", [("hand", 'passes size="1024*1024"')]),
+        (f"{OURS}, size='1024:1024'", [("hand", 'passes size="1024:1024"')]),
         (f"{OURS}, background='transparent'", [("hand", 'passes background="transparent"')]),
         (f"{OURS}, background='auto'", [("none", 'passes background="auto"')]),
         (f"{OURS}, output_format='webp'", [("none", 'passes output_format="webp"')]),
