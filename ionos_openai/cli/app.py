@@ -12,8 +12,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, is_dataclass
-from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, Field, is_dataclass
+from typing import Annotated, Any, Literal, cast, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -24,13 +24,14 @@ from ionos_openai.cli.terminal.options import (
     Connection,
     EditOptions,
     GenerateOptions,
-    Given,
     PacedConnection,
     PictureOptions,
     ServerOptions,
     SignOptions,
     VerifyOptions,
-    WordOptions,
+    argument,
+    option,
+    switch,
 )
 from ionos_openai.cli.terminal.output import BASES, Terminal, open_closed_streams
 from ionos_openai.cli.terminal.prompts import expand, is_piped
@@ -68,49 +69,39 @@ class _Command(TyperCommand):
         return [re.sub(r"[{}]|\.{3}(?=.*\.{3})", "", piece) for piece in super().collect_usage_pieces(ctx)]
 
 
-def _nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
-    from difflib import get_close_matches
-
-    return get_close_matches(name, known, cutoff=cutoff)
-
-
 class _Group(TyperGroup):
     # Options of Typer's own, even the one for the help, would load pydantic at every `COMMAND --help`.
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        version = f"{_NAME} {__version__}"
-        shown = {"--version": version, "-V": version, "--help": None, "-h": None}
+        shown = {"--version": f"{_NAME} {__version__}", "-V": f"{_NAME} {__version__}", "--help": None, "-h": None}
         if args[:1] == ["help"]:
             args = [*args[1:], "--help"]
-        if args and args[0] in shown:
-            print(shown[args[0]] or ctx.get_help())
-            raise typer.Exit
-        if args and args[0].startswith("-"):
-            raise _UsageError(self._explain(args[0]), ctx)
         if not args:
             print(ctx.get_help(), file=sys.stderr)
             raise typer.Exit(_USAGE)
+        if args[0] in shown:
+            print(shown[args[0]] or ctx.get_help())
+            raise typer.Exit
+        given = args[0].partition("=")[0]
+        if given.startswith("-"):
+            raise _UsageError(f"No such option: {given}{_meant(given, shown, cutoff=0.75)}", ctx)
+        if given not in self.commands:
+            raise _UsageError(f"No such command: {given}{_meant(given, self.commands)}", ctx)
         return super().parse_args(ctx, args)
-
-    def _explain(self, given: str) -> str:
-        """Say what an option is that stands where a command should, or which one was meant."""
-        option = given.partition("=")[0]
-        if option in ("--install-completion", "--show-completion"):
-            return f"No such option: {option}. Did you mean: {_NAME} completion bash"
-        known = ["--version", "--help", "-V", "-h"]
-        meant = [name for name in known if name.casefold() == option.casefold()] or _nearest(option, known, cutoff=0.75)
-        return f"No such option: {option}" + (f". Did you mean {meant[0]}?" if meant else "")
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args[0] not in self.commands:
-            meant = _nearest(args[0], self.commands)
-            said = f"No such command: {args[0]}" + (f". Did you mean {meant[0]}?" if meant else "")
-            raise _UsageError(said, ctx)
-        return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Options"):
             formatter.write_dl([("-V, --version", "Show the version."), ("-h, --help", "Show this message and exit.")])
         self.format_commands(ctx, formatter)
+
+
+def _meant(given: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Ask whether another name was meant, if one is near."""
+    from difflib import get_close_matches
+
+    if given in ("--install-completion", "--show-completion"):  # as other programs have them
+        return f". Did you mean: {_NAME} completion bash"
+    same = [name for name in known if name.casefold() == given.casefold()]
+    return "".join(f". Did you mean {name}?" for name in same or get_close_matches(given, known, n=1, cutoff=cutoff))
 
 
 app = typer.Typer(
@@ -127,20 +118,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_PRINTING = {
-    "json": Annotated[bool, typer.Option("--json", help="Print one JSON document, errors included.")],
-    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Print only the paths.")],
+_PRINTING: dict[str, Any] = {
+    "json": switch("Print one JSON document, errors included."),
+    "quiet": switch("Print only the paths.", "-q"),
 }
-_Files = Annotated[list[str], typer.Argument(metavar="FILE...", hidden=True)]
 
 
 def command(
-    *prints: str,
-    examples: Sequence[str],
-    epilog: str = "",
-    short_help: str | None = None,
-    tells_warnings: bool = True,
-    in_sandbox: bool = False,
+    *prints: str, examples: Sequence[str], epilog: str = "", tells_warnings: bool = True, in_sandbox: bool = False
 ) -> Callable[[Callable[..., int]], None]:
     """Register a function as the command of its name, parameters of option types spread into their fields.
 
@@ -148,90 +133,83 @@ def command(
         prints: Which of "json" and "quiet" it takes; the function gets a `Terminal` for them.
         examples: Two command lines, without the program's name.
         epilog: What stands below them.
-        short_help: What the list of commands says of it; by default the first sentence of its docstring.
         tells_warnings: Whether the library's warnings are shown; no where the result itself holds them.
         in_sandbox: Whether a failure's document says that the sandbox was asked, whatever the settings say.
     """
 
     def register(function: Callable[..., int]) -> None:
-        hints = get_type_hints(function, include_extras=True)
+        hints = get_type_hints(function)
         kinds = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
 
         def call(**given: Any) -> int:
             printing = {name: given.pop(name) for name in prints}
-            for name, kind in kinds.items():
-                given[name] = _gather(kind, given)
+            given |= {name: _gather(kind, given) for name, kind in kinds.items()}
             options = given.get("options")
-            terminal = Terminal(
-                json=printing.get("json", False),
-                quiet=printing.get("quiet", False),
-                stdout_is_taken=isinstance(options, PictureOptions) and options.output == "-",
-                tells_warnings=tells_warnings,
-            )
+            is_taken = isinstance(options, PictureOptions) and options.output == "-"
+            terminal = Terminal(**printing, stdout_is_taken=is_taken, tells_warnings=tells_warnings)
             connection = Connection(sandbox=True) if in_sandbox else given.get("connection")
             return _carry_out(lambda: function(**given, terminal=terminal), terminal, connection)
 
         call.__doc__ = function.__doc__
-        call.__signature__ = inspection.Signature(list(_parameters(function, hints, prints)))  # type: ignore[attr-defined]
+        call.__signature__ = inspection.Signature(_parameters(function, hints, prints))  # type: ignore[attr-defined]
         call.__annotations__ = {}  # Typer reads the signature's
         lines = "\n".join(f"  {_NAME} {example}" for example in examples)
-        below = f"\b\nExamples:\n{lines}\n\n{epilog}"
-        app.command(function.__name__, cls=_Command, epilog=below, short_help=short_help)(call)
+        app.command(function.__name__, cls=_Command, epilog=f"\b\nExamples:\n{lines}\n\n{epilog}")(call)
 
     return register
 
 
 def _parameters(
     function: Callable[..., int], hints: Mapping[str, Any], prints: Sequence[str]
-) -> Iterator[inspection.Parameter]:
-    """Yield what Typer is told: the function's own parameters, fields of options, and last what many commands have."""
-    last = [_parameter(name, _PRINTING[name], default=False) for name in prints]
+) -> list[inspection.Parameter]:
+    """Return what Typer is told: the function's own parameters, fields of options, and last what many commands have."""
+    first: list[inspection.Parameter] = []
+    last = [_parameter(name, bool, _PRINTING[name]) for name in prints]
     for name, own in inspection.signature(function).parameters.items():
-        if not is_dataclass(hints[name]):
-            if name != "terminal":
-                yield _parameter(name, hints[name], default=own.default)
-            continue
-        for field, hint in _options(hints[name]):
-            default = inspection.Parameter.empty if field.default is MISSING else field.default
-            parameter = _parameter(field.name, *_for_typer(hint, default))
-            if field.name == "sandbox":
-                last.append(parameter)
-            else:
-                yield parameter
-    yield from last
+        if is_dataclass(hints[name]):
+            own_hints = get_type_hints(hints[name])
+            for field in _options(hints[name]):
+                place = last if field.name == "sandbox" else first
+                place.append(_parameter(field.name, own_hints[field.name], field))
+        elif name != "terminal":
+            first.append(_parameter(name, hints[name], own.default))
+    return first + last
 
 
-def _parameter(name: str, annotation: Any, default: object) -> inspection.Parameter:
-    return inspection.Parameter(name, inspection.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+def _parameter(name: str, kind: Any, declared: Field[Any]) -> inspection.Parameter:
+    """Return what `argument`, `option` or `switch` declared, in the form that every version of Typer takes."""
+    default, told = declared.default, dict(declared.metadata)
+    if "hidden" in told:
+        note = typer.Argument(**told)
+    else:
+        names, means = told.pop("names"), told.pop("means", None)
+        if not any(called.startswith("--") for called in names):
+            names = (f"--{name.replace('_', '-')}", *names)
+        if means is not None:
+            kind, default = bool, False
+        elif default == ():
+            kind, default = list[str] | None, None
+        kind = str if get_origin(kind) is Literal else kind
+        note = typer.Option(*names, **told, show_default="default" not in told["help"])
+    default = inspection.Parameter.empty if default is MISSING else default
+    return inspection.Parameter(
+        name, inspection.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, note]
+    )
 
 
-def _options(kind: Any) -> list[tuple[dataclasses.Field[Any], Any]]:
-    """Return the fields that are options, with their annotations, which say how they are called."""
-    hints = get_type_hints(kind, include_extras=True)
-    fields = [(field, hints[field.name]) for field in dataclasses.fields(kind)]
-    return [(field, hint) for field, hint in fields if get_origin(hint) is Annotated]
-
-
-def _for_typer(hint: Any, default: object) -> tuple[Any, object]:
-    """Return a field's annotation and default in the forms that every version of Typer takes."""
-    kind, *notes = get_args(hint)
-    option = notes[-1]
-    if isinstance(notes[0], Given):
-        return Annotated[bool, option], False
-    if get_origin(kind) is tuple:
-        return Annotated[list[str] | None, option], None
-    return Annotated[str if get_origin(kind) is Literal else kind, option], default
+def _options(kind: Any) -> list[Field[Any]]:
+    return [field for field in dataclasses.fields(kind) if field.metadata]
 
 
 def _gather(kind: Any, given: dict[str, Any]) -> Any:
     """Take the options of one type out of what was given."""
-    values: dict[str, Any] = {}
-    for field, hint in _options(kind):
-        value, (own, note, *_) = given.pop(field.name), get_args(hint)
-        if isinstance(note, Given):
-            values[field.name] = note.value if value else None
-        else:
-            values[field.name] = tuple(value or ()) if get_origin(own) is tuple else value
+    values = {field.name: given.pop(field.name) for field in _options(kind)}
+    for field in _options(kind):
+        means = field.metadata.get("means")
+        if means is not None:
+            values[field.name] = means if values[field.name] else None
+        elif field.default == ():
+            values[field.name] = tuple(values[field.name] or ())
     return kind(**values)
 
 
@@ -242,7 +220,7 @@ def _gather(kind: Any, given: dict[str, Any]) -> Any:
 )
 def generate(
     *,
-    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", hidden=True)],
+    prompts: list[str] = argument("PROMPT..."),
     options: GenerateOptions,
     connection: PacedConnection,
     terminal: Terminal,
@@ -264,8 +242,8 @@ def generate(
 )
 def edit(
     *,
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", hidden=True)],
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", hidden=True)],
+    images: list[str] = argument("IMAGE..."),
+    prompt: str = argument("PROMPT"),
     options: EditOptions,
     connection: PacedConnection,
     terminal: Terminal,
@@ -282,23 +260,17 @@ def edit(
 @command(
     "json",
     "quiet",
-    short_help="Make the pictures of a file of prompts; can be resumed.",
     examples=(
         'batch prompts.txt -o campaign/ --max-cost "20 USD"',
         'batch products.csv -o shop/ --prompt "Photo of {title}" --name "{sku}" --dry-run',
     ),
 )
-def batch(
-    *,
-    file: Annotated[str, typer.Argument(metavar="FILE", hidden=True)],
-    options: BatchOptions,
-    connection: Connection,
-    terminal: Terminal,
-) -> int:
-    """Make the pictures of a file of prompts, and go on where the last run ended.
+def batch(*, file: str = argument("FILE"), options: BatchOptions, connection: Connection, terminal: Terminal) -> int:
+    """Make the pictures of a file of prompts; can be resumed.
 
     FILE has a prompt a line (.txt), columns (.csv: prompt, and any of model, size, aspect_ratio, n, name, seed; others
-    become metadata) or an object a line (.jsonl); - is standard input. The same command again skips what is done.
+    become metadata) or an object a line (.jsonl); - is standard input. The same command again goes on where the last
+    run ended.
     """
     if options.missing not in ("keep", "remake"):
         raise typer.BadParameter("--missing is keep or remake")
@@ -310,12 +282,9 @@ def batch(
 @command("json", examples=("costs campaign/", "costs campaign/ shop/ --by sku --csv"))
 def costs(
     *,
-    directories: Annotated[list[str], typer.Argument(metavar="DIR...", hidden=True)],
-    by: Annotated[
-        str | None,
-        typer.Option("--by", metavar="COLUMN", help="A line for each value of a metadata column, or of model."),
-    ] = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    directories: list[str] = argument("DIR..."),
+    by: str | None = option("A line for each value of a metadata column, or of model.", "COLUMN"),
+    as_csv: bool = switch("Print CSV.", "--csv"),
     terminal: Terminal,
 ) -> int:
     """Sum what batches have cost, by their records.
@@ -333,15 +302,11 @@ def costs(
 @command("json", examples=("results campaign/ --excel > results.csv", "results campaign/ --failed > again.csv"))
 def results(
     *,
-    directory: Annotated[str, typer.Argument(metavar="DIR", hidden=True)],
-    failed: Annotated[
-        bool, typer.Option("--failed", help="Print what failed, as a CSV that `batch` makes once more.")
-    ] = False,
-    every: Annotated[
-        bool, typer.Option("--all", help="Also pictures of older prompts, which others of their name superseded.")
-    ] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-    for_excel: Annotated[bool, typer.Option("--excel", help="Print CSV with the mark that Excel needs.")] = False,
+    directory: str = argument("DIR"),
+    failed: bool = switch("Print what failed, as a CSV that `batch` makes once more."),
+    every: bool = switch("Also pictures of older prompts, which others of their name superseded.", "--all"),
+    as_csv: bool = switch("Print CSV.", "--csv"),
+    for_excel: bool = switch("Print CSV with the mark that Excel needs.", "--excel"),
     terminal: Terminal,
 ) -> int:
     """Tell what became of each request of a batch.
@@ -359,7 +324,7 @@ def results(
 @command("json", examples=("models", "models --all --json"))
 def models(
     *,
-    every: Annotated[bool, typer.Option("--all", help="Also list the models that make no pictures.")] = False,
+    every: bool = switch("Also list the models that make no pictures.", "--all"),
     connection: Connection,
     terminal: Terminal,
 ) -> int:
@@ -375,16 +340,10 @@ def models(
 @command("json", tells_warnings=False, examples=("doctor", "doctor --offline --min-validity 12h"))
 def doctor(
     *,
-    offline: Annotated[bool, typer.Option("--offline", help="Look at this machine only; send nothing.")] = False,
-    min_validity: Annotated[
-        str,
-        typer.Option(
-            "--min-validity",
-            metavar="TIME",
-            show_default=False,
-            help="Warn of a token that ends sooner, such as 12h or 30m; by default 7d.",
-        ),
-    ] = "7d",
+    offline: bool = switch("Look at this machine only; send nothing."),
+    min_validity: str = option(
+        "Warn of a token that ends sooner, such as 12h or 30m; by default 7d.", "TIME", default="7d"
+    ),
     connection: Connection,
     terminal: Terminal,
 ) -> int:
@@ -398,26 +357,20 @@ def doctor(
     return doctor.show(connection, terminal, offline=offline, min_validity=min_validity)
 
 
-@command(
-    "json",
-    short_help="Tell what code for OpenAI meets on IONOS.",
-    examples=("migrate src/ --diff", "migrate src/ --write"),
-)
+@command("json", examples=("migrate src/ --diff", "migrate src/ --write"))
 def migrate(
     *,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH", hidden=True)],
-    diff: Annotated[bool, typer.Option("--diff", help="Show what --write would change; change nothing.")] = False,
-    write: Annotated[bool, typer.Option("--write", help="Change what is safe to change, in .py files.")] = False,
-    calls: Annotated[
-        bool, typer.Option("--calls", help="Change models, sizes and senseless parameters of calls as well.")
-    ] = False,
+    paths: list[str] = argument("PATH"),
+    diff: bool = switch("Show what --write would change; change nothing."),
+    write: bool = switch("Change what is safe to change, in .py files."),
+    calls: bool = switch("Change models, sizes and senseless parameters of calls as well."),
     terminal: Terminal,
 ) -> int:
-    """Tell what code written for OpenAI's image models meets on IONOS.
+    """Tell what code for OpenAI meets on IONOS.
 
-    PATH is a file or a directory with Python, notebooks and configuration. Each place is told with what happens on
-    IONOS and what to write. Keys are never shown. --write makes clients with create_client(), with --calls it changes
-    their calls for pictures too; all else stays.
+    PATH is a file or a directory with Python, notebooks and configuration, written for OpenAI's image models. Each
+    place is told with what happens on IONOS and what to write. Keys are never shown. --write makes clients with
+    create_client(), with --calls it changes their calls for pictures too; all else stays.
     """
     if diff and write:
         raise typer.BadParameter("--diff and --write exclude each other")
@@ -433,12 +386,12 @@ def migrate(
 )
 def mark(
     *,
-    paths: _Files,
-    like: Annotated[
-        str | None,
-        typer.Option("--like", metavar="ORIGINAL", help="Copy the mark of this picture (or of its sidecar)."),
-    ] = None,
-    words: WordOptions,
+    paths: list[str] = argument("FILE..."),
+    like: str | None = option("Copy the mark of this picture (or of its sidecar).", "ORIGINAL"),
+    creator: str | None = option("Who made it; several with '; ' between them.", "NAME"),
+    credit: str | None = option("The credit line.", "TEXT"),
+    copyright: str | None = option("The copyright notice.", "TEXT"),
+    alt: str | None = option("The text for people who do not see the picture.", "TEXT"),
     terminal: Terminal,
 ) -> int:
     """Write into pictures where they come from.
@@ -450,17 +403,15 @@ def mark(
     """
     from ionos_openai.cli import marks
 
-    return marks.mark(paths, terminal, like=like, words=dataclasses.asdict(words))
+    words = {"creator": creator, "credit": credit, "copyright": copyright, "alt": alt}
+    return marks.mark(paths, terminal, like=like, words=words)
 
 
 @command(
     "json", "quiet", examples=("sign fox.jpg --certificate chain.pem --key key.pem", "sign --make-test-certificate pki")
 )
 def sign(
-    *,
-    paths: Annotated[list[str] | None, typer.Argument(metavar="FILE...", hidden=True)] = None,
-    options: SignOptions,
-    terminal: Terminal,
+    *, paths: list[str] | None = argument("FILE...", default=None), options: SignOptions, terminal: Terminal
 ) -> int:
     """Sign pictures, for others to check.
 
@@ -477,13 +428,8 @@ def sign(
 @command("json", examples=("inspect fox.png", "inspect pictures/*.jpg --json"))
 def inspect(
     *,
-    paths: _Files,
-    trust: Annotated[
-        str | None,
-        typer.Option(
-            "--trust", metavar="FILE", help="Trust signers whose chain leads to a certificate in this PEM file."
-        ),
-    ] = None,
+    paths: list[str] = argument("FILE..."),
+    trust: str | None = option("Trust signers whose chain leads to a certificate in this PEM file.", "FILE"),
     terminal: Terminal,
 ) -> int:
     """Show what pictures are and where they say they come from.
@@ -499,13 +445,10 @@ def inspect(
 @command("json", "quiet", examples=("gallery campaign/ --open", "gallery campaign/ --caption sku --recursive"))
 def gallery(
     *,
-    directory: Annotated[str, typer.Argument(metavar="DIR", hidden=True)],
-    opens: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Show pictures in sub-folders too.")] = False,
-    caption: Annotated[
-        str | None,
-        typer.Option("--caption", metavar="COLUMN", help="The column on each card, by default the first one."),
-    ] = None,
+    directory: str = argument("DIR"),
+    opens: bool = switch("Open the page in the browser.", "--open"),
+    recursive: bool = switch("Show pictures in sub-folders too.", "-r"),
+    caption: str | None = option("The column on each card, by default the first one.", "COLUMN"),
     terminal: Terminal,
 ) -> int:
     """Make a page of the pictures in a directory.
@@ -527,9 +470,7 @@ def gallery(
 def sandbox(
     *,
     options: ServerOptions,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Print what the sandbox does and how each of it is known; serve nothing.")
-    ] = False,
+    explain: bool = switch("Print what the sandbox does and how each of it is known; serve nothing."),
     terminal: Terminal,
 ) -> int:
     """Serve the sandbox over HTTP, for programs in any language.
@@ -543,11 +484,9 @@ def sandbox(
     return sandbox.explain(terminal) if explain else sandbox.serve(options, terminal)
 
 
-@command(
-    "json", short_help="Compare the service with the sandbox.", epilog=BASES, examples=("verify", "verify --spend 18")
-)
+@command("json", epilog=BASES, examples=("verify", "verify --spend 18"))
 def verify(*, options: VerifyOptions, connection: Connection, terminal: Terminal) -> int:
-    """Ask the service what the sandbox does, and tell where it differs.
+    """Compare the service with the sandbox.
 
     Each row of `sandbox --explain` that can be asked is asked of whatever the settings point at: as the sandbox,
     different (what came), no answer, or not asked (why). A report of what differs helps to correct the sandbox.
@@ -579,14 +518,12 @@ def logout(*, terminal: Terminal) -> int:
     return login.forget(terminal)
 
 
-@command(
-    short_help="Print a script that completes what is typed.",
-    examples=("completion bash >> ~/.bashrc", "completion powershell >> $PROFILE"),
-)
-def completion(*, shell: Annotated[str, typer.Argument(metavar="SHELL", hidden=True)], terminal: Terminal) -> int:
-    """Print a script that completes commands, options and names of files.
+@command(examples=("completion bash >> ~/.bashrc", "completion powershell >> $PROFILE"))
+def completion(*, shell: str = argument("SHELL"), terminal: Terminal) -> int:
+    """Print a script that completes what is typed.
 
-    SHELL is bash, zsh, fish or powershell. The script's first line says where it belongs.
+    That is commands, options and names of files. SHELL is bash, zsh, fish or powershell. The script's first line says
+    where it belongs.
     """
     from ionos_openai.cli.completion import script
 
@@ -601,19 +538,11 @@ def completion(*, shell: Annotated[str, typer.Argument(metavar="SHELL", hidden=T
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Carry out a command line.
-
-    Args:
-        arguments: What stands behind the program's name; by default that of this process.
-
-    Returns:
-        The exit code.
-    """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    """Carry out a command line, by default that of this process, and return its exit code."""
     open_closed_streams()
     try:
         with _interrupted_by_hang_up():
-            code = _invoke(given)
+            code = _invoke(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
     except BrokenPipeError:
         return _end_quietly()
@@ -650,18 +579,18 @@ def _invoke(given: list[str]) -> int:
     command = typer.main.get_command(app)
     try:
         with command.make_context(_NAME, list(given)) as context:  # a copy, since it is consumed
-            code = command.invoke(context)
+            return int(command.invoke(context))
     except typer.Exit as leaving:
         return leaving.exit_code
     except _UsageError as error:
+        said = error.format_message()  # type: ignore[attr-defined]  # the class is found at run time
         # A prompt, or a batch's file, that stands in a pipe needs no name.
-        if str(error.format_message()).startswith("Missing argument") and given[-1] != "-" and is_piped():  # type: ignore[attr-defined]
+        if said.startswith("Missing argument") and given[-1] != "-" and is_piped():
             return _invoke([*given, "-"])
         into_pipe = any(pair in (("-o", "-"), ("--output", "-")) for pair in itertools.pairwise(given))
-        json = "--json" in given
-        connection = Connection(sandbox="--sandbox" in given)
-        return _explain_usage(error, Terminal(json=json, stdout_is_taken=into_pipe), connection)
-    return code if isinstance(code, int) else 0
+        terminal = Terminal(json="--json" in given, stdout_is_taken=into_pipe)
+        place = getattr(getattr(error, "ctx", None), "command_path", _NAME)
+        return _explain_usage(said, place, terminal, Connection(sandbox="--sandbox" in given))
 
 
 def _carry_out(work: Callable[[], int], terminal: Terminal, connection: Connection | None = None) -> int:
@@ -684,23 +613,22 @@ def _who_answered(connection: Connection | None) -> dict[str, object]:
     """Return what a failed command's document says of the sandbox; nothing for a command that asks no service."""
     if connection is None:
         return {}
-    from ionos_openai.cli.terminal.connection import uses_sandbox
     from ionos_openai.client.settings import IonosSettings
     from ionos_openai.errors import ConfigurationError
 
     try:
-        return {"sandbox": uses_sandbox(connection, IonosSettings())}
+        return {"sandbox": connection.uses_sandbox(IonosSettings())}
     except ConfigurationError:  # the settings may be what failed
         return {"sandbox": connection.sandbox}
 
 
-def _explain_usage(error: Exception, terminal: Terminal, connection: Connection) -> int:
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else _NAME
-    said = error.format_message()  # type: ignore[attr-defined]  # the class is found at run time
+def _explain_usage(said: str, command: str, terminal: Terminal, connection: Connection) -> int:
     if said.startswith("Missing argument 'IMAGE"):
         said = "Name a picture, and behind it the prompt that says what to change"
-    said = re.sub(r" \(Possible options: ([^,)]*).*\)$", r". Did you mean \1?", said)
+    # As each version of Typer asks whether another option was meant.
+    said = re.sub(
+        r"\.? \(Possible options: ([^,)]*).*\)$|\.? Did you mean:? ([^ ?]*)\?$", r". Did you mean \1\2?", said
+    )
     text = f"{said.rstrip('.')}{'' if said.endswith('?') else '.'} See: {command} --help"
     if terminal.json:
         nothing = {"code": None, "status": None, "request_id": None}
@@ -713,8 +641,6 @@ def _explain_usage(error: Exception, terminal: Terminal, connection: Connection)
 def _end_quietly() -> int:
     """Leave without a word: whoever read our output has seen enough."""
     # Python writes out what is left at its end, and would complain then.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    with contextlib.suppress(OSError, ValueError):  # a stream that a program put there has no number
-        os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())  # which a stream that a program put there does not have
     return _PIPE_CLOSED

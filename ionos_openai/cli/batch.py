@@ -21,10 +21,8 @@ from ionos_openai.batch.request import complete, digest, identify
 from ionos_openai.batch.results import clock_time
 from ionos_openai.batch.superseded import supersede
 from ionos_openai.cli.batch_files import KNOWN_COLUMNS, Table, Templates, parse_labels, read_table
-from ionos_openai.cli.terminal.connection import connect, uses_sandbox
 from ionos_openai.cli.terminal.exits import INTERRUPTED, MADE, REFUSED, Outcome
 from ionos_openai.cli.terminal.output import visible
-from ionos_openai.cli.terminal.rescue import rescue
 from ionos_openai.client.pacing.rates import estimate_seconds
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import InvalidRequestError
@@ -36,7 +34,7 @@ from ionos_openai.hub.ratios import choose_size
 from ionos_openai.images.image import partial_images
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import openai
 
@@ -46,7 +44,8 @@ if TYPE_CHECKING:
     from ionos_openai.client.pacing.rates import ContractLimits
 
 _LINE_EVERY = 10.0  # seconds, where nobody watches
-_SHOWN_PROMPTS = 3
+_SHOWN_PROMPTS, _SHOWN_NAMES = 3, 10
+_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
 # All other options are arguments of the library's.
 _NOT_THE_LIBRARYS = frozenset(
     {"output", "n", "labels", "retry_failed", "dry_run", "prompt", "name", "prompt_column", "verbose"}
@@ -54,15 +53,10 @@ _NOT_THE_LIBRARYS = frozenset(
 
 
 def run(source: str, options: BatchOptions, connection: Connection, terminal: Terminal) -> int:
-    """Carry out the batch in a file.
-
-    Returns:
-        The exit code: the worst one of all prompts.
-
-    Raises:
-        openai.OpenAIError: Something cannot work, which was seen before anything was sent.
-    """
-    _check_output(options.output)
+    """Carry out the batch in a file, and return the worst exit code of all its prompts."""
+    if not options.output.strip() or options.output == "-":
+        raise InvalidRequestError("A batch needs a directory for its pictures and its record: name it with -o DIR.")
+    options.check_timeout()
     labels = parse_labels(options.labels)
     settings = IonosSettings()
     sign: Any = settings.sign or options.sign  # not less than the settings ask for
@@ -73,7 +67,7 @@ def run(source: str, options: BatchOptions, connection: Connection, terminal: Te
     asked = {"model": model, "size": size, "aspect_ratio": options.aspect_ratio, "name_model": name_model}
     templates = Templates(prompt=options.prompt, name=options.name, prompt_column=options.prompt_column)
     table = read_table(source, labels, n=options.n, templates=templates, **asked)
-    is_sandbox = uses_sandbox(connection, settings)
+    is_sandbox = connection.uses_sandbox(settings)
     report = _Telling(terminal=terminal, is_sandbox=is_sandbox, options=options, table=table, asked=asked)
     for note in table.notes:
         terminal.warn(note)
@@ -81,7 +75,7 @@ def run(source: str, options: BatchOptions, connection: Connection, terminal: Te
         if options.dry_run and not is_directory(options.output):
             nowhere = at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="ionos-openai-"))
             options = replace(options, output=nowhere)
-        client = at_the_end.enter_context(connect(connection, settings))
+        client = at_the_end.enter_context(connection.connect(settings))
         batch = _make(client, table.requests, options, report)
         return _show_plan(batch, report) if options.dry_run else _carry_out(batch, report)
 
@@ -117,13 +111,11 @@ def _preview(table: Table, options: BatchOptions) -> Iterator[str]:
     for index, request in enumerate(table.requests[:_SHOWN_PROMPTS]):
         named = "" if request.name is None else f" -> {request.name}"
         yield f"{table.place(index)}: {request.prompt}{named}"
-    templates = Templates(prompt=options.prompt, name=options.name)
-    used = {column.casefold() for column in templates.columns}
-    for column in table.columns if len(table.columns) > 1 or used else ():
+    for column in table.columns if len(table.columns) > 1 or table.used else ():
         is_prompt = column.casefold() == (options.prompt_column or "prompt").casefold()
         said = "the prompt" if is_prompt else "metadata"
         said = f"of the request ({column})" if column in KNOWN_COLUMNS else said
-        yield f"Column {column}: {'in prompt or name, and ' if column.casefold() in used else ''}{said}"
+        yield f"Column {column}: {'in prompt or name, and ' if column.casefold() in table.used else ''}{said}"
 
 
 @dataclass(kw_only=True)
@@ -151,7 +143,7 @@ class _Telling(Outcome):
         """Say what a person should know at once."""
         if self.terminal.quiet or event.kind not in ("estimate", "waiting", "retrying", "damaged"):
             return
-        free = " The stand-in answers: no cost." if event.kind == "estimate" and self.is_sandbox else ""
+        free = " The sandbox answers: no cost." if event.kind == "estimate" and self.is_sandbox else ""
         self.terminal.on_stderr(f"{_sentence(event.message)}{free}")
 
     def take(self, result: BatchResult) -> None:
@@ -169,12 +161,24 @@ class _Telling(Outcome):
         if result.error is not None:
             self.fail(result.error, where=self.table.place(self.rows[result.id]), **asked)
 
+    def tell_superseded(self, names: Sequence[str]) -> None:
+        """Say which pictures are of prompts that were corrected since."""
+        listed = ", ".join(names[:_SHOWN_NAMES]) + f" and {len(names) - _SHOWN_NAMES} more" * (
+            len(names) > _SHOWN_NAMES
+        )
+        if len(names) == 1:
+            said = "is of an older prompt of this name: superseded (results --all shows it)."
+        else:
+            said = "are of older prompts of their names: superseded (results --all shows them)."
+        if names:
+            self.terminal.on_stderr(f"{listed} {said}")
+
     def take_end(self, error: BaseException) -> None:
         """Report what ended the run, and rescue pictures that could not be saved."""
         self.fatal = error
         self.fail(error)
         for image in partial_images(error):
-            rescue(image, self.terminal, advice=" The next run makes another one.")
+            self.rescue(image, advice=" The next run makes another one.")
 
 
 def _carry_out(batch: Batch, report: _Telling) -> int:
@@ -191,29 +195,21 @@ def _carry_out(batch: Batch, report: _Telling) -> int:
     elif batch.progress.left and report.fatal is None:
         report.codes.append(REFUSED)  # a limit of one's own was reached
     if any(request.name for request in report.table.requests):
-        for record in supersede(batch.directory, report.rows):
-            said = f"{', '.join(record.names)} is of an older prompt of this name: superseded (results --all shows it)."
-            report.terminal.on_stderr(said)
+        report.tell_superseded([name for record in supersede(batch.directory, report.rows) for name in record.names])
     code = _summarise(batch, report, time.monotonic() - began)
     if code == INTERRUPTED and not report.terminal.json:
         report.terminal.on_stderr("Run the same command again: it goes on where this one ended.")
     return code
 
 
-def stopping_signals() -> list[int]:
-    """Return what asks to stop: Ctrl-C, SIGTERM, and the terminal's hang-up unless `nohup` has it passed over."""
-    numbers: list[int] = [signal.SIGINT, signal.SIGTERM]
-    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
-    return numbers if hang_up is None or signal.getsignal(hang_up) is signal.SIG_IGN else [*numbers, hang_up]
-
-
 @contextlib.contextmanager
 def _stopping_on_signals(batch: Batch, terminal: Terminal) -> Iterator[Callable[[], bool]]:
     """At the first Ctrl-C, SIGTERM or hang-up begin nothing new; at the second one drop what is in flight."""
     came: list[int] = []
+    # Windows has no hang-up; `nohup`, or a shell's background, has some passed over, and so they stay.
+    numbers = [number for name in _STOPPING if (number := getattr(signal, name, None)) is not None]
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: bool(came)
-        return
+        numbers = []
 
     def handle(number: int, frame: object) -> None:
         del frame
@@ -225,31 +221,14 @@ def _stopping_on_signals(batch: Batch, terminal: Terminal) -> Iterator[Callable[
             with contextlib.suppress(OSError):  # the terminal is gone
                 terminal.warn("Stopping: what is on its way is still saved; Ctrl-C again drops it.")
 
-    before = {number: signal.signal(number, handle) for number in stopping_signals()}
+    before = {
+        number: signal.signal(number, handle) for number in numbers if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield lambda: bool(came)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@dataclass(slots=True)
-class Ticker:
-    """Tells when the next line is due; the clock is handed in."""
-
-    clock: Callable[[], float]
-    every: float = _LINE_EVERY
-    last: float | None = None
-
-    def is_due(self) -> bool:
-        """Tell whether it is time, counting from the first question."""
-        now = self.clock()
-        if self.last is None:
-            self.last = now
-        if now - self.last < self.every:
-            return False
-        self.last = now
-        return True
 
 
 @contextlib.contextmanager
@@ -263,7 +242,7 @@ def _display(
         return
     over = threading.Event()
     line = lambda: progress_line(read(), time.monotonic() - began, limits)  # noqa: E731
-    thread = threading.Thread(target=_tell_regularly, args=(terminal, line, over), daemon=True)
+    thread = threading.Thread(target=tell_regularly, args=(terminal, line, over), daemon=True)
     thread.start()
     try:
         yield
@@ -272,48 +251,40 @@ def _display(
         thread.join()
 
 
+def tell_regularly(terminal: Terminal, line: Callable[[], str], over: threading.Event) -> None:
+    """Say a line every 10 s until it is `over`."""
+    while not over.wait(_LINE_EVERY):
+        terminal.on_stderr(line())
+
+
 def live_line(progress: Progress, elapsed: float, limits: ContractLimits | None) -> tuple[int, int | None, str]:
     """Return how many prompts are through, of how many, and the rest of the live line, as `progress_line` does."""
-    left = time_left(progress, elapsed, limits)
-    parts = [
-        f"{progress.failed} failed" if progress.failed else "",
-        str(progress.cost or ""),
-        "" if left is None else f"{clock_time(left)} left",
-    ]
+    parts = _failed(progress), str(progress.cost or ""), _left(progress, elapsed, limits)
     return progress.done + progress.skipped + progress.failed, progress.total, ", ".join(filter(None, parts))
 
 
-def _tell_regularly(terminal: Terminal, line: Callable[[], str], over: threading.Event) -> None:
-    ticker = Ticker(time.monotonic)
-    ticker.is_due()
-    while not over.wait(0.5):
-        if ticker.is_due():
-            terminal.on_stderr(line())
-
-
 def progress_line(progress: Progress, elapsed: float, limits: ContractLimits | None) -> str:
-    """Return how far a batch is, in a line.
-
-    Args:
-        progress: Its numbers.
-        elapsed: Seconds since it began.
-        limits: The contract's limits, by which the time that is left is told; None where nothing waits for them.
-    """
+    """Return how far a batch is after so many seconds; the time that is left follows from the contract's limits."""
     total = "" if progress.total is None else f" of {progress.total}"
-    parts = [f"{progress.done + progress.skipped}{total} done"]
-    if progress.failed:
-        parts.append(f"{progress.failed} failed")
-    parts.append(f"{progress.in_flight} asked for or waiting for the limit")
-    if progress.retrying:
-        parts.append(f"{progress.retrying} to try again")
-    if elapsed >= 1:
-        parts.append(f"{60 * progress.images / elapsed:.1f} pictures/min")
+    parts = [
+        f"{progress.done + progress.skipped}{total} done",
+        _failed(progress),
+        f"{progress.in_flight} asked for or waiting for the limit",
+        f"{progress.retrying} to try again" if progress.retrying else "",
+        f"{60 * progress.images / elapsed:.1f} pictures/min" if elapsed >= 1 else "",
+        _left(progress, elapsed, limits),
+        str(progress.cost or ""),
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _failed(progress: Progress) -> str:
+    return f"{progress.failed} failed" if progress.failed else ""
+
+
+def _left(progress: Progress, elapsed: float, limits: ContractLimits | None) -> str:
     left = time_left(progress, elapsed, limits)
-    if left is not None:
-        parts.append(f"{clock_time(left)} left")
-    if progress.cost is not None:
-        parts.append(str(progress.cost))
-    return ", ".join(parts)
+    return "" if left is None else f"{clock_time(left)} left"
 
 
 def time_left(progress: Progress, elapsed: float, limits: ContractLimits | None) -> float | None:
@@ -334,12 +305,20 @@ def time_left(progress: Progress, elapsed: float, limits: ContractLimits | None)
 def _summarise(batch: Batch, report: _Telling, elapsed: float) -> int:
     """Say what the run has come to, and return its exit code."""
     progress, terminal = batch.progress, report.terminal
+    report.sum_up()
     if not terminal.json and not terminal.quiet:
         parts = [f"{progress.done} made ({plural(progress.images, 'picture')})"]
-        parts += [f"{progress.marked} marked, {progress.signed} signed"] if report.options.sign else []
-        parts += [
-            f"{number} {what}" for number, what in _others(progress, only_failed=report.options.retry_failed) if number
-        ]
+        parts += [f"{progress.marked} marked, {progress.signed} signed"] * bool(report.options.sign)
+        before = "that had not failed left alone" if report.options.retry_failed else "done before"
+        others = {
+            before: progress.skipped - progress.modified - progress.missing,
+            "kept though changed": progress.modified,
+            "gone and not made again (--missing remake makes them)": progress.missing,
+            "failed (the same command tries them again)": progress.failed,
+            "left": progress.left,
+            "answered 429 and asked again": progress.limited,
+        }
+        parts += [f"{number} {what}" for what, number in others.items() if number]
         cost = "no cost, placeholders" if report.is_sandbox else str(progress.cost or "cost not known")
         record = batch.directory / MANIFEST
         terminal.on_stderr(f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {record}")
@@ -360,23 +339,6 @@ def _summarise(batch: Batch, report: _Telling, elapsed: float) -> int:
     return report.end(document, otherwise={"message": why, "type": "Unfinished", "exit_code": code})
 
 
-def _others(progress: Progress, *, only_failed: bool) -> list[tuple[int, str]]:
-    skipped = "that had not failed left alone" if only_failed else "done before"
-    return [
-        (progress.skipped - progress.modified - progress.missing, skipped),
-        (progress.modified, "kept though changed"),
-        (progress.missing, "gone and not made again (--missing remake makes them)"),
-        (progress.failed, "failed (the same command tries them again)"),
-        (progress.left or 0, "left"),
-        (progress.limited, "answered 429 and asked again"),
-    ]
-
-
 def _sentence(phrase: object) -> str:
     text = str(phrase)
     return text[:1].upper() + text[1:]
-
-
-def _check_output(output: str) -> None:
-    if not output.strip() or output == "-":
-        raise InvalidRequestError("A batch needs a directory for its pictures and its record: name it with -o DIR.")

@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ionos_openai.batch.request import NUMBERS, TEXTS, check, complete, read_row
+from ionos_openai.batch.request import NUMBERS, TEXTS, check, complete, digest, read_row
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.words import plural
 
@@ -45,32 +45,34 @@ class Templates:
     prompt_column: str | None = None
 
     def fill(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a row with the prompt and the name that are made of it.
-
-        Raises:
-            InvalidRequestError: A column that is needed is not there, or empty.
-        """
+        """Return a row with the prompt and the name that are made of it; no column for them may be missing or empty."""
         made = dict(row)
         if self.prompt_column is not None:
             column = _column(self.prompt_column, row)
             made["prompt"] = made.pop(column) if column != "prompt" else made[column]
         for name, template in (("prompt", self.prompt), ("name", self.name)):
             if template is not None:
-                made[name] = "".join(literal + _cell(field, row) for literal, field in _pieces(name, template))
+                pieces = _pieces(name, template)
+                made[name] = "".join(text if column is None else text + _cell(column, row) for text, column in pieces)
         return made
 
     @property
-    def columns(self) -> list[str]:
-        """The columns that prompt and name are made of."""
+    def columns(self) -> set[str]:
+        """The columns that prompt and name are made of, in small letters."""
         pairs = (("prompt", self.prompt), ("name", self.name))
-        return [field for name, template in pairs for _, field in _pieces(name, template or "") if field]
+        pieces = (piece for name, template in pairs for piece in _pieces(name, template or ""))
+        return {column.strip().casefold() for _, column in pieces if column}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The rows of a file: where each begins, and what it asks for; the columns; and what there is to say of them."""
+    """The rows of a file: where each begins, and what it asks for; the columns; and what there is to say of them.
+
+    `used` are the columns that prompts and names are made of, in small letters.
+    """
 
     source: str
+    used: set[str]
     lines: list[int] = field(default_factory=list)
     requests: list[ImageRequest] = field(default_factory=list)
     columns: dict[str, None] = field(default_factory=dict)
@@ -83,19 +85,13 @@ class Table:
 
 
 def read_table(
-    source: str,
-    labels: Mapping[str, str],
-    *,
-    n: int,
-    templates: Templates = Templates(),  # it is frozen
-    **asked: Any,
+    source: str, labels: Mapping[str, str], *, n: int, templates: Templates | None = None, **asked: Any
 ) -> Table:
-    """Read the prompts of a file, each with the labels as further metadata.
+    """Read the prompts of a file, or of standard input, "-".
 
     Args:
-        source: A path that ends in .txt, .csv, .tsv, .json or .jsonl, or "-" for standard input, whose kind is found
-            out.
-        labels: Metadata for each prompt; a column of the same name comes before them.
+        source: A path that ends in .txt, .csv, .tsv, .json or .jsonl; the kind of standard input is found out.
+        labels: Further metadata for each prompt; a column of the same name comes before them.
         n: How many pictures for rows that do not say.
         templates: How prompts and names are made out of columns.
         asked: What `complete` takes for rows without their own.
@@ -103,8 +99,9 @@ def read_table(
     Raises:
         InvalidRequestError: The file cannot be read, or has rows that cannot work; all of them are named.
     """
+    templates = templates or Templates()
+    table, problems = Table(source=source, used=templates.columns), dict[str, list[str]]()
     text = _read(source)
-    table, problems = Table(source=source), dict[str, list[str]]()
     needs_prompt = templates.prompt is None and templates.prompt_column is None
     for line, row in _rows(text, _kind(source, text, needs_prompt=needs_prompt), needs_prompt=needs_prompt):
         try:
@@ -139,37 +136,42 @@ def _describe(problems: Mapping[str, Sequence[str]]) -> str:
 def _tell_apart(table: Table) -> None:
     """Give rows that ask for different pictures under one name names of their own: the second one's ends in _2."""
     taken = {request.name.casefold() for request in table.requests if request.name}
-    seen: dict[str, list[tuple[ImageRequest, str]]] = {}
+    seen: dict[str, dict[str, str]] = {}
     for index, request in enumerate(table.requests):
         if not request.name:
             continue
-        before = seen.setdefault(request.name.casefold(), [])
-        name = next((name for known, name in before if replace(known, metadata=request.metadata) == request), "")
-        if not name:
-            numbers = itertools.count(len(before) + 1)
+        names, asked = seen.setdefault(request.name.casefold(), {}), digest(request)
+        if asked not in names:
+            numbers = itertools.count(len(names) + 1)
             others = (_EXTENSION.sub(rf"_{number}\g<0>", request.name, count=1) for number in numbers)
-            name = request.name if not before else next(other for other in others if other.casefold() not in taken)
-            taken.add(name.casefold())
-            before.append((request, name))
-        if name != request.name:
+            names[asked] = next(other for other in others if other.casefold() not in taken) if names else request.name
+            taken.add(names[asked].casefold())
+        if names[asked] != request.name:
             note = f"{_shown(table.source)}:{table.lines[index]}: {request.name} is the name of an earlier row too: "
-            table.notes.append(f"{note}this one's files are called {name}.")
-            table.requests[index] = replace(request, name=name)
+            table.notes.append(f"{note}this one's files are called {names[asked]}.")
+            table.requests[index] = replace(request, name=names[asked])
+    if len(table.notes) > _MOST_SHOWN:
+        table.notes[_MOST_SHOWN:] = [f"{len(table.notes) - _MOST_SHOWN} further rows have names of earlier ones."]
 
 
-def _pieces(option: str, template: str) -> list[tuple[str, str]]:
-    """Return the parts of a template: a text and the column behind it, "" where there is none."""
+def _pieces(option: str, template: str) -> list[tuple[str, str | None]]:
+    """Return the parts of a template: a text and the column behind it, None where there is none."""
     try:
         parts = list(string.Formatter().parse(template))
     except ValueError as error:
         raise InvalidRequestError(f"--{option} cannot be read ({error}): write {{{{ for a brace.") from None
-    return [(literal, field or "") for literal, field, _, _ in parts]
+    # A column's name may have in it what begins a format elsewhere.
+    further = [(conversion and f"!{conversion}", form and f":{form}") for _, _, form, conversion in parts]
+    return [
+        (text, None if column is None else "".join(filter(None, (column, *more))))
+        for (text, column, _, _), more in zip(parts, further, strict=True)
+    ]
 
 
 def _cell(column: str, row: Mapping[str, Any]) -> str:
-    value = row[_column(column, row)] if column else ""
+    value = row[_column(column, row)]
     text = value.strip() if isinstance(value, str) else "" if value is None else str(value)
-    if column and not text:
+    if not text:
         raise InvalidRequestError(f"the column {column} is empty.")
     return text
 
@@ -180,16 +182,12 @@ def _column(wanted: str, row: Mapping[str, Any]) -> str:
     if not found:
         meant = get_close_matches(wanted.casefold(), [column.casefold() for column in row], n=1)
         hint = f" Did you mean {meant[0]}?" if meant else ""
-        raise InvalidRequestError(f"there is no column {wanted}.{hint} The columns are: {', '.join(row)}.")
+        raise InvalidRequestError(f"there is no column {wanted or '{}'}.{hint} The columns are: {', '.join(row)}.")
     return wanted if wanted in row else found[0]
 
 
 def parse_labels(labels: Iterable[str]) -> dict[str, str]:
-    """Read "KEY=VALUE"s.
-
-    Raises:
-        InvalidRequestError: One has no key or no equals sign.
-    """
+    """Read "KEY=VALUE"s; one that has no key or no equals sign is an `InvalidRequestError`."""
     metadata = {}
     for label in labels:
         key, equals, value = label.partition("=")
@@ -213,9 +211,13 @@ def _read(source: str) -> str:
     if data.startswith(_SPREADSHEETS):
         raise InvalidRequestError(f"{_shown(source)} is a spreadsheet: export it. {_IN_EXCEL}")
     try:
-        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        wrong = text.find("\0")  # UTF-16 without its mark has one in every other place
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        wrong = error.start
+    if wrong < 0:
+        return text
+    line = data.count(b"\n", 0, wrong) + 1
     raise InvalidRequestError(f"{_shown(source)} is not UTF-8 text (line {line}): save it as UTF-8. {_IN_EXCEL}")
 
 
@@ -226,7 +228,7 @@ def _kind(source: str, text: str, *, needs_prompt: bool) -> str:
         if suffix in kinds or not suffix:
             return kinds.get(suffix, "txt")
         raise InvalidRequestError(f"{source} is no .txt, .csv or .jsonl file: rename it, or pipe it in with -.")
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next(filter(str.strip, text.splitlines()), "")
     if first.lstrip().startswith(("{", "[")):
         return "jsonl"
     columns = [column.strip().strip('"').lower() for column in re.split("[,;\t]", first)]
@@ -284,7 +286,7 @@ def _csv_records(text: str) -> Iterator[tuple[int, list[str] | InvalidRequestErr
     said = re.match(r"sep=(.)\r?\n", text)  # as Excel writes it, and leaves out of the table
     line = 2 if said else 1
     text = text[said.end() :] if said else text
-    head = text.split("\n", 1)[0]
+    head = re.sub('"[^"]*"', "", text.split("\n", 1)[0])
     delimiter = said[1] if said else "\t" if "\t" in head else ";" if ";" in head and "," not in head else ","
     records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     first = line

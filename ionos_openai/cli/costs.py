@@ -8,14 +8,12 @@ from ionos_openai import errors
 from ionos_openai.batch.costs import Sum, summarise
 from ionos_openai.batch.records import MANIFEST, read_manifest
 from ionos_openai.cli.terminal.exits import MADE
-from ionos_openai.cli.terminal.output import csv_line, visible
+from ionos_openai.cli.terminal.output import csv_line, plain_table, visible
 from ionos_openai.cli.terminal.prompts import expand
 from ionos_openai.hub.prices import Money
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from rich.table import Table
+    from collections.abc import Sequence
 
     from ionos_openai.batch.records import Record
     from ionos_openai.cli.terminal.output import Terminal
@@ -24,11 +22,7 @@ _COLUMNS = ("pictures", "cost", "unknown_price", "placeholders", "failed")
 
 
 def show(directories: Sequence[str], terminal: Terminal, *, by: str | None, as_csv: bool) -> int:
-    """Print the sums.
-
-    Raises:
-        InvalidRequestError: A directory has no record, or it cannot be read.
-    """
+    """Print the sums; a directory without a record that can be read is an error."""
     records = (record for directory in expand(directories) for record in _entries(directory))
     sums = sorted(summarise(records, by=by).items())
     lines = [[by or "", *_COLUMNS], *([group, *_cells(total)] for group, total in sums)]
@@ -39,7 +33,11 @@ def show(directories: Sequence[str], terminal: Terminal, *, by: str | None, as_c
         return MADE
     rows = [[visible(cell) for cell in cells] for cells in lines]
     groups = [{"group": group, **_facts(total)} for group, total in sums]
-    terminal.result({"by": by, "groups": groups}, rows, lambda: _shown(rows))
+    terminal.result(
+        {"by": by, "groups": groups},
+        rows,
+        lambda: [plain_table([name.replace("_", " ") for name in rows[0]], rows[1:])],
+    )
     return MADE
 
 
@@ -59,12 +57,3 @@ def _facts(total: Sum) -> dict[str, object]:
     amounts = [Money(amount=amount, currency=currency).facts() for currency, amount in sorted(total.amounts.items())]
     numbers = {name: getattr(total, name) for name in ("pictures", "unknown_price", "placeholders", "failed")}
     return {**numbers, "costs": amounts}
-
-
-def _shown(rows: Sequence[Sequence[str]]) -> Iterator[Table]:
-    from rich.table import Table
-
-    table = Table(*[name.replace("_", " ") for name in rows[0]])
-    for cells in rows[1:]:
-        table.add_row(*cells)
-    yield table

@@ -21,20 +21,11 @@ _MOST_TOLD = 20  # lines about files on standard error; --json has them all
 
 
 def run(directory: str, terminal: Terminal, *, opens: bool, recursive: bool, caption: str | None) -> int:
-    """Write the page, say where it is, and open it if that is wanted.
-
-    Returns:
-        0, also where some files could not be shown: the page says so too.
-
-    Raises:
-        InvalidRequestError: `directory` is no directory, cannot be read, or has an `index.html` of another maker.
-        ImageSaveError: The page or the directory of thumbnails cannot be written.
-    """
+    """Write the page, say where it is, and open it if that is wanted; files that cannot be shown are no failure."""
     read = [(0, 0)]
+    tell = lambda done, of: read.append((done, of))  # noqa: E731
     with terminal.progress(lambda: (*read[-1], "pictures looked at")):
-        gallery = make_gallery(
-            directory, recursive=recursive, caption=caption, on_progress=lambda done, of: read.append((done, of))
-        )
+        gallery = make_gallery(directory, recursive=recursive, caption=caption, on_progress=tell)
     terminal.result(_document(gallery), [[str(gallery.path)]], lambda: _shown(gallery))
     _tell_problems(gallery, terminal)
     if gallery.left_out:

@@ -12,19 +12,17 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from openai import OpenAIError
 
-from ionos_openai.cli.terminal.connection import connect, uses_sandbox
 from ionos_openai.cli.terminal.exits import ENDS_THE_RUN, MADE, Outcome, message
-from ionos_openai.cli.terminal.output import PLACEHOLDER, headed, open_in_browser, shorten
+from ionos_openai.cli.terminal.output import PLACEHOLDER, headed, open_in_browser
 from ionos_openai.cli.terminal.prompts import expand, read_prompts
-from ionos_openai.cli.terminal.rescue import rescue
 from ionos_openai.client.settings import IonosSettings, load_signer
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.errors.numbers import check_whole_number
-from ionos_openai.errors.words import plural
+from ionos_openai.errors.words import plural, shorten
 from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format, prompt_name
 from ionos_openai.files.writing import check_directory, is_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE
@@ -47,11 +45,11 @@ if TYPE_CHECKING:
     from ionos_openai.files.names import SavingSettings
 
 _STANDARD = "-"  # standard output
+_SHORT = 40  # characters of a prompt that a message is about
 _LONGEST_SLUG_WHOLE = 190  # bytes; a longer name is cut when it is written
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(NamedTuple):
     """Where pictures go: into a directory, under a name if there is one; without a directory, to standard output."""
 
     directory: Path | None
@@ -79,20 +77,18 @@ class _Session(Outcome):
     answered: int = 0
 
     @property
+    def asked(self) -> int:
+        """How many pictures are asked for."""
+        return len(self.prompts) * self.options.n
+
+    @property
     def marking(self) -> dict[str, Any]:
         """What the metadata is to say, and whether it is signed."""
         return {name: value for name, value in asdict(self.saving).items() if name != "file_names"}
 
 
 def generate(prompts: Sequence[str], options: PictureOptions, connection: Connection, terminal: Terminal) -> int:
-    """Make pictures from prompts, one prompt after the other.
-
-    Returns:
-        The exit code: the worst one of all prompts.
-
-    Raises:
-        openai.OpenAIError: Something cannot work, which was seen before anything was sent.
-    """
+    """Make pictures from prompts, and return the worst exit code of all."""
     options = replace(options, size=options.size or DEFAULT_SIZE)
     return _prepare(prompts, options, connection, terminal, generate_images, "image_model")
 
@@ -100,7 +96,7 @@ def generate(prompts: Sequence[str], options: PictureOptions, connection: Connec
 def edit(
     images: Sequence[str], prompt: str, options: PictureOptions, connection: Connection, terminal: Terminal
 ) -> int:
-    """Make pictures from a prompt and pictures; returns and raises what `generate` does."""
+    """Make pictures from a prompt and pictures, and return the exit code."""
     missing = [name for name in images if not Path(name).exists() and not Path(name).suffix]
     if missing and [*images[-len(missing) :]] == missing:
         meant = shlex.join([*images[: -len(missing)], " ".join([*missing, prompt])])
@@ -138,12 +134,12 @@ def _prepare(
         terminal=terminal,
         saving=choose_saving(settings, file_names=None, sign=signer, **given),
         make=functools.partial(make, model=model, size=size, n=options.n, **more),
-        sandbox=uses_sandbox(connection, settings),
+        sandbox=connection.uses_sandbox(settings),
         model=model,
         prices=parse_prices(settings.prices, url),
     )
     _confirm_words(session)
-    with connect(connection, settings) as client:
+    with connection.connect(settings) as client:
         session.make = functools.partial(session.make, client)
         if options.dry_run:
             return _show_plan(session)
@@ -155,55 +151,36 @@ def _prepare(
 
 def _plan(session: _Session) -> str:
     """Return how many pictures are asked for, and what they will cost."""
-    images = len(session.prompts) * session.options.n
-    cost = _cost(session, images)
-    known = "no cost, placeholders of the stand-in" if session.sandbox else str(cost or "cost not known")
-    return f"{plural(images, 'picture')}, {known}"
+    cost = _cost(session, session.asked)
+    known = "no cost, placeholders of the sandbox" if session.sandbox else str(cost or "cost not known")
+    return f"{plural(session.asked, 'picture')}, {known}"
 
 
 def _show_plan(session: _Session) -> int:
-    images = len(session.prompts) * session.options.n
-    cost = _cost(session, images)
-    facts = {"prompts": len(session.prompts), "images": images, "cost": cost and cost.facts()}
-    document = {"sandbox": session.sandbox, "dry_run": True, **facts}
-    session.terminal.result(document, [[f"Would make {_plan(session)}. Nothing was sent."]], list)
-    if session.terminal.pretty:
+    if session.terminal.json:
+        cost = _cost(session, session.asked)
+        facts = {"prompts": len(session.prompts), "images": session.asked, "cost": cost and cost.facts()}
+        session.terminal.document({"sandbox": session.sandbox, "dry_run": True, **facts})
+    else:
         session.terminal.row([f"Would make {_plan(session)}. Nothing was sent."])
     return MADE
 
 
 def _confirm_words(session: _Session) -> None:
-    """Ask whether several words are as many prompts: the quotes of one prompt may have been forgotten.
-
-    Raises:
-        InvalidRequestError: They are not, or nobody is there to ask.
-    """
+    """Ask whether several words are as many prompts: the quotes of one prompt may have been forgotten."""
     prompts = session.prompts
-    # Letters are no words, of which a sentence might be made.
-    is_sentence = (
-        len(prompts) > 1 and all(len(prompt.split()) == 1 for prompt in prompts) and max(map(len, prompts)) > 1
-    )
-    if session.options.yes or not is_sentence:
+    are_words = len(prompts) > 1 and all(len(prompt.split()) == 1 for prompt in prompts)
+    if session.options.yes or not are_words or max(map(len, prompts)) == 1:  # of letters no sentence is made
         return
     meant = f'"{" ".join(prompts)}"'
-    question = f"These are {len(prompts)} prompts, {_plan(session)}. Did you mean one, in quotes: {meant}?"
     session.terminal.confirm(
-        question,
+        f"These are {len(prompts)} prompts, {_plan(session)}. Did you mean one, in quotes: {meant}?",
         otherwise=f"Not confirmed, so nothing was sent. For one prompt put it in quotes: ionos-openai generate {meant}",
     )
 
 
 def choose_target(options: PictureOptions, *, prompts: int, stdout_is_terminal: bool) -> Target:
-    """Decide where pictures go.
-
-    Args:
-        options: What was asked for.
-        prompts: How many prompts there are.
-        stdout_is_terminal: Whether standard output is a terminal, which no picture is written to.
-
-    Raises:
-        InvalidRequestError: It cannot work: several pictures into a pipe, a file name given twice.
-    """
+    """Decide where the pictures of so many prompts go; what cannot work is an error, such as two into one pipe."""
     output = options.output
     if output is None:
         return Target(directory=Path(), name=options.name)
@@ -230,13 +207,7 @@ def _standard_output(options: PictureOptions, *, prompts: int, stdout_is_termina
 
 
 def may_overwrite(wanted: str, saved: Sequence[Path], n: int) -> bool:
-    """Tell whether files named `wanted` can be replaced without touching what this very run has saved.
-
-    Args:
-        wanted: The name without extension.
-        saved: What was saved so far.
-        n: How many pictures will be saved: fox, fox-2, ...
-    """
+    """Tell whether `n` pictures named `wanted`, fox, fox-2, ..., replace none that this very run has `saved`."""
     if saved and len(wanted.encode("utf-8", "surrogatepass")) > _LONGEST_SLUG_WHOLE:
         return False
     names = {wanted.casefold(), *(f"{wanted}-{number}".casefold() for number in range(2, n + 1))}
@@ -247,9 +218,10 @@ def _check(prompts: Sequence[str], options: PictureOptions) -> tuple[list[str], 
     """Check what needs no settings; nothing is made, read or sent for a command line that cannot work."""
     if not 1 <= options.n <= MOST_PICTURES:
         raise InvalidRequestError(f"-n is {options.n}: it must be a whole number from 1 to {MOST_PICTURES}.")
-    check_whole_number("--concurrency", options.concurrency, least=1, most=MOST_PICTURES)
+    check_whole_number("concurrency", options.concurrency, least=1, most=MOST_PICTURES)
     if options.concurrency > 1 and options.overwrite:
         raise InvalidRequestError("--overwrite and --concurrency exclude each other: prompts may have the same name.")
+    options.check_timeout()
     target = choose_target(options, prompts=len(prompts), stdout_is_terminal=sys.stdout.isatty())
     if target.directory is None and getattr(sys.stdout, "name", None) == os.devnull:
         raise InvalidRequestError("-o - would lose the picture: standard output is closed. Name a file.")
@@ -372,15 +344,16 @@ def _secure(session: _Session, images: list[GeneratedImage], error: BaseExceptio
     if isinstance(error, ImageSaveError):
         written = [replace(image, path=path) for image, path in zip(images, error.paths, strict=False)]
         images = written + images[len(written) :]
-    return [image if image.path is not None else _rescue(session, image) for image in images]
+    return [image if image.path is not None else session.rescue(image, **asdict(session.saving)) for image in images]
 
 
 def _pipe(session: _Session, image: GeneratedImage) -> GeneratedImage:
     try:
         data = image.to_bytes(format=session.options.format, **session.marking)
-        session.terminal.bytes(data)
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
     except OSError as error:  # an ImageSaveError is one too
-        rescued = _rescue(session, image)
+        rescued = session.rescue(image, **asdict(session.saving))
         if isinstance(error, BrokenPipeError):
             raise
         problem = f"Cannot write the picture to standard output: {error.strerror or type(error).__name__}."
@@ -391,17 +364,13 @@ def _pipe(session: _Session, image: GeneratedImage) -> GeneratedImage:
     return image
 
 
-def _rescue(session: _Session, image: GeneratedImage) -> GeneratedImage:
-    return rescue(image, session.terminal, **asdict(session.saving))
-
-
 def _fail(session: _Session, error: BaseException, prompt: str) -> None:
     text, where = message(error), ""
     if isinstance(error, KeyboardInterrupt):
         saved = ", ".join(map(str, session.saved))
         text = f"{text} {f'Saved: {saved}.' if saved else 'Nothing was saved.'}"
     elif len(session.prompts) > 1:
-        where = f'"{shorten(prompt)}"'
+        where = f'"{shorten(prompt, _SHORT)}"'
     session.fail(error, text, where=where, prompt=prompt)
 
 
@@ -456,7 +425,7 @@ def _price_date(session: _Session) -> date | None:
 
 def _describe_cost(session: _Session, cost: Money | None) -> str:
     if session.sandbox:
-        return "No cost: placeholders of the stand-in."
+        return "No cost: placeholders of the sandbox."
     name = session.model.rpartition("/")[2]
     if cost is None:
         return f"Cost: not known, there is no published price of {name}."

@@ -16,19 +16,12 @@ from ionos_openai.client.settings import IonosSettings, is_in_ci
 from ionos_openai.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from ionos_openai.cli.terminal.options import Connection
     from ionos_openai.cli.terminal.output import Terminal
 
 
 def keep(connection: Connection, terminal: Terminal) -> int:
-    """Ask for a token, check it as `doctor` does, and keep it unless it cannot work.
-
-    Raises:
-        ConfigurationError: It would not be read here, or it cannot be kept.
-        InvalidRequestError: None was given.
-    """
+    """Ask for a token, check it as `doctor` does, and keep it unless it cannot work."""
     if is_in_ci():
         raise ConfigurationError("CI is set, and there no kept token is read: set IONOS_API_TOKEN.")
     settings = IonosSettings(api_key=_ask(), env_file=None)
@@ -49,15 +42,11 @@ def keep(connection: Connection, terminal: Terminal) -> int:
 def forget(terminal: Terminal) -> int:
     """Remove the token that was kept."""
     was_there = login.forget()
-    said = "The token is removed." if was_there else "There was no token that was kept."
-    terminal.result({"removed": was_there}, [[said]], lambda: [_shown(said)])
+    if terminal.json:
+        terminal.document({"removed": was_there})
+    else:
+        terminal.row(["The token is removed." if was_there else "There was no token that was kept."])
     return 0
-
-
-def _shown(said: str) -> Text:
-    from rich.text import Text
-
-    return Text(said)
 
 
 def _ask() -> SecretStr:

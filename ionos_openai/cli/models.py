@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ionos_openai.cli.terminal.connection import connect, uses_sandbox
 from ionos_openai.cli.terminal.output import one_line, plain_table
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.hub.models import select_image_models
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rich.table import Table
+    from rich.text import Text
 
     from ionos_openai.cli.terminal.options import Connection
     from ionos_openai.cli.terminal.output import Terminal
@@ -23,43 +23,37 @@ _UNKNOWN = "-"
 
 
 def show(connection: Connection, terminal: Terminal, *, every: bool) -> int:
-    """List the models that make pictures; with `every`, then the others.
-
-    Returns:
-        The exit code, 0.
-
-    Raises:
-        openai.OpenAIError: The service could not be asked, or it refused.
-    """
+    """List the models that make pictures; with `every`, then the others."""
     settings = IonosSettings()
-    with connect(connection, settings) as client, terminal.waiting("Asking for the models"):
+    with connection.connect(settings) as client, terminal.waiting("Asking for the models"):
         entries = client.models.list().data or []
     makers = select_image_models(entries)
     known = {model.id for model in makers}
     others = sorted({entry.id for entry in entries if isinstance(entry.id, str)} - known, key=str.lower)
-    _print(terminal, makers, others if every else [], sandbox=uses_sandbox(connection, settings))
+    _print(terminal, makers, others if every else [], sandbox=connection.uses_sandbox(settings))
     return 0
 
 
 def _print(terminal: Terminal, makers: Sequence[ImageModel], others: Sequence[str], *, sandbox: bool) -> None:
     strangers = [{"id": name, "name": name.rpartition("/")[2], "makes_images": False} for name in others]
-    rows = [_row(model) for model in makers] + [(one_line(name), "", "", "", "") for name in others]
+    rows, names = [_row(model) for model in makers], list(map(one_line, others))
     terminal.result(
         {"sandbox": sandbox, "models": [_facts(model) for model in makers] + strangers},
-        ([cell or _UNKNOWN for cell in row] for row in rows),
-        lambda: _shown(rows),
+        ([cell or _UNKNOWN for cell in row] for row in [*rows, *((name, "", "", "", "") for name in names)]),
+        lambda: _shown(rows, names),
     )
     if not makers and not terminal.json:
         terminal.warn("The service lists no model that is known to make pictures. See all: ionos-openai models --all")
     if sandbox and not terminal.json:
-        terminal.warn("This is the stand-in's list, not the service's.")
+        terminal.warn("This is the sandbox's list, not the service's.")
 
 
-def _shown(rows: Sequence[Sequence[str]]) -> Iterator[Table]:
-    table = plain_table(_HEADS, overflow="fold")
-    for row in rows:
-        table.add_row(*row, style=None if row[1] else "dim")
-    yield table
+def _shown(rows: Sequence[Sequence[str]], names: Sequence[str]) -> Iterator[Table | Text]:
+    """Yield what makes pictures as a table, and the others below it, whose names may be longer than there is room."""
+    from rich.text import Text
+
+    yield plain_table(_HEADS, rows, overflow="fold")
+    yield from (Text(name, style="dim") for name in names)
 
 
 def _row(model: ImageModel) -> tuple[str, str, str, str, str]:

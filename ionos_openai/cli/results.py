@@ -24,11 +24,7 @@ _COLUMNS = ("file", "prompt", "model", "size", "status", "cost", "error")
 
 
 def show(directory: str, terminal: Terminal, *, every: bool, failed: bool, as_csv: bool, for_excel: bool) -> int:
-    """Print a row for each request, in the order in which they were first recorded.
-
-    Raises:
-        InvalidRequestError: The directory has no record.
-    """
+    """Print a row for each request, in the order in which they were first recorded."""
     found = read_records(Path(directory))
     if not (Path(directory) / MANIFEST).is_file():
         raise errors.InvalidRequestError(f"{directory} has no {MANIFEST}: name the directory of a batch.")

@@ -36,20 +36,21 @@ def keep(token: SecretStr) -> str:
     Raises:
         ConfigurationError: There is no keyring, and the file cannot be written.
     """
-    path, keyring = _file(), _keyring()
-    is_in_keyring = keyring is not None and _put(keyring, token)
-    further = {} if is_in_keyring else {"token": token.get_secret_value()}
-    problem = None
+    path, keyring, token_text = _file(), _keyring(), token.get_secret_value()
+    kept, problem = {"machine": _machine(), "token": token_text}, None
+    with contextlib.suppress(Exception):  # there is no keyring, or it takes nothing
+        keyring.set_password(_SERVICE, _USER, token_text)
+        del kept["token"]
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.unlink(missing_ok=True)  # whatever stood there, it is not written through
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            json.dump({"machine": _machine(), **further}, file)
+            json.dump(kept, file)
     except OSError as error:
         problem = error.strerror
     if problem:
         raise ConfigurationError(f"{path} cannot be written ({problem}): set IONOS_API_TOKEN instead.")
-    return "the system's keyring" if is_in_keyring else str(path)
+    return str(path) if "token" in kept else "the system's keyring"
 
 
 def read() -> Login | None:
@@ -91,14 +92,6 @@ def _keyring() -> Any:
         return keyring if keyring.get_keyring().priority >= 1 else None
     except Exception:  # noqa: BLE001  # as above
         return None
-
-
-def _put(keyring: Any, token: SecretStr) -> bool:
-    try:
-        keyring.set_password(_SERVICE, _USER, token.get_secret_value())
-    except Exception:  # noqa: BLE001  # as above
-        return False
-    return True
 
 
 def _machine() -> str:

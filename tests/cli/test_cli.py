@@ -366,7 +366,7 @@ def test_a_person_on_a_terminal_reads_lines_without_tabs(
     monkeypatch.setenv("COLUMNS", "40")
     path = f"{'long-' * 12}name.jpg"
     result = cli("generate", "a", "--sandbox", "-o", path)
-    assert result.out == (f"{path}\n  {FLUX}, 1024x1024, JPEG\n  A placeholder of the stand-in, not made by a model.\n")
+    assert result.out == (f"{path}\n  {FLUX}, 1024x1024, JPEG\n  A placeholder of the sandbox, not made by a model.\n")
 
 
 def test_a_picture_goes_to_a_pipe_as_it_was_sent() -> None:
@@ -488,11 +488,11 @@ def test_a_reader_that_leaves_ends_the_command_without_a_word() -> None:
         (["a", "-n", "101"], "-n is 101"),
         (["a", "-n", "x"], "Invalid value for '-n'"),
         (["a", "--max-wait", "-1"], "--max-wait is not a number of seconds from 0"),
-        (["a", "--format", "bmp"], "format='bmp' cannot be written"),
+        (["a", "--format", "bmp"], "--format 'bmp' cannot be written"),
         (["a", "--name", "x/y"], "is a path"),
         (["a", "-m", " "], "The model is empty: name one"),
         (["a", "-o", "x.gif"], "end the name in .jpg, .png or .webp"),
-        (["a", "-o", "x.png", "--format", "webp"], "contradicts format="),
+        (["a", "-o", "x.png", "--format", "webp"], "contradicts --format 'WEBP'"),
         (["a", "-o", "x.png", "--name", "y"], "names a file already: leave --name out"),
         (["a", "-o", "file/y.png"], "file is a file, not a directory"),
         (["a", "-o", " "], "-o is empty"),
@@ -512,6 +512,16 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(
     assert said in result.err
     assert service.requests == []
     assert [path.name for path in Path().iterdir()] == ["file"]
+
+
+def test_an_unknown_model_is_refused_at_ionos_and_an_alias_elsewhere(
+    service: LoopbackServer, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Result]
+) -> None:
+    """What a gateway calls its models it knows itself; at IONOS a name that fits none buys nothing."""
+    assert cli("generate", "a", "-m", "nonsense").out.startswith("a.jpg\tnonsense\t")
+    monkeypatch.delenv("IONOS_BASE_URL")
+    result = cli("generate", "a", "-m", "nonsense")
+    assert (result.code, "No image model fits the name 'nonsense'" in result.err) == (2, True)
 
 
 def test_a_prompt_that_is_not_text_is_refused(

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -17,8 +18,9 @@ import pytest
 from ionos_openai.batch import ImageRequest, Progress
 from ionos_openai.batch.costs import summarise
 from ionos_openai.batch.records import Record
-from ionos_openai.cli.batch import Ticker, progress_line
+from ionos_openai.cli.batch import progress_line, tell_regularly
 from ionos_openai.cli.batch_files import read_table
+from ionos_openai.cli.terminal.output import Terminal
 from ionos_openai.client.pacing.rates import ContractLimits
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.hub.prices import Money
@@ -246,11 +248,23 @@ def test_the_line_about_progress() -> None:
     assert progress_line(Progress(), 0.0, None) == "0 done, 0 asked for or waiting for the limit"
 
 
-def test_a_line_every_ten_seconds() -> None:
-    """Counted from the first question, by the clock that is handed in."""
-    times = iter([0.0, 9.9, 10.0, 11.0, 20.5])
-    ticker = Ticker(lambda: next(times))
-    assert [ticker.is_due() for _ in range(5)] == [False, False, True, False, True]
+class _Soon(threading.Event):
+    """The end of a run that comes while the third line is waited for; no time passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited.append(timeout)
+        return len(self.waited) > 2
+
+
+def test_a_line_every_ten_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first one after ten, and none after the end."""
+    over = _Soon()
+    tell_regularly(Terminal(), lambda: f"line {len(over.waited)}", over)
+    assert (capsys.readouterr().err, over.waited) == ("line 1\nline 2\n", [10.0] * 3)
 
 
 # Costs.

@@ -407,7 +407,7 @@ def test_a_picture_in_a_pipe_is_marked_too(service: LoopbackServer, capfdbinary:
         (("-n", "2"), "Cost: 0.064 USD for 2 pictures, by the price of 2026-06-02.\n"),
         ((), "Cost: 0.032 USD for 1 picture, by the price of 2026-06-02.\n"),
         (("-m", KLEIN), "Cost: not known, there is no published price of FLUX.2-klein-4B.\n"),
-        (("--sandbox",), "No cost: placeholders of the stand-in.\n"),
+        (("--sandbox",), "No cost: placeholders of the sandbox.\n"),
         (("-q",), ""),
         (("--json",), ""),
     ],

@@ -85,7 +85,7 @@ def test_a_shell_that_is_not_known_is_refused(cli: Callable[..., Result]) -> Non
 def test_words_without_quotes_are_not_taken_for_as_many_prompts(cli: Callable[..., Result]) -> None:
     """Where nobody can be asked, prompts of a word each are refused, with their cost; --yes says it is meant."""
     said = (
-        "Error: These are 3 prompts, 3 pictures, no cost, placeholders of the stand-in. Did you mean one, in quotes: "
+        "Error: These are 3 prompts, 3 pictures, no cost, placeholders of the sandbox. Did you mean one, in quotes: "
         '"fox in snow"? Nobody is here to confirm that: add --yes.\n'
     )
     assert cli("generate", "fox", "in", "snow", "--sandbox") == Result(2, "", said)
@@ -118,7 +118,7 @@ def test_on_a_terminal_they_are_asked_about(
     monkeypatch.setattr(sys, "stdin", _Screen(answer))
     result = cli("generate", "red", "fox", "--sandbox")
     assert result.code == code
-    assert 'Did you mean one, in quotes: "red fox"? Go on? [y/N] ' in result.err
+    assert 'Did you mean one, in quotes: "red fox"?\nGo on? [y/N] ' in result.err
     assert len(list(Path().glob("*.jpg"))) == (2 if code == 0 else 0)
 
 

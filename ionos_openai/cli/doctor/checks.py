@@ -20,7 +20,6 @@ import openai
 from pydantic import SecretStr
 
 from ionos_openai import __version__
-from ionos_openai.cli.terminal.connection import connect, uses_sandbox
 from ionos_openai.cli.terminal.exits import DOCTOR_ADVICE, TEMPORARY, USAGE, exit_code, message
 from ionos_openai.client.construction import check_env_file
 from ionos_openai.client.settings import (
@@ -91,7 +90,7 @@ class Look:
     @property
     def sandbox(self) -> bool:
         """Whether the sandbox answers."""
-        return uses_sandbox(self.connection, self.settings)
+        return self.connection.uses_sandbox(self.settings)
 
 
 def parse_duration(text: str) -> timedelta:
@@ -350,7 +349,7 @@ def _client(look: Look) -> Iterator[Check]:
     is_offline = look.offline and not look.sandbox
     # Paced, it might ask a Redis, which is a network too.
     settings = look.settings.model_copy(update={"pace": False}) if is_offline else look.settings
-    with connect(look.connection, settings) as client:
+    with look.connection.connect(settings) as client:
         yield from () if is_offline else _ask(client, look)
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ionos_openai import errors
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import openai
 
     from ionos_openai.cli.terminal.output import Terminal
+    from ionos_openai.images.image import GeneratedImage
 
 MADE = 0
 REFUSED = 1
@@ -50,10 +53,9 @@ def is_expected(error: BaseException) -> bool:
 def exit_code(error: BaseException) -> int:
     """Return the exit code of a command that ended with `error`.
 
-    Returns:
-        130 for Ctrl-C; 77 for a token that cannot work or was refused (401, 403); 2 for usage, a setting, a missing
-        token, or a place that cannot be written to; 75 for what may work later (408, 409, 425, 429, 5xx, timeouts,
-        broken connections, a batch that runs in the directory, a Redis that is gone); 1 for all else.
+    130 for Ctrl-C; 77 for a token that cannot work or was refused (401, 403); 2 for usage, a setting, a missing token,
+    or a place that cannot be written to; 75 for what may work later (408, 409, 425, 429, 5xx, timeouts, broken
+    connections, a batch that runs in the directory, a Redis that is gone); 1 for all else.
     """
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
@@ -67,10 +69,8 @@ def exit_code(error: BaseException) -> int:
         return USAGE
     if isinstance(error, (openai.APIConnectionError, errors.BatchRunningError, errors.BudgetUnavailableError)):
         return TEMPORARY
-    if isinstance(error, openai.APIStatusError):
-        temporary = error.status_code >= 500 or error.status_code in (408, 409, 425, 429)
-        return TEMPORARY if temporary else REFUSED
-    return REFUSED
+    status = getattr(error, "status_code", 0)
+    return TEMPORARY if status >= 500 or status in (408, 409, 425, 429) else REFUSED
 
 
 def worst(codes: Iterable[int]) -> int:
@@ -90,10 +90,8 @@ def message(error: BaseException) -> str:
 
     if isinstance(error, openai.APITimeoutError):
         billed = " A picture may have been made and billed all the same." if error.request.method == "POST" else ""
-        return (
-            f"{_host(error)} did not answer in time. Try again later; IONOS_TIMEOUT sets how many seconds to wait."
-            f"{billed}"
-        )
+        remedy = "Try again later; IONOS_TIMEOUT sets how many seconds to wait."
+        return f"{_host(error)} did not answer in time. {remedy}{billed}"
     if isinstance(error, errors.ImageSaveError):
         # It speaks of this machine's files alone, and its last sentence to whoever holds the pictures in code.
         return _IN_MEMORY.sub("", " ".join(str(error).split()))
@@ -123,12 +121,8 @@ def describe(error: BaseException) -> dict[str, object]:
 class Outcome:
     """What a command that does one thing after another has come to so far.
 
-    Attributes:
-        terminal: Where it is told.
-        made: What was made, as the document has it.
-        errors: What failed, as the document has it; empty where there is none.
-        reasons: Where each reason was met, in the order in which the first was.
-        codes: The exit codes of what failed.
+    `made` and `errors` are what was made and what failed, as the document has it; `reasons` where each reason was met,
+    `codes` the exit codes of what failed.
     """
 
     terminal: Terminal
@@ -156,17 +150,36 @@ class Outcome:
         if len(places) == 1 or self.terminal.error_console is None:
             self.terminal.error(f"{where}: {reason}" if where else reason)
 
-    def end(self, content: Mapping[str, object], *, otherwise: Mapping[str, object] | None = None) -> int:
-        """Print the document, if there is to be one, and return the exit code.
+    def rescue(self, image: GeneratedImage, *, advice: str = "", **saving: Any) -> GeneratedImage:
+        """Save a picture that could not go where it should, and may be paid for, in the system's folder for such files.
 
-        Args:
-            content: What it has beside the errors.
-            otherwise: The error of a failed command whose exit code no error stands for.
+        It comes back with its new path, as it was where that folder takes none either; both are said.
         """
+        from ionos_openai.images.image import save_images
+
+        try:
+            [path] = save_images([image], Path(tempfile.mkdtemp(prefix="ionos-openai-")), **{**saving, "sign": False})
+        except OSError as error:  # an ImageSaveError is one too
+            problem = "The picture is lost, the system's folder for temporary files takes none either"
+            self.terminal.error(f"{problem}: {error}")
+            return image
+        self.terminal.warn(f"So that the picture is not lost, it was saved as {path}.{advice}")
+        return replace(image, path=path)
+
+    def sum_up(self) -> None:
+        """Say how often each reason was met, of those that were met several times; each is said once."""
         for reason, places in self.reasons.items():
             if len(places) > 1 and all(places):
                 more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
                 self.terminal.error(f"{len(places)} times: {reason} ({', '.join(places[:_MOST_PLACES])}{more})")
+        self.reasons.clear()
+
+    def end(self, content: Mapping[str, object], *, otherwise: Mapping[str, object] | None = None) -> int:
+        """Print the document, if there is to be one, with `content` beside the errors, and return the exit code.
+
+        `otherwise` is the error of a failed command whose exit code no error stands for.
+        """
+        self.sum_up()
         if self.terminal.json:
             # As in every failed command's document: the error that decided the exit code.
             decisive = next((error for error in self.errors if error["exit_code"] == self.code), otherwise)

@@ -13,7 +13,6 @@ import sys
 import textwrap
 import traceback
 import warnings
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 SCHEMA = 1  # of all JSON documents; a number for each incompatible change
-PLACEHOLDER = "A placeholder of the stand-in, not made by a model."
+PLACEHOLDER = "A placeholder of the sandbox, not made by a model."
 BASES = (
     "Basis: DOC an official page, REC a recorded answer, CODE a client's code, INF inferred, choice nothing is known."
 )
@@ -37,10 +36,15 @@ BASES = (
 _OBEYED = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]")
 _FORMULA = re.compile(r"[\t\r]|\s*[=+@\uff1d\uff0b\uff0d\uff20-]")  # some spreadsheets take the wide signs too
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-_SHORT = 40  # characters of a prompt that a message is about
 
 # The library's messages call its arguments as code does; each with what it is in the terminal, the longer ones first.
+_ROWS = re.compile(r" (?=lines? \d[\d, ]*(?:and \d+ more)?: )| (?=And \d+ more\.$)")  # each is a line of its own
+_TABLE = "Nothing was sent: "  # what is wrong with rows is about columns of these names
+_NAMES = "aspect_ratio|concurrency|format|name|overwrite|patience|redo|size|timeout"
 _IN_CODE = {
+    r" \(source: [^)]*\)": "",  # which stands in the documentation
+    ", or pass a Signer": "",
+    "give the directory as the directory, and a plain file name as name": "name the directory with -o",
     r"pass base_url= in code \(or --base-url\)": "pass --base-url",
     r", or pass api_key= in code": "",
     r"prices=(\{.*?\})? or (?=IONOS_)": "",
@@ -49,36 +53,30 @@ _IN_CODE = {
     r"ignore_damaged=True \(in the terminal --ignore-damaged\)": "--ignore-damaged",
     r"\b(base|ca|max)_(url|bundle|wait|cost|images)=(?=\S)": r"--\1-\2 ",
     r"\b(base|ca|max)_(url|bundle|wait|cost|images)\b=?": r"--\1-\2",
+    rf"\b(?<!-)({_NAMES})=(?=\S)": r"--\1 ",
+    "--aspect_ratio": "--aspect-ratio",
 }
 
 
 class Terminal:
     """Standard output and standard error, as one command uses them.
 
-    Attributes:
-        json: Whether the result is one JSON document.
-        quiet: Whether only paths are wanted.
-        pretty: Whether the result is shown to a person, and not read by a program.
-        error_console: Standard error where it is a terminal, else None.
+    `pretty` tells whether the result is shown to a person and not read by a program; `error_console` is standard error
+    where it is a terminal, else None.
     """
 
     def __init__(
         self, *, json: bool = False, quiet: bool = False, stdout_is_taken: bool = False, tells_warnings: bool = True
     ) -> None:
-        """Choose how to print.
+        """Print one JSON document, only paths, or all there is to say.
 
-        Args:
-            json: Print one JSON document.
-            quiet: Print only paths.
-            stdout_is_taken: Standard output carries a picture, so that all else goes to standard error.
-            tells_warnings: Show the library's warnings; no where the result itself holds them.
+        Where a picture takes standard output, all goes to standard error. The library's warnings are told unless the
+        result itself holds them.
         """
         for stream in (sys.stdout, sys.stderr):
             _never_fail_to_encode(stream)
-        self.json = json
-        self.quiet = quiet
-        self._tells_warnings = tells_warnings
-        self._is_live = False
+        self.json, self.quiet = json, quiet
+        self._tells_warnings, self._is_live = tells_warnings, False
         self._out: TextIO = sys.stderr if stdout_is_taken else sys.stdout
         self.pretty = not json and not quiet and self._out.isatty()
         self.error_console = _console(sys.stderr) if sys.stderr.isatty() else None
@@ -87,24 +85,23 @@ class Terminal:
         """Print a line for programs, its cells with tabs between them, at once."""
         self._write("\t".join(cells) + "\n")
 
-    def text(self, *lines: Text | Table) -> None:
-        """Print lines and tables for people; lines uncut and unwrapped, so that a path can be copied."""
-        from rich.text import Text
-
-        # On the console with the live display that display stays below.
-        console = self.error_console if self._is_live and self.error_console else _console(self._out)
-        for line in lines:
-            console.print(line, soft_wrap=isinstance(line, Text))
-        self._out.flush()
-
     def document(self, content: Mapping[str, object]) -> None:
         """Print the JSON document."""
         self._write(as_json(content))
 
     def part(self, rows: Iterable[Sequence[str]], shown: Callable[[], Iterable[Text | Table]]) -> None:
-        """Print what of the result is there already: `shown` for people, else `rows`; as JSON nothing yet."""
+        """Print what of the result is there already: `shown` for people, else `rows`; as JSON nothing yet.
+
+        People's lines are neither cut nor wrapped, so that a path can be copied; tables are.
+        """
         if self.pretty:
-            self.text(*shown())
+            from rich.text import Text
+
+            # On the console with the live display that display stays below.
+            console = self.error_console if self._is_live and self.error_console else _console(self._out)
+            for line in shown():
+                console.print(line, soft_wrap=isinstance(line, Text))
+            self._out.flush()
         elif not self.json:
             for cells in rows:
                 self.row(list(map(visible, cells)))
@@ -112,22 +109,11 @@ class Terminal:
     def result(
         self, document: Mapping[str, object], rows: Iterable[Sequence[str]], shown: Callable[[], Iterable[Text | Table]]
     ) -> None:
-        """Print the result in the one form that is wanted.
-
-        Args:
-            document: For `--json`.
-            rows: For programs that read lines: the cells of each.
-            shown: Makes what a person is shown; only then is rich imported.
-        """
+        """Print the result in the one form that is wanted: `document` for `--json`, else what `part` prints."""
         if self.json:
             self.document(document)
         else:
             self.part(rows, shown)
-
-    def bytes(self, data: bytes) -> None:
-        """Write a picture to standard output."""
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
 
     def on_stderr(self, message: str) -> None:
         """Say on standard error how things are."""
@@ -148,11 +134,6 @@ class Terminal:
 
             self.error_console.print(Text(one_line(message), style="dim"), soft_wrap=True)
 
-    def on_warning(self, message: str) -> None:
-        """Take a warning of the library's."""
-        if self._tells_warnings:
-            self.warn(message)
-
     @contextlib.contextmanager
     def waiting(self, message: str) -> Iterator[None]:
         """Show that something is being waited for: a spinner where standard error is a terminal, else nothing."""
@@ -167,17 +148,27 @@ class Terminal:
 
     @contextlib.contextmanager
     def progress(self, read: Callable[[], tuple[int, int | None, str]]) -> Iterator[None]:
-        """Show how far it is, in one line that is cut to the terminal's width; nothing where nobody watches.
+        """Show in one line how far it is: `read` returns how many are done, of how many, and further words.
 
-        Args:
-            read: Returns how many are done, of how many, and further words.
+        The line is cut to the terminal's width; where nobody watches there is none.
         """
         if self.error_console is None or self.quiet:
             yield
             return
-        from ionos_openai.cli.terminal.live import LiveLine
+        from rich.live import Live
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
 
-        with LiveLine(self.error_console, read):
+        def line() -> Table:
+            done, total, words = read()
+            share = str(done) if total is None else f"{done * 100 // total if total else 0:3}%  {done} of {total}"
+            text = Text(", ".join(filter(None, (share, words))), no_wrap=True, overflow="ellipsis")
+            grid = Table.grid(padding=(0, 1, 0, 0))
+            grid.add_row(ProgressBar(total, done, width=16), text)
+            return grid
+
+        with Live(console=self.error_console, get_renderable=line, transient=True, refresh_per_second=4):
             self._is_live = True
             try:
                 yield
@@ -185,26 +176,20 @@ class Terminal:
                 self._is_live = False
 
     def confirm(self, question: str, *, otherwise: str) -> None:
-        """Ask on the terminal whether to go on.
-
-        Args:
-            question: What it is about.
-            otherwise: What is said where the answer is no.
-
-        Raises:
-            InvalidRequestError: The answer is no, or nobody is there to ask.
-        """
+        """Ask on the terminal whether to go on; no is the error that `otherwise` says, and so is nobody to ask."""
         if sys.stdin is None or not sys.stdin.isatty():
             raise errors.InvalidRequestError(f"{question} Nobody is here to confirm that: add --yes.")
-        print(f"{one_line(question)} Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+        self._say(question)
+        print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise errors.InvalidRequestError(otherwise)
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """Show the library's warnings and log as plain lines for as long as the block runs."""
-        log = logging.getLogger("ionos_openai")
-        lines = _WarningLines(self)
+        log, lines = logging.getLogger("ionos_openai"), logging.Handler(logging.WARNING)
+        tell = self.warn if self._tells_warnings else lambda message: None  # noqa: ARG005
+        lines.emit = lambda record: tell(record.getMessage() + _origin(record))  # type: ignore[method-assign]
         log.addHandler(lines)
         try:
             with warnings.catch_warnings():
@@ -213,7 +198,7 @@ class Terminal:
 
                 def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
                     if issubclass(category, IonosWarning):
-                        self.on_warning(str(message))
+                        tell(str(message))
                     else:
                         others(message, category, *place, **more)
 
@@ -231,36 +216,27 @@ class Terminal:
             return
         from rich.text import Text
 
-        what, *remedy = re.split(r"(?<=[^\d][.?!]) +(?=[A-Z`\"'])", f"{kind}{message}", maxsplit=1)
-        wrap = partial(wrap_words, self.error_console.width, subsequent_indent="  ")
-        lines = [*wrap(what), *(line for text in remedy for line in wrap(text, initial_indent="  "))]
+        text, *rows = _ROWS.split(f"{kind}{message}")
+        what, *remedy = re.split(r"(?<=\S\S[.?!]) +(?=[A-Z`\"'])", text, maxsplit=1)
+        wrapper = textwrap.TextWrapper(self.error_console.width, subsequent_indent="  ", break_on_hyphens=False)
+        wrapper.break_long_words = False  # such as paths
+        first, *lines = wrapper.wrap(what) or [""]
+        wrapper.initial_indent = "  "
+        lines += [line for text in (*remedy, *rows) for line in wrapper.wrap(text)]
+        self.error_console.print(Text.assemble((first[: len(kind)], style), first[len(kind) :]), soft_wrap=True)
         for line in lines:
-            begun = len(kind) if line is lines[0] else 0
-            self.error_console.print(Text.assemble((line[:begun], style), line[begun:]), soft_wrap=True)
+            self.error_console.print(Text(line), soft_wrap=True)
 
     def _write(self, text: str) -> None:
         self._out.write(text)
         self._out.flush()
 
 
-class _WarningLines(logging.Handler):
-    def __init__(self, terminal: Terminal) -> None:
-        super().__init__(logging.WARNING)
-        self._terminal = terminal
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._terminal.on_warning(record.getMessage() + _origin(record))
-
-
-def wrap_words(width: int, text: str, **indents: str) -> list[str]:
-    """Return a text in lines of at most so many columns; words, and so paths, are never broken."""
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False, **indents)  # type: ignore[arg-type]
-
-
 def as_option(message: str) -> str:
     """Return a message of the library's with its arguments called as the terminal's options are."""
     for pattern, option in _IN_CODE.items():
-        message = re.sub(pattern, option, message)
+        if not (_NAMES in pattern and message.startswith(_TABLE)):
+            message = re.sub(pattern, option, message)
     return message
 
 
@@ -275,11 +251,6 @@ def open_in_browser(address: str) -> bool:
     import webbrowser  # which loads half a dozen others
 
     return webbrowser.open(address)
-
-
-def shorten(prompt: str) -> str:
-    """Return the beginning of a prompt, which tells whose message it is."""
-    return prompt if len(prompt) <= _SHORT else f"{prompt[: _SHORT - 1]}…"
 
 
 def _origin(record: logging.LogRecord) -> str:
@@ -309,20 +280,17 @@ def visible(text: str, *, instead: str | None = None) -> str:
     )
 
 
-def csv_cell(text: str) -> str:
-    """Return text as a cell that no spreadsheet takes for a formula and no terminal for commands.
-
-    An apostrophe in front of it is what OWASP advises; a number stays one. Source: OWASP, CSV Injection, 2026-11.
-    """
-    is_formula = _FORMULA.match(text) and not _NUMBER.fullmatch(text)
-    return "'" * bool(is_formula) + _OBEYED.sub(" ", text)
-
-
 def csv_line(cells: Iterable[str]) -> str:
-    """Return a line of CSV, its cells harmless and without its end."""
+    """Return a line of CSV without its end; no spreadsheet takes a cell for a formula, no terminal for a command.
+
+    An apostrophe in front of them is what OWASP advises; a number stays one. Source: OWASP, CSV Injection, 2026-11.
+    """
     text, end = io.StringIO(), "\r\n;\t"
+    harmless = (
+        "'" * bool(_FORMULA.match(cell) and not _NUMBER.fullmatch(cell)) + _OBEYED.sub(" ", cell) for cell in cells
+    )
     # What is in the end is quoted. Where lines are cut at semicolons or tabs, a formula could begin behind them.
-    csv.writer(text, lineterminator=end).writerow(map(csv_cell, cells))
+    csv.writer(text, lineterminator=end).writerow(harmless)
     return text.getvalue().removesuffix(end)
 
 
@@ -348,14 +316,7 @@ def plain_table(
     folded: int = 1,
     overflow: OverflowMethod = "ellipsis",
 ) -> Table:
-    """Return a table without lines, whose last columns are folded where they are too long.
-
-    Args:
-        heads: The columns' names.
-        rows: The cells.
-        folded: How many columns are folded.
-        overflow: What becomes of the others on a terminal that is narrower than they are.
-    """
+    """Return a table without lines; its last `folded` columns fold, `overflow` tells what the others do if too long."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -15,11 +15,7 @@ _STANDARD = "-"
 
 
 def read_prompts(prompts: Sequence[str]) -> list[str]:
-    """Return the prompts, with standard input in place of "-".
-
-    Raises:
-        InvalidRequestError: One is empty or no text, or "-" is given twice.
-    """
+    """Return the prompts, with standard input in place of one "-"; one that is empty or no text is an error."""
     if list(prompts).count(_STANDARD) > 1:
         raise errors.InvalidRequestError("The prompt - is given twice: standard input can be read once.")
     texts = [_read_prompt() if prompt == _STANDARD else prompt for prompt in prompts]

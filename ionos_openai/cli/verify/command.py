@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 import openai
 
 from ionos_openai import __version__
-from ionos_openai.cli.terminal.connection import connect, uses_sandbox
 from ionos_openai.cli.terminal.exits import MADE, REFUSED, TEMPORARY, TOKEN, worst
 from ionos_openai.cli.terminal.output import BASES, as_json, one_line, plain_table
 from ionos_openai.cli.verify.asking import Unanswered
@@ -123,9 +122,9 @@ def run(connection: Connection, options: VerifyOptions, terminal: Terminal) -> i
     settings = IonosSettings()
     settings = settings.model_copy(update={"timeout": settings.timeout or _LONGEST_WAIT})
     target = _check_target(options.answers)
-    is_sandbox = uses_sandbox(connection, settings)
+    is_sandbox = connection.uses_sandbox(settings)
     findings: list[RowFinding] = []
-    with connect(connection, settings) as client:
+    with connection.connect(settings) as client:
         if options.spend and not options.yes and not is_sandbox:
             _confirm(options.spend, settings, client, terminal)
         try:
