@@ -1,7 +1,7 @@
 """What every test stands on: an environment without anybody's variables, a folder of its own, and cassettes.
 
 A test marked with `vcr` replays `cassettes/NAME.yaml`, NAME being its `default_cassette`. With `--record-mode` its
-clients ask the stand-in, with `--live` as well the service, and what comes is recorded.
+clients ask the sandbox, with `--live` as well the service, and what comes is recorded.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register our marker, take the token before the tests hide it, and quieten vcrpy."""
     config.addinivalue_line(
-        "markers", "fault(name, times=1): What the first requests meet; recorded from the stand-in, also with --live."
+        "markers", "fault(name, times=1): What the first requests meet; recorded from the sandbox, also with --live."
     )
     recording.quiet_vcr()
     if not config.getoption("--live"):
@@ -147,11 +147,11 @@ def _client_options(
         else:
             # The plugin lets every request out that is to be recorded.
             stack.enter_context(network.blocking_context(allowed_hosts=request.getfixturevalue("allowed_hosts")))
-            options = {"api_key": make_token(), "sandbox": _stand_in(request)}
+            options = {"api_key": make_token(), "sandbox": _sandbox(request)}
         yield options
 
 
-def _stand_in(request: pytest.FixtureRequest) -> Sandbox:
+def _sandbox(request: pytest.FixtureRequest) -> Sandbox:
     sandbox = Sandbox()
     marker = request.node.get_closest_marker("fault")
     if marker is not None:

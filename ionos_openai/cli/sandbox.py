@@ -9,7 +9,7 @@ import logging
 from contextlib import closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 from ionos_openai.cli.terminal.output import BASES, plain_table
 from ionos_openai.errors import ConfigurationError, InvalidRequestError
@@ -22,16 +22,10 @@ if TYPE_CHECKING:
 
     from ionos_openai.cli.terminal.options import ServerOptions
     from ionos_openai.cli.terminal.output import Terminal
-    from ionos_openai.sandbox.drawing import PlaceholderFormat
 
 
 def serve(options: ServerOptions, terminal: Terminal) -> int:
-    """Serve until Ctrl-C, which is how it is meant to end.
-
-    Raises:
-        ConfigurationError: Nobody can listen there, uvicorn is missing, or the file of models cannot be used.
-        InvalidRequestError: An option cannot be read.
-    """
+    """Serve until Ctrl-C, which is how it is meant to end, or say why nobody can with these options."""
     with closing(SandboxServer(_make_sandbox(options), host=options.host, port=options.port)) as server:
         _announce(server, terminal)
         with contextlib.suppress(KeyboardInterrupt), nullcontext() if options.quiet else _telling(terminal):
@@ -68,46 +62,32 @@ def explain(terminal: Terminal) -> int:
     return 0
 
 
-def read_models(path: str) -> list[dict[str, object]]:
-    """Return the entries of a recorded answer of GET /v1/models.
-
-    Raises:
-        ConfigurationError: The file cannot be read, or is no such answer.
-    """
-    entries: Any = None
+def read_models(path: str) -> list[dict[str, Any]]:
+    """Return the entries of a recorded answer of GET /v1/models; a ConfigurationError says why the file is none."""
     try:
-        entries = json.loads(Path(path).read_bytes())["data"]  # as bytes: PowerShell writes UTF-16, or a mark in front
-        is_list = bool(entries) and all(isinstance(entry["id"], str) and entry["id"].strip() for entry in entries)
+        data = Path(path).read_bytes()  # as bytes: PowerShell writes UTF-16, or a mark in front
+        entries: list[dict[str, Any]] = json.loads(data)["data"]
+        if entries and all(isinstance(entry["id"], str) and entry["id"].strip() for entry in entries):
+            return entries
     except OSError as error:
         raise ConfigurationError(f"--models {path} cannot be read ({error.strerror}): name another file.") from None
     except (ValueError, RecursionError, LookupError, TypeError):
-        is_list = False
-    if not is_list:
-        raise ConfigurationError(
-            f'--models {path} is no list of models: it needs JSON such as {{"data": [{{"id": "MODEL"}}]}}, as '
-            "GET /v1/models answers."
-        )
-    return cast("list[dict[str, object]]", entries)
+        pass
+    raise ConfigurationError(
+        f'--models {path} is no list of models: it needs JSON such as {{"data": [{{"id": "MODEL"}}]}}, as '
+        "GET /v1/models answers."
+    )
 
 
 def _make_sandbox(options: ServerOptions) -> Sandbox:
-    kind = options.image_format.upper() if options.image_format else None
+    names = "token unknown_model faults limits sizes embeddings_base64 cors latency time_scale"
+    given: dict[str, Any] = {name: getattr(options, name) for name in names.split()}
+    kind = (options.image_format or "jpeg").upper()
+    given["image_format"] = "JPEG" if kind == "JPG" else kind
+    if options.models is not None:
+        given["models"] = read_models(options.models)
     try:
-        return Sandbox(
-            token=options.token,
-            unknown_model=cast("Literal['empty-400', 'not-found']", options.unknown_model),
-            image_format=cast("PlaceholderFormat | None", "JPEG" if kind == "JPG" else kind),
-            models=read_models(options.models) if options.models is not None else None,
-            faults=options.faults,
-            limits=options.limits,
-            sizes=cast("Literal['documented', 'any']", options.sizes),
-            embeddings_base64=cast("Literal['error', 'answer']", options.embeddings_base64),
-            cors=options.cors,
-            latency=options.latency,
-            time_scale=options.time_scale,
-        )
-    except (ConfigurationError, InvalidRequestError):
-        raise
+        return Sandbox(**given)
     except ValueError as error:
         raise InvalidRequestError(str(error)) from None
 

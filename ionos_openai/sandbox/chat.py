@@ -1,35 +1,41 @@
-"""Chat and completions: fixed answers that say what they are, since no model runs here.
+"""Chat, completions and embeddings: fixed answers that say what they are, since no model runs here.
 
 The shapes are OpenAI's, which the service is documented to be compatible with; its own answers were not recorded.
 """
 
 from __future__ import annotations
 
-import binascii
+import contextlib
+import hashlib
+import itertools
 import json
+import math
 import re
+import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeGuard
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import pybase64
 
 from ionos_openai.files.formats import FormatError, recognise
 from ionos_openai.hub.models import find_model, makes_images
-from ionos_openai.sandbox.documents import NoDocumentError, minimal_document
+from ionos_openai.sandbox.documents import NoDocumentError, like_example, minimal_document
 from ionos_openai.sandbox.wire import Refusal, SandboxResponse, json_answer
 
 CHAT_ANSWER = "PLACEHOLDER: this is the ionos-openai sandbox; no model has read your message."
 COMPLETION = " PLACEHOLDER: this is the ionos-openai sandbox; no model has read your prompt."
-EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 _EMBEDDING_WORDS = ("embedding", "bge-", "mpnet", "sentence-transformers")
 _OTHER_WORDS = ("reranker", "ocr")
-_MOST_CHOICES, _MOST_STOPS, _MOST_PROMPTS = 128, 4, 128
+_MOST_CHOICES, _MOST_STOPS, _MOST_PROMPTS, _MOST_INPUTS = 128, 4, 128, 2048
 _LONGEST_PROMPT, _MOST_BRACES = 200_000, 500  # of which a schema is looked for
 # They ask for something in the answer that nobody has documented; all that only steers a model's words changes nothing.
 _UNDOCUMENTED = ("audio", "function_call", "functions", "logprobs", "suffix", "top_logprobs", "web_search_options")
+# Source: the models' own pages on huggingface.co, 2026-11.
+_DIMENSIONS = (("bge-", 1024), ("mpnet", 768), ("qwen3-vl-embedding-8b", 4096))
+_USUAL_DIMENSIONS = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,83 +58,92 @@ def purpose_of(model: str) -> Literal["images", "embeddings", "chat", "other"]:
 
 
 def chat(values: Mapping[str, Any], model: str, number: int) -> SandboxResponse:
-    """Answer a chat; `number` tells it from other chats.
-
-    Raises:
-        Refusal: There are no messages, or something is asked for that is not documented, or of the wrong kind.
-    """
+    """Answer a chat, or refuse what is not documented; `number` tells it from other chats."""
     messages = values.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
         raise Refusal(400, "chat", "messages is missing, or no list of messages")
     _refuse_undocumented(values)
     parts = [part for message in messages for part in _parts(message)]
     texts = [str(part.get("text") or "") for part in parts]
-    said = _call(values, messages) or _Saying(text=_answer(values, texts, parts))
-    said, number_of_choices = _limited(said, values), _count(values, "n", most=_MOST_CHOICES) or 1
-    head = {"id": f"chatcmpl-sandbox-{number}", "created": int(time.time()), "model": model}
-    usage = _usage(texts, [said] * number_of_choices)
-    if values.get("stream") is True:
-        choices = (
-            {"index": index, "delta": delta, "finish_reason": None if delta else said.finish}
-            for index in range(number_of_choices)
-            for delta in _deltas(said, f"call-sandbox-{number}-{index}")
-        )
-        return _stream({**head, "object": "chat.completion.chunk"}, choices, usage if _wants_usage(values) else None)
-    messages = [_message(said, f"call-sandbox-{number}-{index}") for index in range(number_of_choices)]
-    answered = [
-        {"index": index, "message": message, "finish_reason": said.finish, "logprobs": None}
-        for index, message in enumerate(messages)
+    pictures = [_described(part.get("image_url")) for part in parts if part["type"] == "image_url"]
+    wanted = _object(values.get("response_format"))
+    said = _limited(_call(values, messages) or _Saying(text=_answer(wanted, texts, pictures)), values)
+    names = [f"call-sandbox-{number}-{place}" for place in range(_count(values, "n", default=1, most=_MOST_CHOICES))]
+    whole = [
+        {"index": place, "message": _message(said, name), "finish_reason": said.finish, "logprobs": None}
+        for place, name in enumerate(names)
     ]
-    return json_answer({**head, "object": "chat.completion", "choices": answered, "usage": usage})
+    chunks = (
+        {"index": place, "delta": delta, "finish_reason": None if delta else said.finish}
+        for place, name in enumerate(names)
+        for delta in _deltas(said, name)
+    )
+    head = {"id": f"chatcmpl-sandbox-{number}", "object": "chat.completion", "model": model}
+    return _reply(values, head, whole, chunks, _usage(texts, [said.text] * len(names)))
 
 
 def complete(values: Mapping[str, Any], model: str, number: int) -> SandboxResponse:
-    """Answer a completion; `number` tells it from others.
-
-    Raises:
-        Refusal: There is no prompt, or something is asked for that is not documented, or of the wrong kind.
-    """
-    prompt = values.get("prompt")
-    prompts = prompt if isinstance(prompt, list) and not is_tokens(prompt) else [prompt]
-    fits = all(isinstance(text, str) or is_tokens(text) for text in prompts)
-    if not fits or not 0 < len(prompts) <= _MOST_PROMPTS:
-        raise Refusal(400, "completions", f"prompt is missing, or no text and no list of 1 to {_MOST_PROMPTS} texts")
+    """Answer a completion, or refuse what is not documented; `number` tells it from others."""
+    prompts = _texts(values, "prompt", "completions", most=_MOST_PROMPTS)
     _refuse_undocumented(values)
-    times = _count(values, "n", most=_MOST_CHOICES) or 1
     said = _limited(_Saying(text=COMPLETION), values)
-    heads = [str(text) if values.get("echo") is True and not is_tokens(text) else "" for text in prompts]
+    is_echo, times = values.get("echo") is True, _count(values, "n", default=1, most=_MOST_CHOICES)
+    heads = [prompt if is_echo and isinstance(prompt, str) else "" for prompt in prompts]
     texts = [head + said.text for head in heads for _ in range(times)]
-    head = {"id": f"cmpl-sandbox-{number}", "object": "text_completion", "created": int(time.time()), "model": model}
-    usage = _usage(
-        [" ".join(map(str, text)) if is_tokens(text) else str(text) for text in prompts], [said] * len(texts)
+    done = {"logprobs": None, "finish_reason": said.finish}
+    whole = [{**done, "index": place, "text": text} for place, text in enumerate(texts)]
+    chunks = (
+        {**done, "index": place, "text": piece} | ({"finish_reason": None} if piece else {})
+        for place, text in enumerate(texts)
+        for piece in [*_pieces(text), ""]
     )
-    blank = {"logprobs": None, "finish_reason": None}
-    if values.get("stream") is True:
-        chunks = (
-            {**blank, "index": index, "text": piece} | ({} if piece else {"finish_reason": said.finish})
-            for index, text in enumerate(texts)
-            for piece in [*_pieces(text), ""]
-        )
-        return _stream(head, chunks, usage if _wants_usage(values) else None)
-    done = {**blank, "finish_reason": said.finish}
-    return json_answer(
-        {
-            **head,
-            "choices": [{**done, "index": index, "text": text} for index, text in enumerate(texts)],
-            "usage": usage,
-        }
-    )
+    head = {"id": f"cmpl-sandbox-{number}", "object": "text_completion", "model": model}
+    return _reply(values, head, whole, chunks, _usage(map(_spelt, prompts), [said.text] * len(texts)))
 
 
-def is_tokens(value: object) -> TypeGuard[list[int]]:
-    """Tell whether a value is a list of tokens."""
+def embed(values: Mapping[str, Any], model: str) -> SandboxResponse:
+    """Answer embeddings as lists of floats, or as base64 where that is asked for; equal inputs have equal ones."""
+    texts = [_spelt(text) for text in _texts(values, "input", "embeddings", most=_MOST_INPUTS)]
+    if not all(texts):
+        raise Refusal(400, "embeddings", "input has a text with nothing in it")
+    length = next((length for word, length in _DIMENSIONS if word in model.lower()), _USUAL_DIMENSIONS)
+    vectors: list[list[float] | str] = [_vector(f"{model}\0{text}", length) for text in texts]
+    if values.get("encoding_format") == "base64":
+        vectors = [pybase64.b64encode(struct.pack(f"<{length}f", *vector)).decode("ascii") for vector in vectors]
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
+    usage = _usage(texts, [])
+    del usage["completion_tokens"]
+    return json_answer({"object": "list", "data": data, "model": model, "usage": usage})
+
+
+def _vector(text: str, length: int) -> list[float]:
+    """Return a direction thrown with the text's digest, of length 1."""
+    digest = hashlib.shake_256(text.encode("utf-8", "surrogatepass")).digest(2 * length)
+    numbers = [number + 0.5 for number in struct.unpack(f"<{length}h", digest)]  # never all 0
+    norm = math.hypot(*numbers)
+    return [round(number / norm, 7) for number in numbers]
+
+
+def _texts(values: Mapping[str, Any], name: str, behaviour: str, *, most: int) -> list[str | list[int]]:
+    """Return what is to be read: texts, or lists of tokens; one alone needs no list around it."""
+    value = values.get(name)
+    texts: list[Any] = value if isinstance(value, list) and not _is_tokens(value) else [value]
+    if not 0 < len(texts) <= most or not all(isinstance(text, str) or _is_tokens(text) for text in texts):
+        raise Refusal(400, behaviour, f"{name} is missing, or no text and no list of 1 to {most} texts")
+    return texts
+
+
+def _is_tokens(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(type(token) is int for token in value)
+
+
+def _spelt(text: str | list[int]) -> str:
+    return text if isinstance(text, str) else " ".join(map(str, text))
 
 
 def _refuse_undocumented(values: Mapping[str, Any]) -> None:
     asked = [name for name in _UNDOCUMENTED if values.get(name)]
-    modalities = values.get("modalities")
-    if modalities and modalities != ["text"]:
+    if values.get("modalities") not in (None, [], ["text"]):
         asked.append("modalities")
     if asked:
         raise Refusal(400, "undocumented", f"{asked[0]} is not documented")
@@ -139,29 +154,25 @@ def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     content = message.get("content")
     parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
     for part in parts:
-        kind = part.get("type") if isinstance(part, dict) else None
+        kind = _object(part).get("type")
         if kind not in ("text", "image_url", "refusal"):
             raise Refusal(400, "undocumented", f"content of the type {str(kind)[:40]} is not documented")
     return parts
 
 
-def _answer(values: Mapping[str, Any], texts: Sequence[str], parts: Sequence[Mapping[str, Any]]) -> str:
-    """Return the answer as the wanted kind of text."""
-    wanted = _object(values.get("response_format"))
-    kind = wanted.get("type", "text")
+def _answer(wanted: Mapping[str, Any], texts: Sequence[str], pictures: Sequence[str]) -> str:
+    """Return the answer as the kind of text that is wanted as `response_format`, or by the messages as code."""
+    kind, described = wanted.get("type", "text"), _object(wanted.get("json_schema")).get("schema")
+    if kind == "text" and any("```json" in text for text in texts) and (document := _asked_for(texts)):
+        return f"```json\n{document}\n```"
     if kind == "text":
-        pictures = [_described(part.get("image_url")) for part in parts if part["type"] == "image_url"]
         return f"{CHAT_ANSWER} It came with {' and '.join(pictures)}." if pictures else CHAT_ANSWER
     if kind == "json_object":
-        try:
-            return json.dumps(minimal_document(_schema_in(texts)))
-        except NoDocumentError:
-            return json.dumps({"placeholder": CHAT_ANSWER})
-    described = wanted.get("json_schema") if kind == "json_schema" else None
-    if not isinstance(described, dict) or not isinstance(described.get("schema"), dict):
-        what = "json_schema needs a schema" if kind == "json_schema" else f"the type {str(kind)[:40]} is not documented"
-        raise Refusal(400, "structured", f"response_format: {what}")
-    return _fitting(described["schema"], "structured", "response_format.json_schema")
+        return _asked_for(texts, by_example=True) or json.dumps({"placeholder": CHAT_ANSWER})
+    if kind == "json_schema" and isinstance(described, dict):
+        return _fitting(described, "structured", "response_format.json_schema")
+    what = "json_schema needs a schema" if kind == "json_schema" else f"the type {str(kind)[:40]} is not documented"
+    raise Refusal(400, "structured", f"response_format: {what}")
 
 
 def _fitting(schema: object, behaviour: str, place: str) -> str:
@@ -171,21 +182,29 @@ def _fitting(schema: object, behaviour: str, place: str) -> str:
         raise Refusal(400, behaviour, f"The sandbox finds nothing that fits {place}: {error}") from None
 
 
-def _schema_in(texts: Sequence[str]) -> object:
-    """Return the last JSON schema in the messages, where many frameworks put it; None where there is none."""
-    text, decoder, found = "\n".join(texts)[-_LONGEST_PROMPT:], json.JSONDecoder(), None
-    at = text.find("{")
+def _asked_for(texts: Sequence[str], *, by_example: bool = False) -> str:
+    """Return what fits the last schema in the messages, where many frameworks put it, or is like the first example."""
+    objects = [found for found in _objects_in("\n".join(texts)[-_LONGEST_PROMPT:]) if found]
+    schemas = [found for found in objects if {"properties", "$ref"} & set(found)]
+    with contextlib.suppress(NoDocumentError):
+        if schemas:
+            return json.dumps(minimal_document(schemas[-1]))
+        if objects and by_example:
+            return json.dumps(like_example(objects[0]))
+    return ""
+
+
+def _objects_in(text: str) -> Iterator[dict[str, Any]]:
+    decoder, end = json.JSONDecoder(), 0
     for _ in range(_MOST_BRACES):
-        if at < 0:
-            break
+        if (at := text.find("{", end)) < 0:
+            return
         try:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
-            value, end = None, at + 1
-        if isinstance(value, dict) and ({"properties", "$ref"} & set(value)):
-            found = value
-        at = text.find("{", end)
-    return found
+            end = at + 1
+        else:
+            yield value
 
 
 def _described(image_url: object) -> str:
@@ -197,7 +216,7 @@ def _described(image_url: object) -> str:
         return "a picture at an address that nobody has opened"
     try:
         picture = recognise(pybase64.b64decode(url.partition(",")[2], validate=True))
-    except (FormatError, binascii.Error, ValueError) as error:
+    except ValueError as error:
         what = str(error) if isinstance(error, FormatError) else "it is not base64"
         raise Refusal(400, "image-input", f"image_url has no picture that can be read: {what}") from None
     return f"a {picture.format} of {picture.width}x{picture.height} px"
@@ -211,14 +230,13 @@ def _call(values: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) -> _
     name: object = None
     if choice == "required":
         # In turn: a program that needs the result of each would ask for ever.
-        calls = [call for message in messages for call in _entries(message.get("tool_calls"))]
-        called = [_object(call.get("function")).get("name") for call in calls]
+        calls = [message["tool_calls"] for message in messages if isinstance(message.get("tool_calls"), list)]
+        called = [_object(_object(call).get("function")).get("name") for call in itertools.chain(*calls)]
         name = next((name for name in functions if name not in called), next(reversed(functions), ""))
-    elif isinstance(choice, dict) and choice.get("type") == "function":
+    elif _object(choice).get("type") == "function":
         name = _object(choice.get("function")).get("name")
     else:
-        kind = choice.get("type") if isinstance(choice, dict) else choice
-        raise Refusal(400, "tools", f"tool_choice {str(kind)[:40]} is not documented")
+        raise Refusal(400, "tools", f"tool_choice {str(_object(choice).get('type', choice))[:40]} is not documented")
     if not isinstance(name, str) or name not in functions:
         raise Refusal(400, "tools", "tool_choice asks for a tool that is not among the tools")
     schema = functions[name].get("parameters") or {"type": "object"}
@@ -228,18 +246,13 @@ def _call(values: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) -> _
 def _functions(tools: object) -> dict[str, dict[str, Any]]:
     functions = {}
     for tool in tools if isinstance(tools, list) else [tools] if tools else []:
-        kind = tool.get("type") if isinstance(tool, dict) else None
+        kind, function = _object(tool).get("type"), _object(_object(tool).get("function"))
         if kind != "function":
             raise Refusal(400, "tools", f"tools of the type {str(kind)[:40]} are not documented")
-        function = _object(tool).get("function")
-        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        if not isinstance(function.get("name"), str):
             raise Refusal(400, "tools", "a tool needs a function with a name")
         functions[function["name"]] = function
     return functions
-
-
-def _entries(value: object) -> list[dict[str, Any]]:
-    return [_object(entry) for entry in value] if isinstance(value, list) else []
 
 
 def _object(value: object) -> dict[str, Any]:
@@ -248,34 +261,30 @@ def _object(value: object) -> dict[str, Any]:
 
 def _limited(said: _Saying, values: Mapping[str, Any]) -> _Saying:
     """Cut what is said at a stop word, and after as many words as tokens are allowed."""
-    text, finish = said.text, said.finish
-    stop = values.get("stop") or []
+    text, stop = said.text, values.get("stop") or []
     stops = [stop] if isinstance(stop, str) else stop
-    fits = (
-        isinstance(stops, list) and len(stops) <= _MOST_STOPS and all(isinstance(word, str) and word for word in stops)
-    )
-    if not fits:
+    are_texts = isinstance(stops, list) and all(word and isinstance(word, str) for word in stops)
+    if not are_texts or len(stops) > _MOST_STOPS:
         raise Refusal(400, "chat-limits", f"stop is a text, or a list of up to {_MOST_STOPS} texts")
     if not said.tool:
         text = text[: min((place for word in stops if (place := text.find(word)) >= 0), default=len(text))]
-    limits = [_count(values, name) for name in ("max_completion_tokens", "max_tokens")]
-    most = min((limit for limit in limits if limit is not None), default=None)
     words = re.findall(r"\s*\S+", text)
-    if most is not None and len(words) > most:
-        text, finish = "".join(words[:most]), "length"
-    return _Saying(text=text, tool=said.tool, finish=finish)
+    most = min(_count(values, name, default=len(words) + 1) for name in ("max_completion_tokens", "max_tokens"))
+    return (
+        replace(said, text=text) if len(words) <= most else replace(said, text="".join(words[:most]), finish="length")
+    )
 
 
-def _count(values: Mapping[str, Any], name: str, *, most: int | None = None) -> int | None:
-    value = values.get(name)
-    if value is None or (type(value) is int and 1 <= value <= (most or value)):
+def _count(values: Mapping[str, Any], name: str, *, default: int, most: int | None = None) -> int:
+    value = default if values.get(name) is None else values[name]
+    if type(value) is int and 1 <= value <= (most or value):
         return value
     raise Refusal(400, "chat-limits", f"{name} is a whole number from 1{f' to {most}' if most else ''}")
 
 
-def _usage(asked: Sequence[str], said: Sequence[_Saying]) -> dict[str, int]:
+def _usage(asked: Iterable[str], said: Iterable[str]) -> dict[str, int]:
     # Words, as no tokenizer is here: a client's bookkeeping has something to count.
-    read, told = (sum(len(text.split()) for text in texts) for texts in (asked, [answer.text for answer in said]))
+    read, told = (sum(len(text.split()) for text in texts) for texts in (asked, said))
     return {"prompt_tokens": read, "completion_tokens": told, "total_tokens": read + told}
 
 
@@ -288,16 +297,12 @@ def _message(said: _Saying, identifier: str) -> dict[str, Any]:
 
 def _deltas(said: _Saying, identifier: str) -> Iterator[dict[str, Any]]:
     """Yield what a message is put together of, an empty one last."""
-    if said.tool:
-        (call,) = _message(said, identifier)["tool_calls"]
-        first = {**call, "index": 0, "function": {"name": said.tool, "arguments": ""}}
-        yield {"role": "assistant", "content": None, "tool_calls": [first]}
-        for piece in _pieces(said.text):
-            yield {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
-    else:
-        yield {"role": "assistant", "content": ""}
-        for piece in _pieces(said.text):
-            yield {"content": piece}
+    first = _message(replace(said, text=""), identifier)
+    for call in first.get("tool_calls", ()):
+        call["index"] = 0
+    yield first
+    for piece in _pieces(said.text):
+        yield {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]} if said.tool else {"content": piece}
     yield {}
 
 
@@ -305,15 +310,22 @@ def _pieces(text: str) -> list[str]:
     return [piece for piece in re.split("(?= )", text) if piece]
 
 
-def _wants_usage(values: Mapping[str, Any]) -> bool:
+def _reply(
+    values: Mapping[str, Any],
+    head: Mapping[str, Any],
+    whole: Sequence[Mapping[str, Any]],
+    chunks: Iterable[Mapping[str, Any]],
+    usage: Mapping[str, int],
+) -> SandboxResponse:
+    """Answer with the choices as a whole or, where a stream is wanted, with their chunks as events."""
+    head = {**head, "created": int(time.time())}
+    if values.get("stream") is not True:
+        return json_answer({**head, "choices": whole, "usage": usage})
+    head = {**head, "object": str(head["object"]).replace("chat.completion", "chat.completion.chunk")}
+    events: list[dict[str, Any]] = [{**head, "choices": [chunk]} for chunk in chunks]
     options = values.get("stream_options")
-    return isinstance(options, dict) and options.get("include_usage") is True
-
-
-def _stream(head: Mapping[str, Any], choices: Iterator[Mapping[str, Any]], usage: object) -> SandboxResponse:
-    chunks: list[dict[str, Any]] = [{**head, "choices": [choice]} for choice in choices]
-    if usage is not None:
-        chunks.append({**head, "choices": [], "usage": usage})
-    events = [*(json.dumps(chunk, separators=(",", ":")) for chunk in chunks), "[DONE]"]
-    body = "".join(f"data: {event}\n\n" for event in events).encode("ascii")
-    return SandboxResponse(status=200, headers={"content-type": EVENT_STREAM}, body=body)
+    if isinstance(options, dict) and options.get("include_usage") is True:
+        events.append({**head, "choices": [], "usage": usage})
+    texts = [*(json.dumps(event, separators=(",", ":")) for event in events), "[DONE]"]
+    body = "".join(f"data: {text}\n\n" for text in texts).encode("ascii")
+    return SandboxResponse(status=200, headers={"content-type": "text/event-stream; charset=utf-8"}, body=body)

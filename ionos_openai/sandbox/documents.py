@@ -1,4 +1,4 @@
-"""A small JSON document that fits a JSON schema, for structured answers and calls of tools.
+"""A small JSON document that fits a JSON schema or is like an example, for structured answers and calls of tools.
 
 What is not understood is refused with its name, so that no document is sent that does not fit. The libraries that make
 documents from schemas (jsf, hypothesis-jsonschema, polyfactory; seen 2026-11) throw random ones, and bring forty
@@ -8,36 +8,26 @@ megabytes, a testing framework, or models instead of schemas.
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import re
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
 
 _Schema: TypeAlias = dict[str, Any]
+_Seen: TypeAlias = tuple[str, ...]
 
-_TEXT = "placeholder"
-_FORMATS = {
-    "date-time": "2026-01-01T00:00:00Z", "date": "2026-01-01", "time": "00:00:00Z", "duration": "P1D",
-    "email": "nobody@example.org", "hostname": "example.org", "ipv4": "192.0.2.1", "ipv6": "2001:db8::1",
-    "uri": "https://example.org/", "url": "https://example.org/", "uuid": "00000000-0000-4000-8000-000000000000",
-}  # fmt: skip
-_SAMPLES = ("Placeholder", "PLACEHOLDER", "a", "A", "0", "10", "100", "1.0", "AA", "AAA", "0000", "00000", "a0", "A0")
+_TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_DESCRIBING = frozenset(_TABLES["describing"].split())
+_KNOWN = _DESCRIBING | frozenset(_TABLES["meant"].split())
+_FORMATS, (_TEXT, *_SAMPLES) = _TABLES["formats"], _TABLES["samples"]
 _LONGEST_TEXT = 10_000
 _LONGEST_MATCHED = 40  # characters; a pattern may take exponentially long
 _DEEPEST, _MOST_STEPS = 60, 5000
-_DESCRIBING_WORDS = (
-    "$anchor $comment $defs $id $schema default definitions deprecated description discriminator example examples "
-    "propertyOrdering readOnly strict title writeOnly"
-)
-_MEANT_WORDS = (
-    "$ref additionalProperties allOf anyOf const enum exclusiveMaximum exclusiveMinimum format items maxItems "
-    "maxLength maxProperties maximum minItems minLength minimum multipleOf nullable oneOf pattern prefixItems "
-    "properties required type unevaluatedProperties uniqueItems"
-)
-_DESCRIBING = frozenset(_DESCRIBING_WORDS.split())
-_KNOWN = _DESCRIBING | frozenset(_MEANT_WORDS.split())
+# What the words of an example say of the value in their place.
+_SAID: tuple[tuple[str, object], ...] = ((r"\b(int|integer|float|number)\b", 0), (r"\b(bool|boolean|True or)\b", False))
 
 
 class NoDocumentError(ValueError):
@@ -45,11 +35,7 @@ class NoDocumentError(ValueError):
 
 
 def minimal_document(schema: object) -> object:
-    """Return a document that fits a schema: what is required, and the first of each choice that ends.
-
-    Raises:
-        NoDocumentError: The schema has a keyword that is not understood here, or it fits nothing that was tried.
-    """
+    """Return a document that fits a schema, or raise a NoDocumentError: what is required, the first of each choice."""
     try:
         return _Maker(schema).make(schema)
     except NoDocumentError:
@@ -58,19 +44,36 @@ def minimal_document(schema: object) -> object:
         raise NoDocumentError("a keyword in it has a value of the wrong kind") from None
 
 
+def like_example(example: object) -> object:
+    """Return an example whose texts became what they stand for: "{age} # a single int value" becomes a number."""
+    if isinstance(example, dict):
+        return {name: like_example(value) for name, value in example.items()}
+    if isinstance(example, list):
+        return [like_example(value) for value in example]
+    if not isinstance(example, str):
+        return example
+    _, named, words = example.partition("JSON schema: ")
+    with contextlib.suppress(ValueError, RecursionError):
+        if named:
+            return minimal_document(json.loads(words))
+    if choice := re.search(r"one of: ([^;]+)", example):
+        return choice[1].strip()
+    return next((value for words, value in _SAID if re.search(words, example)), _TEXT)
+
+
 class _Maker:
     def __init__(self, root: object) -> None:
         self._root: Any = root
         self._steps = 0
 
-    def make(self, schema: object, seen: tuple[str, ...] = (), *, depth: int = 0) -> object:
+    def make(self, schema: object, seen: _Seen = (), *, depth: int = 0) -> object:
         self._steps += 1
         if self._steps > _MOST_STEPS or depth > _DEEPEST:
             raise NoDocumentError("it is too large, or has no end")
         schema = {} if schema is True else schema
         if not isinstance(schema, dict):
             raise NoDocumentError("a schema in it is no object")
-        if unknown := sorted(map(str, set(schema) - _KNOWN)):
+        if unknown := sorted(name for name in map(str, set(schema) - _KNOWN) if not name.startswith("x-")):
             raise NoDocumentError(f"{unknown[0]} is not understood here")
         if "const" in schema:
             return schema["const"]
@@ -87,25 +90,14 @@ class _Maker:
         kinds = schema.get("type") or ("object" if "properties" in schema or "required" in schema else "string")
         if isinstance(kinds, list):
             return self._first(({**schema, "type": kind} for kind in kinds), seen, depth)
-        return self._of_kind(kinds, schema, seen, depth)
+        return self._of_kind(kinds, schema, seen, depth + 1)
 
-    def _of_kind(self, kind: object, schema: _Schema, seen: tuple[str, ...], depth: int) -> object:
+    def _of_kind(self, kind: object, schema: _Schema, seen: _Seen, depth: int) -> object:
         match kind:
             case "object":
-                known, others = schema.get("properties") or {}, schema.get("additionalProperties", True)
-                needed = {str(name): known.get(name, others) for name in schema.get("required") or ()}
-                return {name: self.make(part, seen, depth=depth + 1) for name, part in needed.items()}
+                return self._object(schema, seen, depth)
             case "array":
-                first, others = schema.get("prefixItems") or [], schema.get("items", True)
-                number = range(min(schema.get("minItems") or 0, _MOST_STEPS))
-                parts = [first[place] if place < len(first) else others for place in number]
-                made = [self.make(part, seen, depth=depth + 1) for part in parts]
-                if not made and isinstance(others, dict) and schema.get("maxItems") != 0:
-                    with contextlib.suppress(NoDocumentError):  # some programs cannot read a list with nothing in it
-                        made = [self.make(others, seen, depth=depth + 1)]
-                if schema.get("uniqueItems") and any(item in made[:place] for place, item in enumerate(made)):
-                    raise NoDocumentError("uniqueItems is not understood here where several items are needed")
-                return made
+                return self._array(schema, seen, depth)
             case "string":
                 return _text(schema)
             case "integer" | "number":
@@ -114,7 +106,26 @@ class _Maker:
                 return False if kind == "boolean" else None
         raise NoDocumentError(f"the type {kind!r} is not known")
 
-    def _first(self, schemas: Iterable[object], seen: tuple[str, ...], depth: int) -> object:
+    def _object(self, schema: _Schema, seen: _Seen, depth: int) -> object:
+        known, others = schema.get("properties") or {}, schema.get("additionalProperties", True)
+        # Where nothing is required, lists come all the same: some programs ask for nothing else.
+        names = schema.get("required") or [name for name in known if "array" in str(known[name].get("type"))]
+        if names and "propertyNames" in schema:
+            raise NoDocumentError("propertyNames is not understood here where names are required")
+        return {str(name): self.make(known.get(name, others), seen, depth=depth) for name in names}
+
+    def _array(self, schema: _Schema, seen: _Seen, depth: int) -> object:
+        first, others = schema.get("prefixItems") or [], schema.get("items", True)
+        number = range(min(schema.get("minItems") or 0, _MOST_STEPS))
+        made = [self.make(first[place] if place < len(first) else others, seen, depth=depth) for place in number]
+        if not made and isinstance(others, dict) and schema.get("maxItems") != 0:
+            with contextlib.suppress(NoDocumentError):  # some programs cannot read a list with nothing in it
+                made = [self.make(others, seen, depth=depth)]
+        if schema.get("uniqueItems") and any(item in made[:place] for place, item in enumerate(made)):
+            raise NoDocumentError("uniqueItems is not understood here where several items are needed")
+        return made
+
+    def _first(self, schemas: Iterable[object], seen: _Seen, depth: int) -> object:
         """Make a document of the first schema that one can be made of."""
         problem = NoDocumentError("a choice in it has no options")
         for schema in schemas:
@@ -124,7 +135,7 @@ class _Maker:
                 problem = error
         raise problem
 
-    def _followed(self, schema: _Schema, seen: tuple[str, ...]) -> tuple[tuple[str, ...], _Schema]:
+    def _followed(self, schema: _Schema, seen: _Seen) -> tuple[_Seen, _Schema]:
         place, target = str(schema["$ref"]), self._root
         if place in seen or not place.startswith("#"):
             raise NoDocumentError(f"$ref {place[:80]} leads {'into itself' if place in seen else 'elsewhere'}")
@@ -133,12 +144,11 @@ class _Maker:
         rest = {key: value for key, value in schema.items() if key != "$ref"}
         return (*seen, place), _merged([target, rest])
 
-    def _both(self, schema: _Schema, parts: Sequence[Any], seen: tuple[str, ...]) -> object:
+    def _both(self, schema: _Schema, parts: Sequence[Any], seen: _Seen) -> object:
         """Return a schema for what is to fit this one and all of the parts."""
         if len(parts) == 1 and not set(schema) - _DESCRIBING:
             return parts[0]
-        flat = [self._followed(part, seen)[1] if "$ref" in part else part for part in parts]
-        return _merged([schema, *flat])
+        return _merged([schema, *(self._followed(part, seen)[1] if "$ref" in part else part for part in parts)])
 
 
 def _merged(schemas: Sequence[_Schema]) -> _Schema:
@@ -158,16 +168,15 @@ def _text(schema: _Schema) -> str:
     kind, pattern = schema.get("format"), schema.get("pattern")
     if kind is not None and kind not in _FORMATS:
         raise NoDocumentError(f"the format {kind} is not understood here")
-    if kind is not None:
-        texts = [_FORMATS[kind]]
-    else:
-        padded = (_TEXT * (min(least, _LONGEST_TEXT) // len(_TEXT) + 1))[: max(least, min(most, len(_TEXT)))]
-        texts = [padded, *_SAMPLES] if pattern is not None else [padded]
-    fitting = (text for text in texts if least <= len(text) <= most and _matches(text, pattern))
-    text = next(fitting, None)
-    if text is None:
-        raise NoDocumentError(f"no text was found that fits {'pattern' if pattern is not None else 'its length'}")
-    return text
+    padded = (_TEXT * (min(least, _LONGEST_TEXT) // len(_TEXT) + 1))[: max(least, min(most, len(_TEXT)))]
+    texts: list[str] = [
+        padded if kind is None else _FORMATS[kind],
+        *(_SAMPLES if kind is None and pattern is not None else ()),
+    ]
+    for text in texts:
+        if least <= len(text) <= most and _matches(text, pattern):
+            return text
+    raise NoDocumentError(f"no text was found that fits {'pattern' if pattern is not None else 'its length'}")
 
 
 def _matches(text: str, pattern: object) -> bool:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias, TypeVar
 
 from PIL import Image, ImageDraw, ImageFilter
 from PIL.PngImagePlugin import PngInfo
 
 from ionos_openai.errors.words import plural
 from ionos_openai.files.formats import FORMATS, SANDBOX_MARK
-from ionos_openai.sandbox.lettering import Font, Lines, fit, length, load_font, readable, spell_out, write
+from ionos_openai.sandbox.lettering import Lines, fit, length, load_font, readable, spell_out, write
 from ionos_openai.sandbox.scenery import Palette, blend, draw_scene
 
 PlaceholderFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP"]
+_Read = TypeVar("_Read")
 
 # The longest that fits is written.
 _CLAIMS = (
@@ -43,72 +44,58 @@ def placeholder(
     inputs: Sequence[bytes] = (),
     take: int = 1,
 ) -> bytes:
-    """Draw the placeholder for a prompt.
+    """Draw the placeholder for a prompt: the same bytes for the same arguments and version of Pillow.
 
     Args:
         prompt: Any text; it is written on the picture as far as the font goes and the room lasts.
         model: The model's id, whose last part is written on the picture.
         size: Width and height, in px, each at least 1.
-        format: What to encode it as; JPEG is baseline, 4:2:0.
-        inputs: Encoded pictures that are to be edited; up to three are shown small in the placeholder.
+        format: What to encode it as, with `formats.SANDBOX_MARK` near its begin or end; JPEG is baseline, 4:2:0.
+        inputs: Pictures that are to be edited, up to three shown small; a ValueError says that one is none.
         take: Which one of equal requests this is, from 1; each has another picture, with its number on it.
-
-    Returns:
-        The encoded picture. The same arguments give the same bytes on the same version of Pillow, and
-        `formats.SANDBOX_MARK` stands within its first or last 2048 bytes.
-
-    Raises:
-        ValueError: An input is not a picture that Pillow can read, or it is too large.
     """
-    again = f"\0{take}" if take > 1 else ""
+    again, number = (f"\0{take}", f" · take {take}") if take > 1 else ("", "")
     digest = hashlib.sha256(f"{model}\0{prompt}{again}".encode("utf-8", "surrogatepass")).digest()
-    cards = [_open(data, most=max(16, max(size) // 2)) for data in inputs[:_MOST_CARDS]]
+    most = max(16, max(size) // 2)
+    cards = [_open(data, lambda image: _thumbnail(image, most)) for data in inputs[:_MOST_CARDS]]
     image, palette = draw_scene(prompt, size, digest=digest)
     _draw_cards(image, cards)
     _write_prompt(image, readable(prompt), palette)
     edited = f"edit of {plural(len(inputs), 'picture')} · " if inputs else ""
-    number = f" · take {take}" if take > 1 else ""
     _write_claim(image, f"{edited}{model.rpartition('/')[2]} · {size[0]}x{size[1]}{number}", palette)
     return _encode(image, format, take)
 
 
 def picture_size(data: bytes) -> tuple[int, int]:
-    """Return width and height, in px, of an encoded picture, and so tell whether it is one.
+    """Return width and height, in px, of an encoded picture; a ValueError says that it is none, or too large."""
+    return _open(data, lambda image: image.size)
 
-    Raises:
-        ValueError: It is not a picture that Pillow can read, or it is too large.
-    """
+
+def _open(data: bytes, read: Callable[[Image.Image], _Read]) -> _Read:
+    """Open a picture that a stranger sent, if it is not too large, and return what is read from it."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            size = image.size
+            width, height = image.size
+            if width * height <= _LARGEST_INPUT:
+                return read(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the second where warnings are errors
-        raise ValueError("a picture of more pixels than this stand-in opens") from None
+        raise ValueError("a picture of more pixels than this sandbox opens") from None
     except Exception as error:  # Pillow raises a dozen kinds for hostile bytes
         raise ValueError("not a picture that can be read") from error
-    if size[0] * size[1] > _LARGEST_INPUT:
-        raise ValueError(f"{size[0]}x{size[1]} px is more than this sandbox opens")
-    return size
+    raise ValueError(f"{width}x{height} px is more than this sandbox opens")
 
 
-def _open(data: bytes, *, most: int) -> Image.Image:
-    """Read an input, no larger than `most` px a side."""
-    picture_size(data)
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            image.draft("RGB", (most, most))
-            image.thumbnail((most, most))
-            return image.convert("RGBA")
-    except Exception as error:  # as above
-        raise ValueError("not a picture that can be read") from error
+def _thumbnail(image: Image.Image, most: int) -> Image.Image:
+    image.draft("RGB", (most, most))
+    image.thumbnail((most, most))
+    return image.convert("RGBA")
 
 
 def _draw_cards(image: Image.Image, cards: Sequence[Image.Image]) -> None:
     """Lay the inputs on the scene like photographs on a table."""
     unit = min(image.size)
-    if unit < 48:
-        return
-    angles = {1: (-4.0,), 2: (5.0, -4.0), 3: (6.0, -3.0, 4.0)}.get(len(cards), ())
-    for place, (card, angle) in enumerate(zip(cards, angles, strict=True)):
+    angles = {1: (-4.0,), 2: (5.0, -4.0), 3: (6.0, -3.0, 4.0)}.get(len(cards), ()) if unit >= 48 else ()
+    for place, (card, angle) in enumerate(zip(cards, angles, strict=False)):
         card.thumbnail((int(unit * 0.34), int(unit * 0.34)))
         photo = _photograph(card, max(2, unit // 70)).rotate(angle, Image.Resampling.BICUBIC, expand=True)
         x = int(image.width * (place + 1) / (len(cards) + 1) - photo.width / 2)
@@ -160,8 +147,7 @@ def _write_claim(image: Image.Image, facts: str, palette: Palette) -> None:
     """Write along the lower edge that this is a placeholder, and for what."""
     width, height = image.size
     size = max(9, round(min(width, height) * 0.0205))
-    font, margin = load_font(size), min(width, height * 1.1) * 0.07
-    margin = min(margin, width * 0.05)
+    font, margin = load_font(size), min(width * 0.05, height * 0.077)
     room = width - 2 * margin
     claim = next((text for text in map(spell_out, _CLAIMS) if font.getlength(text) <= room), None)
     if claim is None or height < 2.4 * size:
@@ -172,22 +158,14 @@ def _write_claim(image: Image.Image, facts: str, palette: Palette) -> None:
     strip = round(size * (3.9 if below else 2.6))
     dark = blend(palette.near, (0, 0, 0), 0.45)
     image.paste(dark, (0, height - strip, width, height), Image.new("L", (width, strip), 205))
+    # The bitmap font knows no anchors, so the middle of a line is reckoned here.
+    top = height - strip / 2 - size * (0.66 if below else 0.0) - sum(font.getbbox("Hg")[1::2]) / 2
     draw = ImageDraw.Draw(image)
-    middle = height - strip / 2 - size * (0.66 if below else 0.0)
-    _text_at(draw, (margin, middle), claim, font, _LIGHT)
+    write(draw, (margin, top), claim, font, _LIGHT)
     if beside:
-        _text_at(draw, (width - margin - length(facts, font), middle), facts, font, _PALE)
+        write(draw, (width - margin - length(facts, font), top), facts, font, _PALE)
     elif below:
-        _text_at(draw, (margin, middle + 1.35 * size), facts, font, _PALE)
-
-
-def _text_at(
-    draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, font: Font, ink: tuple[int, int, int]
-) -> None:
-    """Write one line whose middle lies at `place`, the left end first."""
-    # The bitmap font knows no anchors, so the middle is reckoned here.
-    top, bottom = font.getbbox("Hg")[1], font.getbbox("Hg")[3]
-    write(draw, (place[0], place[1] - (top + bottom) / 2), text, font, ink)
+        write(draw, (margin, top + 1.35 * size), facts, font, _PALE)
 
 
 def _encode(image: Image.Image, format: PlaceholderFormat, take: int = 1) -> bytes:  # as above

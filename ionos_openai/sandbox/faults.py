@@ -1,9 +1,10 @@
-"""Faults that the sandbox shows when it is asked to, so that programs can be tested against them."""
+"""Faults and latency that the sandbox shows when it is asked to, so that programs can be tested against them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias, get_args
 
@@ -15,6 +16,11 @@ from ionos_openai.sandbox.wire import ConnectionFault, SandboxResponse, error_an
 FaultsOption: TypeAlias = "Mapping[str, float] | Iterable[str] | None"
 """Names with how often each is shown, from 0 to 1; or names alone, or as "NAME:RATE"."""
 
+LatencyOption: TypeAlias = float | list[float] | tuple[float, float] | str | None
+"""Seconds, a range of them as a pair or as "0.5-2", or None for none."""
+
+_LONGEST_LATENCY = 3600.0  # seconds
+_SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?:-(\d{1,9}(?:\.\d{1,9})?))?", re.ASCII)
 _BACKEND_FAILURE = (
     "Network error: json: cannot unmarshal string into Go struct field Embedding.data.embedding of type []float32"
 )
@@ -43,11 +49,11 @@ def _spoil(answer: SandboxResponse, spoil: Callable[[str], str]) -> SandboxRespo
     return json_answer(payload)
 
 
-def _reencode(text: str) -> str:
-    return pybase64.b64encode(in_another_format(pybase64.b64decode(text))).decode("ascii")
-
-
-_ANSWERS: dict[str, Callable[[], SandboxResponse]] = {
+_EMPTY_PICTURES: dict[str, Callable[[], SandboxResponse]] = {
+    "no-data": lambda: json_answer({"data": []}),
+    "url-only": lambda: json_answer({"data": [{"url": "http://sandbox.invalid/picture.jpg"}]}),
+}
+MADE_UP: dict[str, Callable[[], SandboxResponse]] = {
     "rate-limit": rate_limit,
     "server-error": server_error,
     "empty-400": lambda: SandboxResponse(status=400, headers={}, body=b""),
@@ -55,33 +61,24 @@ _ANSWERS: dict[str, Callable[[], SandboxResponse]] = {
     "bad-json": lambda: replace(json_answer({}), body=b'{"data": [{"b64_json": '),
     "unauthorized": unauthorized,
     "expired": unauthorized,
-}
-_PICTURE_ANSWERS: dict[str, Callable[[], SandboxResponse]] = {
-    "no-data": lambda: json_answer({"data": []}),
-    "url-only": lambda: json_answer({"data": [{"url": "http://sandbox.invalid/picture.jpg"}]}),
-}
-
-MADE_UP: dict[str, Callable[[], SandboxResponse]] = {
-    **_ANSWERS,
-    **_PICTURE_ANSWERS,
     "timeout": lambda: json_answer({}),  # nobody will see it
+    **_EMPTY_PICTURES,
 }
 """Faults that take the place of an answer."""
 
 PICTURE_FAULTS: dict[str, Callable[[SandboxResponse], SandboxResponse]] = {
     "bad-base64": lambda answer: _spoil(answer, lambda text: "*not base64*" + text[:64]),
     "truncated-image": lambda answer: _spoil(answer, lambda text: text[: len(text) // 8 * 4]),
-    "wrong-format": lambda answer: _spoil(answer, _reencode),
+    "wrong-format": lambda answer: _spoil(
+        answer, lambda text: pybase64.b64encode(in_another_format(pybase64.b64decode(text))).decode("ascii")
+    ),
 }
 """Faults that spoil a picture which was drawn as asked."""
 
 CONNECTION_FAULTS: dict[str, ConnectionFault] = {name: name for name in get_args(ConnectionFault) if name}
-"""Faults of the connection, whatever it carries."""
-
 FAULT_NAMES = tuple(sorted({*MADE_UP, *PICTURE_FAULTS, *CONNECTION_FAULTS}))
-
-PICTURE_FAULT_NAMES = frozenset([*_PICTURE_ANSWERS, *PICTURE_FAULTS])
-"""Faults that befall requests for pictures only."""
+PICTURE_FAULT_NAMES = frozenset([*_EMPTY_PICTURES, *PICTURE_FAULTS])
+"""Faults that befall requests for pictures only; all others whatever is asked for."""
 
 
 def check_fault(name: str) -> None:
@@ -91,11 +88,7 @@ def check_fault(name: str) -> None:
 
 
 def read_faults(option: FaultsOption) -> tuple[tuple[str, float], ...]:
-    """Return the faults that an option means, in its order, with how often each is shown, from 0 to 1.
-
-    Raises:
-        ValueError: There is no such fault, or a rate is no number from 0 to 1.
-    """
+    """Return the faults that an option means, in its order, with how often each is shown, or raise a ValueError."""
     pairs: Iterable[tuple[str, float | str]] = ()
     if isinstance(option, Mapping):
         pairs = option.items()
@@ -103,15 +96,27 @@ def read_faults(option: FaultsOption) -> tuple[tuple[str, float], ...]:
         names = option if isinstance(option, Iterable) and not isinstance(option, str) else [option]
         parts = [str(name).partition(":") for name in names]
         pairs = [(name, rate if colon else 1.0) for name, colon, rate in parts]
-    return tuple((name, _read_rate(name, rate)) for name, rate in pairs)
+    read = []
+    for name, rate in pairs:
+        check_fault(name)
+        try:
+            read.append((name, float(rate)))
+        except (TypeError, ValueError):
+            read.append((name, -1.0))
+        if not 0 <= read[-1][1] <= 1:
+            raise ValueError(f"A fault's rate is from 0 to 1, such as {name}:0.1, not {rate!r}.")
+    return tuple(read)
 
 
-def _read_rate(name: str, rate: float | str) -> float:
-    check_fault(name)
-    try:
-        number = float(rate)
-    except (TypeError, ValueError):
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise ValueError(f"A fault's rate is from 0 to 1, such as {name}:0.1, not {rate!r}.")
-    return number
+def read_latency(option: LatencyOption) -> tuple[float, float]:
+    """Return the fewest and the most seconds that an answer takes, or raise a ValueError."""
+    if option is None:
+        return 0.0, 0.0
+    found = _SECONDS.fullmatch(option) if isinstance(option, str) else None
+    bounds: Sequence[object] = option if isinstance(option, list | tuple) else (option, option)
+    least, most = (float(found[1]), float(found[2] or found[1])) if found else bounds if len(bounds) == 2 else (-1, -1)
+    if not (
+        isinstance(least, int | float) and isinstance(most, int | float) and 0 <= least <= most <= _LONGEST_LATENCY
+    ):
+        raise ValueError(f"A latency is seconds such as 2, or a range such as 0.5-2, up to 3600; not {option!r}.")
+    return float(least), float(most)

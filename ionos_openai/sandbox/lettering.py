@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
+import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TypeAlias, cast
 
 from PIL import ImageDraw, ImageFont
@@ -18,39 +20,8 @@ Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _LONGEST_TEXT = 600  # Characters; more could not be read on a picture anyway.
 _LINE_HEIGHT = 1.24
 
-# The bundled font has hardly more than ASCII. Marks are drawn over its letters, as lines from point to point, right and
-# down, in shares of the room for a mark; one point alone is a dot.
-_RING = [(-0.3, 0.5), (-0.2, 0.1), (0.2, 0.1), (0.3, 0.5), (0.2, 0.9), (-0.2, 0.9), (-0.3, 0.5)]
-_MARKS: dict[str, list[list[tuple[float, float]]]] = {
-    "\u0300": [[(-0.35, 0), (0.2, 1)]], "\u0301": [[(0.35, 0), (-0.2, 1)]],  # grave, acute
-    "\u0302": [[(-0.5, 1), (0, 0), (0.5, 1)]], "\u030c": [[(-0.5, 0), (0, 1), (0.5, 0)]],  # circumflex, caron
-    "\u0303": [[(-0.5, 0.8), (-0.2, 0.2), (0.2, 0.8), (0.5, 0.2)]], "\u0304": [[(-0.5, 0.5), (0.5, 0.5)]],
-    "\u0306": [[(-0.5, 0), (-0.2, 0.9), (0.2, 0.9), (0.5, 0)]], "\u0307": [[(0, 0.5)]],  # breve, dot
-    "\u0308": [[(-0.4, 0.5)], [(0.4, 0.5)]], "\u030a": [_RING],  # diaeresis, ring
-    "\u030b": [[(0, 0), (-0.4, 1)], [(0.6, 0), (0.2, 1)]],  # double acute
-    "\u0327": [[(0, 0), (0.2, 0.6), (-0.2, 1)]], "\u0328": [[(0.2, 0), (-0.1, 0.7), (0.3, 1)]],  # cedilla, ogonek
-    "\u0323": [[(0, 0.8)]], "\u0326": [[(0.1, 0.3), (-0.1, 1)]],  # dot and comma below
-}  # fmt: skip
-_BELOW = frozenset("\u0323\u0326\u0327\u0328")
-# Letters of their own: one that is like it, and lines over it in shares of its width and of a capital's height.
-_SLASH, _BAR = [(-0.5, 1.0), (0.5, 0.2)], [(-0.4, 0.2), (0.6, 0.2)]
-_SHARP_S = [(-0.4, 1), (-0.4, 0.2), (-0.2, 0), (0.2, 0), (0.4, 0.2), (0.3, 0.38), (0, 0.46), (0.4, 0.65)]
-_SHARP_S += [(0.45, 0.85), (0.25, 1), (-0.1, 0.97)]
-_BUILT: dict[str, tuple[str, list[list[tuple[float, float]]]]] = {
-    "ø": ("o", [_SLASH]), "Ø": ("O", [_SLASH]), "ł": ("l", [[(-0.7, 0.6), (0.7, 0.35)]]), "đ": ("d", [_BAR]),
-    "Ł": ("L", [[(-0.6, 0.6), (0.1, 0.35)]]), "Đ": ("D", [[(-0.6, 0.5), (0, 0.5)]]), "ß": ("  ", [_SHARP_S]),
-    "€": ("C", [[(-0.6, 0.4), (0.2, 0.4)], [(-0.6, 0.6), (0.2, 0.6)]]),
-}  # fmt: skip
-# What else has a usual spelling in ASCII gets that one.
-# fmt: off
-_SPELLINGS = str.maketrans({
-    "ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "æ": "ae", "Æ": "Ae",
-    "ø": "oe", "Ø": "Oe", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "\u0131": "i",
-    "\u201e": "\u201c", "\u201a": "\u2018",  # low quotation marks
-    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"),  # hyphens, dashes, minus
-    "\u00d7": "x", "•": "·", "€": "EUR", "→": "->", "←": "<-",
-})
-# fmt: on
+_DRAWN = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_BUILT, _MARKS, _SPELLINGS = _DRAWN["built"], {**_DRAWN["above"], **_DRAWN["below"]}, str.maketrans(_DRAWN["spellings"])
 _EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"})
 
 
@@ -63,6 +34,10 @@ class Lines:
     pitch: float
 
 
+def _is_freetype() -> bool:
+    return isinstance(load_font(16), ImageFont.FreeTypeFont)
+
+
 @lru_cache(maxsize=64)
 def load_font(size: int) -> Font:
     """Return Pillow's bundled font with letters of `size` px; a fixed one where Pillow lacks FreeType."""
@@ -73,54 +48,46 @@ def load_font(size: int) -> Font:
 
 
 def readable(text: str) -> str:
-    """Spell `text` with the characters that the bundled font can show.
+    """Spell the first 600 characters of `text` with those that the bundled font can show.
 
     Letters with marks stay, as `write` draws the marks; an emoji is named ("[fox face]"), and so is a script that the
-    font does not have, with a digest that tells two texts apart ("[Cyrillic text 3f9a]"). At most the first 600
-    characters are read.
+    font does not have, with a digest that tells two texts apart ("[Cyrillic text 3f9a]").
     """
     cut = "".join(
         " " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text[:_LONGEST_TEXT]
     )
     words = unicodedata.normalize("NFC", cut).split()
     pieces = (piece for word in words for piece in _spell(word))
-    # A sentence in one foreign script is named once, not once per word.
-    runs = itertools.groupby(pieces, key=lambda piece: piece[0])
-    kept = [_told_apart(shown, "".join(meant for _, meant in run)) for shown, run in runs]
+    # A sentence in one foreign script is named once, not once per word; all else is a run of its own.
+    runs = itertools.groupby(enumerate(pieces), key=lambda piece: (piece[1][0], piece[1][0][:1] == "[" or piece[0]))
+    kept = [_told_apart(shown, "".join(meant for _, (_, meant) in run)) for (shown, _), run in runs]
     joined = re.sub(r"\] ([,.;:!?])", r"]\1", " ".join(kept))
     return spell_out(joined + ("…" if len(text) > _LONGEST_TEXT and kept else ""))
 
 
 def spell_out(text: str) -> str:
     """Replace the few signs that the bitmap font lacks, where it is the one in use."""
-    if isinstance(load_font(16), ImageFont.FreeTypeFont):
-        return text
-    return text.replace("…", "...").replace("·", "-")
+    return text if _is_freetype() else text.replace("…", "...").replace("·", "-")
 
 
 def fit(text: str, *, width: float, height: float, sizes: tuple[int, ...]) -> Lines | None:
     """Wrap what `readable` returned in the largest of `sizes` in which it fits, else shorten it in the smallest.
 
-    Each line has `width` px of room, all of them `height`; the sizes of letters, in px, begin with the largest.
-
-    Returns:
-        The lines, the last one ending in an ellipsis where something was left out; None where there is no text
-        or no room for any.
+    Each line has `width` px of room, all of them `height`; the sizes of letters, in px, begin with the largest. The
+    last line ends in an ellipsis where something was left out; there is None without text, or room for any.
     """
-    lines: list[str] = []
-    room, font = 0, load_font(sizes[-1])
     for size in sizes:
-        font = load_font(size)
-        room = int(height // (size * _LINE_HEIGHT))
-        lines = list(itertools.islice(_wrap(text, font, width), max(room, 0) + 1))
+        font, pitch = load_font(size), size * _LINE_HEIGHT
+        room = max(0, int(height // pitch))
+        lines = list(itertools.islice(_wrap(text, font, width), room + 1))
         # A word that had to be broken reads better in smaller letters, a short prompt in one or two lines.
         if lines and len(lines) <= room and max(map(len, text.split())) <= max(map(len, lines)):
-            return Lines(font=font, lines=tuple(lines), pitch=size * _LINE_HEIGHT)
+            return Lines(font=font, lines=tuple(lines), pitch=pitch)
     if not lines or room < 1 or length("MMM", font) > width:
         return None
     if len(lines) > room:
-        lines = [*lines[: room - 1], _shorten(lines[room - 1], font, width)]
-    return Lines(font=font, lines=tuple(lines), pitch=sizes[-1] * _LINE_HEIGHT)
+        lines[room - 1 :] = [_shorten(lines[room - 1], font, width)]
+    return Lines(font=font, lines=tuple(lines), pitch=pitch)
 
 
 def write(
@@ -149,8 +116,8 @@ def _strokes(letter: str, font: ImageFont.FreeTypeFont) -> Iterator[list[tuple[f
         yield [(x * length(letter, font), base + (y - 1) * 0.72 * size) for x, y in stroke]
     top = font.getbbox(_bare(letter)[:1])[1] - 0.05 * size
     for mark in unicodedata.normalize("NFD", letter)[1:]:
-        up = base + 0.02 * size if mark in _BELOW else top - 0.13 * size
-        top -= 0.0 if mark in _BELOW else 0.17 * size
+        up = base + 0.02 * size if mark in _DRAWN["below"] else top - 0.13 * size
+        top -= 0.0 if mark in _DRAWN["below"] else 0.17 * size
         for stroke in _MARKS.get(mark, ()):
             yield [(x * 0.3 * size, up + y * 0.13 * size) for x, y in stroke]
 
@@ -163,7 +130,7 @@ def length(text: str, font: Font) -> float:
 @lru_cache(maxsize=4096)
 def _bare(letter: str) -> str:
     """Return the letters of the font over which a letter's marks are drawn; itself where it has none."""
-    if letter.isascii() or not isinstance(load_font(16), ImageFont.FreeTypeFont):
+    if letter.isascii() or not _is_freetype():
         return letter
     apart = unicodedata.normalize("NFD", letter)
     base, marks = apart[0], apart[1:]
@@ -209,12 +176,12 @@ def _show(character: str) -> str:
 
 
 def _has_glyph(character: str) -> bool:
-    font = load_font(16)
-    if isinstance(font, ImageFont.FreeTypeFont):
-        # A missing glyph is drawn as the same empty box for every character that lacks one.
-        drawn, missing = (bytes(cast("Iterable[int]", font.getmask(letter))) for letter in (character, "\uffff"))
-        return character == " " or drawn != missing
-    return " " <= character <= "~"
+    if not _is_freetype() or character == " ":
+        return " " <= character <= "~"
+    # A missing glyph is drawn as the same empty box for every character that lacks one.
+    masks = (load_font(16).getmask(letter) for letter in (character, "\uffff"))
+    drawn, missing = (bytes(cast("Iterable[int]", mask)) for mask in masks)
+    return drawn != missing
 
 
 def _wrap(text: str, font: Font, width: float) -> Iterator[str]:

@@ -1,11 +1,7 @@
 """The sandbox over HTTP, for clients in any language.
 
-uvicorn serves it: the most used of Python's ASGI servers, maintained by the people around Starlette and FastAPI, pure
-Python with its plain parser (h11), so that it installs wherever Python runs, and it can stream and hold back answers
-without a thread for each. On top of it is one small ASGI application; a framework would only add what the sandbox
-does not have.
-
-Pictures are drawn in threads, so that a large one holds up nobody's connection.
+uvicorn serves it: pure Python with its plain parser (h11), so that it installs wherever Python runs, and it can stream
+and hold back answers without a thread for each. Pictures are drawn in threads, so that a large one holds up nobody.
 """
 
 from __future__ import annotations
@@ -26,7 +22,7 @@ from ionos_openai.sandbox.service import Sandbox
 from ionos_openai.sandbox.wire import Refusal, SandboxRequest, SandboxResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 
     import uvicorn
 
@@ -40,8 +36,9 @@ _WAITING_CONNECTIONS = 1024
 _MOST_IN_WORK = 4 * LARGEST_BODY  # bytes of all bodies that are being read or answered
 _KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections, so that it is not we who close one under them
 _NO_ADDRESS = "{!r} is no address of this machine: choose one such as 127.0.0.1 or 0.0.0.0."
-_IN_USE = (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE))
-_FORBIDDEN = (errno.EACCES, errno.EPERM, getattr(errno, "WSAEACCES", errno.EACCES))
+_TAKEN = "is taken: choose another port, or 0 for any that is free."
+_NO_RIGHTS = "needs rights that this process does not have: choose a port above 1023."
+_PROBLEMS = {"EADDRINUSE": _TAKEN, "EACCES": _NO_RIGHTS, "EPERM": _NO_RIGHTS}
 
 
 class SandboxServer:
@@ -49,16 +46,11 @@ class SandboxServer:
 
     Args:
         sandbox: The sandbox; by default one that counts no limits.
-        host: The address to listen on, never blank. Only this machine reaches the default.
-        port: The port to listen on, 0 for any that is free.
+        host: The address to listen on, never blank, afterwards in numbers. Only this machine reaches the default.
+        port: The port to listen on, 0 for any that is free; afterwards the one that it is.
 
     Raises:
         ConfigurationError: uvicorn is not installed, or nobody may listen there: the port is taken or needs rights.
-
-    Attributes:
-        sandbox: The sandbox.
-        host: The address that it listens on, in numbers.
-        port: The port that it listens on.
     """
 
     def __init__(self, sandbox: Sandbox | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -87,11 +79,7 @@ class SandboxServer:
         return SANDBOX_TOKEN if self.sandbox.token is None else self.sandbox.token
 
     def run(self) -> None:
-        """Serve until Ctrl-C, in the main thread.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C; open connections were closed, whatever was on its way.
-        """
+        """Serve in the main thread until Ctrl-C, a KeyboardInterrupt, which closes what is on its way."""
         try:
             asyncio.run(self._server.serve(sockets=[self._socket]))
         finally:
@@ -118,6 +106,13 @@ def _uvicorn_server(application: _Asgi) -> uvicorn.Server:
         import uvicorn
     except ImportError:
         raise ConfigurationError("The sandbox's server needs uvicorn. Install with: pip install uvicorn") from None
+
+    class ClosingServer(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()  # or whoever waits would be answered with a 500
+            await super().shutdown(sockets)
+
     config = uvicorn.Config(
         application,
         lifespan="off",
@@ -132,19 +127,12 @@ def _uvicorn_server(application: _Asgi) -> uvicorn.Server:
         timeout_graceful_shutdown=0,  # nobody needs the answers of a sandbox that is told to stop
     )
 
-    class ClosingServer(uvicorn.Server):
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            for connection in list(self.server_state.connections):
-                connection.transport.abort()  # or whoever waits would be answered with a 500
-            await super().shutdown(sockets)
-
     return ClosingServer(config)
 
 
 def _listen(host: str, port: int) -> socket.socket:
     if not host.strip():  # which bind would take for every address
         raise ConfigurationError(_NO_ADDRESS.format(host))
-    where = f"{host}:{port}"
     # With its protocol named: only then does asyncio turn Nagle's algorithm off, which would hold up each small answer.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -158,12 +146,9 @@ def _listen(host: str, port: int) -> socket.socket:
     except (socket.gaierror, UnicodeError):
         problem = _NO_ADDRESS.format(host)
     except OSError as error:
-        if error.errno in _IN_USE:
-            problem = f"{where} is taken: choose another port, or 0 for any that is free."
-        elif error.errno in _FORBIDDEN:
-            problem = f"{where} needs rights that this process does not have: choose a port above 1023."
-        else:
-            problem = f"Nobody can listen on {where} ({error.strerror}): choose another address or port."
+        name = errno.errorcode.get(error.errno or 0, "").removeprefix("WSA")  # which Windows puts before it
+        other = f"cannot be listened on ({error.strerror}): choose another address or port."
+        problem = f"{host}:{port} {_PROBLEMS.get(name, other)}"
     else:
         return listener
     listener.close()
@@ -179,18 +164,16 @@ def _application(sandbox: Sandbox, pool: ThreadPoolExecutor) -> _Asgi:
             return
         loop = asyncio.get_running_loop()
         arrived = loop.time()
-        with bodies.taking() as body:
-            if not await _read(receive, body):
-                return
-            headers, content = _headers(scope), bytes(body.content)
-            request = SandboxRequest(method=scope["method"], path=scope["path"], headers=headers, body=content)
-            reply: SandboxResponse | None
-            if body.is_beyond:
-                reply = Refusal(503, "size-limit", "Too many large requests are being read").answer()
-            elif request.body:
-                reply = await _while_wanted(receive, loop.run_in_executor(pool, sandbox.respond, request))
-            else:
-                reply = sandbox.respond(request)  # so that /sandbox/health answers while pictures are drawn
+        reply: SandboxResponse | None = None
+        async with bodies.read(receive) as body:
+            if isinstance(body, Refusal):
+                reply = body.answer()
+            elif body is not None:
+                headers = _headers(scope)
+                request = SandboxRequest(method=scope["method"], path=scope["path"], headers=headers, body=body)
+                answering = loop.run_in_executor(pool, sandbox.respond, request) if body else None
+                # Without a body at once, so that /sandbox/health answers while pictures are drawn.
+                reply = await _while_wanted(receive, answering) if answering else sandbox.respond(request)
         if reply is None:
             return
         if (left := arrived + reply.delay - loop.time()) > 0:
@@ -217,57 +200,36 @@ async def _while_wanted(receive: _Receive, answering: asyncio.Future[SandboxResp
 
 
 class _Bodies:
-    """How many bytes of bodies are held, of all requests in work."""
+    """Reads the bodies of requests, and bounds the bytes of all that are in work."""
 
     def __init__(self) -> None:
-        self.size = 0
+        self._size = 0
 
-    @contextlib.contextmanager
-    def taking(self) -> Iterator[_Body]:
-        body = _Body(self)
+    @contextlib.asynccontextmanager
+    async def read(self, receive: _Receive) -> AsyncIterator[bytes | Refusal | None]:
+        """Hold a whole body; a refusal where there are too many, None where the client is gone before its end."""
+        content, is_beyond = bytearray(), False
+        message: MutableMapping[str, Any] = {"more_body": True}
         try:
-            yield body
+            while message.get("more_body", False):
+                message = await receive()
+                # What is too large is refused, but read to its end: many clients listen only then.
+                piece = message.get("body", b"")[: LARGEST_BODY + 1 - len(content)]
+                is_beyond = is_beyond or self._size + len(piece) > _MOST_IN_WORK
+                if not is_beyond:
+                    content += piece
+                    self._size += len(piece)
+            refusal = Refusal(503, "size-limit", "Too many large requests are being read") if is_beyond else None
+            yield None if message["type"] != "http.request" else refusal or bytes(content)
         finally:
-            self.size -= body.held
-
-
-class _Body:
-    """One request's body, as far as it is kept."""
-
-    def __init__(self, bodies: _Bodies) -> None:
-        self.content = bytearray()
-        self.held = 0
-        self.is_beyond = False
-        self._bodies = bodies
-
-    def add(self, piece: bytes) -> None:
-        # What is too large is refused, but read to its end: many clients listen only then.
-        piece = piece[: LARGEST_BODY + 1 - len(self.content)]
-        self.is_beyond = self.is_beyond or self._bodies.size + len(piece) > _MOST_IN_WORK
-        if not self.is_beyond:
-            self.content += piece
-            self.held += len(piece)
-            self._bodies.size += len(piece)
+            self._size -= len(content)
 
 
 def _headers(scope: _Scope) -> dict[str, str]:
     headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+    for name, value in ((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]):
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
-
-
-async def _read(receive: _Receive, body: _Body) -> bool:
-    """Read a whole body; False where the client is gone before its end."""
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            return False
-        body.add(message.get("body", b""))
-        more = message.get("more_body", False)
-    return True
 
 
 async def _answer(reply: SandboxResponse, send: _Send) -> None:

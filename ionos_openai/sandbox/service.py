@@ -1,6 +1,6 @@
 """The sandbox itself: what it answers to which request.
 
-Every refusal carries the name of its row in `behaviours.py`, which says how the behaviour is known.
+Every refusal carries the name of its row in `behaviours.toml`, which says how the behaviour is known.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import pybase64
 
@@ -27,62 +27,26 @@ from ionos_openai.hub.catalogue import DEFAULT_SIZE
 from ionos_openai.hub.credentials import SANDBOX_TOKEN
 from ionos_openai.hub.models import broken_rule, find_model, parse_size
 from ionos_openai.sandbox import faults as faulty, wire
-from ionos_openai.sandbox.chat import chat, complete, purpose_of
-from ionos_openai.sandbox.content import Content, RecordedRequest, read_content, record, secrets_of
+from ionos_openai.sandbox.chat import chat, complete, embed, purpose_of
+from ionos_openai.sandbox.content import Content, read_content
 from ionos_openai.sandbox.drawing import PlaceholderFormat, picture_size, placeholder
-from ionos_openai.sandbox.embeddings import embed
-from ionos_openai.sandbox.faults import FaultsOption, check_fault, rate_limit, read_faults, server_error
-from ionos_openai.sandbox.journal import PREFIX, Journal
-from ionos_openai.sandbox.latency import LatencyOption, read_latency
-from ionos_openai.sandbox.limits import Buckets, LimitsOption, limits_of, read_limits
-from ionos_openai.sandbox.page import page
-from ionos_openai.sandbox.paths import nothing_at
-from ionos_openai.sandbox.wire import (
-    SANDBOX_HEADER,
-    Refusal,
-    SandboxRequest,
-    SandboxResponse,
-    error_answer,
-    json_answer,
-)
+from ionos_openai.sandbox.faults import FaultsOption, LatencyOption
+from ionos_openai.sandbox.journal import PREFIX, Journal, RecordedRequest
+from ionos_openai.sandbox.limits import Buckets, LimitsOption, read_limits
+from ionos_openai.sandbox.wire import Refusal, SandboxRequest, SandboxResponse, json_answer
 
 _log = logging.getLogger("ionos_openai.sandbox")
 
 # Source: GET /v1/models as recorded in 2026-08, in its order; owned_by was not recorded.
-MODELS_2026_08 = (
-    "BAAI/bge-large-en-v1.5",
-    "BAAI/bge-m3",
-    "Qwen/Qwen3-Coder-Next",
-    "Qwen/Qwen3-VL-Embedding-8B",
-    "Qwen/Qwen3-VL-Reranker-8B",
-    "Qwen/Qwen3.5-397B-A17B",
-    "Qwen/Qwen3.5-9B",
-    "bge-large-en-v1.5-migration",
-    "bge-m3-migration",
-    "paraphrase-multilingual-mpnet-base-v2-migration",
-    "black-forest-labs/FLUX.1-schnell",
-    "black-forest-labs/FLUX.2-klein-4B",
-    "lightonai/LightOnOCR-2-1B",
-    "meta-llama/Llama-3.3-70B-Instruct",
-    "meta-llama/Meta-Llama-3.1-405B-Instruct-FP8",
-    "meta-llama/Meta-Llama-3.1-8B-Instruct",
-    "mistralai/Mistral-Nemo-Instruct-2407",
-    "mistralai/Mistral-Small-24B-Instruct",
-    "openai/gpt-oss-120b",
-    "sentence-transformers/paraphrase-multilingual-mpnet-base-v2",
-)
+MODELS_2026_08 = tuple(Path(__file__).with_name("models-2026-08.txt").read_text("utf-8").split())
 
 _LONGEST_SIDE = 4096  # px
 _IMAGES = "/v1/images/"
-_SMALL = 128 * 128  # px
-_SHORT = 1000  # characters
-# Tests and load runs ask for the same small ones again and again.
-_small_placeholder = lru_cache(maxsize=256)(placeholder)
 _SLOW_BODY_PAUSE = 10.0  # seconds
 _SLOWEST, _FASTEST = 0.001, 1_000_000  # of time_scale
 _MOST_REMEMBERED = 10_000  # pictures
-_SHOWN_REQUESTS = 50
 _TOLD_BROWSERS = "x-sandbox, x-sandbox-reason, x-trace-id, retry-after"
+_OPEN = {"access_control_allow_origin": "*", "access_control_expose_headers": _TOLD_BROWSERS}
 
 
 class Sandbox:
@@ -94,22 +58,18 @@ class Sandbox:
 
     Args:
         token: The only bearer token that is taken; by default, or where it is blank, any is.
-        unknown_model: How a model that is unknown or makes no images is refused: by a 400 with an empty body, as
-            was recorded, or by a 404, as the documentation says.
+        unknown_model: What refuses a model that is unknown or makes no images: a 400 without a body, or a 404.
         image_format: What pictures are encoded as; by default JPEG.
-        models: The models that it offers: ids, or entries of a recorded list, of which only what is missing is filled
-            in; by default the ids of 2026-08.
-        faults: Faults that it shows again and again: names, each for every request, or names with a rate from 0 to 1
+        models: Ids of the models that it offers, or entries of a recorded list; by default the ids of 2026-08.
+        faults: What it shows again and again: names, each for every request, or names with a rate from 0 to 1
             (`{"rate-limit": 0.2}` or `["rate-limit:0.2"]`). See `fault()` for the names.
-        limits: "documented" counts each token's requests as the service's documentation says, and answers 429 past
-            them; "IMAGES_PER_MINUTE:BURST" limits images alone, as you choose; by default nothing is counted.
         sizes: "documented" refuses sizes that break a documented rule; "any" draws them.
-        embeddings_base64: How embeddings are answered that are asked for as base64: "error" with the 500 that was
-            recorded, "answer" with base64.
+        embeddings_base64: What embeddings in base64 are answered with: the recorded 500, or base64.
         cors: Whether programs in a browser's page may ask below /v1; what the service allows them is not known.
+        limits: "documented" counts each token's requests as is documented, and answers 429 past them;
+            "IMAGES_PER_MINUTE:BURST" limits images alone; by default nothing is counted.
         latency: How long each answer takes, in seconds, or a range of them; by default no longer than it needs.
-        time_scale: How many times faster than real time limits fill and slow bodies come, from 0.001 to a million: at
-            60, a minute takes a second.
+        time_scale: How many times faster than real time limits fill and slow bodies come, from 0.001 to a million.
         clock: Returns seconds that never run backwards; what the limits are counted by.
 
     Raises:
@@ -146,43 +106,72 @@ class Sandbox:
         self._journal = Journal(_PATHS)
         self.requests: deque[RecordedRequest] = self._journal.requests
         self.token = (token or "").strip() or None
-        self._unknown_model, self._sizes = unknown_model, sizes
-        self._embeddings_base64, self._cors = embeddings_base64, cors
-        self._takes: dict[bytes, int] = {}
-        self._format: PlaceholderFormat = image_format or "JPEG"
+        self._unknown_model, self._sizes, self._cors = unknown_model, sizes, cors
+        self._embeddings_base64, self._format = embeddings_base64, image_format or "JPEG"
         self._models = _by_id(MODELS_2026_08 if models is None else models)
-        self._standing_faults = read_faults(faults)
+        self._standing_faults, self._latency = faulty.read_faults(faults), faulty.read_latency(latency)
         self._faults: deque[tuple[str, int]] = deque()
-        self._latency = read_latency(latency)
+        self._takes: dict[bytes, int] = {}
         self._time_scale, self._clock = time_scale, clock
         self._chance = random.Random(0)  # noqa: S311  # the same in every run
         self._lock = threading.Lock()
         self._errors, self._chats = itertools.count(1), itertools.count(1)
         self.limits(limits)
 
+    def limits(self, limits: LimitsOption = None, **numbers: float) -> None:
+        """Count requests from now on against other limits, every bucket full.
+
+        Args:
+            limits: See the class.
+            numbers: Instead, `images_per_minute`, `image_burst`, `requests_per_second` and `request_burst`, as the
+                settings of a client have them; what of a pair is left out is as documented.
+
+        Raises:
+            TypeError: A number has another name.
+            ValueError: They are none of those, or both are given.
+        """
+        read = read_limits(limits, **numbers)  # type: ignore[arg-type]  # a burst is whole; a Rate would not mind
+        self._buckets = Buckets(read, time_scale=self._time_scale, clock=self._clock)
+
+    def fault(self, name: str, *, times: int = 1) -> None:
+        """Show a fault at the next requests, after those that were asked for before.
+
+        Args:
+            name: Such as "rate-limit", one of `ionos_openai.sandbox.faults.FAULT_NAMES`; what befalls pictures waits
+                for a request for one.
+            times: How many requests it befalls, at least 1.
+
+        Raises:
+            ValueError: There is no such fault, or `times` is below 1.
+        """
+        faulty.check_fault(name)
+        if times < 1:
+            raise ValueError(f"A fault is shown at least once, not {times} times.")
+        with self._lock:
+            self._faults.append((name, times))
+
     def respond(self, request: SandboxRequest) -> SandboxResponse:
         """Answer a request; whatever it holds, this never raises and never waits."""
-        path = request.path.partition("?")[0]
-        is_own = path == "/" or path.startswith(PREFIX)
+        is_own = request.route == "/" or request.route.startswith(PREFIX)
         is_open = is_own or self._cors
         try:
-            asked = request.header("access-control-request-method") if request.method.upper() == "OPTIONS" else ""
-            if asked and is_open:
+            if is_open and request.method.upper() == "OPTIONS" and request.header("access-control-request-method"):
                 response = _to_a_browser(request)
+            elif is_own:
+                token = SANDBOX_TOKEN if self.token is None else "the token of --token"
+                response = self._journal.answer(request, token=token)
             else:
-                response = self._report(request, path) if is_own else self._answer(request)
+                response = self._answer(request)
         except Refusal as refusal:
             response = refusal.answer()
         except Exception:  # noqa: BLE001  # nothing may come out of here but an answer
             # A mistake of ours must not look like one of the caller's: over HTTP it would end the connection.
             _log.exception("The sandbox failed at a request.")
-            response = error_answer(500, "sandbox-mistake", "The sandbox itself failed; its log says why")
+            response = wire.error_answer(500, "sandbox-mistake", "The sandbox itself failed; its log says why")
         # So that nobody, a recorder of cassettes least of all, takes it for the service's.
-        response = response.with_headers(**{SANDBOX_HEADER: "ionos-openai"})
+        response = response.with_headers(**{wire.SANDBOX_HEADER: "ionos-openai"})
         if is_open:
-            response = response.with_headers(
-                access_control_allow_origin="*", access_control_expose_headers=_TOLD_BROWSERS
-            )
+            response = response.with_headers(**_OPEN)
         if request.method.upper() == "HEAD":
             response = replace(response.with_headers(content_length=str(len(response.body))), body=b"")
         if response.status < 400:
@@ -190,77 +179,28 @@ class Sandbox:
         trace = hashlib.sha256(f"ionos-openai sandbox {next(self._errors)}".encode()).hexdigest()[:32]
         return response.with_headers(x_trace_id=trace)
 
-    def _report(self, request: SandboxRequest, path: str) -> SandboxResponse:
-        if path != "/" or request.method.upper() not in ("GET", "HEAD"):
-            return self._journal.answer(request.method, path)
-        token = SANDBOX_TOKEN if self.token is None else "the token of --token"
-        return page(list(self.requests)[-_SHOWN_REQUESTS:], host=request.header("host"), token=token)
-
-    def limits(self, limits: LimitsOption = None, **numbers: float) -> None:
-        """Count requests from now on against other limits, every bucket full.
-
-        Args:
-            limits: See the class.
-            numbers: Instead, what the settings of a client call `images_per_minute`, `image_burst`,
-                `requests_per_second` and `request_burst`; what of a pair is left out is as documented.
-
-        Raises:
-            TypeError: A number has another name.
-            ValueError: They are none of those, or both are given.
-        """
-        named = limits_of(**numbers)  # type: ignore[arg-type]  # a burst is whole; a Rate would not mind
-        if named is not None and limits is not None:
-            raise ValueError("Limits are given as one value or by their names, not both.")
-        limits = limits if named is None else named
-        self._buckets = Buckets(read_limits(limits), time_scale=self._time_scale, clock=self._clock)
-
-    def fault(self, name: str, *, times: int = 1) -> None:
-        """Show a fault at the next requests, after those that were asked for before.
-
-        Args:
-            name: "rate-limit", "server-error", "empty-400", "html-502", "bad-json", "unauthorized", "expired",
-                "timeout", "cut-body" and "slow-body" befall any request; "no-data", "url-only", "bad-base64",
-                "truncated-image" and "wrong-format" wait for one that asks for a picture.
-            times: How many requests it befalls, at least 1.
-
-        Raises:
-            ValueError: There is no such fault, or `times` is below 1.
-        """
-        check_fault(name)
-        if times < 1:
-            raise ValueError(f"A fault is shown at least once, not {times} times.")
-        with self._lock:
-            self._faults.append((name, times))
-
     def _answer(self, request: SandboxRequest) -> SandboxResponse:
         content = read_content(request)
-        recorded = record(request, content, token_name=self._journal.name_of(request.token))
-        self.requests.append(recorded)
+        recorded = self._journal.keep(request, content)
         try:
             recorded.fault = fault = self._next_fault(request)
-            response = self._faulty(fault, request) if fault in faulty.MADE_UP else self._serve(request, content)
+            if fault == "server-error":
+                response = faulty.server_error(images=request.path.startswith(_IMAGES))
+            else:
+                response = faulty.MADE_UP[fault]() if fault in faulty.MADE_UP else self._serve(request, content)
         except Refusal as refusal:
             response = refusal.answer()
+        spoil = faulty.PICTURE_FAULTS.get(recorded.fault)
+        response = spoil(response) if spoil and response.status == 200 else response
         with self._lock:
-            delay = self._latency.draw(self._chance)
-        response = replace(self._spoilt(response, recorded.fault), delay=delay)
+            response = replace(response, delay=self._chance.uniform(*self._latency) if self._latency[1] else 0.0)
+        if connection := faulty.CONNECTION_FAULTS.get(recorded.fault):
+            pause = _SLOW_BODY_PAUSE / self._time_scale if connection == "slow-body" else 0.0
+            response = replace(response, connection=connection, pause=pause)
         if recorded.fault:
             response = response.because(f"the fault {recorded.fault} was asked for")
-        recorded.status = response.status
-        recorded.reason = secrets_of(request).mask(response.reason)
-        self._journal.count(recorded, response)
+        self._journal.close(recorded, request, response)
         return response
-
-    def _faulty(self, fault: str, request: SandboxRequest) -> SandboxResponse:
-        is_server_error = fault == "server-error"
-        return server_error(images=request.path.startswith(_IMAGES)) if is_server_error else faulty.MADE_UP[fault]()
-
-    def _spoilt(self, response: SandboxResponse, fault: str) -> SandboxResponse:
-        if fault in faulty.CONNECTION_FAULTS:
-            pause = _SLOW_BODY_PAUSE / self._time_scale if fault == "slow-body" else 0.0
-            return replace(response, connection=faulty.CONNECTION_FAULTS[fault], pause=pause)
-        spoil = faulty.PICTURE_FAULTS.get(fault)
-        return spoil(response) if spoil and response.status == 200 else response
 
     def _next_fault(self, request: SandboxRequest) -> str:
         """Return the name of the fault for this request, empty where none is due."""
@@ -281,15 +221,17 @@ class Sandbox:
             return next((name for name, rate in possible if self._chance.random() < rate), "")
 
     def _serve(self, request: SandboxRequest, content: Content) -> SandboxResponse:
-        if not self._is_authorized(request.token):
-            came = "no token came" if request.token is None else "it is not the token that is taken here"
-            return wire.unauthorized(came)
-        path = request.path.partition("?")[0]
-        if wait := self._buckets.take(request.token or "", image=path.startswith(_IMAGES)):
-            return rate_limit(max(1, math.ceil(wait))).because(f"a limit is reached; in {wait:.1f} s it is not")
+        token, path = request.token, request.route
+        if token is None:
+            return wire.unauthorized("no token came")
+        known, sent = ((text or "").encode("utf-8", "replace") for text in (self.token, token))
+        if self.token is not None and not secrets.compare_digest(sent, known):
+            return wire.unauthorized("it is not the token that is taken here")
+        if wait := self._buckets.take(token, image=path.startswith(_IMAGES)):
+            limited = faulty.rate_limit(max(1, math.ceil(wait)))
+            return limited.because(f"a limit is reached; in {wait:.1f} s it is not")
         if path not in _PATHS:
-            shown = secrets_of(request).mask(path)
-            raise Refusal(404, "unknown-path", nothing_at(path, _PATHS, shown=shown))
+            raise Refusal(404, "unknown-path", f"There is nothing at {request.mask(path)[:200]}: {_slip(path)}")
         method, serve = _PATHS[path]
         if request.method.upper() not in ((method, "HEAD") if method == "GET" else (method,)):
             return Refusal(405, "unknown-path", f"This path is asked with {method}").answer().with_headers(allow=method)
@@ -297,12 +239,7 @@ class Sandbox:
             raise content.refusal
         return serve(self, content)
 
-    def _is_authorized(self, token: str | None) -> bool:
-        if token is None or self.token is None:
-            return token is not None
-        return secrets.compare_digest(token.encode("utf-8", "replace"), self.token.encode("utf-8", "replace"))
-
-    def _list_models(self, _content: Content) -> SandboxResponse:
+    def _list_models(self) -> SandboxResponse:
         now = int(time.time())
         blank = {"id": "", "object": "model", "created": now, "owned_by": "unknown"}
         return json_answer({"data": [blank | entry for entry in self._models.values()], "object": "list"})
@@ -318,24 +255,24 @@ class Sandbox:
         if known is not None and known.can_edit is False:
             raise Refusal(400, "cannot-edit", f"{known.name} makes pictures from text alone")
         _check_picture(content)
-        images = [data for name, data in content.files if re.fullmatch(r"image(\[\d*\])?", name)]
+        files = [(name.partition("[")[0], data) for name, data in content.files if _PICTURE_FIELD.fullmatch(name)]
+        images = tuple(data for name, data in files if name == "image")
         if not images:
             raise Refusal(400, "edits", "The form has no file named image or image[]")
-        sizes = [_picture_size(data, "image") for data in images]
-        for name, data in content.files:
-            if name == "mask":
-                _picture_size(data, name)
-        size = self._read_size(content, model) or _edit_size(*sizes[0], model)
-        return self._picture(prompt, model, size, tuple(images))
+        for name, data in files:
+            try:
+                picture_size(data)
+            except ValueError as error:
+                raise Refusal(400, "edits", f"{name} is {error}") from None
+        size = self._read_size(content, model) or _edit_size(*picture_size(images[0]), model)
+        return self._picture(prompt, model, size, images)
 
     def _picture(
         self, prompt: str, model: str, size: tuple[int, int], images: tuple[bytes, ...] = ()
     ) -> SandboxResponse:
         try:
-            take = self._take(repr((prompt, model, size)), *images)
-            is_small = not images and size[0] * size[1] <= _SMALL and len(prompt) <= _SHORT
-            draw = _small_placeholder if is_small else placeholder
-            data = draw(prompt, model=model, size=size, format=self._format, inputs=images, take=take)
+            take = self._take(ascii((prompt, model, size)).encode(), *images)
+            data = placeholder(prompt, model=model, size=size, format=self._format, inputs=images, take=take)
         except ValueError as error:
             raise Refusal(400, "edits", f"An input is {error}") from None
         usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
@@ -343,47 +280,39 @@ class Sandbox:
         answer = {"data": [{"b64_json": pybase64.b64encode(data).decode("ascii")}]}
         return json_answer(answer if images else {**answer, "usage": usage})
 
-    def _take(self, *parts: str | bytes) -> int:
+    def _take(self, *parts: bytes) -> int:
         """Return how often this very picture has been asked for, this time included."""
-        digest = hashlib.sha256()
-        for part in parts:
-            digest.update(
-                hashlib.sha256(part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part).digest()
-            )
-        key = digest.digest()
+        key = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
         with self._lock:
             take = self._takes[key] = self._takes.pop(key, 0) + 1
             if len(self._takes) > _MOST_REMEMBERED:
                 del self._takes[next(iter(self._takes))]
         return take
 
-    def _chat(self, content: Content) -> SandboxResponse:
+    def _talk(
+        self, content: Content, answer: Callable[[Mapping[str, Any], str, int], SandboxResponse]
+    ) -> SandboxResponse:
         (model,) = self._asked(content, "chat")
-        return chat(content.values, model, next(self._chats))
-
-    def _complete(self, content: Content) -> SandboxResponse:
-        (model,) = self._asked(content, "chat")
-        return complete(content.values, model, next(self._chats))
+        return answer(content.values, model, next(self._chats))
 
     def _embed(self, content: Content) -> SandboxResponse:
         (model,) = self._asked(content, "embeddings")
-        if content.values.get("encoding_format") == "base64" and self._embeddings_base64 == "error":
-            hint = (
-                "base64 ends so, as was recorded; encoding_format=float does not, nor does --embeddings-base64 answer"
-            )
-            return server_error().because(hint)
-        return embed(content.values, model)
+        if content.values.get("encoding_format") != "base64" or self._embeddings_base64 == "answer":
+            return embed(content.values, model)
+        hint = "encoding_format=float does not, nor does --embeddings-base64 answer"
+        return faulty.server_error().because(f"base64 ends so, as was recorded; {hint}")
 
     def _asked(self, content: Content, purpose: str, *needed: str) -> list[str]:
-        """Return the model and what else is needed.
-
-        Raises:
-            Refusal: Something is missing, or the model is not offered for this purpose.
-        """
-        values = [_required(content, name) for name in ("model", *needed)]
-        if values[0] in self._models and purpose_of(values[0]) == purpose:
-            return values
+        """Return the model and what else is needed; refuse what is missing, or not offered for this purpose."""
+        values = []
+        for name in ("model", *needed):
+            value = content.values.get(name)
+            if not isinstance(value, str) or not value.strip():
+                raise Refusal(400, "required", f"{name} is missing")
+            values.append(value)
         is_offered, silent = values[0] in self._models, self._unknown_model == "empty-400"
+        if is_offered and purpose_of(values[0]) == purpose:
+            return values
         what = f"is no model for {purpose}" if is_offered else "is none of the models in GET /v1/models"
         raise Refusal(400 if silent else 404, "unknown-model", f"{values[0][:100]} {what}", silent=silent)
 
@@ -412,13 +341,36 @@ class Sandbox:
 
 
 _PATHS: dict[str, tuple[str, Callable[[Sandbox, Content], SandboxResponse]]] = {
-    "/v1/models": ("GET", lambda sandbox, content: sandbox._list_models(content)),
+    "/v1/models": ("GET", lambda sandbox, _content: sandbox._list_models()),
     "/v1/images/generations": ("POST", lambda sandbox, content: sandbox._generate(content)),
     "/v1/images/edits": ("POST", lambda sandbox, content: sandbox._edit(content)),
-    "/v1/chat/completions": ("POST", lambda sandbox, content: sandbox._chat(content)),
-    "/v1/completions": ("POST", lambda sandbox, content: sandbox._complete(content)),
+    "/v1/chat/completions": ("POST", lambda sandbox, content: sandbox._talk(content, chat)),
+    "/v1/completions": ("POST", lambda sandbox, content: sandbox._talk(content, complete)),
     "/v1/embeddings": ("POST", lambda sandbox, content: sandbox._embed(content)),
 }
+_PICTURE_FIELD = re.compile(r"image(\[\d*\])?|mask")
+
+
+def _slip(path: str) -> str:
+    """Say what was likely meant by a path at which there is nothing: most clients that ask there are set up wrong."""
+    plain = "/" + "/".join(filter(None, path.split("/")))
+    rest = plain.removeprefix("/v1")
+    meant = max((name for name in _PATHS if plain.endswith(name.removeprefix("/v1"))), key=len, default="")
+    if plain in _PATHS:
+        return f"without the slash too many it is {plain}"
+    if plain.startswith("/v1/v1"):
+        return f"/v1 stands in it twice, as the base URL has it already{f'; it is {meant}' if meant else ''}"
+    if meant:
+        return f"it is {meant}, so the base URL ends in /v1{'' if meant == f'/v1{plain}' else ' and nothing else'}"
+    if rest in ("", "/"):
+        return "it is the base URL itself; GET /v1/models lists the models"
+    if rest.startswith("/responses"):
+        return "the Responses API is not documented; the chat completions API is, at /v1/chat/completions"
+    if rest.startswith("/models/"):
+        is_native = rest.endswith("/predictions")
+        why = "the native API was removed on 2026-05-05" if is_native else "no path for one model is documented"
+        return f"{why}; GET /v1/models lists them all"
+    return f"there are {', '.join(sorted(_PATHS))}"
 
 
 def _by_id(models: Iterable[str | Mapping[str, object]]) -> dict[str, dict[str, object]]:
@@ -426,13 +378,6 @@ def _by_id(models: Iterable[str | Mapping[str, object]]) -> dict[str, dict[str, 
     if not all(isinstance(entry.get("id"), str) and entry["id"] for entry in entries):
         raise ValueError("A model needs an id.")
     return {str(entry["id"]): entry for entry in entries}
-
-
-def _required(content: Content, name: str) -> str:
-    value = content.values.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise Refusal(400, "required", f"{name} is missing")
-    return value
 
 
 def _check(name: str, value: object, *known: str) -> None:
@@ -460,13 +405,6 @@ def _check_picture(content: Content) -> None:
     is_one = number == "1" if content.is_form else type(number) is int and number == 1
     if number is not None and not is_one:
         raise Refusal(400, "n", "n can only be 1")
-
-
-def _picture_size(data: bytes, name: str) -> tuple[int, int]:
-    try:
-        return picture_size(data)
-    except ValueError as error:
-        raise Refusal(400, "edits", f"{name} is {error}") from None
 
 
 def _edit_size(width: int, height: int, model: str) -> tuple[int, int]:

@@ -7,37 +7,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
+from ionos_openai.errors.masking import mask_secrets
+
 ConnectionFault: TypeAlias = Literal["", "timeout", "cut-body", "slow-body"]
-"""What goes wrong with the connection, and not with the answer."""
+"""What goes wrong on the way: no answer ever comes, or after half of it the connection ends, or pauses."""
 
 SANDBOX_HEADER = "x-sandbox"
 """The header that each of the sandbox's answers has, and none of the service's."""
-
-REASON_HEADER = "x-sandbox-reason"
-"""The header of the sandbox's that says why a request was refused, or spoiled."""
 
 _LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxRequest:
-    """A request to the sandbox.
+    """A request to the sandbox."""
 
-    Attributes:
-        method: "GET", "POST" and the like.
-        path: Such as "/v1/images/generations"; a query string is passed over.
-        headers: Their names in any case. They hold the token, so they are never shown.
-        body: The body as sent.
-    """
-
-    method: str
-    path: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes = field(default=b"", repr=False)
+    method: str  # "GET", "POST" and the like
+    path: str  # such as "/v1/images/generations"; a query string is passed over
+    headers: Mapping[str, str] = field(
+        default_factory=dict, repr=False
+    )  # in any case; never shown, as the token is one
+    body: bytes = field(default=b"", repr=False)  # as sent
 
     def header(self, name: str) -> str:
         """Return the header of this name, in any case; empty where there is none."""
         return next((value for key, value in self.headers.items() if key.lower() == name.lower()), "")
+
+    @property
+    def route(self) -> str:
+        """The path without a query string."""
+        return self.path.partition("?")[0]
 
     @property
     def token(self) -> str | None:
@@ -45,27 +44,21 @@ class SandboxRequest:
         scheme, _, token = self.header("authorization").strip().partition(" ")
         return token.strip() or None if scheme.lower() == "bearer" else None
 
+    def mask(self, text: str) -> str:
+        """Return a text without this request's token, and what else looks like a secret."""
+        return mask_secrets(text, self.token)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxResponse:
-    """The sandbox's answer.
-
-    Attributes:
-        status: The HTTP status.
-        headers: Their names in lower case.
-        body: The whole body; that of a stream holds all its events.
-        delay: How long the answer takes from the request's arrival on, in seconds.
-        connection: What is to go wrong on the way: "" for nothing, "timeout" (no answer ever comes), "cut-body" (half
-            of the body comes, then the connection ends) or "slow-body" (half of it comes, then a pause, then the rest).
-        pause: How long a slow body pauses, in seconds.
-    """
+    """The sandbox's answer."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-    delay: float = 0.0
+    headers: Mapping[str, str]  # their names in lower case
+    body: bytes = field(repr=False)  # all of it; that of a stream holds all its events
+    delay: float = 0.0  # how long the answer takes from the request's arrival on, in seconds
     connection: ConnectionFault = ""
-    pause: float = 0.0
+    pause: float = 0.0  # how long a slow body pauses, in seconds
 
     def with_headers(self, **headers: str) -> SandboxResponse:
         """Return the same answer with more headers; an underscore stands for a hyphen in their names."""
@@ -75,12 +68,12 @@ class SandboxResponse:
     def because(self, reason: str) -> SandboxResponse:
         """Return the same answer with a header that says why it is no better; a header is a line of ASCII."""
         line = " ".join(reason[:_LONGEST_REASON].split()).encode("ascii", "backslashreplace").decode()
-        return self.with_headers(x_sandbox_reason="".join(letter for letter in line if letter.isprintable()))
+        return self.with_headers(x_sandbox_reason="".join(filter(str.isprintable, line)))
 
     @property
     def reason(self) -> str:
         """What `because` was told; empty where nothing was."""
-        return self.headers.get(REASON_HEADER, "")
+        return self.headers.get("x-sandbox-reason", "")
 
 
 class Refusal(Exception):  # noqa: N818  # it ends a request as it should be ended, and never leaves this package
@@ -89,12 +82,10 @@ class Refusal(Exception):  # noqa: N818  # it ends a request as it should be end
     def __init__(self, status: int, behaviour: str, message: str, *, silent: bool = False) -> None:
         """Keep the status, the name of the behaviour that refuses, and what to say, in the header alone if `silent`."""
         super().__init__(message)
-        self.status = status
-        self.behaviour = behaviour
-        self.silent = silent
+        self.status, self.behaviour, self.silent = status, behaviour, silent
 
     def answer(self) -> SandboxResponse:
-        """Return the answer; its code "sandbox-..." tells that the words are not the service's."""
+        """Return the answer, whose code "sandbox-..." tells that the words are not the service's."""
         if self.silent:
             return SandboxResponse(status=self.status, headers={}, body=b"").because(str(self))
         return error_answer(self.status, f"sandbox-{self.behaviour}", str(self))

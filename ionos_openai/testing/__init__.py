@@ -51,15 +51,15 @@ def ionos_sandbox() -> Sandbox:
 
 @pytest.fixture
 def ionos_client(ionos_sandbox: Sandbox) -> Iterator[openai.OpenAI]:
-    """A client of `create_client`, answered by `ionos_sandbox` in this process."""
-    with create_client(sandbox=ionos_sandbox, settings=_defaults()) as client:
+    """A client of `create_client`, answered by `ionos_sandbox` here; nobody's environment has a part in it."""
+    with create_client(sandbox=ionos_sandbox, settings=IonosSettings.model_construct()) as client:
         yield client
 
 
 @pytest.fixture
 def ionos_async_client(ionos_sandbox: Sandbox) -> openai.AsyncOpenAI:
     """The async twin of `ionos_client`. It holds no connection, so that it need not be closed."""
-    return create_async_client(sandbox=ionos_sandbox, settings=_defaults())
+    return create_async_client(sandbox=ionos_sandbox, settings=IonosSettings.model_construct())
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -85,11 +85,6 @@ def ionos_environment(ionos_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -
         yield ionos_sandbox
 
 
-def _defaults() -> IonosSettings:
-    """Return settings that nobody's environment has a part in: tests are to pass on every machine."""
-    return IonosSettings.model_construct()
-
-
 @pytest.fixture
 def ionos_sandbox_server(ionos_sandbox: Sandbox) -> Iterator[SandboxServer]:
     """`ionos_sandbox` over HTTP on a free port of this machine: `.base_url`, `.token`, `.sandbox`."""
@@ -102,9 +97,8 @@ def ionos_vcr_config() -> dict[str, object]:
     """What `vcr_config` of pytest-recording is to return for cassettes that hold no secret and stay small.
 
     Each recorded answer says who gave it, "service" or "stand-in" (the sandbox), in the header x-recorded-from.
-    The body is matched; of headers only a few are kept; the token and trace ids are scrubbed from headers, addresses
-    and bodies; pictures are shrunk to a few pixels, by which those that are sent are matched; and vcrpy does not log
-    bodies.
+    The body is matched; few headers are kept; the token and trace ids are scrubbed from headers, addresses and bodies;
+    pictures are shrunk to a few pixels, by which those that are sent are matched; and vcrpy does not log bodies.
     """
     try:
         from ionos_openai.testing import cassettes

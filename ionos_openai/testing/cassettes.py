@@ -1,7 +1,6 @@
 """Cassettes: what of a conversation is written down, how it is made readable, and which requests are the same.
 
-`vcr_config` is what vcrpy needs; `ReadableYaml` writes its files so that people can review them. What is written holds
-no token, no cookie, no trace id and no header but a few, and a picture is a few pixels large.
+What is written holds no token, no cookie, no trace id and no header but a few, and a picture is a few pixels large.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from vcr.serializers import yamlserializer  # type: ignore[import-untyped]  # it
 
 from ionos_openai.errors.masking import Secrets, each_leaf, mask_recorded
 from ionos_openai.files.formats import FORMATS, SANDBOX_MARK, is_marked_sandbox
-from ionos_openai.sandbox.multipart import Part, read_form
+from ionos_openai.sandbox.content import Part, read_form
 from ionos_openai.sandbox.wire import SANDBOX_HEADER
 
 RecordedFrom: TypeAlias = Literal["stand-in", "service"]
@@ -31,10 +30,8 @@ RecordedFrom: TypeAlias = Literal["stand-in", "service"]
 RECORDED_FROM = "x-recorded-from"
 """The header that every recorded answer is given; its value is a `RecordedFrom`."""
 
-MATCH_ON = ("method", "scheme", "host", "port", "path", "query", "body")
 TRACE_ID = "0" * 32
 
-_REQUEST_HEADERS = frozenset({"content-type"})
 _ANSWER_HEADERS = frozenset({"content-type", "retry-after", "x-trace-id", RECORDED_FROM})
 _BOUNDARY = "form"
 _FORM_TYPE = f"multipart/form-data; boundary={_BOUNDARY}"
@@ -58,7 +55,7 @@ def vcr_config() -> dict[str, object]:
     """Return the arguments for `vcr.VCR`, or what pytest-recording's fixture `vcr_config` is to return."""
     scrubber = Scrubber()
     return {
-        "match_on": MATCH_ON,
+        "match_on": ("method", "scheme", "host", "port", "path", "query", "body"),
         "decode_compressed_response": True,
         "before_record_request": scrubber.request,
         "before_record_response": scrubber.answer,
@@ -72,11 +69,9 @@ def quiet_vcr() -> None:
 
 
 class Scrubber:
-    """Turns requests and answers into what may be written down.
+    """Turns requests and answers into what may be written down; what was scrubbed before stays as it is.
 
-    vcrpy asks it when it records, when it looks for a recorded request, and again when it loads a file: what was
-    scrubbed before stays as it is. The tokens to look for are those that the requests themselves carry, the trace ids
-    those of the answers.
+    The tokens to look for are those that the requests themselves carry, the trace ids those of the answers.
     """
 
     def __init__(self) -> None:
@@ -92,7 +87,7 @@ class Scrubber:
         if not isinstance(request.body, bytes) or not request.body:
             request.headers = {}  # Early versions of the SDK give a type to what is not there.
             return request
-        request.headers = _pick(headers, _REQUEST_HEADERS)
+        request.headers = {"content-type": content_type} if content_type else {}
         if content_type.startswith("multipart/form-data"):
             request.body = self._form(request.body, content_type)
             request.headers["content-type"] = _FORM_TYPE
@@ -110,7 +105,7 @@ class Scrubber:
             self._secrets.learn(trace, TRACE_ID)
         body = self._json(answer["body"]["string"], self._answer_text)
         headers = {name: [self._mask(value) for value in values] for name, values in headers.items()}
-        kept = _pick(headers, _ANSWER_HEADERS)
+        kept = {name: headers[name] for name in sorted(_ANSWER_HEADERS & headers.keys())}
         if "x-trace-id" in kept:
             kept["x-trace-id"] = [TRACE_ID]
         kept.setdefault(RECORDED_FROM, ["stand-in" if SANDBOX_HEADER in headers else "service"])
@@ -122,9 +117,8 @@ class Scrubber:
 
     def _request_text(self, text: str) -> str:
         """Mask a text that is sent; a picture becomes a few pixels, and other base64 its digest."""
-        head = _DATA_URI.match(text)
-        start = head.end() if head else 0
-        if (head or len(text) > _SHORTEST_PICTURE) and (pixels := _pixels_in(text[start:])):
+        head, data = _data_in(text)
+        if (head or len(text) > _SHORTEST_PICTURE) and (pixels := pixels_of(data)):
             return f"{_PIXELS_URI if head else ''}{pixels}"
         return _LONG_BASE64.sub(lambda found: _digest(found[0].encode(), "characters"), self._mask(text))
 
@@ -162,65 +156,54 @@ class Scrubber:
         return shrink_base64(text) if masked == text else masked
 
     def _raw(self, body: bytes) -> bytes:
-        """Mask a body that is no JSON: a page, a stream of events, or bytes of any kind."""
         # Latin-1 gives every byte a character and back, and tokens are ASCII.
         return self._mask(body.decode("latin-1")).encode("latin-1")
 
 
 def shrink_base64(text: str) -> str:
     """Shrink a picture in base64, or in a `data:` URI; any other text is returned as it is."""
-    head = _DATA_URI.match(text)
-    start = head.end() if head else 0
+    head, data = _data_in(text)
     try:
-        small = shrink_picture(pybase64.b64decode(text[start:], validate=True))
+        return head + pybase64.b64encode(shrink_picture(data)).decode("ascii")
     except ValueError:
         return text
-    return text[:start] + pybase64.b64encode(small).decode("ascii")
 
 
 def shrink_picture(data: bytes) -> bytes:
-    """Shrink a picture to at most 8 x 8 px, in its own format; the sandbox's mark stays.
-
-    Raises:
-        ValueError: It is no picture that Pillow can read.
-    """
-    out = io.BytesIO()
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            if max(picture.size) <= _LONGEST_SIDE:
-                return data
-            small = _small(picture)
-            exif = Image.Exif()
-            if is_marked_sandbox(data):
-                exif[_EXIF_DESCRIPTION] = SANDBOX_MARK.decode("ascii")
-            kind = picture.format or "PNG"
-        small = small.convert("RGB") if kind == "JPEG" else small
-        small.save(out, kind, exif=exif, optimize=True, **_EXACTLY.get(kind, {}))
-    except Exception as error:
-        # Pillow's decoders raise exceptions of every kind.
-        raise ValueError("not a picture that can be shrunk") from error
+    """Shrink a picture to at most 8 x 8 px, in its own format with the sandbox's mark, or raise a ValueError."""
+    kind, is_large, small = _small(data)
+    if not is_large:
+        return data
+    out, exif = io.BytesIO(), Image.Exif()
+    if is_marked_sandbox(data):
+        exif[_EXIF_DESCRIPTION] = SANDBOX_MARK.decode("ascii")
+    small = small.convert("RGB") if kind == "JPEG" else small
+    small.save(out, kind, exif=exif, optimize=True, **_EXACTLY.get(kind, {}))
     return out.getvalue()
 
 
 def pixels_of(data: bytes) -> str:
     """Return what stands for a picture that is sent: base64 of a PNG of at most 8 x 8 px; empty where it is none.
 
-    It is the same for a picture and for what `shrink_picture` left of it, also where both were saved since in another
-    format without loss: a picture that was answered, and is then sent on, is the recorded one when it comes out of a
-    cassette. It is not compressed, which libraries do differently.
+    It is the same for what `shrink_picture` left of it, also saved in another format without loss, so that a picture
+    which comes out of a cassette and is sent on is the recorded one. It is not compressed: libraries differ in that.
     """
     out = io.BytesIO()
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            _small(picture).save(out, "PNG", compress_level=0)
-    except Exception:  # noqa: BLE001  # as above
+        _small(data)[2].save(out, "PNG", compress_level=0)
+    except ValueError:
         return ""
     return pybase64.b64encode(out.getvalue()).decode("ascii")
 
 
-def _small(picture: Image.Image) -> Image.Image:
-    """Return a picture of at most 8 x 8 px with pixels that a JPEG leaves as they are."""
-    small = picture.convert("RGBA")
+def _small(data: bytes) -> tuple[str, bool, Image.Image]:
+    """Return a picture's format, whether it is above 8 x 8 px, and it so small, with pixels that a JPEG leaves."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            kind, is_large, small = picture.format or "PNG", max(picture.size) > _LONGEST_SIDE, picture.convert("RGBA")
+    except Exception as error:
+        # Pillow's decoders raise exceptions of every kind.
+        raise ValueError("not a picture that can be shrunk") from error
     small.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     alpha, colours = small.getchannel("A"), small.convert("RGB")
     for _ in range(_MOST_ROUNDS):
@@ -230,14 +213,17 @@ def _small(picture: Image.Image) -> Image.Image:
         if colours.tobytes() == before:
             break
     colours.putalpha(alpha)
-    return colours
+    return kind, is_large, colours
 
 
-def _pixels_in(text: str) -> str:
+def _data_in(text: str) -> tuple[str, bytes]:
+    """Return the head of a `data:` URI, empty where a text has none, and what its base64 stands for."""
+    found = _DATA_URI.match(text)
+    head = found[0] if found else ""
     try:
-        return pixels_of(pybase64.b64decode(text, validate=True))
+        return head, pybase64.b64decode(text[len(head) :], validate=True)
     except ValueError:
-        return ""
+        return head, b""
 
 
 class ReadableYaml:
@@ -274,11 +260,7 @@ _LineByLine.add_representer(str, _write_text)
 
 
 def source_of(path: Path) -> RecordedFrom:
-    """Return who answered when a cassette was recorded.
-
-    Raises:
-        ValueError: The file does not say so, or says different things.
-    """
+    """Return who answered when a cassette was recorded; a ValueError where it does not say so, or says two things."""
     interactions = ReadableYaml.deserialize(path.read_text(encoding="utf-8"))["interactions"]
     sources = [tuple(played["response"]["headers"].get(RECORDED_FROM, ())) for played in interactions]
     for source in get_args(RecordedFrom):
@@ -301,10 +283,6 @@ def check_played(cassette: Any) -> None:
         left = [request for number, request in enumerate(cassette.requests) if not cassette.play_counts[number]]
         unplayed = ", ".join(f"{request.method} {request.path}" for request in left)
         raise AssertionError(f"{name}: {cassette.play_count} of {len(cassette)} requests were made; not {unplayed}.")
-
-
-def _pick(headers: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    return {name: headers[name] for name in sorted(headers) if name in names}
 
 
 def _without_named_traces(text: str) -> str:

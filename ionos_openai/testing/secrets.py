@@ -18,26 +18,18 @@ _SIGNS = {name: re.compile(pattern) for name, pattern in {**SIGNS_OF_SECRETS, **
 
 
 def signs_of_secrets(text: str, *tokens: str) -> list[str]:
-    """Name what in a cassette's text looks like a secret; the secrets themselves are not repeated.
-
-    Args:
-        text: The text of a whole file.
-        tokens: Tokens that must not be in it, whatever they look like.
-    """
+    """Name what in a file's text looks like a secret, or is one of the tokens; the secrets are not repeated."""
     found = [name for name, pattern in _SIGNS.items() if pattern.search(text)]
     return [*found, *("a token" for token in tokens if token and token in text)]
 
 
 def assert_no_secrets(directory: str | os.PathLike[str], *tokens: str) -> None:
-    """Fail where a cassette in a directory, or below it, holds what looks like a secret.
+    """Fail where a cassette (.yaml, .yml, .json) in a directory, or below it, holds what looks like a secret.
 
-    Args:
-        directory: Where the cassettes are: files that end in .yaml, .yml or .json.
-        tokens: Tokens that must not be in them, whatever they look like.
+    The tokens must not be in them, whatever they look like.
 
     Raises:
-        AssertionError: Something looks like a secret; the message names files and kinds, never the secret. Or there is
-            no cassette at all, which is likely a wrong directory.
+        AssertionError: The message names files and kinds, never the secret; or there is no cassette at all.
     """
     root = Path(directory)
     paths = sorted(path for path in root.rglob("*") if path.suffix in _CASSETTES and path.is_file())

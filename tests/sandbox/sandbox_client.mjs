@@ -2,7 +2,8 @@
 import fs from "node:fs";
 import OpenAI, { toFile } from "openai";
 
-const client = new OpenAI({ baseURL: process.env.BASE_URL, apiKey: "any-token", maxRetries: 0 });
+const options = { baseURL: process.env.BASE_URL, apiKey: "any-token" };
+const client = new OpenAI({ ...options, maxRetries: 0 });
 const klein = "black-forest-labs/FLUX.2-klein-4B";
 const messages = [{ role: "user", content: "hello" }];
 const chat = { model: "meta-llama/Llama-3.3-70B-Instruct", messages };
@@ -27,12 +28,13 @@ try {
 }
 // The fault is met once: it is asked for in the first attempt's header alone.
 let attempts = 0;
-const patient = client.withOptions({
+const patient = new OpenAI({
+  ...options,
   maxRetries: 2,
   fetch: (url, init) => {
-    if (attempts++ === 0) init.headers.set("x-sandbox-fault", "rate-limit");
-    else init.headers.delete("x-sandbox-fault");
-    return fetch(url, init);
+    const headers = new Headers(init.headers);
+    if (attempts++ === 0) headers.set("x-sandbox-fault", "rate-limit");
+    return fetch(url, { ...init, headers });
   },
 });
 console.log(

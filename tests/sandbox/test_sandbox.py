@@ -371,7 +371,7 @@ def test_edits_that_are_refused() -> None:
     )
     head = png_chunk(b"IHDR", b"\0\1\0\0" * 2 + b"\x08\x02\0\0\0")
     assert refused(edit(sandbox, *fields, ("image", png(8, 8)[:8] + head + png(8, 8)[33:])))[2] == (
-        "image is a picture of more pixels than this stand-in opens"
+        "image is a picture of more pixels than this sandbox opens"
     )
     assert refused(edit(sandbox, ("model", FLUX2), image))[2] == "prompt is missing"
     assert refused(edit(sandbox, *fields, image, ("n", "2")))[2] == "n can only be 1"
@@ -494,6 +494,7 @@ def test_every_scene(scene: str) -> None:
     [
         ("a fox", "a fox"),
         ("  two\n lines ", "two lines"),
+        ("very very old", "very very old"),
         (
             "Gr\u00f6\u00dfe \u00dcbung cafe\u0301 \u0151 na\u0131ve",
             "Gr\u00f6\u00dfe \u00dcbung caf\u00e9 \u0151 naive",

@@ -169,6 +169,35 @@ def test_an_answer_that_is_json() -> None:
     assert json.loads(said(response_format=wanted, messages=messages)[0]) == {"name": "placeholder", "legs": 4}
 
 
+def test_an_answer_is_like_an_example() -> None:
+    """Where the messages show an object in place of a schema, its texts tell what stands in their places."""
+    example = {
+        "title": "{title}",
+        "age": "{age}  # a single int value",
+        "ok": "{ok}  # must be True or False",
+        "kind": "{kind}  # one of: hen; fox",
+        "tags": '{tags}  # must adhere to the JSON schema: {"type": "array", "items": {"type": "integer"}}',
+        "parts": [{"name": "string", "share": 0.5}],
+    }
+    messages = [{"role": "system", "content": f"Answer so: {json.dumps(example, indent=1)}"}, *HELLO]
+    assert json.loads(said(response_format={"type": "json_object"}, messages=messages)[0]) == {
+        "title": "placeholder",
+        "age": 0,
+        "ok": False,
+        "kind": "hen",
+        "tags": [0],
+        "parts": [{"name": "placeholder", "share": 0.5}],
+    }
+    assert said(messages=messages) == (CHAT_ANSWER, "stop")
+
+
+def test_an_answer_in_a_block_of_code() -> None:
+    """Where the messages ask for JSON as code and have a schema, the answer is that."""
+    messages = [{"role": "user", "content": f"Answer in a ```json codeblock as {json.dumps(FOX)} says."}]
+    text, _ = said(messages=messages)
+    assert json.loads(text.removeprefix("```json\n").removesuffix("\n```")) == {"name": "placeholder", "legs": 4}
+
+
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "see"}}])
 def test_a_tool_is_called(choice: Any) -> None:
     """A tool that is required or named is called with arguments that fit."""
@@ -224,8 +253,9 @@ def test_pictures_are_told_of() -> None:
     ],
 )
 def test_what_is_no_picture_is_refused(url: Any, why: str) -> None:
-    """Neither base64 that is none, nor another kind of file or address is taken."""
-    assert problem(messages=picture({"url": url})) == ("image-input", why)
+    """Neither base64 that is none, nor another kind of file or address is taken, whatever answer is wanted."""
+    for more in ({}, {"response_format": {"type": "json_object"}}, {"tools": [TOOL], "tool_choice": "required"}):
+        assert problem(messages=picture({"url": url}), **more) == ("image-input", why)
 
 
 # Completions.
@@ -304,6 +334,9 @@ NODE = {
         ),
         ({"type": "object", "properties": {"a": {"type": "null"}}, "anyOf": [{"required": ["a"]}]}, {"a": None}),
         ({"oneOf": [{"not": {}}, {"type": "null"}]}, None),
+        ({"properties": {"a": {"type": "array", "items": {"type": "null"}}, "b": {}}, "required": []}, {"a": [None]}),
+        ({"type": "object", "propertyNames": {"type": "string"}, "additionalProperties": {"type": "null"}}, {}),
+        ({"type": "string", "format": "binary", "x-shown": "later"}, "placeholder"),
     ],
 )
 def test_documents_fit(schema: Any, document: object) -> None:
@@ -317,6 +350,7 @@ def test_documents_fit(schema: Any, document: object) -> None:
         ({"not": {}}, "not is not understood here"),
         ({"type": "object", "minProperties": 1}, "minProperties is not understood here"),
         ({"type": "tree"}, "the type 'tree' is not known"),
+        ({"propertyNames": {}, "required": ["a"]}, "propertyNames is not understood here where names are required"),
         ({"type": "string", "format": "iban"}, "the format iban is not understood here"),
         ({"type": "string", "pattern": "^x+y$"}, "no text was found that fits pattern"),
         ({"type": "string", "pattern": "("}, "a pattern in it cannot be read"),

@@ -16,6 +16,7 @@ import pytest
 
 from ionos_openai.files.formats import is_marked_sandbox, recognise
 from ionos_openai.sandbox import Sandbox, SandboxServer
+from ionos_openai.sandbox.chat import CHAT_ANSWER, COMPLETION
 from tests import REPOSITORY
 from tests.sandbox.test_sandbox import png
 
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-NODE_SDK = "openai@6"
-NODE_PROGRAM = Path(__file__).with_name("sandbox_client.mjs")
+AI_SDK = "ai @ai-sdk/openai zod"
 
 
 @pytest.fixture(scope="module")
@@ -52,42 +52,65 @@ def tool(name: str) -> str:
     return found
 
 
-@pytest.fixture(scope="module")
-def node_modules() -> Path:
-    """A folder outside this project in which Node finds its official SDK; it is kept for the next run."""
-    npm = tool("npm")
-    tool("node")
-    folder = Path(tempfile.gettempdir()) / f"ionos-openai-tests-{NODE_SDK.replace('@', '-')}"
-    if not (folder / "node_modules" / "openai" / "package.json").is_file():
+def run_in_node(program: str, packages: str, *arguments: str | Path, **variables: str) -> str:
+    """Run a program of this folder where Node finds packages of npm's, which are kept for the next run."""
+    npm, node = tool("npm"), tool("node")
+    folder = Path(tempfile.gettempdir()) / f"ionos-openai-tests-{re.sub('[^a-z0-9]+', '-', packages)}"
+    if not (folder / "installed").is_file():
         folder.mkdir(exist_ok=True)
-        command = [npm, "install", "--no-save", "--no-audit", "--no-fund", "--prefix", str(folder), NODE_SDK]
+        options = ["--no-save", "--no-audit", "--no-fund", "--prefix", str(folder)]
         try:
-            installed = subprocess.run(command, cwd=folder, capture_output=True, timeout=90)
+            installed = subprocess.run(
+                [npm, "install", *options, *packages.split()], cwd=folder, capture_output=True, timeout=90
+            )
         except subprocess.TimeoutExpired:
             pytest.skip("npm's registry does not answer")
         if installed.returncode != 0:
-            pytest.skip("npm cannot install the SDK here")
-    return folder
+            pytest.skip(f"npm cannot install {packages} here")
+        (folder / "installed").touch()
+    shutil.copy(Path(__file__).with_name(program), folder)
+    return run(node, folder / program, *arguments, **variables)
 
 
 @pytest.mark.slow
-def test_the_node_sdk_is_at_home(server: SandboxServer, node_modules: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sdk", ["openai@latest", "openai@4"])
+def test_the_node_sdk_is_at_home(sdk: str, server: SandboxServer, tmp_path: Path) -> None:
     """Node's official SDK lists, makes, edits, chats, streams and embeds, and sees errors as its own."""
     (tmp_path / "in.png").write_bytes(png(64, 64))
-    shutil.copy(NODE_PROGRAM, node_modules / NODE_PROGRAM.name)
-    program = node_modules / NODE_PROGRAM.name
-    said = json.loads(run("node", program, str(tmp_path / "in.png"), BASE_URL=server.base_url))
+    said = json.loads(run_in_node("sandbox_client.mjs", sdk, tmp_path / "in.png", BASE_URL=server.base_url))
     assert said == {
         "models": 20,
         "image": "/9j/",
         "edit": "/9j/",
-        "chat": "PLACEHOLDER: this is the ionos-openai sandbox; no model has read your message.",
+        "chat": CHAT_ANSWER,
         "streamed": True,
         "embedding": 1024,
         "refused": [400, True],
         "afterLimit": 20,
         "failed": 500,
         "unauthorized": 401,
+    }
+
+
+@pytest.mark.slow
+def test_the_ai_sdk_is_at_home(server: SandboxServer, tmp_path: Path) -> None:
+    """Vercel's AI SDK chats, streams, looks, calls, completes and draws, and its objects fit their schema."""
+    (tmp_path / "in.png").write_bytes(png(64, 64))
+    said = json.loads(run_in_node("vercel_client.mjs", AI_SDK, tmp_path / "in.png", BASE_URL=server.base_url))
+    assert said == {
+        "text": CHAT_ANSWER,
+        "streamed": CHAT_ANSWER,
+        "seen": f"{CHAT_ANSWER} It came with a PNG of 64x64 px.",
+        "object": {
+            "name": "placeholder",
+            "legs": [{"length": 1}],
+            "kind": "fox",
+            "mail": "nobody@example.org",
+            "weights": {},
+        },
+        "called": ["see"],
+        "completed": COMPLETION,
+        "picture": "image/jpeg",
     }
 
 

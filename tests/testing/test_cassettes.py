@@ -427,7 +427,7 @@ def test_a_chain_of_pictures_replays(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("marked", [True, False])
 def test_a_picture_is_shrunk_in_its_own_format(kind: str, marked: bool) -> None:
-    """A picture keeps its format and its shape at 8 px, and the stand-in's mark where it has one."""
+    """A picture keeps its format and its shape at 8 px, and the sandbox's mark where it has one."""
     out = io.BytesIO()
     exif = Image.Exif()
     exif[0x010E] = SANDBOX_MARK.decode() if marked else "a comment"

@@ -57,7 +57,7 @@ def test_without_pytest_the_error_says_so(tmp_path: Path) -> None:
 def test_the_fixtures_are_one_stand_in(
     ionos_sandbox: Sandbox, ionos_client: openai.OpenAI, ionos_sandbox_server: SandboxServer
 ) -> None:
-    """The client, the stand-in and its server share requests, faults and limits."""
+    """The client, the sandbox and its server share requests, faults and limits."""
     assert generate_images(ionos_client, "a fox", model="klein", size="64x64")[0].sandbox
     with openai.OpenAI(
         base_url=ionos_sandbox_server.base_url, api_key=ionos_sandbox_server.token, max_retries=0
@@ -92,7 +92,7 @@ async def test_the_environment_has_no_part_in_the_fixtures(request: pytest.Fixtu
 
 
 async def test_the_async_client(ionos_async_client: openai.AsyncOpenAI) -> None:
-    """The async client asks the stand-in too."""
+    """The async client asks the sandbox too."""
     assert len((await ionos_async_client.models.list()).data) == 20
 
 
@@ -142,7 +142,7 @@ def test_over_http(ionos_sandbox_server):
 
 @pytest.mark.slow
 def test_a_users_cassettes_say_who_answered(tmp_path: Path) -> None:
-    """What a user records from the fixtures says that the stand-in answered, over HTTP too, be it an error."""
+    """What a user records from the fixtures says that the sandbox answered, over HTTP too, be it an error."""
     (tmp_path / "conftest.py").write_text(RECORDING_CONFTEST, encoding="utf-8")
     (tmp_path / "test_it.py").write_text(RECORDING_TESTS, encoding="utf-8")
     done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "--record-mode=once", folder=tmp_path)

@@ -218,6 +218,6 @@ def check_the_tree() -> None:
 
 
 def stand_in(sandbox: Sandbox) -> None:
-    """Ask the stand-in without a client."""
+    """Ask the sandbox without a client."""
     sandbox.fault("rate-limit", times=2)
     assert_type(sandbox.respond(SandboxRequest(method="GET", path="/v1/models")), SandboxResponse)
