@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,16 @@ from ionos_openai.cli.terminal.output import PLACEHOLDER, headed, visible
 from ionos_openai.cli.terminal.prompts import expand
 from ionos_openai.errors.notices import warn_user
 from ionos_openai.files.formats import FormatError, Recognised, is_marked_sandbox, recognise
+from ionos_openai.files.opening import LARGEST
 from ionos_openai.files.writing import write_new
 from ionos_openai.provenance import (
     ALGORITHMIC,
     COMPOSITE,
     TRAINED,
+    WITHOUT_CARRIER,
     Provenance,
     Signature,
-    describe as describe_picture,
+    describe,
     has_c2pa,
     read_provenance,
     read_signature,
@@ -34,7 +36,8 @@ from ionos_openai.provenance import (
     write_provenance,
     write_signature,
 )
-from ionos_openai.provenance.marking import write_sidecar
+from ionos_openai.provenance.record import merge
+from ionos_openai.provenance.sidecars import write_sidecar
 from ionos_openai.provenance.signing import load_library, make_test_certificate
 
 if TYPE_CHECKING:
@@ -45,27 +48,19 @@ if TYPE_CHECKING:
     from ionos_openai.cli.terminal.options import SignOptions
     from ionos_openai.cli.terminal.output import Terminal
 
-_LARGEST = 1 << 28  # bytes; a larger file is none of these pictures
-_NOT_SEARCHED = frozenset({"GIF", "AVIF"})
 _SOURCES = {
     TRAINED: "made by a trained model",
     COMPOSITE: "edited by a trained model",
     ALGORITHMIC: "drawn by an algorithm without training data",
 }
+# What a person is told of a mark; a field that is called here as it is everywhere has no label.
 _LABELS = {
     "digital_source_type": "Source",
     "ai_system": "AI system",
     "ai_system_version": "Version",
-    "model": "Model",
     "size": "Size asked for",
-    "seed": "Seed",
-    "prompt": "Prompt",
     "prompt_writer": "Prompt by",
-    "created": "Created",
     "creator_tool": "Program",
-    "creator": "Creator",
-    "credit": "Credit",
-    "copyright": "Copyright",
     "alt": "Alt text",
 }
 
@@ -74,41 +69,26 @@ class _FileError(Exception):
     """Why a file could not be done: a clause that follows its name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Picture:
-    data: bytes = field(repr=False)
-    found: Recognised
-
-
 def mark(paths: Sequence[str], terminal: Terminal, *, like: str | None, words: Mapping[str, str | None]) -> int:
-    """Write into each picture where it comes from, with words of one's own: creator, credit, copyright, alt.
+    """Write into each picture where it comes from, with words of one's own; return the exit code, 1 where one failed.
 
-    Returns:
-        The exit code: 1 where a file could not be done.
-
-    Raises:
-        InvalidRequestError: The original says nothing, or cannot be read; nothing was written.
+    An original that says nothing, or cannot be read, is refused before anything is written.
     """
     original = None if like is None else _read_original(like)
     given = {name: text for name, text in words.items() if text is not None}
 
     def work(name: str) -> tuple[dict[str, object], None]:
         written = _mark(Path(name), original, given)
-        beside = "marked" if written == Path(name) else f"sidecar {visible(str(written))}"
-        _tell_written(terminal, name, "unchanged" if written is None else beside)
-        return {"path": name, "written": None if written is None else str(written)}, None
+        beside = "marked" if written == Path(name) else f"sidecar {written}"
+        return _tell_written(terminal, name, written, "unchanged" if written is None else beside), None
 
     return _each(paths, terminal, work)
 
 
 def sign(paths: Sequence[str], options: SignOptions, terminal: Terminal) -> int:
-    """Sign each picture, beside it or in its place, or make a certificate for development.
+    """Sign each picture, beside it or in its place, or make a certificate for development; return the exit code.
 
-    Returns:
-        The exit code: 1 where a file could not be done.
-
-    Raises:
-        ConfigurationError: Nothing can be signed with the certificate and its key; nothing was written.
+    What cannot sign is refused before anything is written.
     """
     if options.make_test_certificate is not None:
         return _make_certificate(options.make_test_certificate, terminal)
@@ -118,17 +98,16 @@ def sign(paths: Sequence[str], options: SignOptions, terminal: Terminal) -> int:
     signer = load_signer(True, IonosSettings(sandbox=True, **given))  # type: ignore[arg-type]  # noqa: FBT003 - as `sign=`
 
     def work(name: str) -> tuple[dict[str, object], None]:
-        path, picture = Path(name), _read(Path(name))
+        path, (data, _) = Path(name), _read(Path(name))
         try:
-            signed = write_signature(picture.data, signer, read_provenance(path))
+            signed = write_signature(data, signer, read_provenance(path))
         except errors.SignatureError as error:
             raise _FileError(f"it cannot be signed: {error}") from None
         if options.overwrite:
             _replace(path, signed)
         else:
             path = write_new(path.parent, f"{path.stem}-signed{path.suffix}", signed)
-        _tell_written(terminal, name, "signed" if path == Path(name) else f"signed as {visible(str(path))}")
-        return {"path": name, "written": str(path)}, None
+        return _tell_written(terminal, name, path, "signed" if options.overwrite else f"signed as {path}"), None
 
     return _each(paths, terminal, work)
 
@@ -145,11 +124,7 @@ def _make_certificate(directory: str, terminal: Terminal) -> int:
 def inspect(paths: Sequence[str], terminal: Terminal, *, trust: str | None = None) -> int:
     """Show what each picture is and where it says it comes from.
 
-    Returns:
-        The exit code: 1 where a file could not be looked at, or its signature is invalid.
-
-    Raises:
-        ConfigurationError: The trust list cannot be read.
+    The exit code is 1 where a file could not be looked at, or its signature is invalid.
     """
 
     def work(name: str) -> tuple[dict[str, object], Exception | None]:
@@ -207,31 +182,25 @@ def _read_original(like: str) -> Provenance:
 
 def _mark(path: Path, original: Provenance | None, words: dict[str, str]) -> Path | None:
     """Mark one file; return what was written, the picture or its sidecar, or None where it said all that already."""
-    picture = _read(path)
-    record = replace(original or _own_record(path, picture), **words)  # type: ignore[arg-type]  # they are its texts
-    if picture.found.format in _NOT_SEARCHED:
+    data, found = _read(path)
+    record = replace(original or _own_record(path, data), **words)  # type: ignore[arg-type]  # they are its texts
+    if found.format in WITHOUT_CARRIER:
         return _write_beside(path, record)
     try:
-        marked = write_provenance(picture.data, record)
+        marked = write_provenance(data, record)
     except errors.SignedPictureError:
-        warn_user(
-            f"{path} is signed: to have the mark in it, mark the unsigned picture and sign it then.",
-            errors.IonosWarning,
-        )
+        advice = f"{path} is signed: to have the mark in it, mark the unsigned picture and sign it then."
+        warn_user(advice, errors.IonosWarning)
         return _write_beside(path, record)
-    if marked == picture.data:
+    if marked == data:
         return None
     _replace(path, marked)
     return path
 
 
-def _own_record(path: Path, picture: _Picture) -> Provenance:
-    own = read_provenance(path)
-    if own is not None and own.digital_source_type:
-        return own
-    general = describe_picture(model=None, placeholder=is_marked_sandbox(picture.data))
-    kept = {name: value for name, value in asdict(own).items() if value} if own is not None else {}
-    return replace(general, **kept)
+def _own_record(path: Path, data: bytes) -> Provenance:
+    own, general = read_provenance(path) or Provenance(), describe(model=None, placeholder=is_marked_sandbox(data))
+    return own if own.digital_source_type else merge(own, general)
 
 
 def _write_beside(path: Path, record: Provenance) -> Path:
@@ -252,23 +221,21 @@ def _replace(path: Path, data: bytes) -> None:
         raise _FileError(f"it cannot be written ({_reason(error)}) and is as it was") from None
 
 
-def _read(path: Path) -> _Picture:
+def _read(path: Path) -> tuple[bytes, Recognised]:
     status = path.stat()
-    if stat.S_ISDIR(status.st_mode):
-        raise _FileError("it is a directory; name the files in it")
     if not stat.S_ISREG(status.st_mode):  # reading a pipe could wait for ever
-        raise _FileError("it is no file")
-    if status.st_size > _LARGEST:
+        raise _FileError("it is a directory; name the files in it" if path.is_dir() else "it is no file")
+    if status.st_size > LARGEST:
         raise _FileError("it is larger than 256 MiB")
     data = path.read_bytes()
     try:
-        return _Picture(data=data, found=recognise(data))
+        return data, recognise(data)
     except FormatError as error:
         raise _FileError(str(error)) from None
 
 
 def _look(path: Path, name: str, trust: str | None) -> tuple[dict[str, object], Exception | None]:
-    picture = _read(path)
+    data, found = _read(path)
     record, problem = None, None
     try:
         record = read_provenance(path)
@@ -277,16 +244,16 @@ def _look(path: Path, name: str, trust: str | None) -> tuple[dict[str, object], 
     sidecar = sidecar_path(path)
     facts: dict[str, object] = {
         "path": name,
-        "format": picture.found.format,
-        "width": picture.found.width,
-        "height": picture.found.height,
-        "bytes": len(picture.data),
-        "sandbox": is_marked_sandbox(picture.data),
-        "c2pa": has_c2pa(picture.data),
+        "format": found.format,
+        "width": found.width,
+        "height": found.height,
+        "bytes": len(data),
+        "sandbox": is_marked_sandbox(data),
+        "c2pa": has_c2pa(data),
         "sidecar": str(sidecar) if sidecar.is_file() else None,
         "provenance": None if record is None else _record_facts(record),
     }
-    if facts["c2pa"] and (signature := _validate(picture.data, trust)):
+    if facts["c2pa"] and (signature := _validate(data, trust)):
         facts["signature"] = signature
         if signature["state"] == "invalid":
             problem = problem or _FileError(f"its signature is invalid: {', '.join(signature['problems'])}")
@@ -297,9 +264,11 @@ def _record_facts(record: Provenance | Signature) -> dict[str, object]:
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(record).items()}
 
 
-def _tell_written(terminal: Terminal, name: str, what: str) -> None:
-    cells = [visible(name)] if terminal.quiet else [visible(name), what]
-    terminal.part([cells], lambda: _beside(*cells))
+def _tell_written(terminal: Terminal, name: str, written: Path | None, what: str) -> dict[str, object]:
+    """Tell what became of a file, and return it for the document."""
+    cells = [name] if terminal.quiet else [name, what]
+    terminal.part([cells], lambda: _beside(*map(visible, cells)))
+    return {"path": name, "written": None if written is None else str(written)}
 
 
 def _beside(name: str, what: str) -> Iterator[Text]:
@@ -309,25 +278,25 @@ def _beside(name: str, what: str) -> Iterator[Text]:
 
 
 def _tell_facts(terminal: Terminal, facts: dict[str, Any]) -> None:
-    said = facts["provenance"]
-    record = said if isinstance(said, dict) else {}
-    name, size = visible(str(facts["path"])), f"{facts['width']}x{facts['height']}"
-    sidecar = visible(str(facts["sidecar"] or "-"))
-    source = str(record.get("digital_source_type") or "-").rpartition("/")[2]
-    model = str(record.get("model") or "-")
+    record: dict[str, Any] = facts["provenance"] or {}
+    name, form, size = facts["path"], facts["format"], f"{facts['width']}x{facts['height']}"
+    source = (record.get("digital_source_type") or "-").rpartition("/")[2]
     signature = facts.get("signature")
     signed = signature["state"] if signature else "c2pa" if facts["c2pa"] else "-"
-    lines = [f"{facts['format']}, {size}, {facts['bytes']:,} bytes"]
+    lines = [f"{form}, {size}, {facts['bytes']:,} bytes"]
     lines += [PLACEHOLDER] if facts["sandbox"] else []
-    said_of = [(label, record.get(key)) for key, label in _LABELS.items()]
-    lines += [f"{label}: {visible(_words(value))}" for label, value in said_of if value is not None]
+    lines += [
+        f"{_LABELS.get(key) or key.capitalize()}: {_words(value)}"
+        for key, value in record.items()
+        if value is not None and key != "placeholder"
+    ]
     lines += [] if record else ["Says nothing of where it comes from."]
-    lines += [f"Sidecar: {sidecar}"] if facts["sidecar"] else []
+    lines += [f"Sidecar: {facts['sidecar']}"] if facts["sidecar"] else []
     if signature is not None:
         lines += _signature_lines(signature)
     elif facts["c2pa"]:
         lines += ['C2PA manifest: there is one, not verified (pip install "ionos-openai[c2pa]")']
-    row = [name, str(facts["format"]), size, visible(source), visible(model), signed, sidecar]
+    row = [name, form, size, source, record.get("model") or "-", signed, facts["sidecar"] or "-"]
     terminal.part([row], lambda: headed(name, lines))
 
 
@@ -345,7 +314,7 @@ def _signature_lines(signature: dict[str, Any]) -> Iterator[str]:
         "Signed software": signature["software"],
         "Made from": "; ".join(signature["ingredients"]),
     }
-    yield from (f"{label}: {visible(words)}" for label, words in said.items() if words)
+    yield from (f"{label}: {words}" for label, words in said.items() if words)
 
 
 def _words(value: object) -> str:
@@ -354,9 +323,7 @@ def _words(value: object) -> str:
 
 
 def _clause(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return _reason(error)
-    return str(error).rstrip(".")
+    return _reason(error) if isinstance(error, OSError) else str(error).rstrip(".")
 
 
 def _reason(error: OSError) -> str:

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 from ionos_openai import errors
@@ -20,9 +21,8 @@ from ionos_openai.errors.words import printable
 from ionos_openai.files.opening import open_regular
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.gallery.entries import Entry, in_order, make_entries
-from ionos_openai.gallery.listing import Stamp, list_folders, list_pictures
 from ionos_openai.gallery.page import MARK, render
-from ionos_openai.gallery.reading import read_pictures
+from ionos_openai.gallery.reading import list_folders, list_pictures, read_pictures
 
 __all__ = ["Gallery", "Problem", "make_gallery", "write_gallery"]
 
@@ -36,40 +36,28 @@ _MARK_REACH = 2048  # bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gallery:
-    """A gallery that was written.
+    """A gallery that was written."""
 
-    Attributes:
-        path: The page.
-        pictures: How many pictures it shows.
-        failed: How many requests of the manifest it shows that led to no picture.
-        thumbnails: How many thumbnails were made; the others were there already.
-        problems: What could not be read or is gone, in the order of the files' names.
-        left_out: How many sub-folders with pictures it does not show.
-    """
-
-    path: Path
-    pictures: int
-    failed: int
-    thumbnails: int
-    problems: tuple[Problem, ...]
-    left_out: int = 0
+    path: Path  # the page
+    pictures: int  # how many it shows
+    failed: int  # how many requests of the manifest it shows that led to no picture
+    thumbnails: int  # how many were made; the others were there already
+    problems: tuple[Problem, ...]  # what could not be read or is gone, in the order of the files' names
+    left_out: int = 0  # how many sub-folders with pictures it does not show
 
 
 def write_gallery(directory: str | os.PathLike[str], *, recursive: bool = False, caption: str | None = None) -> Path:
-    """Write `index.html` into a directory: a page of all pictures in it, and of those in its sub-folders if asked for.
+    """Write `index.html` into a directory, a page of the pictures in it, and return its path.
 
     The thumbnails go into `.thumbnails` beside it, at most 384 px wide and high, as JPEG. Those that are there already
     are kept as long as their pictures stay as they are. What could not be read or is gone is logged as a WARNING of
-    `ionos_openai`; `make_gallery` returns it instead.
+    `ionos_openai`; `make_gallery` returns it instead. A notebook shows the page in a new tab with
+    `webbrowser.open(path.resolve().as_uri())`.
 
     Args:
         directory: Where the pictures are; `manifest.jsonl` in it tells more about them.
         recursive: Whether pictures in sub-folders are shown too, with what their manifests tell.
         caption: The column of metadata that stands on each card; None means its first one.
-
-    Returns:
-        The page. It is made of what could be read, however little that is. A notebook shows it in a new tab with
-        `webbrowser.open(path.resolve().as_uri())`.
 
     Raises:
         InvalidRequestError: `directory` is no directory, cannot be read, or has an `index.html` of another maker.
@@ -90,22 +78,26 @@ def make_gallery(
 ) -> Gallery:
     """Do what `write_gallery` does, and return what came of it; nothing is logged.
 
-    `on_progress` is called with how many pictures were read, and of how many.
+    `on_progress` is called with how many pictures that need a thumbnail were read, and of how many.
     """
     folder = Path(directory)
-    stamps, unlisted, folders, left_out = _list(folder, recursive=recursive)
+    if not is_directory(folder):
+        raise errors.InvalidRequestError(f"{folder} is not a directory: name the one with the pictures.")
+    try:
+        folders, left_out = list_folders(folder, recursive=recursive)
+        listed, unlisted = list_pictures(folder, folders)
+    except OSError as error:
+        why = f"{folder} cannot be read: {error.strerror}. Check its permissions."
+        raise errors.InvalidRequestError(why) from error
     _check_page(folder / PAGE)
     thumbnails = _make_own_directory(folder / THUMBNAILS)
-    files, made = read_pictures(folder, thumbnails, stamps, on_progress)
+    files, made = read_pictures(folder, thumbnails, listed, on_progress)
     _sweep(thumbnails, {f"{entry.thumbnail}.jpg" for entry in files if entry.thumbnail})
     found, gone, records, damaged = list[Entry](), list[Problem](), list[Record](), list[Problem]()
-    inside: dict[str, list[Entry]] = {prefix: [] for prefix in folders}
-    for entry in files:
-        name = entry.name or ""
-        inside[name[: name.rfind("/") + 1]].append(entry)
+    inside = {place: list(group) for place, group in groupby(files, lambda file: (file.name or "").rpartition("/")[0])}
     for prefix in folders:
         manifest = read_records(folder / prefix)
-        here, lost = make_entries(inside[prefix], manifest.records, prefix)
+        here, lost = make_entries(inside.get(prefix[:-1], ()), manifest.records, prefix)
         found, gone, records = [*found, *here], [*gone, *lost], [*records, *manifest.records]
         damaged += [replace(problem, name=prefix + problem.name) for problem in manifest.problems]
     entries = in_order(found)
@@ -119,23 +111,6 @@ def make_gallery(
         problems=(*sorted((*unlisted, *unread, *gone), key=lambda problem: problem.name), *damaged),
         left_out=left_out,
     )
-
-
-def _list(folder: Path, *, recursive: bool) -> tuple[dict[str, Stamp], list[Problem], list[str], int]:
-    if not is_directory(folder):
-        raise errors.InvalidRequestError(f"{folder} is not a directory: name the one with the pictures.")
-    stamps, problems = dict[str, Stamp](), list[Problem]()
-    folders, left_out = list_folders(folder, recursive=recursive)
-    try:
-        for prefix in folders:
-            listed, unlisted = list_pictures(folder / prefix)
-            stamps |= {prefix + name: stamp for name, stamp in listed.items()}
-            problems += [replace(problem, name=prefix + problem.name) for problem in unlisted]
-    except OSError as error:
-        raise errors.InvalidRequestError(
-            f"{folder} cannot be read: {error.strerror}. Check its permissions."
-        ) from error
-    return stamps, problems, folders, left_out
 
 
 def _make_own_directory(path: Path) -> Path:

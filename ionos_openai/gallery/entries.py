@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from ionos_openai.batch.records import Problem, Record
 from ionos_openai.hub.prices import Money
@@ -15,7 +14,6 @@ from ionos_openai.hub.prices import Money
 EntryState: TypeAlias = Literal["made", "modified", "broken", "failed", "gone", "superseded"]
 """A picture; one that was changed since; a file that is none; no picture came; the file is not there any more; of an
 older prompt of its name."""
-
 
 _STATES: dict[str, EntryState] = {"modified": "modified", "superseded": "superseded"}
 
@@ -57,17 +55,13 @@ class Entry:
     @property
     def made(self) -> datetime | None:
         """When it was made or asked for."""
-        try:
-            return datetime.fromisoformat(self.created) if self.created else None
-        except ValueError:
-            return None
+        return _moment(self.created)
 
     @property
     def date(self) -> datetime | None:
         """The same, or else when the file was changed."""
-        made = self.made
-        if made is not None or self.changed is None:
-            return made
+        if self.made is not None or self.changed is None:
+            return self.made
         try:
             return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=self.changed // 1_000_000_000)
         except OverflowError:  # A file system may hold any number.
@@ -79,16 +73,14 @@ def make_entries(
 ) -> tuple[list[Entry], list[Problem]]:
     """Put together what each file says and what the manifest says; `folder` is where both are, "" or with its slash.
 
-    Returns:
-        An entry for each file, for each request that failed, and for each file of the manifest that is gone; and what
-        is to be told about the latter.
+    Returned is an entry for each file, for each request that failed, and for each file of the manifest that is gone;
+    and what is to be told about the latter.
     """
     record_of = {folder + name: record for record in records for name in record.names}
-    known = [_of_file(entry, record_of.get(entry.name or "", Record({}))) for entry in files]
-    without = list(_without_file(records, {entry.name for entry in files}, folder))
-    names = [entry.name for entry in without if entry.name is not None]
-    gone = [Problem(name=name, message="the manifest names it, but it is gone") for name in names]
-    return [*known, *without], gone
+    known = [_of_file(file, record_of.get(file.name or "", Record({}))) for file in files]
+    without = list(_without_file(records, {file.name for file in files}, folder))
+    gone = "the manifest names it, but it is gone"
+    return [*known, *without], [Problem(name=entry.name, message=gone) for entry in without if entry.name is not None]
 
 
 def in_order(entries: Iterable[Entry]) -> list[Entry]:
@@ -100,52 +92,27 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def _of_file(file: Entry, record: Record) -> Entry:
-    state = _STATES.get(record.status, "made")
-    said = _of_record(record, file.name, state, file.problem)
-    return replace(
-        file,
-        state=said.state if file.width else "broken",
-        prompt=said.prompt or file.prompt,
-        model=said.model or file.model,
-        size=said.size or file.size or (f"{file.width}x{file.height}" if file.width else None),
-        seed=file.seed if said.seed is None else said.seed,
-        created=file.created or said.created,
-        asked=said.asked,
-        sandbox=file.sandbox or said.sandbox,
-        has_extra=said.has_extra,
-        cost=said.cost,
-        shares_cost=said.shares_cost,
-        metadata=said.metadata,
-    )
+    said = {"size": file.size or (f"{file.width}x{file.height}" if file.width else None), **_said(record)}
+    said["created"] = file.created or record.started
+    return replace(file, **said, state=_STATES.get(record.status, "made") if file.width else "broken")
 
 
 def _without_file(records: Sequence[Record], names: set[str | None], folder: str) -> Iterator[Entry]:
     for record in records:
+        said = _said(record)
         if record.status == "failed":
-            yield _of_record(record, None, "failed", record.error or "the manifest does not say why")
+            yield Entry(**said, state="failed", problem=record.error or "the manifest does not say why")
         for name in (folder + name for name in record.names):
             if name not in names and record.status != "superseded":
-                yield _of_record(record, name, "gone", "the file is not there any more")
+                yield Entry(**said, name=name, state="gone", problem="the file is not there any more")
 
 
-def _of_record(record: Record, name: str | None, state: EntryState, problem: str | None) -> Entry:
-    metadata = {key: value for key, value in record.metadata.items() if value is not None}
-    return Entry(
-        name=name,
-        state=state,
-        prompt=record.prompt,
-        model=record.model,
-        size=record.size,
-        seed=record.seed,
-        has_extra=record.has_extra,
-        created=record.started,
-        asked=record.started,
-        cost=record.cost,
-        shares_cost=max(1, len(record.names)),
-        metadata={key: _shown(value) for key, value in metadata.items()},
-        problem=problem,
-        sandbox=record.sandbox,
-    )
+def _said(record: Record) -> dict[str, Any]:
+    """Return what a line of the manifest says of each of its pictures; what it does not say is not in it."""
+    said = {name: getattr(record, name) for name in ("prompt", "model", "size", "seed", "has_extra", "cost", "sandbox")}
+    said |= {"created": record.started, "asked": record.started, "shares_cost": max(1, len(record.names))}
+    said["metadata"] = {key: _shown(value) for key, value in record.metadata.items() if value is not None}
+    return {name: value for name, value in said.items() if value is not None and value is not False}
 
 
 def _shown(value: object) -> str:
@@ -153,14 +120,17 @@ def _shown(value: object) -> str:
 
 
 def _age(entry: Entry) -> tuple[float, float, str]:
-    date = entry.date
-    # A picture's date may come without its zone; none is as likely as UTC.
-    seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() if date else 0.0
     # A picture's own date may be one of whole seconds, in which a batch makes several.
-    return -seconds, -_moment(entry.asked), entry.name or ""
+    return -_seconds(entry.date), -_seconds(_moment(entry.asked)), entry.name or ""
 
 
-def _moment(text: str | None) -> float:
-    with contextlib.suppress(ValueError, OverflowError):
-        return datetime.fromisoformat(text).timestamp() if text else 0.0
-    return 0.0
+def _seconds(date: datetime | None) -> float:
+    # A picture's date may come without its zone; none is as likely as UTC.
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() if date else 0.0
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None

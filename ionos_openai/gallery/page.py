@@ -26,7 +26,6 @@ from ionos_openai.hub.catalogue import show_amount
 if TYPE_CHECKING:
     from ionos_openai.gallery.entries import Entry
 
-
 MARK = '<meta name="generator" content="ionos-openai gallery">'
 """Stands near the beginning of every page, so that a page of another maker is not replaced."""
 
@@ -37,27 +36,15 @@ _BADGES = {
     "modified": "changed since",
     "superseded": "superseded",
 }
-
-
 _NOTHING_FITS = '<p id="nothing" hidden>Nothing fits. <button type="button" id="reset">Show all</button></p>'
 _NO_PICTURES = '<p id="nothing">There are no pictures in this directory yet.</p>'
 _IN_SCRIPT = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "<>&'"})
 
 
-class _Table:
-    """Texts that many cards share, kept once each; a card has the number, -1 for none, or says nothing for 0."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, int] = {}
-
-    def number(self, text: str | None) -> int | None:
-        return -1 if text is None else self.texts.setdefault(text, len(self.texts)) or None
-
-
 def render(title: str, entries: Sequence[Entry], records: Iterable[Record] = (), caption: str | None = None) -> str:
     """Return the page of the directory called `title`, its cards in the order in which they are shown at first.
 
-    The requests of the manifest say what they cost together; `caption` is the column that stands on each card.
+    The records of the manifest say what they cost together; `caption` is the column that stands on each card.
     """
     script = _read("gallery.js")
     return Template(_read("gallery.html")).substitute(
@@ -104,7 +91,8 @@ def _card(entry: Entry, column: str | None) -> str:
     badge = _BADGES.get(entry.state) or ("placeholder" if entry.sandbox else None)
     note = _escape(entry.problem[0].upper() + entry.problem[1:]) if entry.problem else ""
     label = entry.metadata.get(column or next(iter(entry.metadata), ""))
-    facts = (_short(entry.model), _pixels(entry), _cost(entry), entry.signed)
+    model = entry.model and (entry.model.rpartition("/")[2] or entry.model)
+    facts = (model, _pixels(entry), _cost(entry), entry.signed)
     moment = _moment(entry.date)
     parts = [
         f'<li class="{badge.replace(" ", "-")}">' if badge else "<li>",
@@ -115,7 +103,7 @@ def _card(entry: Entry, column: str | None) -> str:
         "</a><small>" if href else "</button><small>",
         f"<b>{badge}</b> " if badge else "",
         f"<em>{_escape(label)}</em> " if label else "",
-        *(f"<i>{html.escape(fact)}</i> " for fact in facts if fact),
+        *(f"<i>{_escape(fact)}</i> " for fact in facts if fact),
         f'<time datetime="{moment}">{moment[:10]}</time>' if moment else "",
         "</small></li>",
     ]
@@ -124,22 +112,26 @@ def _card(entry: Entry, column: str | None) -> str:
 
 def _data(entries: Sequence[Entry]) -> dict[str, object]:
     """Return what the script needs beside the cards: tables of texts, and a sparse object for each card."""
-    models, pixels, sizes, costs = _Table(), _Table(), _Table(), _Table()
-    items = []
+    items, tables = [], {name: dict[str, int]() for name in ("models", "pixels", "sizes", "costs")}
+
+    def number(table: str, text: str | None) -> int | None:
+        """Return the place of a text that many cards share: -1 for none, and nothing for 0."""
+        return -1 if text is None else tables[table].setdefault(_clean(text), len(tables[table])) or None
+
     for entry in entries:
         item = {
-            "model": models.number(_or_none(entry.model)),
-            "pixels": pixels.number(_pixels(entry)),
-            "size": sizes.number(_or_none(entry.size)),
-            "cost": costs.number(_cost(entry)),
-            "file": None if _is_in_link(entry) else _or_none(entry.name),
+            "model": number("models", entry.model),
+            "pixels": number("pixels", _pixels(entry)),
+            "size": number("sizes", entry.size),
+            "cost": number("costs", _cost(entry)),
+            "file": None if _is_in_link(entry) else entry.name,
             "state": None if entry.state == "made" else entry.state,
             "metadata": {_clean(key): _clean(value) for key, value in entry.metadata.items()} or None,
             "seed": None if entry.seed is None else str(entry.seed),  # a script's numbers end at 2**53
-            "note": _or_none(entry.problem),
-            "alt": _or_none(entry.alt),
-            "credit": _or_none(entry.credit),
-            "signed": _or_none(entry.signed),
+            "note": entry.problem,
+            "alt": entry.alt,
+            "credit": entry.credit,
+            "signed": entry.signed,
             "extra": int(entry.has_extra) or None,
             "edited": int(entry.edited) or None,
             "placeholder": int(entry.sandbox) or None,
@@ -147,9 +139,9 @@ def _data(entries: Sequence[Entry]) -> dict[str, object]:
             "saved": int(entry.changed is not None and entry.made is None) or None,
             "promptless": None if entry.prompt else 1,
         }
-        items.append({key: value for key, value in item.items() if value is not None})
-    tables = {"models": models, "pixels": pixels, "sizes": sizes, "costs": costs}
-    return {**{name: list(table.texts) for name, table in tables.items()}, "items": items}
+        said = {key: value for key, value in item.items() if value is not None}
+        items.append({key: _clean(value) if isinstance(value, str) else value for key, value in said.items()})
+    return {**{name: list(table) for name, table in tables.items()}, "items": items}
 
 
 def _is_in_link(entry: Entry) -> bool:
@@ -157,17 +149,9 @@ def _is_in_link(entry: Entry) -> bool:
     return entry.state != "gone" and entry.name is not None and _clean(entry.name) == entry.name
 
 
-def _or_none(text: str | None) -> str | None:
-    return None if text is None else _clean(text)
-
-
 def _clean(text: str) -> str:
     """Return `text` as a page can hold it: names of files may have bytes that are no text."""
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
-
-
-def _short(model: str | None) -> str | None:
-    return None if model is None else _clean(model.rpartition("/")[2] or model)
 
 
 def _pixels(entry: Entry) -> str | None:
@@ -189,8 +173,7 @@ def _moment(date: datetime | None) -> str | None:
 def _cost(entry: Entry) -> str | None:
     if entry.cost is None:
         return None
-    shared = f" for {entry.shares_cost}" if entry.shares_cost > 1 else ""
-    return _clean(f"{entry.cost}{shared}")
+    return f"{entry.cost} for {entry.shares_cost}" if entry.shares_cost > 1 else str(entry.cost)
 
 
 def _spent(records: Iterable[Record]) -> str:
@@ -198,6 +181,6 @@ def _spent(records: Iterable[Record]) -> str:
     whole = Sum()
     for record in records:
         whole.add(len(record.names), record)
-    known = ", ".join(_clean(show_amount(amount, currency)) for currency, amount in sorted(whole.amounts.items()))
+    known = ", ".join(show_amount(amount, currency) for currency, amount in sorted(whole.amounts.items()))
     unknown = whole.unknown_price and f"{whole.unknown_price} of unknown price"
     return ", ".join(part for part in (known and f"{known} in all", unknown) if part)

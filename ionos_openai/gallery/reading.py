@@ -1,137 +1,152 @@
-"""All pictures of a directory, read by several threads, and remembered until one of them changes."""
+"""All pictures of a directory: listed, and read by several threads."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import stat
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from ionos_openai import errors
-from ionos_openai.files.formats import FormatError, is_marked_sandbox, recognise
+from ionos_openai.batch.records import Problem
+from ionos_openai.files.formats import EXTENSIONS, FormatError, is_marked_sandbox, recognise
 from ionos_openai.files.names import digest
 from ionos_openai.files.opening import LARGEST, read_regular
-from ionos_openai.files.writing import replace_file
 from ionos_openai.gallery.entries import Entry
 from ionos_openai.gallery.thumbnails import ThumbnailError, is_too_large, write_thumbnail
 from ionos_openai.provenance import COMPOSITE, Provenance, read_provenance, read_signature
 
-if TYPE_CHECKING:
-    from ionos_openai.gallery.listing import Stamp
-
-
-_MEMORY = "facts.json"
-_VERSION = 2  # of what is remembered; another one is not believed
+_SUFFIXES = frozenset({*EXTENSIONS.values(), ".jpeg"})
 _MOST_THREADS = 4
-_LONGEST_FACTS = 1 << 14  # bytes for a picture, on average
 _LARGE = 1 << 24  # px
 _alone = threading.Lock()  # Large pictures are decoded one after the other: each may take hundreds of MB.
-_OF_PICTURE = 2  # numbers of a stamp; more are those of sidecars
-_NOT_OF_FILE = {"row", "asked", "name", "changed", "state", "has_extra", "cost", "shares_cost", "metadata"}
-_DEFAULTS = {field.name: field.default for field in fields(Entry) if field.name not in _NOT_OF_FILE}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """A picture as it was read: whether its thumbnail was made for that, and whether it is worth remembering."""
+class Found(NamedTuple):
+    """A picture's file: when it was changed, in ns, its size in bytes, and whether it has a sidecar."""
 
-    entry: Entry
-    made: bool = False
-    lasts: bool = True
+    changed: int
+    size: int
+    has_sidecar: bool
+
+
+def list_folders(folder: Path, *, recursive: bool) -> tuple[list[str], int]:
+    """Return the folders to look into, each with its slash and the folder itself as "", and how many are left out.
+
+    No link is followed, and what is hidden is no folder of pictures.
+    """
+    found, left = [""], [""]
+    while left:
+        prefix = left.pop()
+        with contextlib.suppress(OSError), os.scandir(folder / prefix) as entries:
+            inside = [entry for entry in entries if entry.is_dir(follow_symlinks=False) and entry.name[0] != "."]
+            below = sorted(f"{prefix}{entry.name}/" for entry in inside)
+            found += below
+            left += below if recursive else []
+    return (found, 0) if recursive else ([""], len([path for path in found[1:] if _has_pictures(folder / path)]))
+
+
+def _has_pictures(folder: Path) -> bool:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return any(os.path.splitext(entry.name)[1].lower() in _SUFFIXES for entry in entries)  # noqa: PTH122
+    return False
+
+
+def list_pictures(folder: Path, places: Iterable[str]) -> tuple[dict[str, Found], list[Problem]]:
+    """List the files in some places of a folder that are pictures by their extension; hidden ones are left out.
+
+    Returned is what is known of each, in the order of the names; and what has the name of a picture and is no file.
+    """
+    listed, problems = dict[str, Found](), list[Problem]()
+    for place in places:
+        with os.scandir(folder / place) as found:
+            entries = {entry.name: entry for entry in found if not entry.name.startswith(".")}
+        for name in sorted(entries):
+            stem, suffix = os.path.splitext(name)  # noqa: PTH122  A Path for each of 100,000 names takes a second.
+            if suffix.lower() not in _SUFFIXES:
+                continue
+            try:
+                facts = entries[name].stat()
+            except OSError as error:
+                problems.append(Problem(name=place + name, message=f"it cannot be read: {error.strerror}"))
+                continue
+            if stat.S_ISREG(facts.st_mode):
+                has_sidecar = f"{stem}.xmp" in entries or f"{name}.xmp" in entries
+                listed[place + name] = Found(facts.st_mtime_ns, facts.st_size, has_sidecar)
+            else:  # Opening a pipe would wait for ever.
+                kind = "a directory" if stat.S_ISDIR(facts.st_mode) else "no regular file"
+                problems.append(Problem(name=place + name, message=f"it is {kind}"))
+    return listed, problems
 
 
 def read_pictures(
-    folder: Path, thumbnails: Path, stamps: Mapping[str, Stamp], on_progress: Callable[[int, int], object] | None = None
+    folder: Path, thumbnails: Path, listed: Mapping[str, Found], on_progress: Callable[[int, int], object] | None = None
 ) -> tuple[list[Entry], int]:
-    """Read the pictures that are new or changed, and make the thumbnails that are missing or older.
+    """Read all pictures, and make the thumbnails that are missing or of another picture.
 
-    What is remembered of the last time lies with the thumbnails.
-
-    Returns:
-        What the files say, in the order of the stamps, and how many thumbnails were made.
+    A thumbnail is as old as its picture: a file that takes the place of another one may be older than that. Returned is
+    what the files say, in their order, and how many thumbnails were made.
     """
-    remembered = _recall(thumbnails / _MEMORY, most=_LONGEST_FACTS * (len(stamps) + 8))
     ages = _thumbnail_ages(thumbnails)
-    found = {
-        name: _Seen(entry=remembered[name][1])
-        for name, stamp in stamps.items()
-        if name in remembered and remembered[name][0] == stamp and _is_settled(remembered[name][1], ages)
-    }
+    new = {name for name, found in listed.items() if ages.get(digest(name)) != found.changed}
 
-    def read(name: str) -> _Seen:
-        keep = _keeps_thumbnail(ages.get(digest(name)), stamps[name], remembered.get(name))
+    def read(name: str) -> Entry:
         try:
-            return _read(folder, name, thumbnails, keep_thumbnail=keep, has_sidecar=len(stamps[name]) > _OF_PICTURE)
+            entry = _read(folder, name, listed[name], thumbnails, keep_thumbnail=name not in new)
         except OSError as error:
-            return _Seen(entry=Entry(problem=f"it cannot be read: {error.strerror}"), lasts=False)
+            entry = Entry(problem=f"it cannot be read: {error.strerror}")
+        return replace(entry, name=name, changed=listed[name].changed)
 
-    unread = [name for name in stamps if name not in found]
+    entries, done = list[Entry](), 0
     # Pillow lets other threads run while it decodes and encodes.
     pool = ThreadPoolExecutor(max_workers=min(_MOST_THREADS, os.cpu_count() or 1))
     try:
-        for number, seen in enumerate(pool.map(read, unread), 1):
-            found[unread[number - 1]] = seen
-            if on_progress is not None:
-                on_progress(number, len(unread))
+        for entry in pool.map(read, listed):
+            entries.append(entry)
+            if entry.name in new and on_progress is not None:
+                on_progress(done := done + 1, len(new))
     finally:
         pool.shutdown(cancel_futures=True)  # At Ctrl-C only what has begun is waited for.
-    lasting = {name: (stamps[name], seen.entry) for name, seen in found.items() if seen.lasts}
-    if lasting != remembered:
-        _remember(thumbnails / _MEMORY, lasting)
-    made = sum(seen.made for seen in found.values())
-    return [replace(found[name].entry, name=name, changed=stamp[1]) for name, stamp in stamps.items()], made
-
-
-def _is_settled(entry: Entry, ages: Mapping[str, int]) -> bool:
-    """Tell whether nothing is gained by reading a file again that has not changed."""
-    if not entry.width:
-        return entry.thumbnail is None  # It is no picture, and will not become one.
-    return entry.problem is None and entry.thumbnail in ages
-
-
-def _keeps_thumbnail(age: int | None, stamp: Stamp, remembered: tuple[Stamp, Entry] | None) -> bool:
-    """Tell whether a thumbnail is there and of the picture as it is; a sidecar may have changed."""
-    if age is None:
-        return False
-    # A file that takes the place of another one may be older than it, and than its thumbnail.
-    return remembered[0][:2] == stamp[:2] if remembered else age >= stamp[1]
+    return entries, sum(entry.thumbnail is not None and entry.name in new for entry in entries)
 
 
 def _thumbnail_ages(thumbnails: Path) -> dict[str, int]:
-    """Return when each thumbnail was made, in ns; empty files are what a crash leaves."""
+    """Return of when each thumbnail's picture is, in ns; empty files are what a crash leaves."""
     with os.scandir(thumbnails) as found:
         own = (entry for entry in found if entry.name.endswith(".jpg") and entry.is_file(follow_symlinks=False))
         facts = {entry.name: entry.stat() for entry in own}
     return {name.removesuffix(".jpg"): fact.st_mtime_ns for name, fact in facts.items() if fact.st_size}
 
 
-def _read(folder: Path, name: str, thumbnails: Path, *, keep_thumbnail: bool, has_sidecar: bool) -> _Seen:
+def _read(folder: Path, name: str, found: Found, thumbnails: Path, *, keep_thumbnail: bool) -> Entry:
     """Read a picture, and make its thumbnail unless there is one already that is good."""
     path = folder / name
-    if path.stat().st_size > LARGEST:
-        return _Seen(entry=Entry(problem="it is larger than 256 MiB"))
+    if found.size > LARGEST:
+        return Entry(problem="it is larger than 256 MiB")
     data = read_regular(Path(os.path.realpath(path)))  # a link may lead to a picture, not to a device
     try:
-        found = recognise(data)
+        picture = recognise(data)
     except FormatError as error:
-        return _Seen(entry=Entry(problem=str(error)))
-    entry = Entry(width=found.width, height=found.height, signed=_signer(data))
-    entry = _from_provenance(path if has_sidecar else data, data, entry)
-    if is_too_large(found.width, found.height):
-        return _Seen(entry=replace(entry, too_large=True, problem="it has too many pixels for a thumbnail"))
+        return Entry(problem=str(error))
+    entry = Entry(width=picture.width, height=picture.height, signed=_signer(data))
+    entry = _from_provenance(path if found.has_sidecar else data, data, entry)
+    if is_too_large(picture.width, picture.height):
+        return replace(entry, too_large=True, problem="it has too many pixels for a thumbnail")
     thumbnail = digest(name)  # short, and valid whatever the picture is called
     try:
         if not keep_thumbnail:
-            with _alone if found.width * found.height > _LARGE else contextlib.nullcontext():
+            with _alone if picture.width * picture.height > _LARGE else contextlib.nullcontext():
                 write_thumbnail(data, thumbnails / f"{thumbnail}.jpg")
+            with contextlib.suppress(OSError):  # Then it is made again the next time.
+                os.utime(thumbnails / f"{thumbnail}.jpg", ns=(found.changed, found.changed))
     except ThumbnailError as error:
-        return _Seen(entry=replace(entry, problem=str(error)))
-    return _Seen(entry=replace(entry, thumbnail=thumbnail), made=not keep_thumbnail)
+        return replace(entry, problem=str(error))
+    return replace(entry, thumbnail=thumbnail)
 
 
 def _from_provenance(source: Path | bytes, data: bytes, entry: Entry) -> Entry:
@@ -162,32 +177,3 @@ def _signer(data: bytes) -> str | None:
     if signature is None:
         return None
     return "signature invalid" if signature.state == "invalid" else f"signed by {signature.signer}"
-
-
-def _recall(path: Path, *, most: int) -> dict[str, tuple[Stamp, Entry]]:
-    """Return what is remembered; nothing where it is missing, damaged, of another version, or over `most` bytes."""
-    try:
-        found = json.loads(read_regular(path, most=most))
-        if found["version"] != _VERSION:
-            return {}
-        return {name: (tuple(stamp), _entry(given)) for name, (stamp, given) in found["files"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return {}
-
-
-def _entry(given: Mapping[str, object]) -> Entry:
-    for name, value in given.items():
-        default = _DEFAULTS[name]
-        expected = (int if name == "seed" else str) if default is None else type(default)
-        if not isinstance(value, expected) or (isinstance(value, bool) and default is not False):
-            raise TypeError(name)
-    return Entry(**given)  # type: ignore[arg-type]  # their types were just checked
-
-
-def _remember(path: Path, entries: Mapping[str, tuple[Stamp, Entry]]) -> None:
-    files = {
-        name: (stamp, {key: value for key in _DEFAULTS if (value := getattr(entry, key)) != _DEFAULTS[key]})
-        for name, (stamp, entry) in entries.items()
-    }
-    with contextlib.suppress(OSError):  # Then the next time takes as long as the first.
-        replace_file(path, json.dumps({"version": _VERSION, "files": files}, separators=(",", ":")).encode())

@@ -5,7 +5,7 @@ remove it, unless it is signed. All sizes are in bytes unless said otherwise.
 
 - `record`: what is said about a picture;
 - `packet`: the XMP that says it, merged into what others wrote;
-- `rdf`: the XML of XMP, read as hostile; `repair`: XMP that is no XML;
+- `rdf`: the XML of XMP, read as hostile, and repaired where it is no XML;
 - `carriers`: JPEG, PNG and WebP with a packet in them;
 - `sidecars`: the file beside a picture that takes none;
 - `marking`: the mark, and the signature, of a picture that is about to be written;
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from ionos_openai import errors
 from ionos_openai.errors.loading import lazy
 from ionos_openai.files.formats import SANDBOX_MARK, ImageFormat, is_marked_sandbox, sniff
-from ionos_openai.provenance.carriers import check_whole, embed, scan
-from ionos_openai.provenance.packet import build_packet, read_packets
+from ionos_openai.provenance.carriers import embed, scan
+from ionos_openai.provenance.packet import build_packet, read_packets, to_xmp
 from ionos_openai.provenance.record import ALGORITHMIC, COMPOSITE, TRAINED, Provenance, describe, merge
 from ionos_openai.provenance.sidecars import load, read_sidecar, sidecar_path
 from ionos_openai.provenance.signing import Signature, Signer, read_signature, write_signature
@@ -51,9 +51,11 @@ __all__ = [
 
 __getattr__ = lazy(__name__, "ionos_openai.errors")
 
-_NO_CARRIER = "The bytes are no JPEG, PNG or WebP, which can take an XMP packet. Write the sidecar instead."
-# In a GIF the name of an application extension, in an AVIF the type of a box. Source: C2PA specification 2.4, A.3.
-_C2PA_SIGNS: dict[ImageFormat, bytes] = {"GIF": b"C2PA_GIF", "AVIF": bytes.fromhex("d8fec3d61b0e483c92975828877ec481")}
+WITHOUT_CARRIER: dict[ImageFormat, bytes] = {
+    "GIF": b"C2PA_GIF",  # the name of an application extension
+    "AVIF": bytes.fromhex("d8fec3d61b0e483c92975828877ec481"),  # the type of a box
+}
+"""The formats that take no XMP packet, and what shows a C2PA manifest in each. Source: C2PA specification 2.4, A.3."""
 _TEXT_STARTS = (b"<", b"\xef\xbb\xbf<", b"\xff\xfe<\0", b"\xfe\xff\0<")
 
 
@@ -83,12 +85,11 @@ def write_provenance(data: bytes, provenance: Provenance) -> bytes:
     """
     layout = scan(data)
     if layout is None:
-        raise errors.ProvenanceError(_NO_CARRIER)
+        why = "The bytes are no JPEG, PNG or WebP, which can take an XMP packet. Write the sidecar instead."
+        raise errors.ProvenanceError(why)
     if layout.signed:
-        raise errors.SignedPictureError(
-            "The picture has a C2PA manifest, whose signature an insertion would break. Write the sidecar instead."
-        )
-    check_whole(data, layout)
+        why = "The picture has a C2PA manifest, whose signature an insertion would break. Write the sidecar instead."
+        raise errors.SignedPictureError(why)
     marked = is_marked_sandbox(data) or any(SANDBOX_MARK in packet for packet in layout.packets)
     packet = build_packet(provenance, layout.packets, longest=layout.longest, marked=marked)
     return embed(data, layout, packet)
@@ -124,7 +125,7 @@ def read_provenance(source: bytes | str | os.PathLike[str]) -> Provenance | None
 
 def has_c2pa(data: bytes) -> bool:
     """Tell whether a picture carries a C2PA manifest or names one on the web. No signature is verified."""
-    sign = _C2PA_SIGNS.get(sniff(data) or "JPEG")
+    sign = WITHOUT_CARRIER.get(sniff(data) or "JPEG")
     if sign is not None:
         return sign in data
     try:
@@ -132,22 +133,6 @@ def has_c2pa(data: bytes) -> bool:
     except errors.ProvenanceError:
         return False
     return layout is not None and layout.signed
-
-
-def to_xmp(provenance: Provenance, existing: bytes = b"", *, extension: str = "") -> bytes:
-    """Return an XMP packet for a sidecar, in UTF-8.
-
-    Args:
-        provenance: What to say. Where the packet would be longer than 1 MiB, the prompt is cut and ends in "…".
-        existing: The sidecar that is there already; merged as `write_provenance` does.
-        extension: That of the picture, such as "jpg": says which of several of one name the sidecar is about.
-
-    Raises:
-        ProvenanceError: `existing` is damaged or hostile, or the packet would be too long even without the prompt.
-    """
-    return build_packet(
-        provenance, [existing] if existing else [], marked=SANDBOX_MARK in existing, extension=extension
-    )
 
 
 def _read(data: bytes) -> Provenance | None:

@@ -35,8 +35,7 @@ class Layout:
     format: ImageFormat  # what the picture is
     place: int = 0  # where a new packet goes
     packets: list[bytes] = field(default_factory=list)  # the XMP packets, in order
-    # where the segments or chunks of the packets begin and end
-    spans: list[tuple[int, int]] = field(default_factory=list)
+    spans: list[tuple[int, int]] = field(default_factory=list)  # where their segments or chunks begin and end
     signed: bool = False  # whether there is a C2PA manifest, or the address of one
     pad: bytes = b""  # what is missing in front of the new packet
 
@@ -54,8 +53,7 @@ class Layout:
 def scan(data: bytes) -> Layout | None:
     """Walk through a picture, a JPEG only as far as its pixels; None where it is no JPEG, PNG or WebP.
 
-    Raises:
-        ProvenanceError: It is damaged or ends too early.
+    Raises a `ProvenanceError` where it is damaged or ends too early; `embed` does, too.
     """
     found = formats.sniff(data)
     walk = _SCANNERS.get(found) if found else None
@@ -70,32 +68,18 @@ def scan(data: bytes) -> Layout | None:
     return layout
 
 
-def check_whole(data: bytes, layout: Layout) -> None:
-    """Check that a picture which `scan` found good has its pixels to their end.
-
-    Checksums are left alone: those of a large PNG cost more than all the rest.
-
-    Raises:
-        ProvenanceError: It is damaged or ends too early.
-    """
-    try:
-        if layout.format != "PNG":
-            recognise(data)
-    except FormatError as error:
-        raise _explain(str(error), "the whole") from None
-
-
 def _explain(problem: str, needed: str = "") -> errors.ProvenanceError:
     needed = needed or ("an undamaged" if problem.endswith("damaged") else "the whole")
     return errors.ProvenanceError(f"{problem[:1].upper()}{problem[1:]}. Take {needed} file.")
 
 
 def embed(data: bytes, layout: Layout, packet: bytes) -> bytes:
-    """Return the picture with `packet` in the place of the packets that it had.
-
-    Raises:
-        ProvenanceError: A WebP would become too large.
-    """
+    """Return a picture that has its pixels to their end, with `packet` in the place of the packets that it had."""
+    try:
+        if layout.format != "PNG":  # whose checksums would cost more than all the rest
+            recognise(data)
+    except FormatError as error:
+        raise _explain(str(error), "the whole") from None
     if layout.format == "JPEG":
         block = formats.jpeg_segment(0xE1, _JPEG_XMP + packet)
     elif layout.format == "PNG":
@@ -194,9 +178,7 @@ def _webp_header(data: bytes, edits: list[tuple[int, int, bytes]]) -> list[tuple
         header = 12, 12, formats.webp_chunk(b"VP8X", struct.pack("<B3x", _WEBP_XMP_FLAG | alpha) + canvas)
     size = formats.webp_end(data) - 8 + sum(len(new) - (end - start) for start, end, new in [header, *edits])
     if size > _WEBP_LARGEST:
-        raise errors.ProvenanceError(
-            "The WEBP would pass 4 GiB, the most that the format holds. Write the sidecar instead."
-        )
+        raise errors.ProvenanceError("The WEBP would pass 4 GiB, the format's most. Write the sidecar instead.")
     return [(4, 8, struct.pack("<I", size)), header]
 
 

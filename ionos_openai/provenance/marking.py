@@ -6,7 +6,6 @@ it was sent, and a warning says so once it is safe.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,9 +14,8 @@ from ionos_openai import errors
 from ionos_openai.errors import IonosWarning
 from ionos_openai.errors.notices import warn_user
 from ionos_openai.files.formats import ImageFormat
-from ionos_openai.files.writing import write_new
-from ionos_openai.provenance import Provenance, sidecar_path, to_xmp, write_provenance
-from ionos_openai.provenance.sidecars import load
+from ionos_openai.provenance import WITHOUT_CARRIER, Provenance, write_provenance
+from ionos_openai.provenance.sidecars import write_sidecar
 from ionos_openai.provenance.signing import Signer, write_signature
 
 
@@ -27,16 +25,12 @@ class Unsigned(str):
     __slots__ = ()
 
 
-_WITHOUT_CARRIER = frozenset({"GIF", "AVIF"})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marked:
     """A picture's bytes, marked as far as they take it."""
 
     data: bytes = field(repr=False)  # what to write
-    # what a sidecar has to say, since the bytes may not be touched or have no place for it
-    beside: Provenance | None = None
+    beside: Provenance | None = None  # what a sidecar has to say, since the bytes may not or cannot hold it
     problem: str | None = None  # why there is no mark at all, as a clause; None where there is one, or none is wanted
     signed: bool = False  # whether it is signed
     unsigned: str | None = None  # why it is not though it should be, as a clause
@@ -47,15 +41,15 @@ def mark(data: bytes, format: ImageFormat, say: Callable[[], Provenance]) -> Mar
     record: Provenance | None = None
     try:
         record = say()
-        if format in _WITHOUT_CARRIER:
-            return Marked(data=data, beside=record)
-        return Marked(data=write_provenance(data, record))
+        if format not in WITHOUT_CARRIER:
+            return Marked(data=write_provenance(data, record))
     except errors.SignedPictureError:
-        return Marked(data=data, beside=record)
+        pass
     except errors.ProvenanceError as error:
         return Marked(data=data, problem=str(error).rstrip("."))
     except Exception as error:  # noqa: BLE001 - whatever a hostile picture does to the marking, it is not lost
         return Marked(data=data, problem=type(error).__name__)
+    return Marked(data=data, beside=record)
 
 
 def add_signature(
@@ -63,8 +57,7 @@ def add_signature(
 ) -> Marked:
     """Sign a marked picture, with what it says and what it was made from; `signer` may be why there is none.
 
-    Raises:
-        SignatureError: It cannot be signed, and has to be; all else goes without.
+    What cannot be signed goes without; where it has to be signed, that is a `SignatureError`.
     """
     if isinstance(signer, str):
         return replace(marked, unsigned=signer)
@@ -74,19 +67,16 @@ def add_signature(
     except Exception as error:  # noqa: BLE001 - whatever a hostile picture does to the signing, it is not lost
         problem = str(error).rstrip(".") if isinstance(error, errors.IonosError) else type(error).__name__
     if signer.required:
-        raise errors.SignatureError(
-            f"The picture cannot be signed: {problem}. It is still in memory: save it with sign=False."
-        )
+        still = "It is still in memory: save it with sign=False."
+        raise errors.SignatureError(f"The picture cannot be signed: {problem}. {still}")
     return replace(marked, unsigned=problem)
 
 
 def finish(marked: Marked, path: Path, *, overwrite: bool) -> list[str]:
     """Write the sidecar of a picture that was just written, where it needs one; never raises.
 
-    With `overwrite`, a sidecar that is there already is this picture's; its foreign fields stay.
-
-    Returns:
-        Why the picture has no mark or no signature, for warnings; empty where all is well.
+    With `overwrite`, a sidecar that is there already is this picture's; its foreign fields stay. Returned is why the
+    picture has no mark or no signature, for warnings; nothing where all is well.
     """
     problem = marked.problem
     if marked.beside is not None:
@@ -106,27 +96,3 @@ def warn_unmarked(problems: Iterable[str | None]) -> None:
     """Warn of pictures without a mark or a signature; call it when all of them are safe, as warnings may be errors."""
     for problem in filter(None, problems):
         warn_user(problem, IonosWarning)
-
-
-def write_sidecar(path: Path, record: Provenance, *, overwrite: bool) -> Path:
-    """Write a picture's sidecar, to `sidecar_path(path)`.
-
-    Args:
-        path: The picture.
-        record: What to say.
-        overwrite: Whether a "fox.xmp" that does not say which picture it is about, is this one's. Without, such a
-            file is left alone, and the sidecar is called "fox.jpg.xmp".
-
-    Raises:
-        ProvenanceError: The packet would be too long, or the sidecar that is there is damaged or no file.
-        ImageSaveError: It cannot be written.
-        OSError: The sidecar that is there cannot be read.
-    """
-    place = sidecar_path(path)
-    if not overwrite and place.exists():
-        place = path.with_name(f"{path.name}.xmp")
-    existing = b""
-    with contextlib.suppress(FileNotFoundError):
-        existing = load(place)
-    packet = to_xmp(record, existing, extension=path.suffix[1:])
-    return write_new(place.parent, place.name, packet, overwrite=True)

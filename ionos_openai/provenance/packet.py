@@ -84,8 +84,7 @@ _EXTENSION = _Property("extension", f"{{{_PHOTOSHOP}}}SidecarForExtension")
 def read_packets(packets: Sequence[bytes]) -> Provenance | None:
     """Read the fields out of XMP packets, the first mention of each; None where there is none.
 
-    Raises:
-        ProvenanceError: A packet is damaged or hostile.
+    Raises a `ProvenanceError` where a packet is damaged or hostile, as all do that read one.
     """
     graph = parse(packets)
     found = {entry.field: _read(graph, entry) for entry in _PROPERTIES}
@@ -95,11 +94,7 @@ def read_packets(packets: Sequence[bytes]) -> Provenance | None:
 
 
 def read_extension(packet: bytes) -> str | None:
-    """Return the extension of the picture that a sidecar says it is about; None where it does not say.
-
-    Raises:
-        ProvenanceError: The packet is damaged or hostile.
-    """
+    """Return the extension of the picture that a sidecar says it is about; None where it does not say."""
     extension = _read(parse([packet]), _EXTENSION)
     return str(extension) if extension else None
 
@@ -128,15 +123,9 @@ def build_packet(
 ) -> bytes:
     """Write a packet with the fields of `provenance` and everything else that stands in `existing`.
 
-    Args:
-        provenance: What to say.
-        existing: The packets to merge into.
-        longest: In bytes. Where the packet would be longer, the prompt is cut and ends in an ellipsis.
-        marked: Whether to write the mark of the sandbox at both ends of the packet.
-        extension: Of a sidecar: that of the picture it is about; empty leaves out or keeps what is there.
-
-    Raises:
-        ProvenanceError: An existing packet is damaged or hostile, or the packet is too long without the prompt.
+    Where it would be longer than `longest` bytes, the prompt is cut and ends in an ellipsis; one that is too long even
+    without is a `ProvenanceError`. With `marked`, the mark of the sandbox stands at both ends. `extension` is, in a
+    sidecar, that of the picture it is about; empty leaves out or keeps what is there.
     """
     merge = functools.partial(_merge, existing=existing, marked=marked, extension=extension)
     packet = merge(provenance)
@@ -149,6 +138,22 @@ def build_packet(
             "shorten alt, copyright, credit or creator, or remove metadata that the picture already has."
         )
     return packet
+
+
+def to_xmp(provenance: Provenance, existing: bytes = b"", *, extension: str = "") -> bytes:
+    """Return an XMP packet for a sidecar, in UTF-8.
+
+    Args:
+        provenance: What to say. Where the packet would be longer than 1 MiB, the prompt is cut and ends in "…".
+        existing: The sidecar that is there already; merged as `write_provenance` does.
+        extension: That of the picture, such as "jpg": says which of several of one name the sidecar is about.
+
+    Raises:
+        ProvenanceError: `existing` is damaged or hostile, or the packet would be too long even without the prompt.
+    """
+    return build_packet(
+        provenance, [existing] if existing else [], marked=SANDBOX_MARK in existing, extension=extension
+    )
 
 
 def _merge(provenance: Provenance, existing: Sequence[bytes], *, marked: bool, extension: str) -> bytes:
@@ -171,29 +176,26 @@ def _merge(provenance: Provenance, existing: Sequence[bytes], *, marked: bool, e
 
 def _put(graph: Graph, own: Element, entry: _Property, value: object) -> None:
     """Replace a property by `value` in `own`; what says the same already is moved there as it stands."""
-    absent = value is None or value is False
-    if absent and not entry.is_statement:
-        return
-    present = _find(graph, entry.tag)
-    same = present[0] if present and value and _convert(entry, present[0]) == value else None
+    is_absent = value is None or value is False
+    present = [] if is_absent and not entry.is_statement else _find(graph, entry.tag)
     if present:
         _remove(graph, entry.tag)
-    if absent:
+    if is_absent:
         return
-    if not isinstance(same, Element):
-        same = _make(entry, _to_text(value))
-    same.tail = "\n  "
-    own.append(same)
+    is_same = bool(present) and _convert(entry, present[0]) == value
+    element = present[0] if is_same and isinstance(present[0], Element) else _make(entry, _to_text(value))
+    element.tail = "\n  "
+    own.append(element)
 
 
 def _make(entry: _Property, text: str) -> Element:
     element = Element(entry.tag)
     if entry.form == "text":
         element.text = text
-        return element
-    container = SubElement(element, f"{{{RDF}}}{entry.form.capitalize()}")
-    for part in text.split(_BETWEEN) if entry.form == "seq" else [text]:
-        SubElement(container, _ITEM, {_LANGUAGE: "x-default"} if entry.form == "alt" else {}).text = part
+    else:
+        container = SubElement(element, f"{{{RDF}}}{entry.form.capitalize()}")
+        for part in text.split(_BETWEEN) if entry.form == "seq" else [text]:
+            SubElement(container, _ITEM, {_LANGUAGE: "x-default"} if entry.form == "alt" else {}).text = part
     return element
 
 
@@ -209,9 +211,8 @@ def _find(graph: Graph, tag: str) -> list[Element | str]:
     """Return each mention of a property: an element, or the text of an attribute."""
     found: list[Element | str] = []
     for description in graph.descriptions:
-        if (attribute := description.get(tag)) is not None:
-            found.append(attribute)
-        found.extend(description.findall(tag))
+        found += [description.attrib[tag]] if tag in description.attrib else []
+        found += description.findall(tag)
     return found
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from ionos_openai.errors.words import Brief, shorten
 
@@ -34,41 +35,24 @@ class Provenance(Brief):
     Texts are cleaned on construction, so that what is written is what is read: control characters but tab and newline
     are dropped, "\r\n" and "\r" become "\n", and a text without a visible character becomes None.
 
-    Attributes:
-        digital_source_type: IPTC's term as a URI: `TRAINED`, `COMPOSITE`, `ALGORITHMIC` or another one.
-        ai_system: The AI system and the model that made the picture.
-        ai_system_version: The version of that system, where it is known.
-        prompt: What the model was asked for. It may be confidential: leave it None unless its owner wants it public.
-        prompt_writer: The name of the person who wrote the prompt.
-        model: The id of the model.
-        size: "WIDTHxHEIGHT" in px as it was asked for.
-        seed: The number that the picture was drawn from, where one was sent.
-        placeholder: Whether the picture is a placeholder of the sandbox, which no model made.
-        creator_tool: The program that asked for the picture.
-        created: When the picture was made. Without a time zone, the zone is unknown.
-        creator: The names of the makers, separated by "; ".
-        credit: The credit line.
-        copyright: The copyright notice.
-        alt: The text for people who do not see the picture.
-
     Source: IPTC Photo Metadata Standard 2025.1, 2025-11.
     """
 
-    digital_source_type: str | None = None
-    ai_system: str | None = None
-    ai_system_version: str | None = None
-    prompt: str | None = None
-    prompt_writer: str | None = None
-    model: str | None = None
-    size: str | None = None
-    seed: int | None = None
-    placeholder: bool = False
-    creator_tool: str | None = None
-    created: datetime | None = None
-    creator: str | None = None
-    credit: str | None = None
-    copyright: str | None = None
-    alt: str | None = None
+    digital_source_type: str | None = None  # IPTC's term as a URI: `TRAINED`, `COMPOSITE`, `ALGORITHMIC` or another one
+    ai_system: str | None = None  # the AI system and the model that made the picture
+    ai_system_version: str | None = None  # the version of that system, where it is known
+    prompt: str | None = None  # it may be confidential: leave it None unless its owner wants it public
+    prompt_writer: str | None = None  # the name of the person who wrote the prompt
+    model: str | None = None  # the id of the model
+    size: str | None = None  # "WIDTHxHEIGHT" in px as it was asked for
+    seed: int | None = None  # the number that the picture was drawn from, where one was sent
+    placeholder: bool = False  # whether the picture is a placeholder of the sandbox, which no model made
+    creator_tool: str | None = None  # the program that asked for the picture
+    created: datetime | None = None  # when the picture was made; without a time zone, the zone is unknown
+    creator: str | None = None  # the names of the makers, separated by "; "
+    credit: str | None = None  # the credit line
+    copyright: str | None = None  # the copyright notice
+    alt: str | None = None  # the text for people who do not see the picture
 
     def __post_init__(self) -> None:
         """Clean the texts."""
@@ -79,9 +63,13 @@ class Provenance(Brief):
 
     def __str__(self) -> str:
         """Return what is said: "model: black-forest-labs/FLUX.1-schnell, seed: 7"."""
-        values = {field.name.replace("_", " "): getattr(self, field.name) for field in fields(self)}
-        said = {name: value for name, value in values.items() if value is not None and value is not False}
-        return ", ".join(f"{name}: {shorten(str(value), 200)}" for name, value in said.items())
+        return ", ".join(f"{name.replace('_', ' ')}: {shorten(str(value), 200)}" for name, value in self.said.items())
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The fields that say something."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None and value is not False}
 
 
 def describe(
@@ -94,16 +82,10 @@ def describe(
     edited: bool = False,
     placeholder: bool = False,
 ) -> Provenance:
-    """Say what this package knows about a picture that it has asked for.
+    """Say what this package knows about a picture that it has asked for: the fields of the same names.
 
-    Args:
-        model: The id of the model that was asked.
-        size: "WIDTHxHEIGHT" in px as it was asked for.
-        seed: The seed that was sent.
-        created: When the picture was made.
-        prompt: The prompt, where it is to be in the metadata; the default leaves it out.
-        edited: Whether the picture was made out of other pictures.
-        placeholder: Whether the sandbox drew it. Then no AI system is named, since none made it.
+    `edited` tells whether it was made out of other pictures. For a `placeholder` of the sandbox no AI system is named,
+    since none made it.
     """
     drawn = COMPOSITE if edited else TRAINED
     return Provenance(
@@ -127,6 +109,4 @@ def clean_text(text: str) -> str | None:
 
 def merge(first: Provenance, second: Provenance) -> Provenance:
     """Return `first`, with the fields of `second` where it says nothing."""
-    given = {field.name: getattr(first, field.name) or getattr(second, field.name) for field in fields(Provenance)}
-    seed = first.seed if first.seed is not None else second.seed
-    return Provenance(**{**given, "seed": seed})
+    return replace(second, **first.said)

@@ -13,19 +13,16 @@ from pathlib import Path
 
 from ionos_openai import errors
 from ionos_openai.files.opening import read_regular
-from ionos_openai.provenance.packet import read_extension, read_packets
+from ionos_openai.files.writing import write_new
+from ionos_openai.provenance.packet import read_extension, read_packets, to_xmp
 from ionos_openai.provenance.record import Provenance
 
 
 def sidecar_path(path: str | os.PathLike[str]) -> Path:
-    """Return where the sidecar of a picture is, or would be written.
+    """Return where the sidecar of the picture at `path` is, or would be written.
 
-    Args:
-        path: The picture's path.
-
-    Returns:
-        "fox.xmp" beside "fox.jpg"; "fox.jpg.xmp" where there is such a file, or "fox.xmp" says that it is about a
-        picture with another extension.
+    That is "fox.xmp" beside "fox.jpg"; "fox.jpg.xmp" where there is such a file, or "fox.xmp" says that it is about a
+    picture with another extension.
     """
     path = Path(path)
     short, full = path.with_name(f"{path.stem}.xmp"), path.with_name(f"{path.name}.xmp")
@@ -33,24 +30,34 @@ def sidecar_path(path: str | os.PathLike[str]) -> Path:
 
 
 def read_sidecar(path: Path) -> Provenance | None:
-    """Read what the sidecar of a picture says; None where there is none, or it says nothing.
-
-    Raises:
-        ProvenanceError: It is damaged, hostile or no file.
-        OSError: It cannot be read.
-    """
+    """Read what the sidecar of a picture says; None where there is none, or it says nothing."""
     place = sidecar_path(path)
     with contextlib.suppress(FileNotFoundError):
         return None if place == path else read_packets([load(place)])
     return None
 
 
+def write_sidecar(path: Path, record: Provenance, *, overwrite: bool) -> Path:
+    """Write what `record` says into the sidecar of the picture at `path`, to `sidecar_path(path)`.
+
+    With `overwrite`, a "fox.xmp" that does not say which picture it is about is this one's. Without, such a file is
+    left alone, and the sidecar is called "fox.jpg.xmp". What is there and damaged, or would become too long, is a
+    `ProvenanceError`; what cannot be written is an `ImageSaveError`, and what cannot be read another `OSError`.
+    """
+    place = sidecar_path(path)
+    if not overwrite and place.exists():
+        place = path.with_name(f"{path.name}.xmp")
+    existing = b""
+    with contextlib.suppress(FileNotFoundError):
+        existing = load(place)
+    packet = to_xmp(record, existing, extension=path.suffix[1:])
+    return write_new(place.parent, place.name, packet, overwrite=True)
+
+
 def load(path: Path) -> bytes:
     """Read a file of at most 256 MiB; one that the user named may be behind a link.
 
-    Raises:
-        ProvenanceError: It is larger, or no file: reading a pipe could wait for ever.
-        OSError: It cannot be read.
+    What is larger, or no file, is a `ProvenanceError`: reading a pipe could wait for ever.
     """
     try:
         return read_regular(os.path.realpath(path))  # which takes a link to itself for a file
@@ -64,8 +71,6 @@ def load(path: Path) -> bytes:
 def _is_about_another(sidecar: Path, picture: Path) -> bool:
     try:
         extension = None if sidecar == picture else read_extension(load(sidecar))
-    except OSError:  # reading or writing it says what is wrong
-        return False
-    except errors.ProvenanceError:
+    except (OSError, errors.ProvenanceError):  # reading or writing it says what is wrong
         return False
     return extension is not None and extension.lower() != picture.suffix[1:].lower()

@@ -14,6 +14,7 @@ import io
 import itertools
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -61,7 +62,7 @@ class Signature:
 
     state: Literal["trusted", "valid", "invalid"]  # by an anchor that was given; intact; changed or unreadable
     signer: str | None = None  # the certificate's subject, such as "CN=A. Nonymous, O=Example"
-    issuer: str | None = None  # who issued the certificate
+    issuer: str | None = None  # whose certificate that is by
     time: datetime | None = None  # when it was signed by the time stamp, else when it was made as the signer says
     stamped_by: str | None = None  # the authority of the time stamp; None where there is none
     problems: tuple[str, ...] = ()  # what is wrong, as clauses, such as "the picture was changed"
@@ -110,10 +111,10 @@ class Signer:
             raise errors.ConfigurationError("The time-stamp authority's address is no URL: begin it with https://.")
         self.chain, self.tsa_url, self.required = _read_chain(certificate), tsa_url, required
         self.exposed, self._tried = "", False  # the warning of a key that others may read; whether it is known to work
+        # c2pa checks again what a function or an authority answered; a key that belongs to the certificate needs none.
+        self.asks = sign is not None or tsa_url is not None
         if sign is None:
-            key, problem = _read_key(name, passphrase)
-            if key is not None and key.public_key() != self.chain[0].public_key():
-                problem = "does not belong to the first certificate: the signer's own comes first, then its issuers'"
+            key, problem = _read_key(name, passphrase, self.chain[0])
             if problem:
                 raise errors.ConfigurationError(f"The private key {name!r} {problem}.")
             sign, algorithm = _signing_with(key)
@@ -124,16 +125,14 @@ class Signer:
 
     def check(self) -> None:
         """Try certificate and key, once, on a picture made here, without a time stamp; raise a `ConfigurationError`."""
-        problem = "" if self._tried else _problem_of(self.chain, datetime.now(UTC))
-        if not self._tried and not problem:
+        if not self._tried:
             alone = copy.copy(self)
             alone.tsa_url = None
             try:
+                _check_chain(self.chain, datetime.now(UTC))
                 write_signature(_TRIAL, alone, describe(model=None, placeholder=True))
             except errors.SignatureError as error:
-                problem = str(error)
-        if problem:
-            raise errors.ConfigurationError(f"Pictures cannot be signed: {problem}.")
+                raise errors.ConfigurationError(f"Pictures cannot be signed: {error}.") from None
         self._tried = True
 
     def __deepcopy__(self, _: object) -> Signer:
@@ -167,6 +166,8 @@ def write_signature(
     """
     record, sources = _prepare(data, provenance, inputs)
     library, failures, signed = load_library(), list[str](), io.BytesIO()
+    chain, labels = _to_pem(*signer.chain), [f"input-{number}" for number in range(len(sources))]
+    manifest, context = _manifest(record, labels, edited=bool(inputs)), _context(os.getpid(), checks=signer.asks)
 
     def sign(content: bytes) -> bytes:
         try:
@@ -175,12 +176,11 @@ def write_signature(
             failures.append(type(error).__name__)
             return b""
 
-    chain, labels = _to_pem(*signer.chain), [f"input-{number}" for number in range(len(sources))]
     try:
         algorithm = library.C2paSigningAlg[signer._algorithm.upper()]
         with (
             library.Signer.from_callback(sign, algorithm, chain, signer.tsa_url) as native,
-            library.Builder(_manifest(record, labels, edited=bool(inputs)), _context(os.getpid())) as builder,
+            library.Builder(manifest, context) as builder,
         ):
             for label, source in zip(labels, sources, strict=True):
                 ingredient = {"relationship": "parentOf" if label == labels[0] else "inputTo", "label": label}
@@ -188,8 +188,12 @@ def write_signature(
             builder.sign(native, _media_type(data), io.BytesIO(data), signed)
             return signed.getvalue()
     except (library.C2paError, KeyError) as error:
-        problem = _explain(str(error), failures, signer.tsa_url)
-    raise errors.SignatureError(problem)
+        problem = str(error)
+    if failures:
+        problem = f"the key cannot be used ({failures[0]})"
+    elif signer.tsa_url is not None and re.search("http resolver|time ?stamp", problem, re.IGNORECASE):
+        problem = f"the time-stamp authority {urlsplit(signer.tsa_url).hostname} gives no time stamp"
+    raise errors.SignatureError(_clean(problem.partition(": ")[2] or problem))
 
 
 def _prepare(data: bytes, record: Provenance | None, inputs: Sequence[bytes]) -> tuple[Provenance, list[bytes]]:
@@ -212,23 +216,17 @@ def _manifest(record: Provenance, labels: Sequence[str], *, edited: bool) -> dic
         actions.append({"action": "c2pa.opened", "parameters": {"ingredientIds": labels[:1]}})
     if edited or not labels:
         agent = {"name": record.ai_system or record.creator_tool or CREATOR_TOOL}
-        said = {"ingredientIds": labels[1:], "prompt": record.prompt}
-        parameters = {name: value for name, value in said.items() if value}
-        actions.append({"action": "c2pa.edited" if edited else "c2pa.created", "softwareAgent": agent})
-        actions[-1] |= {"parameters": parameters} if parameters else {}
+        parameters = _given(ingredientIds=labels[1:], prompt=record.prompt)
+        action = "c2pa.edited" if edited else "c2pa.created"
+        actions.append({"action": action, "softwareAgent": agent, **_given(parameters=parameters)})
     made = record.created
     when = (made if made and 1 < made.year < 9999 else datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
-    source = {"digitalSourceType": record.digital_source_type} if record.digital_source_type else {}
-    actions[-1] |= {"when": when.isoformat(), **source}
+    actions[-1] |= _given(when=when.isoformat(), digitalSourceType=record.digital_source_type)
     return {"assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}]}
 
 
-def _explain(text: str, failures: Sequence[str], tsa_url: str | None) -> str:
-    if failures:
-        return f"the key cannot be used ({failures[0]})"
-    if tsa_url is not None and any(word in text.lower() for word in ("http resolver", "timestamp", "time stamp")):
-        return f"the time-stamp authority {urlsplit(tsa_url).hostname} gives no time stamp"
-    return _clean(text.partition(": ")[2] or text)
+def _given(**fields: object) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value}
 
 
 def read_signature(
@@ -246,7 +244,7 @@ def read_signature(
 
     Raises:
         ConfigurationError: The trust list cannot be read, or c2pa-python is not installed.
-        OSError: The picture cannot be read; so for `ProvenanceError`.
+        OSError, ProvenanceError: The picture cannot be read.
     """
     from ionos_openai.provenance import has_c2pa
 
@@ -254,12 +252,12 @@ def read_signature(
     if sniff(data) is None or not has_c2pa(data):
         return None
     library, problem = load_library(), "the manifest cannot be understood"
-    anchors = "" if trust is None else _to_pem(*_read_chain(trust))
+    context = _context(os.getpid(), "" if trust is None else _to_pem(*_read_chain(trust)))
     try:
-        with library.Reader(_media_type(data), io.BytesIO(data), context=_context(os.getpid(), anchors)) as reader:
+        with library.Reader(_media_type(data), io.BytesIO(data), context=context) as reader:
             state, report = reader.get_validation_state(), reader.crjson()
         if len(report) <= _LONGEST_REPORT:
-            return _read_report(json.loads(report)["manifests"], state)
+            return _read_report(json.loads(report)["manifests"][0], state)
         problem = "the manifest is larger than any that a picture needs"
     except library.C2paError as error:
         if str(error).startswith("Remote"):
@@ -270,9 +268,8 @@ def read_signature(
     return Signature(state="invalid", problems=(problem,))
 
 
-def _read_report(manifests: Sequence[Mapping[str, Any]], state: str) -> Signature:
-    """Return what c2pa's report says; of the actions, the last that tells a source counts."""
-    active = manifests[0]
+def _read_report(active: Mapping[str, Any], state: str) -> Signature:
+    """Return what c2pa's report says of a manifest; of its actions, the last that tells a source counts."""
     said, results, signed = active["assertions"], active["validationResults"], active.get("signature") or {}
     actions = [action for label in said if label.startswith("c2pa.actions") for action in said[label]["actions"]]
     made = next((action for action in reversed(actions) if "digitalSourceType" in action), (actions or [{}])[-1])
@@ -296,11 +293,11 @@ def _read_report(manifests: Sequence[Mapping[str, Any]], state: str) -> Signatur
 
 def _failures(results: Mapping[str, Any]) -> list[str]:
     """Return what is wrong, each thing once; that a signer is in no trust list is not."""
-    problems = {}
+    problems = []
     for entry in results.get("failure") or ():
         known = (words for end, words in _CHANGES.items() if entry["code"].endswith(end))
-        problems[next(known, None) or _clean(f"{entry.get('explanation')} ({entry['code']})")] = entry["code"]
-    return [problem for problem, code in problems.items() if code != "signingCredential.untrusted"]
+        problems.append(next(known, None) or _clean(f"{entry.get('explanation')} ({entry['code']})"))
+    return [problem for problem in dict.fromkeys(problems) if not problem.endswith("(signingCredential.untrusted)")]
 
 
 def _ingredient(found: Mapping[str, Any]) -> str:
@@ -337,14 +334,14 @@ def load_library() -> Any:
 
 
 @functools.lru_cache(maxsize=4)
-def _context(_process: int, anchors: str = "") -> Any:
+def _context(_process: int, anchors: str = "", *, checks: bool = True) -> Any:
     """Return how c2pa is to work: no network, no thumbnails. Each process has its own: none outlives a fork."""
     from importlib.metadata import version  # which takes longer to load than all the rest
 
     program = {"name": CREATOR_TOOL, "version": version("ionos-openai")}
     builder = {"thumbnail": {"enabled": False}, "created_assertion_labels": ["c2pa.actions"]}
     settings = {
-        "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
+        "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": checks},
         "core": {"allowed_network_hosts": []},
         "builder": {**builder, "claim_generator_info": program},
         "trust": {"trust_config": "\n".join([*_PURPOSES, _STAMPING]), "user_anchors": anchors or None},
@@ -352,26 +349,24 @@ def _context(_process: int, anchors: str = "") -> Any:
     return load_library().Context.from_dict(settings)
 
 
-def _problem_of(chain: Sequence[Certificate], now: datetime) -> str | None:
-    """Return why a chain cannot sign pictures, as a clause; None where it can."""
+def _check_chain(chain: Sequence[Certificate], now: datetime) -> None:
+    """Raise a `SignatureError` where certificates cannot sign pictures."""
     leaf, fields = chain[0], {field.oid.dotted_string: field.value for field in chain[0].extensions}
     purposes = {purpose.dotted_string for purpose in fields.get("2.5.29.37", ())}
     begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    taken = ", ".join(_PURPOSES.values())
+    is_broken = any(lower.issuer != upper.subject for lower, upper in itertools.pairwise(chain))
+    signs = getattr(fields.get("2.5.29.15"), "digital_signature", False)
     problems = {
         "the first certificate is its own issuer: the signer's own comes first": leaf.subject == leaf.issuer,
-        "a certificate of the chain did not issue the one before it: mend the order": any(
-            lower.issuer != upper.subject for lower, upper in itertools.pairwise(chain)
-        ),
+        "a certificate of the chain did not issue the one before it: mend the order": is_broken,
         f"the certificate is valid from {begin:%Y-%m-%d}: look at this machine's clock": now < begin,
         f"the certificate ended on {end:%Y-%m-%d}: get a new one": now > end,
-        f"the certificate's extended key usage has none of {', '.join(_PURPOSES.values())}: get one that has": not (
-            purposes & _PURPOSES.keys()
-        ),
-        "the certificate's key usage does not have digitalSignature: get one that has": not getattr(
-            fields.get("2.5.29.15"), "digital_signature", False
-        ),
+        f"the certificate's extended key usage has none of {taken}: get one that has": not purposes & _PURPOSES.keys(),
+        "the certificate's key usage does not have digitalSignature: get one that has": not signs,
     }
-    return next((problem for problem, is_so in problems.items() if is_so), None)
+    for problem in itertools.compress(problems, problems.values()):
+        raise errors.SignatureError(problem)
 
 
 def _read_chain(source: str | os.PathLike[str] | bytes) -> list[Certificate]:
@@ -391,20 +386,23 @@ def _hidden(secret: str | SecretStr) -> Callable[[], str]:
     return lambda: secret if isinstance(secret, str) else secret.get_secret_value()
 
 
-def _read_key(path: str | os.PathLike[str], passphrase: Callable[[], str] | None) -> tuple[Any, str | None]:
+def _read_key(path: str, passphrase: Callable[[], str] | None, leaf: Certificate) -> tuple[Any, str | None]:
     """Read a private key, or return what is wrong with it: no frame of an exception is to hold a secret."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        return load_pem_private_key(_read_pem(path), passphrase().encode() if passphrase else None), None
+        key = load_pem_private_key(_read_pem(path), passphrase().encode() if passphrase else None)
     except OSError as error:
         return None, f"cannot be read: {error.strerror}"
     except (TypeError, ValueError, UnsupportedAlgorithm):
         return None, "is no key in PEM form, or its passphrase (IONOS_C2PA_PASSPHRASE) is missing, wrong or not needed"
+    is_other = key.public_key() != leaf.public_key()
+    other = "does not belong to the first certificate: the signer's own comes first, then its issuers'"
+    return key, other if is_other else None
 
 
-def _read_pem(path: str | os.PathLike[str]) -> bytes:
+def _read_pem(path: str) -> bytes:
     return read_regular(Path(path).resolve(), most=_LARGEST_PEM)
 
 
@@ -431,12 +429,8 @@ def _to_pem(*certificates: Certificate) -> str:
 def make_test_certificate(directory: str | os.PathLike[str]) -> tuple[Path, Path, Path]:
     """Make a chain for development, which nobody trusts, as its subject says.
 
-    Returns:
-        The files of the chain, of the private key, and of the root; only their owner may read them.
-
-    Raises:
-        ConfigurationError: c2pa-python is not installed.
-        OSError: A file is there already, which stays, or cannot be written.
+    Returned are the files of the chain, of the private key, and of the root; only their owner may read them. One that
+    is there already, or cannot be written, is an `OSError`.
     """
     load_library()
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -464,14 +458,15 @@ def _issue(role: str, key: Any, root_key: Any) -> Certificate:
         for name in ("root", role)
     )
     usage = [not is_root, False, False, False, False, is_root, is_root, False, False]  # to sign; of a root, to issue
-    builder = (
-        x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=365))
-        .add_extension(x509.BasicConstraints(ca=is_root, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(*usage), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
+    builder = x509.CertificateBuilder(
+        issuer, subject, key.public_key(), x509.random_serial_number(), now - timedelta(hours=1), now + timedelta(365)
     )
+    for extension, is_critical in (
+        (x509.BasicConstraints(ca=is_root, path_length=None), True),
+        (x509.KeyUsage(*usage), True),
+        (x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.EMAIL_PROTECTION]), False),
+        (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
+        (x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), False),
+    ):
+        builder = builder.add_extension(extension, critical=is_critical)
     return builder.sign(root_key, hashes.SHA256())

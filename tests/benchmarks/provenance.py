@@ -2,10 +2,11 @@
 
     python tests/benchmarks/provenance.py [--rounds 15] [--marks 50]
 
-The pictures are a 200 kB JPEG and a 2 MB PNG, in memory. Ours is `write_provenance` into a picture without metadata,
-and into one that is marked already; Pillow's is `open` and `save` with the same packet, which also changes the pixels
-of a JPEG. The figures are medians of the rounds, in ms of CPU of this process a picture. With the extra c2pa, a
-signature over the mark is measured too, with a certificate made here.
+The pictures are a JPEG and a WebP of some 200 kB and a 2 MB PNG, in memory. Ours is `write_provenance` into a picture
+without metadata, and into one that is marked already; Pillow's is `open` and `save` with the same packet, which also
+changes the pixels of a JPEG. The figures are in ms of CPU of this process a picture, the lowest of the rounds: what the
+machine does besides only adds. With the extra c2pa, a signature over the mark is measured too, with a certificate made
+here.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import argparse
 import contextlib
 import io
 import random
-import statistics
 import sys
 import tempfile
 import time
@@ -32,8 +32,8 @@ from ionos_openai.provenance.signing import make_test_certificate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BOUNDS = {"JPEG": 0.2, "PNG": 1.0}
-SIGNING_BOUNDS = {"JPEG": 3.0, "PNG": 6.0}  # a JPEG of this size is what the service sends; hashing takes the rest
+BOUNDS = {"JPEG": 0.2, "PNG": 1.0, "WEBP": 0.2}
+SIGNING_BOUND = 3.0  # of a 2 MB PNG a third goes into its SHA-256, as much into c2pa's reading it in pieces of 8 kB
 RECORD = describe(
     model="black-forest-labs/FLUX.1-schnell",
     size="1024x1024",
@@ -43,8 +43,8 @@ RECORD = describe(
 
 
 def picture(kind: str) -> bytes:
-    """Return a JPEG of about 200 kB or a PNG of about 2 MB, 1024x1024 px, the same at every call."""
-    grain = 140 if kind == "JPEG" else 790
+    """Return a JPEG or a WebP of some 200 kB or a PNG of about 2 MB, 1024x1024 px, the same at every call."""
+    grain = 790 if kind == "PNG" else 140
     noise = Image.frombytes("RGB", (grain, grain), random.Random(1).randbytes(grain * grain * 3))
     buffer = io.BytesIO()
     noise.resize((1024, 1024), Image.Resampling.NEAREST).save(buffer, kind, quality=55)
@@ -58,6 +58,8 @@ def encode_anew(data: bytes, kind: str) -> bytes:
     with Image.open(io.BytesIO(data)) as image:
         if kind == "JPEG":
             image.save(written, kind, quality="keep", xmp=packet)
+        elif kind == "WEBP":
+            image.save(written, kind, xmp=packet)
         else:
             text = PngInfo()
             text.add_itxt("XML:com.adobe.xmp", packet.decode())
@@ -100,14 +102,14 @@ def main() -> int:
             anew = cpu_ms(lambda data=data, kind=kind: encode_anew(data, kind), 1)
             signed = cpu_ms(lambda data=marked: write_signature(data, signer, RECORD), options.marks) if signer else 0.0
             rounds.append((fresh, again, anew, signed))
-        fresh, again, anew, signed = (statistics.median(side) for side in zip(*rounds, strict=True))
-        passed = passed and fresh <= bound and signed <= SIGNING_BOUNDS[kind]
+        fresh, again, anew, signed = (min(side) for side in zip(*rounds, strict=True))
+        passed = passed and fresh <= bound and signed <= SIGNING_BOUND
         size = f"{len(data) / 1e6:.1f} MB {kind}"
         print(
             f"{size:>12}: ours {fresh:.3f} ms (bound {bound}), marked again {again:.3f} ms, Pillow anew {anew:.1f} ms"
         )
         if signer is not None:
-            print(f"{size:>12}: signed {signed:.2f} ms more (bound {SIGNING_BOUNDS[kind]})")
+            print(f"{size:>12}: signed {signed:.2f} ms more (bound {SIGNING_BOUND})")
     return 0 if passed else 1
 
 

@@ -229,7 +229,7 @@ def test_removes_thumbnails_of_pictures_that_are_gone(tmp_path: Path) -> None:
     ids=range(7),
 )
 def test_does_not_believe_a_damaged_memory(tmp_path: Path, memory: bytes) -> None:
-    """What is remembered of the last time may be damaged: then the pictures are read again."""
+    """A file among the thumbnails that tells of the pictures says nothing: they are read again."""
     path = tmp_path / "a.jpg"
     path.write_bytes(picture())
     write_gallery(tmp_path)
@@ -984,7 +984,7 @@ def test_a_sidecar_that_leads_nowhere_keeps_no_picture_away(tmp_path: Path) -> N
     ids=["no picture", "too long"],
 )
 def test_what_a_stranger_wrote_into_the_memory_is_not_believed(tmp_path: Path, files: dict[str, Any]) -> None:
-    """A thumbnail of what is no picture could be any file; and a memory is no longer than its pictures need."""
+    """Neither the file of a thumbnail, nor a prompt; nor is a file without end taken in."""
     (tmp_path / "a.jpg").write_bytes(picture())
     found = (tmp_path / "a.jpg").stat()
     files["a.jpg"][0] = [found.st_size, found.st_mtime_ns]

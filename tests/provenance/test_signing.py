@@ -623,6 +623,20 @@ def test_certificate_and_key_are_tried_once(leaf: Leaf, tmp_path: Path) -> None:
     assert len(asked) == 5
 
 
+def test_a_function_that_answers_with_another_key_is_found_out(
+    authority: Authority, leaf: Leaf, tmp_path: Path
+) -> None:
+    """Before the first picture; and where it begins to in between, that picture is saved without a signature."""
+    honest, other = _with_callback(leaf), _with_callback(authority.leaf())
+    with pytest.raises(ConfigurationError, match="Pictures cannot be signed"):
+        Signer(leaf.chain, sign=other._sign).check()
+    keys = iter([honest, other])
+    signer = Signer(leaf.chain, sign=lambda data: next(keys)._sign(data))
+    path, said = quietly(lambda: image().save(tmp_path / "fox.jpg", sign=signer))
+    assert len(said) == 1
+    assert (read_provenance(path), read_signature(path)) == (RECORD, None)
+
+
 def test_many_threads_sign_with_one_signer(signer: Signer, trust: Path) -> None:
     """As a batch does."""
     with ThreadPoolExecutor(8) as pool:
@@ -676,6 +690,29 @@ def test_a_hostile_manifest_is_told_in_no_time_and_signed_over(kind: str, signer
     except SignatureError as error:
         assert str(error)  # noqa: PT017 - either is right
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.slow
+def test_a_manifest_that_unpacks_to_much_more_is_not_unpacked(leaf: Leaf) -> None:
+    """A compressed one of a few kB may hold any number of MB."""
+    import c2pa
+
+    core = {"prefer_compress_manifests": True, "max_decompressed_manifest_size_in_mb": 200}
+    context = c2pa.Context.from_dict({"core": core, "verify": {"verify_after_sign": False}})
+    chain, sign = leaf.chain.decode(), _with_callback(leaf)._sign
+    thumbnail = {"format": "image/jpeg", "identifier": "thumbnail.jpg"}
+    actions = {"label": "c2pa.actions.v2", "data": {"actions": [{"action": "c2pa.created"}]}}
+    packed = io.BytesIO()
+    with (
+        c2pa.Signer.from_callback(sign, c2pa.C2paSigningAlg.ES256, chain, None) as native,
+        c2pa.Builder({"thumbnail": thumbnail, "assertions": [actions]}, context) as builder,
+    ):
+        builder.add_resource("thumbnail.jpg", io.BytesIO(bytes(40_000_000)))
+        builder.sign(native, "image/png", io.BytesIO(encode("PNG")), packed)
+    assert len(packed.getvalue()) < 50_000
+    found = read_signature(packed.getvalue())
+    assert found is not None
+    assert (found.state, found.problems) == ("invalid", ("the manifest cannot be read (output exceeds maximum size)",))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
