@@ -14,8 +14,7 @@ import pytest
 from pytest_recording import network
 
 from ionos_openai import create_async_client, create_client
-from ionos_openai.client import tokens
-from ionos_openai.client.pacing import queues, turns
+from ionos_openai.client.pacing import turns
 from ionos_openai.errors import notices
 from ionos_openai.sandbox import Sandbox
 from ionos_openai.testing import cassettes as recording
@@ -95,8 +94,7 @@ def _clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytes
     monkeypatch.setenv("XDG_STATE_HOME", str(state))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(state))
     turns.reset(state_directory=state / "ionos-openai")
-    for module in (queues, tokens, notices):
-        module.reset()
+    notices.reset()
 
 
 @pytest.fixture

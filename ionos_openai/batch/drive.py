@@ -28,8 +28,8 @@ from ionos_openai.batch.progress_bar import ProgressBar
 from ionos_openai.batch.request import ImageRequest
 from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress
 from ionos_openai.batch.schedule import Schedule, Unit
-from ionos_openai.client.pacing import while_wanted
 from ionos_openai.client.pacing.rates import ContractLimits
+from ionos_openai.client.pacing.turns import while_wanted
 from ionos_openai.client.settings import settings_of
 from ionos_openai.client.telemetry import BatchSpan
 from ionos_openai.errors import InvalidRequestError, keep_partial_results, partial_results
@@ -386,7 +386,7 @@ class Batch(_BatchRun["openai.OpenAI"]):
             return
         made: Sequence[GeneratedImage] | BaseException
         try:
-            with self._span.linked(), while_wanted(self._is_wanted):
+            with self._span.linked(unit.request.metadata), while_wanted(self._is_wanted):
                 made = generate_images(self._client, **_arguments(unit), timeout=self._timeout)
         except BaseException as error:  # noqa: BLE001 - what follows from it is decided elsewhere
             made = error
@@ -575,7 +575,7 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
             return
         made: Sequence[GeneratedImage] | BaseException
         try:
-            with self._span.linked(), while_wanted(self._is_wanted):
+            with self._span.linked(unit.request.metadata), while_wanted(self._is_wanted):
                 made = await agenerate_images(self._client, **_arguments(unit), timeout=self._timeout)
         except asyncio.CancelledError:
             self._schedule.abandon(unit)

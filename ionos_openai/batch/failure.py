@@ -7,8 +7,7 @@ from typing import Literal, TypeAlias
 
 import openai
 
-from ionos_openai.client.pacing import WithdrawnError
-from ionos_openai.client.pacing.turns import is_used_up, read_retry_after
+from ionos_openai.client.pacing.turns import WithdrawnError, is_used_up, read_retry_after
 from ionos_openai.errors import (
     BudgetUnavailableError,
     ConfigurationError,

@@ -19,6 +19,7 @@ from ionos_openai.errors import InvalidRequestError, IonosWarning
 from ionos_openai.errors.notices import warn_once
 from ionos_openai.errors.numbers import check_whole_number
 from ionos_openai.files.names import SavingSettings, choose_saving
+from ionos_openai.files.opening import at_home
 from ionos_openai.files.writing import check_directory
 from ionos_openai.hub.models import naming_for, parse_size
 from ionos_openai.hub.prices import Ceiling, Money, parse_ceiling, parse_prices, price_of
@@ -129,7 +130,7 @@ def make_plan(
     name_model = naming_for(client)
     chosen = settings.image_model if model is None else name_model(model)
     plan = Plan(
-        directory=Path(directory),
+        directory=at_home(directory),
         saving=replace(saving, sign=saving.sign and load_signer(saving.sign, settings)),
         model=chosen,
         size=choose_size(size, aspect_ratio, chosen),

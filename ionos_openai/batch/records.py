@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Generic, NamedTuple, TypeVar
 from pydantic_core import from_json
 
 from ionos_openai.errors.numbers import is_whole_number
-from ionos_openai.files.opening import open_regular
+from ionos_openai.files.opening import at_home, open_regular
 from ionos_openai.hub.prices import read_money
 
 MANIFEST = "manifest.jsonl"
@@ -143,8 +143,9 @@ def read_manifest(directory: str | os.PathLike[str]) -> Iterator[Record]:
     Raises:
         OSError: There is no manifest, or it cannot be opened.
     """
-    folder = str(Path(directory).resolve())  # the same however the directory is named
-    with _open(Path(directory)) as lines:
+    path = at_home(directory)
+    folder = str(path.resolve())  # the same however the directory is named
+    with _open(path) as lines:
         for line, _ in each_line(lines):
             record = read_line(line, folder)
             if record is not None:

@@ -52,19 +52,17 @@ def create_client(
 ) -> openai.OpenAI:
     """Make an `openai.OpenAI` that talks to the IONOS AI Model Hub.
 
-    Every argument is optional; what is not given comes from `settings`, which by default reads the environment and
-    the `.env` file of the working directory (see `ionos_openai.client.settings` for the variables). Nothing is read
-    from, or sent because of, an `OPENAI_*` variable.
+    What is not given comes from `settings`, which by default reads the environment and the `.env` file of the working
+    directory (see `ionos_openai.client.settings`). Nothing is read from, or sent because of, an `OPENAI_*` variable.
 
     Args:
         settings: Ready-made settings; arguments win over them.
         api_key: The IONOS token, or a callable that returns it and is asked at each request.
         base_url: Another address of the service. Given here, its host may lie outside ionos.com.
-        timeout: Seconds, or an `openai.Timeout`, whose `read` is for the whole of an answer that is not streamed; None
-            means no limit; by default the SDK's 600 s.
-        max_retries: How often the SDK tries again after 408, 409, 5xx and broken connections; by default 2. A picture
-            whose answer was lost may have been billed. A 429 is not counted, as nothing was made; with 0 it is an
-            error at once.
+        timeout: Seconds for the whole of an answer that is not streamed, or an `openai.Timeout` with them as `read`;
+            None means no limit; by default the SDK's 600 s.
+        max_retries: How often the SDK tries again after 408, 409, 5xx and broken connections, by default 2; what was
+            lost may have been billed. A 429 is not counted, as nothing was made; with 0 it is an error at once.
         default_headers: Headers for every request.
         default_query: Query parameters for every request.
         http_client: An HTTP client of your own, used as it is; no redirect takes our requests to another origin.
@@ -72,13 +70,10 @@ def create_client(
         compat: What becomes of image requests written for OpenAI: "adapt" (the default) changes what IONOS does not
             know, with a `CompatibilityWarning`; "strict" refuses it; "off" sends what the SDK sends.
         pace: Whether each attempt waits for its turn in the contract's limits, and after a 429 for another one; by
-            default where the service's host is one of ionos.com. So a server on this machine or elsewhere, and the
-            sandbox, are not paced unless True is given (for the sandbox: here; else also in the settings). False
-            gives the plain SDK's behaviour.
+            default where the service's host is one of ionos.com. For the sandbox only True here does it.
         max_wait: Seconds that a call may spend waiting for the limits and between its attempts; by default as long
             as needed. Where it would be longer, `BudgetExceededError` is raised at once.
-        sandbox: True, or a `Sandbox`, a stand-in for the service: it answers. No token, no socket; the pictures are
-            placeholders that say so.
+        sandbox: True, or a `Sandbox`: this stand-in for the service answers, with placeholders; no token, no socket.
 
     Returns:
         A client whose every resource is the SDK's.

@@ -92,25 +92,20 @@ def _in_base64(response: Any) -> Any:
 
 def _check_raw(options: FinalRequestOptions, n: int) -> None:
     if n > 1 and _RAW_RESPONSE in (name.lower() for name in _mapping(options.headers)):
-        raise InvalidRequestError(
-            f"A raw or streamed response is one answer with one picture, and n is {n}: ask with n=1, or without raw."
-        )
+        what = "A raw or streamed response is one answer with one picture"
+        raise InvalidRequestError(f"{what}, and n is {n}: ask with n=1, or without raw.")
 
 
 def with_bytes(files: Any, *, typed: bool = False) -> Any:
     """Return a form's files with open files read: they are sent again at a retry, and for each of several pictures.
 
-    With `typed`, each picture goes out under the name and type that its bytes have.
-
-    Raises:
-        TypeError: A file is open in text mode, as the SDK has it.
+    With `typed`, each picture goes out under the name and type that its bytes have. One in text mode is a TypeError.
     """
     if not isinstance(files, (Mapping, list, tuple)):
         return files
-    read = [
-        (field, _with_type(_without_handle(file), field) if typed else _without_handle(file))
-        for field, file in (files.items() if isinstance(files, Mapping) else files)
-    ]
+    pairs = files.items() if isinstance(files, Mapping) else files
+    read = [(field, _without_handle(file)) for field, file in pairs]
+    read = [(field, _with_type(file, field)) for field, file in read] if typed else read
     return dict(read) if isinstance(files, Mapping) else read
 
 
@@ -148,21 +143,12 @@ def _content(file: Any) -> Any:
 def _remembered(options: FinalRequestOptions, *, edited: bool) -> Remembered:
     fields = {**_mapping(options.json_data), **_mapping(options.extra_json)}
     prompt, model, size = (value if isinstance(value := fields.get(name), str) else None for name in _TEXTS)
-    return Remembered(
-        prompt=prompt,
-        model=model,
-        size=size,
-        seed=whole_number(fields.get("seed")),
-        edited=edited,
-        created=datetime.now(UTC),
-    )
+    seed, created = whole_number(fields.get("seed")), datetime.now(UTC)
+    return Remembered(prompt=prompt, model=model, size=size, seed=seed, edited=edited, created=created)
 
 
 def _parse_with(options: FinalRequestOptions, remembered: Remembered, adapted: Adapted | None) -> None:
-    """Have the SDK's parser, also that of raw responses, shape the answer and remember what was asked.
-
-    A parser of the user's gets the answer then, and may make anything of it.
-    """
+    """Have the SDK's parser, of raw responses too, shape the answer and remember what was asked; then the user's."""
     earlier = options.post_parser
 
     def parse(response: object) -> object:

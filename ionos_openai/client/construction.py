@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 from urllib.parse import urlsplit
 
@@ -14,20 +16,21 @@ from pydantic import SecretStr
 
 from ionos_openai.client.hooks import AsyncIonosOpenAI, IonosOpenAI
 from ionos_openai.client.in_process import answering_async_client, answering_client, asking, needs_no_token
-from ionos_openai.client.pacing import ContractLimits, Pacing
+from ionos_openai.client.pacing.rates import ContractLimits
+from ionos_openai.client.pacing.turns import Pacing
 from ionos_openai.client.settings import IonosSettings, foreign_variables
 from ionos_openai.client.tokens import AsyncTokenSource, TokenSource, find_token
-from ionos_openai.client.transport import make_http_client
+from ionos_openai.client.transport import make_http_client, one_for_each_loop
 from ionos_openai.errors import ConfigurationError, IonosError, MissingTokenError, UntrustedHostError
 from ionos_openai.errors.http import http_library
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.errors.numbers import is_whole_number
+from ionos_openai.files.opening import at_home
 from ionos_openai.hub.compat import CompatMode
 from ionos_openai.hub.credentials import SANDBOX_TOKEN, check_base_url, is_ionos_host, is_loopback, normalise_base_url
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
 
     import httpx2 as httpx
 
@@ -39,68 +42,77 @@ Made = TypeVar("Made")
 IonosClient = TypeVar("IonosClient", IonosOpenAI, AsyncIonosOpenAI)
 
 
+# What arguments that are settings too may be, and what is wrong with another value.
+_MAY_BE: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "compat": (lambda mode: mode in get_args(CompatMode), f"is not known: choose {' or '.join(get_args(CompatMode))}"),
+    "max_retries": (
+        lambda number: is_whole_number(number) and number >= 0,
+        "is not a whole number from 0: leave it out for the default",
+    ),
+    "max_wait": (
+        lambda seconds: isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds >= 0,
+        "is not a number of seconds from 0: leave it out to wait as long as needed",
+    ),
+    "pace": (lambda paces: isinstance(paces, bool), "is neither True nor False: leave it out for the default"),
+}
+
+
 def construct(
     kind: type[IonosClient],
-    settings: IonosSettings | None,
     *,
+    settings: IonosSettings | None,
     api_key: Any,  # text only as a `SecretStr`
     base_url: str | httpx.URL | None,
     timeout: float | openai.Timeout | openai.NotGiven | None,
-    max_retries: int | None,
+    http_client: Any,
+    ca_bundle: str | os.PathLike[str] | None,
+    sandbox: bool | Sandbox | None,
     default_headers: Mapping[str, str] | None,
     default_query: Mapping[str, object] | None,
-    http_client: httpx.Client | httpx.AsyncClient | None,
-    ca_bundle: str | os.PathLike[str] | None,
-    compat: CompatMode | None,
-    pace: bool | None,
-    max_wait: float | None,
-    sandbox: bool | Sandbox | None,
+    **chosen: Any,
 ) -> IonosClient:
     """Make a client of one of the two kinds; arguments win over settings. Raises what `create_client` raises."""
-    settings = _with(settings or IonosSettings(), max_retries=max_retries, compat=compat, pace=pace, max_wait=max_wait)
+    settings = _with(settings or IonosSettings(), chosen)
     if ca_bundle and http_client is not None:
         raise ConfigurationError("ca_bundle= and http_client= exclude each other: give your own client verify=.")
-    chosen = _choose_sandbox(settings, wanted=sandbox, api_key=api_key)
+    answering = _choose_sandbox(settings, wanted=sandbox, api_key=api_key)
     url = _find_address(settings, base_url)
-    if chosen is None:
+    if answering is None:
         check_env_file(settings, api_key, base_url=base_url, ca_bundle=ca_bundle)
         token = _trusted_token(settings, api_key, url, named_in_code=base_url is not None)
     elif http_client is not None:
-        raise ConfigurationError("sandbox= and http_client= exclude each other: the stand-in is asked in process.")
+        raise ConfigurationError("sandbox= and http_client= exclude each other: the sandbox is asked in process.")
     else:
         token = SecretStr(SANDBOX_TOKEN) if api_key is None else api_key
-    pacing = _pacing(settings, url, wanted=pace, in_process=chosen is not None)
-    timeout = settings.timeout if isinstance(timeout, openai.NotGiven) and settings.timeout else timeout
-
-    def make() -> IonosClient:
-        own = http_client or _own_http_client(chosen, ca_bundle or settings.ca_bundle, kind, url)
-        return kind(
+    pacing = _pacing(settings, url, paces=chosen["pace"] is True if answering else settings.pace)
+    make_http = functools.partial(
+        _own_http_client, answering, ca_bundle or settings.ca_bundle, url, in_loop=kind is AsyncIonosOpenAI
+    )
+    client = explaining_environment(
+        lambda: kind(
             api_key=token,
             base_url=url,
-            timeout=timeout,
+            timeout=settings.timeout if isinstance(timeout, openai.NotGiven) and settings.timeout else timeout,
             max_retries=settings.max_retries,
             default_headers=default_headers,
             default_query=default_query,
-            http_client=own,
+            http_client=http_client or make_http(),
         )
-
-    client = explaining_environment(make)
-    client.ionos_settings, client.ionos_pacing, client.ionos_sandboxed = settings, pacing, chosen is sandbox is not None
+    )
+    client.ionos_settings, client.ionos_pacing = settings, pacing
+    client.ionos_sandboxed = answering is sandbox is not None
+    if isinstance(client, AsyncIonosOpenAI) and http_client is None and answering is None:
+        client.ionos_http_clients = one_for_each_loop(client._client, make_http)
     return client
 
 
 def _own_http_client(
-    sandbox: Sandbox | None,
-    ca_bundle: str | os.PathLike[str] | None,
-    kind: type[openai.OpenAI | openai.AsyncOpenAI],
-    url: str,
-) -> httpx.Client | httpx.AsyncClient:
+    sandbox: Sandbox | None, ca_bundle: str | os.PathLike[str] | None, url: str, *, in_loop: bool
+) -> Any:
     """Return an HTTP client that asks the sandbox, or the service at `url`, trusting the bundle where there is one."""
-    in_loop = issubclass(kind, openai.AsyncOpenAI)
     if sandbox is not None:
         return (answering_async_client if in_loop else answering_client)(asking(sandbox))
-    verify = None if ca_bundle is None else trust_also(Path(ca_bundle))
-    return make_http_client(url, verify, in_loop=in_loop)
+    return make_http_client(url, None if ca_bundle is None else trust_also(at_home(ca_bundle)), in_loop=in_loop)
 
 
 def explaining_environment(make: Callable[[], Made]) -> Made:
@@ -136,13 +148,10 @@ def _blame(error: Exception) -> str:
 def _find_address(settings: IonosSettings, base_url: str | httpx.URL | None) -> str:
     origin = "base_url=" if base_url is not None else str(settings.origin("base_url") or "base_url")
     url = normalise_base_url(str(settings.base_url if base_url is None else base_url), origin=origin)
-    try:
-        http_library().URL(url)  # which cannot read, for one, a host that is no valid international name
-    except (http_library().InvalidURL, ValueError):
-        problem = f"{origin} is not a URL that the HTTP library can read: check the host's name."
-    else:
+    with contextlib.suppress(http_library().InvalidURL, ValueError):  # for one, of a host that is no name
+        http_library().URL(url)
         return url
-    raise ConfigurationError(problem)
+    raise ConfigurationError(f"{origin} is not a URL that the HTTP library can read: check the host's name.")
 
 
 def _trusted_token(
@@ -187,31 +196,19 @@ def check_env_file(settings: IonosSettings, api_key: object = None, **given: obj
             )
 
 
-def _with(settings: IonosSettings, **given: object) -> IonosSettings:
+def _with(settings: IonosSettings, given: Mapping[str, Any]) -> IonosSettings:
     """Return the settings with what was given as an argument; None counts as not given."""
     given = {name: value for name, value in given.items() if value is not None}
-    if given.get("compat", "off") not in get_args(CompatMode):
-        raise ConfigurationError(f"compat= is not known: choose {' or '.join(get_args(CompatMode))}.")
-    max_retries = given.get("max_retries", 0)
-    if not is_whole_number(max_retries) or max_retries < 0:
-        raise ConfigurationError("max_retries= is not a whole number from 0: leave it out for the default.")
-    max_wait = given.get("max_wait", 0)
-    if isinstance(max_wait, bool) or not isinstance(max_wait, (int, float)) or not max_wait >= 0:
-        raise ConfigurationError("max_wait= is not a number of seconds from 0: leave it out to wait as long as needed.")
-    if not isinstance(given.get("pace", True), bool):
-        raise ConfigurationError("pace= is neither True nor False: leave it out for the default.")
+    for name, value in given.items():
+        is_good, problem = _MAY_BE[name]
+        if not is_good(value):
+            raise ConfigurationError(f"{name}= {problem}.")
     return settings.model_copy(update=given) if given else settings
 
 
-def _pacing(settings: IonosSettings, base_url: str, *, wanted: bool | None, in_process: bool) -> Pacing | None:
+def _pacing(settings: IonosSettings, base_url: str, *, paces: bool | None) -> Pacing | None:
     """Return how the client is paced; None where it is not."""
-    if in_process:
-        paces = wanted is True
-    elif settings.pace is not None:
-        paces = settings.pace
-    else:
-        paces = is_ionos_host(urlsplit(base_url).hostname or "")
-    if not paces:
+    if not (is_ionos_host(urlsplit(base_url).hostname or "") if paces is None else paces):
         return None
     limits = ContractLimits(**{field.name: getattr(settings, field.name) for field in fields(ContractLimits)})
     pacing = Pacing(limits=limits, max_wait=settings.max_wait, redis_url=settings.budget_url)
@@ -225,11 +222,11 @@ def _choose_sandbox(settings: IonosSettings, *, wanted: bool | Sandbox | None, a
         has_token = api_key is not None or settings.api_key is not None or settings.api_key_file is not None
         if origin is not None and origin.place == ".env" and has_token:
             raise ConfigurationError(
-                f"{origin} asks for the stand-in, but there is a real token too: which one is meant? Remove the line, "
-                "or ask for the stand-in in code (sandbox=True) or in the environment (IONOS_SANDBOX=1)."
+                f"{origin} asks for the sandbox, but there is a real token too: which one is meant? Remove the line, "
+                "or ask for the sandbox in code (sandbox=True) or in the environment (IONOS_SANDBOX=1)."
             )
         if origin is not None and origin.place != "code":
-            log.warning("%s is set: the stand-in answers, every picture is a placeholder.", origin)
+            log.warning("%s is set: the sandbox answers, every picture is a placeholder.", origin)
         wanted = True
     if not wanted:
         return None
@@ -238,7 +235,7 @@ def _choose_sandbox(settings: IonosSettings, *, wanted: bool | Sandbox | None, a
     return Sandbox() if wanted is True else wanted
 
 
-def trust_also(bundle: Path) -> ssl.SSLContext:
+def trust_also(bundle: os.PathLike[str]) -> ssl.SSLContext:
     """Return the SDK's own checks of certificates, trusting those in a PEM file too.
 
     Raises:

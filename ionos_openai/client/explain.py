@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import json
 import re
 import ssl
 import sys
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import openai
 from pydantic import BaseModel
@@ -15,6 +16,8 @@ from pydantic import BaseModel
 from ionos_openai.client.calls import IMAGE_PATHS
 from ionos_openai.client.transport import redirects_to
 from ionos_openai.errors import IonosError
+from ionos_openai.errors.exceptions import reduced
+from ionos_openai.errors.http import http_library
 from ionos_openai.errors.masking import forget_variables, mask_body, mask_secrets
 from ionos_openai.errors.words import printable
 from ionos_openai.hub.answers import read_error_body
@@ -34,6 +37,14 @@ _LONGEST_ID = 200
 # What parsing an answer that is not what it should be ends in: bad JSON, or JSON that is no object.
 UNREADABLE = (ValueError, AttributeError, RecursionError)
 NOTHING = object()
+_OTHER_LOOP = (
+    "Connection error. The http_client= was used in another event loop, which has ended, and its connections with it: "
+    "make a client in each, or leave http_client= out."
+)
+_UNTRUSTED = (
+    " The server's certificate is not trusted: behind a proxy with a CA of its own, name the CA's PEM file with "
+    "ca_bundle=, IONOS_CA_BUNDLE or --ca-bundle."
+)
 _OPENAI_MODEL = re.compile(r"(?:gpt|chatgpt|o\d|text-embedding|text-moderation|davinci|babbage|whisper|tts)\b.*")
 _HINTS = {
     401: f" The likely cause: the token is wrong, was deleted or has expired. {TOKEN_ADVICE}",
@@ -42,12 +53,13 @@ _HINTS = {
 }
 
 
-def describe_answer(response: httpx.Response, body: object) -> str:
-    """Say what the service answered with a 4xx or 5xx status, and what to do about it; never a token or base64.
+for _kind in list(vars(openai).values()):
+    if type(_kind) is type and issubclass(_kind, openai.OpenAIError):  # not `isinstance`: a proxy would load
+        copyreg.pickle(_kind, reduced)  # which cannot be made of their message alone
 
-    It is one line, such as "Error code: 401 - Unauthorized, ... (paas-auth-1). The likely cause: ...". `body` is the
-    parsed JSON, or the text.
-    """
+
+def describe_answer(response: httpx.Response, body: object) -> str:
+    """Say in a line what the service answered with a 4xx or 5xx status, and what to do; never a token or base64."""
     said = read_error_body(body, _token_of(response.request))
     code = f" ({said.code})" if said.code else ""
     text = said.message or "the answer has no text"
@@ -61,10 +73,7 @@ def readable_body(response: httpx.Response, body: object) -> object:
 
 
 def add_ids(error: openai.APIStatusError) -> openai.APIStatusError:
-    """Fill `.code` and `.request_id` from IONOS' fields, where the SDK's own are missing.
-
-    Source: `errorCode` and the header `x-trace-id`, IONOS documentation and recorded answers, 2026-11.
-    """
+    """Fill `.code` and `.request_id` from IONOS' `errorCode` and `x-trace-id` (recorded answers, 2026-11)."""
     error.code = error.code or read_error_body(error.body).code
     error.request_id = _request_id(error.response)
     return error
@@ -77,18 +86,20 @@ def _request_id(response: httpx.Response) -> str | None:
 
 def is_readable(response: httpx.Response) -> bool:
     """Tell whether an answer is a JSON object, as all of the service's are."""
-    try:
+    with contextlib.suppress(ValueError, RecursionError):
         return isinstance(json.loads(response.content), dict)
-    except (ValueError, RecursionError):
-        return False
+    return False
 
 
-def check_parsed(parsed: Item, response: httpx.Response, cast_to: object) -> Item:
-    """Return what the SDK made of an answer; `NOTHING` where it could not be parsed.
+def check_parsed(parsed: Any, response: httpx.Response, cast_to: object) -> Any:
+    """Return what the SDK made of an answer, `NOTHING` where it could not be parsed; a stream's events are checked too.
 
     Raises:
         openai.APIResponseValidationError: It is none of the SDK's objects although one belongs there.
     """
+    if isinstance(parsed, openai.Stream | openai.AsyncStream):
+        checked = _explained_events if isinstance(parsed, openai.Stream) else _aexplained_events
+        parsed._iterator = checked(parsed._iterator, response)  # type: ignore[arg-type]  # of its own kind
     wants_object = isinstance(cast_to, type) and issubclass(cast_to, BaseModel)
     is_none = wants_object and isinstance(parsed, (str, int, float, list, type(None)))
     if parsed is NOTHING or (is_none and not is_readable(response)):  # a parser of the user's may make anything of one
@@ -115,7 +126,7 @@ def _unreadable(response: httpx.Response, what: str) -> openai.APIResponseValida
     return error
 
 
-def explained_events(events: Iterator[Item], response: httpx.Response) -> Iterator[Item]:
+def _explained_events(events: Iterator[Item], response: httpx.Response) -> Iterator[Item]:
     """Pass on a stream's events; an error among them, or one that is no JSON, says so and shows no secret."""
     with contextlib.suppress(json.JSONDecodeError):
         try:
@@ -127,8 +138,7 @@ def explained_events(events: Iterator[Item], response: httpx.Response) -> Iterat
     raise _unreadable(response, "An event of the stream")
 
 
-async def aexplained_events(events: AsyncIterator[Item], response: httpx.Response) -> AsyncIterator[Item]:
-    """Do what `explained_events` does, in an event loop."""
+async def _aexplained_events(events: AsyncIterator[Item], response: httpx.Response) -> AsyncIterator[Item]:
     with contextlib.suppress(json.JSONDecodeError):
         try:
             async for event in events:
@@ -154,15 +164,17 @@ def _explain_event(error: openai.APIError, response: httpx.Response) -> None:
 
 @contextlib.contextmanager
 def explaining_connections() -> Iterator[None]:
-    """Add the cause, and for a certificate failure the remedy, to the message of a connection error in the block.
-
-    Of whatever is raised in it, the variables of its frames are gone.
-    """
+    """Add the cause, and for a certificate the remedy, to a connection error; of any error the frames' variables go."""
     outside = sys.exception()
     try:
         yield
     except BaseException as error:
         forget_variables(error, outside=outside)
+        if isinstance(error, RuntimeError) and re.search(
+            r"[Ee]vent loop is closed|different (event )?loop", str(error)
+        ):
+            request = http_library().Request("POST", "https://another-loop.invalid/")
+            raise openai.APIConnectionError(message=_OTHER_LOOP, request=request) from error
         cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else None
         if isinstance(cause, IonosError):
             raise cause from None  # which the SDK before 3.20 takes for a broken connection
@@ -173,47 +185,35 @@ def explaining_connections() -> Iterator[None]:
 
 
 def _describe_connection(error: openai.APIConnectionError, cause: BaseException) -> str:
-    message = f"{error.message} ({_presentable(cause, _token_of(error.request))})"
-    if _is_certificate_failure(error):
-        message += (
-            " The server's certificate is not trusted: behind a proxy with a CA of its own, name the CA's PEM file "
-            "with ca_bundle=, IONOS_CA_BUNDLE or --ca-bundle."
-        )
-    return message
-
-
-def _presentable(error: BaseException, secret: str | None) -> str:
     # Masked before it is cut: half a token would not be known for one.
-    text = " ".join(mask_secrets(str(error)[:10_000], secret).split())
-    return text[:300] or type(error).__name__
+    text = " ".join(mask_secrets(str(cause)[:10_000], _token_of(error.request)).split())
+    untrusted = _UNTRUSTED if _is_certificate_failure(error) else ""
+    return f"{error.message} ({text[:300] or type(cause).__name__}){untrusted}"
 
 
 def _is_certificate_failure(error: BaseException) -> bool:
-    seen: list[BaseException] = []
     cause: BaseException | None = error
-    while cause is not None and cause not in seen:
+    for _ in range(20):  # causes may go in a circle
         if isinstance(cause, ssl.SSLCertVerificationError):
             return True
-        seen.append(cause)
-        cause = cause.__cause__ or cause.__context__
+        cause = cause and (cause.__cause__ or cause.__context__)
     return "CERTIFICATE_VERIFY_FAILED" in str(error.__cause__)
 
 
 def _hint(response: httpx.Response, said: str | None) -> str:
-    status = response.status_code
+    status, is_image = response.status_code, response.request.url.path.endswith(tuple(IMAGE_PATHS))
     if 300 <= status < 400:
         return (
-            f" It redirects to {_elsewhere(response)}, where nothing was sent: the API has no redirects. Check "
-            "base_url, and what stands between you and the service."
+            f" It redirects to {printable(mask_secrets(redirects_to(response)))}, where nothing was sent: the API has "
+            "no redirects. Check base_url, and what stands between you and the service."
         )
     if status in (500, 502):
         cut = ", and a picture whose answer was lost on the way may be billed"
-        is_image = response.request.url.path.endswith(tuple(IMAGE_PATHS))
         return f" It is no fault of the request: try again later{cut if is_image else ''}."
     if status not in (400, 404):
         return _HINTS.get(status, "")
     model = _model_sent(response)
-    if response.request.url.path.endswith(tuple(IMAGE_PATHS)):
+    if is_image:
         return _model_hint(model, unexplained=said is None or status == 404)
     if model and _OPENAI_MODEL.fullmatch(model):
         name = mask_secrets(model)
@@ -221,31 +221,22 @@ def _hint(response: httpx.Response, said: str | None) -> str:
     return ""
 
 
-def _elsewhere(response: httpx.Response) -> str:
-    try:
-        return printable(mask_secrets((redirects_to(response) or "nowhere")[:200]))
-    except ValueError:
-        return "an address that cannot be read"
-
-
 def _model_hint(model: str | None, *, unexplained: bool) -> str:
     """Return what to say of the model; a model that the catalogue has is suspected only without another reason."""
     known = find_model(model) if model else None
     if known is not None and not (unexplained or known.retired):
         return ""
-    offered = [offer.id for offer in CATALOGUE if not offer.retired]
+    offered = ", ".join(offer.id for offer in CATALOGUE if not offer.retired)
     meant = suggest_model(model) if model and known is None else None
-    return (
-        f" The service may not offer the model {mask_secrets(model)!r}." if model else ""
-    ) + f"{f' Did you mean {meant}?' if meant else ''} Known image models: {', '.join(offered)}."
+    problem = f" The service may not offer the model {mask_secrets(model)!r}." if model else ""
+    return f"{problem}{f' Did you mean {meant}?' if meant else ''} Known image models: {offered}."
 
 
 def _model_sent(response: httpx.Response) -> str | None:
-    try:
+    with contextlib.suppress(RuntimeError, ValueError, LookupError, TypeError):  # multipart, or streamed away
         model = json.loads(response.request.content)["model"]
-    except (RuntimeError, ValueError, KeyError, TypeError):  # a multipart body, or one that was streamed away
-        return None
-    return model[:_LONGEST_NAME] if isinstance(model, str) else None
+        return model[:_LONGEST_NAME] if isinstance(model, str) else None
+    return None
 
 
 def _token_of(request: httpx.Request) -> str | None:

@@ -6,11 +6,11 @@ import contextlib
 import contextvars
 import operator
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from queue import Empty, SimpleQueue
 from typing import Generic, Self, TypeVar
 
-from ionos_openai.client.pacing import WithdrawnError, while_wanted
+from ionos_openai.client.pacing.turns import WithdrawnError, while_wanted
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.client.telemetry import several
 from ionos_openai.errors import has_partial_results, keep_partial_results
@@ -22,15 +22,11 @@ _LONGEST_WAIT = 0.5  # Seconds: Windows lets no Ctrl-C through to a thread that 
 
 
 class FanOut(Generic[Answer]):
-    """So many equal requests, and what became of them, which is there also where the sending was interrupted.
-
-    Attributes:
-        failures: What was raised instead of answers, an interruption first.
-    """
+    """So many equal requests, and what became of them, which is there also where the sending was interrupted."""
 
     def __init__(self, times: int, settings: IonosSettings | None = None) -> None:
         """Have sent nothing yet; `settings` say whether it is told of."""
-        self.failures: list[BaseException] = []
+        self.failures: list[BaseException] = []  # what was raised instead of answers, an interruption first
         self._times = operator.index(times)
         self._answers: dict[int, Answer] = {}
         self._ended: list[int] = []  # places, in whatever order
@@ -90,20 +86,20 @@ class FanOut(Generic[Answer]):
             while True:
                 place = waiting.get_nowait()
                 try:
-                    self._answer(send, place)
+                    with self._kept(BaseException):
+                        if not self._is_over:
+                            self._answers[place] = send()
                 finally:
                     self._ended.append(place)
                     bell.put(None)
 
-    def _answer(self, send: Callable[[], Answer], place: int) -> None:
-        if self._is_over:
-            return
+    @contextlib.contextmanager
+    def _kept(self, kind: type[BaseException]) -> Iterator[None]:
+        """Keep what fails in the block: nothing more is sent; what waits for its turn then withdraws."""
         try:
-            with while_wanted(lambda: not self._is_over):
-                self._answers[place] = send()
-        except WithdrawnError:
-            return
-        except BaseException as failure:  # noqa: BLE001 - raised with the answers that came
+            with while_wanted(lambda: not self._is_over), contextlib.suppress(WithdrawnError):
+                yield
+        except kind as failure:
             self._is_over = True
             self.failures.insert(len(self.failures) if isinstance(failure, Exception) else 0, failure)
 
@@ -118,16 +114,9 @@ class FanOut(Generic[Answer]):
 
         async def send_in_turn(place: int) -> None:
             async with turns:
-                if self._is_over:
-                    return
-                try:
-                    with while_wanted(lambda: not self._is_over):
+                with self._kept(Exception):  # being cancelled is no failure
+                    if not self._is_over:
                         self._answers[place] = await send()
-                except WithdrawnError:
-                    return
-                except Exception as failure:  # noqa: BLE001 - raised with the answers that came
-                    self._is_over = True
-                    self.failures.append(failure)
 
         async with anyio.create_task_group() as group:
             for place in range(self._times):

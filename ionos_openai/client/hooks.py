@@ -4,8 +4,7 @@ They do only what cannot be done from outside, and each of it in a hook that exi
 
 - `__init__`: nothing of the `OPENAI_*` variables, which the SDK reads at every construction, is kept;
 - `copy`: what belongs to this package goes along to `with_options()` and `copy()`;
-- `request`: once a call: it is adapted to IONOS, what was asked for is remembered with the response, and a 429 makes it
-  be made again;
+- `request`: once a call: it is adapted to IONOS, its answer remembers what was asked, and a 429 has it made again;
 - `_prepare_options`: once an attempt: it waits for its turn in the contract's limits;
 - `_should_retry`, `_calculate_retry_timeout`: a 429 is not for the SDK to retry, and its sleeps count as waiting;
 - `_prepare_request`: the last look at what leaves this machine: the token's checks, and where it goes;
@@ -16,6 +15,7 @@ They do only what cannot be done from outside, and each of it in a hook that exi
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
@@ -27,36 +27,13 @@ import openai
 from openai._base_client import BaseClient  # of both clients, on every supported version
 from pydantic import SecretStr
 
-from ionos_openai.client import telemetry
+from ionos_openai.client import explain, telemetry, tokens
 from ionos_openai.client.calls import IMAGE_PATHS, Call, adapt_call, merge_call, with_bytes
-from ionos_openai.client.explain import (
-    NOTHING,
-    UNREADABLE,
-    add_ids,
-    aexplained_events,
-    check_parsed,
-    describe_answer,
-    explained_events,
-    explaining_connections,
-    is_readable,
-    readable_body,
-)
 from ionos_openai.client.fanout import FanOut
 from ionos_openai.client.in_process import answering_async_client, answering_client, asking, standing_sandbox
-from ionos_openai.client.pacing import Contract, PacedCall, Pacing, arepeat, count_refusals, current_call, repeat
+from ionos_openai.client.pacing import turns
 from ionos_openai.client.settings import IonosSettings
-from ionos_openai.client.telemetry import PictureCall
-from ionos_openai.client.tokens import (
-    NO_WEBSOCKETS,
-    AsyncTokenSource,
-    TokenSource,
-    check_departure,
-    checked_token,
-    clean_authorization,
-    no_websockets,
-    plain_token,
-    revealed,
-)
+from ionos_openai.client.tokens import AsyncTokenSource, TokenSource
 from ionos_openai.client.transport import awaiting_answer, watch, watch_client
 from ionos_openai.errors import ConfigurationError, MissingTokenError
 from ionos_openai.hub.answers import LARGEST_ERROR
@@ -92,14 +69,13 @@ class _Ionos(BaseClient[Any, Any]):
     organization: str | None
     project: str | None
     ionos_settings: IonosSettings | None = None
-    ionos_pacing: Pacing | None = None
+    ionos_pacing: turns.Pacing | None = None
     ionos_sandboxed = False  # whether it was given a sandbox of its own
     _standing: tuple[Sandbox, Self] | None = None  # the sandbox of a test, and the copy that it answers
     _token_source: TokenSource | AsyncTokenSource | None = None
     _refreshes = 0  # how often the callable was asked
-    # The contract that requests count towards, with the token and the process for which that was found out.
-    _contract: tuple[tuple[object, ...], Contract] | None = None
-    websocket_base_url: Any = no_websockets
+    ionos_http_clients: turns.PerLoop[httpx.AsyncClient] | None = None  # of async code, where they are our own
+    websocket_base_url: Any = tokens.no_websockets
 
     def __init__(
         self, *, api_key: Any = None, default_headers: Mapping[str, str] | None = None, **options: Any
@@ -111,8 +87,11 @@ class _Ionos(BaseClient[Any, Any]):
         # Not the token: the variables of a traceback would show it.
         options |= {"api_key": "-", "default_headers": default_headers}
         super().__init__(**options)
-        self.api_key = "" if callable(api_key) else revealed(api_key)  # of a callable as in the SDK, until it is asked
+        # Of a callable it is empty until that is asked, as in the SDK.
+        self.api_key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else ""
         self._in_loop = isinstance(self, openai.AsyncOpenAI)
+        # The contracts that requests count towards, by the token and the process for which that was found out.
+        self._contracts: dict[tuple[object, ...], turns.Contract] = {}
         watch_client(self._client, in_loop=self._in_loop)
         # What the SDK's constructor took from `OPENAI_*` variables, as it does for each copy again.
         self.organization = self.project = None
@@ -126,10 +105,11 @@ class _Ionos(BaseClient[Any, Any]):
         """Return the SDK's copy, with what belongs to this package."""
         options["api_key"] = conceal(options.get("api_key") or self._token_source)
         # Given, so that the SDK does not look at ours, which would refuse.
-        options["websocket_base_url"] = options.get("websocket_base_url") or NO_WEBSOCKETS
+        options["websocket_base_url"] = options.get("websocket_base_url") or tokens.NO_WEBSOCKETS
         copied: Self = super().copy(**options)  # type: ignore[misc]  # of the class beside this one
-        copied.ionos_settings, copied.ionos_pacing = self.ionos_settings, self.ionos_pacing
-        copied._contract, copied.ionos_sandboxed = self._contract, self.ionos_sandboxed
+        for name in ("ionos_settings", "ionos_pacing", "ionos_sandboxed", "_contracts"):
+            setattr(copied, name, getattr(self, name))
+        copied.ionos_http_clients = None if options.get("http_client") else self.ionos_http_clients
         return copied
 
     with_options = copy
@@ -147,12 +127,12 @@ class _Ionos(BaseClient[Any, Any]):
         return self._standing[1]
 
     def _should_retry(self, response: httpx.Response) -> bool:
-        is_for_pacing = response.status_code == 429 and current_call() is not None
+        is_for_pacing = response.status_code == 429 and turns.current_call() is not None
         return not is_for_pacing and super()._should_retry(response)
 
     def _calculate_retry_timeout(self, *args: Any, **kwargs: Any) -> float:
         seconds = super()._calculate_retry_timeout(*args, **kwargs)
-        if (call := current_call()) is not None:
+        if (call := turns.current_call()) is not None:
             call.between_attempts(seconds)
         return seconds
 
@@ -163,35 +143,27 @@ class _Ionos(BaseClient[Any, Any]):
         return super()._make_status_error_from_response(response)
 
     def _make_status_error(self, err_msg: str, *, body: object, response: httpx.Response) -> openai.APIStatusError:
-        message = describe_answer(response, body) or err_msg
-        return add_ids(super()._make_status_error(message, body=readable_body(response, body), response=response))
+        message = explain.describe_answer(response, body) or err_msg
+        return explain.add_ids(
+            super()._make_status_error(message, body=explain.readable_body(response, body), response=response)
+        )
 
-    def _telling(self, call: Call) -> PictureCall:
-        return PictureCall(self.ionos_settings, call.remembered, self._base_url)
+    def _telling(self, call: Call) -> telemetry.PictureCall:
+        return telemetry.PictureCall(self.ionos_settings, call.remembered, self._base_url)
 
     def _contract_key(self) -> tuple[object, ...]:
         return self._token_source or self.api_key, os.getpid()
 
-    def _known_contract(self) -> Contract | None:
-        key, contract = self._contract or ((), None)
-        return contract if key == self._contract_key() else None
-
-    def _paced_call(self, options: FinalRequestOptions, contract: Contract | None) -> PacedCall | None:
+    def _paced_call(self, options: FinalRequestOptions, contract: turns.Contract | None) -> turns.PacedCall | None:
         """Begin a call that counts towards `contract`; without one it is not paced."""
         if contract is None or self.ionos_pacing is None:
             return None
         images = options.url in IMAGE_PATHS
         if images and options.files:
             options.files = with_bytes(options.files)  # an open file would be at its end when the call is made again
-        is_repeatable = isinstance(getattr(options, "content", None), bytes | str | None) and (
-            images or not options.files
-        )
-        return PacedCall(
-            contract,
-            images=images,
-            max_wait=self.ionos_pacing.max_wait,
-            max_retries=options.get_max_retries(self.max_retries) if is_repeatable else 0,
-        )
+        is_plain = isinstance(getattr(options, "content", None), bytes | str | None)
+        retries = options.get_max_retries(self.max_retries) if is_plain and (images or not options.files) else 0
+        return turns.PacedCall(contract, images=images, max_wait=self.ionos_pacing.max_wait, max_retries=retries)
 
 
 class IonosOpenAI(_Ionos, openai.OpenAI):
@@ -207,8 +179,8 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
             return super(IonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
 
         def send() -> Any:
-            with explaining_connections(), awaiting_answer(), self._telling(call) as picture:
-                answer = repeat(self._paced_call(options, self._find_contract()), attempt)
+            with explain.explaining_connections(), awaiting_answer(), self._telling(call) as picture:
+                answer = turns.repeat(self._paced_call(options, self._find_contract()), attempt)
                 picture.take(answer)
                 return answer
 
@@ -216,33 +188,28 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
             sent.send(send)
             return merge_call(call, sent.answers, sent.failures)
 
-    def _find_contract(self) -> Contract | None:
-        if self.ionos_pacing is None:
-            return None
-        if (contract := self._known_contract()) is None:
+    def _find_contract(self) -> turns.Contract | None:
+        if self.ionos_pacing is not None and self._contract_key() not in self._contracts:
             # A callable is asked once more than there are requests: the contract is that of the first token.
-            token = SecretStr(plain_token(self._token_source() if self._token_source else self.api_key))
-            contract = self.ionos_pacing.contract(token)
-            self._contract = self._contract_key(), contract
-        return contract
+            token = SecretStr(tokens.plain_token(self._token_source() if self._token_source else self.api_key))
+            self._contracts[self._contract_key()] = self.ionos_pacing.contract(token)
+        return self._contracts.get(self._contract_key())
 
     def _process_response(self, *, cast_to: Any, response: httpx.Response, **kwargs: Any) -> Any:
-        count_refusals(kwargs)
+        turns.count_refusals(kwargs)
         try:
             answer = super()._process_response(cast_to=cast_to, response=response, **kwargs)
-        except UNREADABLE:
-            if is_readable(response):
+        except explain.UNREADABLE:
+            if explain.is_readable(response):
                 raise
-            answer = NOTHING
-        if isinstance(answer, openai.Stream):
-            answer._iterator = explained_events(answer._iterator, response)
-        return check_parsed(answer, response, cast_to)
+            answer = explain.NOTHING
+        return explain.check_parsed(answer, response, cast_to)
 
     def _refresh_api_key(self) -> str:
         """Take the callable's next token, as the SDK does: it is `api_key` until the request after."""
         if self._token_source is not None:
             source, url = self._token_source, str(self.base_url)
-            self.api_key = checked_token(source(), source, url).get_secret_value()
+            self.api_key = tokens.checked_token(source(), source, url).get_secret_value()
             self._refreshes += 1
         return self.api_key
 
@@ -252,19 +219,30 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
         if self._refreshes == refreshes:  # not every version of the SDK does so
             self._refresh_api_key()
         with telemetry.attempt():
-            if (call := current_call()) is not None:
+            if (call := turns.current_call()) is not None:
                 call.wait()
         return options
 
     def _prepare_request(self, request: httpx.Request) -> None:
         super()._prepare_request(request)
-        clean_authorization(request)
-        check_departure(request, str(self.base_url))
+        tokens.clean_authorization(request)
+        tokens.check_departure(request, str(self.base_url))
         watch(request, in_loop=self._in_loop)
 
 
 class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
     """An `openai.AsyncOpenAI` that keeps its token to IONOS. Made by `create_async_client`."""
+
+    @property
+    def _client(self) -> httpx.AsyncClient:
+        """The HTTP client: of our own ones that of this event loop, since none can use another's connections."""
+        with contextlib.suppress(RuntimeError):  # there is no loop
+            return self.ionos_http_clients.get() if self.ionos_http_clients else self._first_client
+        return self._first_client
+
+    @_client.setter
+    def _client(self, client: httpx.AsyncClient) -> None:
+        self._first_client = client
 
     async def request(self, cast_to: Any, options: FinalRequestOptions, *args: Any, **kwargs: Any) -> Any:
         """Make the SDK's request, adapted to IONOS; one for `n` pictures becomes `n` requests."""
@@ -276,8 +254,8 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
             return await super(AsyncIonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
 
         async def send() -> Any:
-            with explaining_connections(), awaiting_answer(), self._telling(call) as picture:
-                answer = await arepeat(self._paced_call(options, await self._find_contract()), attempt)
+            with explain.explaining_connections(), awaiting_answer(), self._telling(call) as picture:
+                answer = await turns.arepeat(self._paced_call(options, await self._find_contract()), attempt)
                 picture.take(answer)
                 return answer
 
@@ -285,32 +263,27 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
             await sent.asend(send)
             return merge_call(call, sent.answers, sent.failures)
 
-    async def _find_contract(self) -> Contract | None:
-        if self.ionos_pacing is None:
-            return None
-        if (contract := self._known_contract()) is None:
-            token = SecretStr(plain_token(await self._given_token() if self._token_source else self.api_key))
-            contract = await self.ionos_pacing.acontract(token)
-            self._contract = self._contract_key(), contract
-        return contract
+    async def _find_contract(self) -> turns.Contract | None:
+        if self.ionos_pacing is not None and self._contract_key() not in self._contracts:
+            token = SecretStr(tokens.plain_token(await self._given_token() if self._token_source else self.api_key))
+            self._contracts[self._contract_key()] = await self.ionos_pacing.acontract(token)
+        return self._contracts.get(self._contract_key())
 
     async def _process_response(self, *, cast_to: Any, response: httpx.Response, **kwargs: Any) -> Any:
-        count_refusals(kwargs)
+        turns.count_refusals(kwargs)
         try:
             answer = await super()._process_response(cast_to=cast_to, response=response, **kwargs)
-        except UNREADABLE:
-            if is_readable(response):
+        except explain.UNREADABLE:
+            if explain.is_readable(response):
                 raise
-            answer = NOTHING
-        if isinstance(answer, openai.AsyncStream):
-            answer._iterator = aexplained_events(answer._iterator, response)
-        return check_parsed(answer, response, cast_to)
+            answer = explain.NOTHING
+        return explain.check_parsed(answer, response, cast_to)
 
     async def _refresh_api_key(self) -> str:
         """Do what the sync one does."""
         if self._token_source is not None:
             source, url = self._token_source, str(self.base_url)
-            self.api_key = checked_token(await self._given_token(), source, url).get_secret_value()
+            self.api_key = tokens.checked_token(await self._given_token(), source, url).get_secret_value()
             self._refreshes += 1
         return self.api_key
 
@@ -320,14 +293,14 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
         if self._refreshes == refreshes:  # not every version of the SDK does so
             await self._refresh_api_key()
         with telemetry.attempt():
-            if (call := current_call()) is not None:
+            if (call := turns.current_call()) is not None:
                 await call.await_turn()
         return options
 
     async def _prepare_request(self, request: httpx.Request) -> None:
         await super()._prepare_request(request)
-        clean_authorization(request)
-        check_departure(request, str(self.base_url))
+        tokens.clean_authorization(request)
+        tokens.check_departure(request, str(self.base_url))
         watch(request, in_loop=self._in_loop)
 
     async def _given_token(self) -> object:

@@ -23,10 +23,9 @@ _answering: list[Sandbox | None] = []
 
 @contextlib.contextmanager
 def answering(sandbox: Sandbox | None) -> Iterator[None]:
-    """Have a sandbox answer the clients of this process, none of which needs a token in the block.
+    """Have a sandbox answer the clients of this process, which need no token in the block; None answers nobody.
 
-    It answers those too that were made before, but for those that were given a sandbox of their own. With None nobody
-    is answered otherwise than usual.
+    It answers those too that were made before, but for those that were given a sandbox of their own.
     """
     _answering.append(sandbox)
     try:
@@ -61,41 +60,29 @@ def answering_async_client(answer: Callable[[httpx.Request], httpx.Response]) ->
 
 
 def _travel(reply: SandboxResponse, request: httpx.Request) -> None:
-    """Let an answer of the sandbox in this process come as slowly as it is to, or break as it would on a connection.
-
-    What would end in the client's timeout ends so at once.
-
-    Raises:
-        httpx.ReadTimeout: No answer is to come, or it takes longer than the client waits.
-        httpx.RemoteProtocolError: The connection is to end before the answer does.
-    """
-    http = http_library()
+    """Let an answer come as slowly as it is to, or break as on a connection; what would be a timeout is one at once."""
+    http, seconds = http_library(), reply.delay + reply.pause
     patience = request.extensions.get("timeout", {}).get("read")
-    if reply.connection == "timeout" or (patience is not None and reply.delay + reply.pause > patience):
+    if reply.connection == "timeout" or (patience is not None and seconds > patience):
         raise http.ReadTimeout("The read operation timed out", request=request)
-    if reply.delay or reply.pause:
-        time.sleep(reply.delay + reply.pause)
+    if seconds:
+        time.sleep(seconds)
     if reply.connection == "cut-body":
-        size = len(reply.body)
-        raise http.RemoteProtocolError(
-            "peer closed connection without sending complete message body "
-            f"(received {size // 2} bytes, expected {size})",
-            request=request,
-        )
+        what = f"(received {len(reply.body) // 2} bytes, expected {len(reply.body)})"
+        message = f"peer closed connection without sending complete message body {what}"
+        raise http.RemoteProtocolError(message, request=request)
 
 
 def asking(sandbox: Sandbox) -> Callable[[httpx.Request], httpx.Response]:
     """Return what answers a request of the SDK's with the sandbox's answer."""
     from ionos_openai.sandbox import SandboxRequest
 
-    response_class = http_library().Response
-
     def answer(request: httpx.Request) -> httpx.Response:
-        headers = dict(request.headers)
-        reply = sandbox.respond(
-            SandboxRequest(method=request.method, path=request.url.path, headers=headers, body=request.read())
-        )
+        headers, body = dict(request.headers), request.read()
+        asked = SandboxRequest(method=request.method, path=request.url.path, headers=headers, body=body)
+        reply = sandbox.respond(asked)
         _travel(reply, request)
-        return cast("httpx.Response", response_class(reply.status, headers=dict(reply.headers), content=reply.body))
+        response = http_library().Response(reply.status, headers=dict(reply.headers), content=reply.body)
+        return cast("httpx.Response", response)
 
     return answer

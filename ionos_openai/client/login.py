@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from ionos_openai.errors import ConfigurationError
 from ionos_openai.files.opening import read_regular
+from ionos_openai.files.writing import user_directory
 
 _SERVICE, _USER = "ionos-openai", "token"
 _LARGEST = 100_000  # bytes
@@ -80,9 +81,7 @@ def forget() -> bool:
 
 def _file() -> Path:
     """Return the file that says where the token is, or has it itself."""
-    import platformdirs  # only where it is needed
-
-    return Path(platformdirs.user_config_dir("ionos-openai", appauthor=False)) / "login.json"
+    return user_directory("config") / "login.json"
 
 
 def _keyring() -> Any:

@@ -21,14 +21,14 @@ _LONGEST_SHOWN = 2000  # characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """One request for images, as it was sent."""
+    """One request for images, as it was sent; None stands for what it did not have."""
 
-    prompt: str | None  # the text that was sent; None where the request had none
-    model: str | None  # the model's id as it was sent; None where the request had none
-    size: str | None  # "WIDTHxHEIGHT" in px as it was sent; None where it was left to the service
+    prompt: str | None
+    model: str | None  # its id
+    size: str | None  # "WIDTHxHEIGHT" in px
     edited: bool  # whether pictures were sent along to be edited
     created: datetime  # when the request was made, in UTC
-    seed: int | None = None  # the seed that was sent; None where none was
+    seed: int | None = None
 
 
 class _Brief(BaseModel):

@@ -11,6 +11,7 @@ A setting is a field of `IonosSettings`, a line of its docstring, and an argumen
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -29,8 +30,9 @@ from ionos_openai.client import login
 from ionos_openai.client.pacing.rates import ContractLimits
 from ionos_openai.errors import ConfigurationError, IonosError
 from ionos_openai.errors.masking import mask_secrets
-from ionos_openai.errors.words import printable
+from ionos_openai.errors.words import printable, undressed
 from ionos_openai.files.names import FileNames, SavingSettings
+from ionos_openai.files.opening import at_home
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
 from ionos_openai.hub.compat import CompatMode
 from ionos_openai.hub.credentials import (
@@ -104,12 +106,12 @@ def _plain_token(value: object) -> object:
     return conceal(value) or None
 
 
-def _refuse_token(value: Path) -> Path:
+def _file_path(value: Path) -> Path:
     if looks_like_token(str(value)):
         raise ValueError("it holds a token or key: name a file, and put the token into IONOS_API_TOKEN")
     if "-----BEGIN" in str(value):
         raise ValueError("it holds a key or certificate: write that into a file, and name the file")
-    return value
+    return at_home(value)
 
 
 def _split_hosts(value: object) -> object:
@@ -137,7 +139,7 @@ def _checked(check: Callable[[str, str], object]) -> AfterValidator:
 TelemetryLevel: TypeAlias = Literal["on", "off", "detailed"]
 _Url = Annotated[str, _checked(lambda url, _: normalise_base_url(url, origin="the URL"))]
 _Model = Annotated[str, _checked(model_to_send)]
-_File = Annotated[Path, AfterValidator(_refuse_token)]
+_File = Annotated[Path, AfterValidator(_file_path)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Burst = Annotated[int, Field(ge=1)]
 
@@ -185,36 +187,27 @@ class IonosSettings(BaseSettings):
         api_key_file: A file that holds the token, read again when it changes.
         base_url: The service's address; by default IONOS' server in Berlin.
         allowed_hosts: Hosts outside ionos.com to which `IONOS_BASE_URL` may point; never taken from `.env`.
-        image_model: The model for images where none is named: an id or a short name.
-        image_edit_model: The model for edits where none is named.
+        image_model, image_edit_model: The models where none is named, for edits too: an id or a short name.
         timeout: Seconds before a request is given up; None means the SDK's 600.
-        max_retries: How often the SDK tries again after 408, 409, 5xx and broken connections. A picture whose
-            answer was lost may have been billed.
+        max_retries: How often the SDK tries again after 408, 409, 5xx and broken connections; each may be billed.
         ca_bundle: A PEM file with a private CA's certificates, trusted beside the usual ones.
         sandbox: Whether the sandbox, in this process, answers instead of the service.
         file_names: Whether file names are made of the "prompt" or of its "digest".
         provenance: Whether the metadata of saved pictures says how they were made.
         prompt_in_metadata: Whether it has the prompt too, which may be confidential.
         sign: Whether saved pictures are signed; with "required" those that cannot be are not saved.
-        c2pa_certificate: A PEM file with the chain to sign with, the signer's own certificate first.
-        c2pa_private_key: A PEM file with its private key.
+        c2pa_certificate, c2pa_private_key: PEM files: the chain to sign with, the signer's own first, and its key.
         c2pa_passphrase: What the private key is encrypted with; never shown in a repr.
         c2pa_tsa_url: The authority that is asked for time stamps of signatures; never taken from `.env`.
         c2pa_trust: A PEM file with the certificates that make a signer trusted; never taken from `.env`.
-        compat: Whether image requests written for OpenAI are adapted with a warning ("adapt"), refused ("strict") or
-            sent as they are ("off").
+        compat: Whether requests for OpenAI are changed with a warning ("adapt"), refused ("strict") or left ("off").
         pace: Whether requests wait for the contract's limits; None means where the service's host is one of ionos.com.
         max_wait: Seconds that a call may wait for the limits and between its attempts; None means no bound.
-        images_per_minute: How many images the contract allows in a minute in the long run.
-        image_burst: How many images the contract allows at once after a rest.
-        requests_per_second: How many requests the contract allows in a second in the long run.
-        request_burst: How many requests the contract allows at once after a rest.
-        budget_url: The Redis (redis://...) through which hosts share the limits; None means a file on this host. Never
-            shown in a repr, as it may hold a password.
-        prices: What a picture costs by the contract, such as "FLUX.1-schnell=0.03 EUR, klein=0.02 EUR"; before the
-            catalogue's prices.
-        telemetry: Whether OpenTelemetry, where it is installed, is told of picture requests: "on", "off", or
-            "detailed", with a span for each wait.
+        images_per_minute, requests_per_second: How many the contract allows in the long run.
+        image_burst, request_burst: How many it allows at once after a rest.
+        budget_url: The Redis through which hosts share the limits, never in a repr; None means a file on this host.
+        prices: What a picture costs by the contract, such as "klein=0.02 EUR, ..."; before the catalogue's prices.
+        telemetry: Whether OpenTelemetry is told of picture requests: "on", "off", or "detailed", with each wait.
         telemetry_content: Whether it is told the prompts too, which may be confidential.
 
     Raises:
@@ -260,16 +253,15 @@ class IonosSettings(BaseSettings):
 
     def __init__(self, *, env_file: str | os.PathLike[str] | None = ".env", **values: Unpack[SettingValues]) -> None:
         """Take `values` first, then the environment, then `env_file` (None: no file)."""
-        given: dict[str, Any] = {name: _concealed(name, value) for name, value in values.items() if value is not None}
+        given: dict[str, Any] = {name: _undressed(name, value) for name, value in values.items() if value is not None}
         values = {}
         env_path = None if env_file is None else _absolute(Path(env_file))
         found, origins, refused = _look_around(env_path)
         if _TOKEN_SETTINGS & given.keys():
             found = {name: value for name, value in found.items() if name not in _TOKEN_SETTINGS}
-        if not (_TOKEN_SETTINGS | {"sandbox"}) & (found | given).keys() and not is_in_ci():
-            kept = login.read()
-            if kept is not None:
-                found["api_key"], origins["api_key"] = kept.token, Origin(place="login", variable=kept.place)
+        asks = not (_TOKEN_SETTINGS | {"sandbox"}) & (found | given).keys() and not is_in_ci()
+        if asks and (kept := login.read()) is not None:
+            found["api_key"], origins["api_key"] = kept.token, Origin(place="login", variable=kept.place)
         merged = found | given
         origins |= {name: Origin(place="code", variable=name) for name in given}
         problem: str | None = None
@@ -316,7 +308,7 @@ class IonosSettings(BaseSettings):
 @functools.cache
 def setting_variables() -> tuple[tuple[str, str], ...]:
     """Return each variable with its setting, in the order in which they are looked up."""
-    others = (name for name in IonosSettings.model_fields if name not in _TOKEN_SETTINGS)
+    others = [name for name in IonosSettings.model_fields if name not in _TOKEN_SETTINGS]
     return *_TOKEN_ORDER, *((f"IONOS_{name.upper()}", name) for name in others)
 
 
@@ -333,15 +325,13 @@ def own_variables() -> list[str]:
 class TokenFile:
     """A token that lies in a file, as Docker and Kubernetes hand out secrets; read again when the file changes.
 
-    Calling it returns the token. It works as `api_key=` of a client.
-
-    Raises:
-        ConfigurationError: At a call: the file cannot be read or is empty, and there is no earlier token.
+    Calling it returns the token; it works as `api_key=` of a client. Such a call raises a ConfigurationError where the
+    file cannot be read or is empty, and there is no earlier token.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Remember `path`; nothing is read yet."""
-        self.path = Path(path)
+        self.path = at_home(path)
         self._token = ""
         self._stamp: tuple[int, int, int] | None = None
         self.dress = ""  # how the file has the token, as `dress_of` tells it
@@ -351,8 +341,7 @@ class TokenFile:
         problem: str | None = None
         try:
             status = self.path.stat()
-            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if stamp != self._stamp:
+            if (stamp := (status.st_mtime_ns, status.st_size, status.st_ino)) != self._stamp:
                 text = self.path.read_text(encoding="utf-8-sig").strip()
                 self._token, self.dress = clean_token(text) or self._token, dress_of(text)
                 self._stamp = stamp
@@ -360,9 +349,8 @@ class TokenFile:
             problem = getattr(error, "strerror", None) or "not UTF-8 text"
         # Explained out here, so that the file's bytes in a UnicodeDecodeError do not travel along as its context.
         if problem and not self._token:
-            raise ConfigurationError(
-                f"The token file {self.path} cannot be read ({problem}). Mend IONOS_API_TOKEN_FILE or api_key_file=."
-            )
+            remedy = "Mend IONOS_API_TOKEN_FILE or api_key_file=."
+            raise ConfigurationError(f"The token file {self.path} cannot be read ({problem}). {remedy}")
         if problem:  # While a secret is being swapped, the file may be gone for a moment: the one from before holds.
             log.warning("The token file %s cannot be read (%s): the token read before is used.", self.path, problem)
         if not self._token:
@@ -381,15 +369,13 @@ def settings_of(client: object) -> IonosSettings | None:
 
 
 def saving_settings() -> SavingSettings:
-    """Return what the environment, else `.env`, says of saving pictures.
+    """Return what the environment, else `.env`, says of saving pictures; what cannot be read counts as unset.
 
-    Never raises: it is asked when a picture that was paid for is about to be written. What cannot be read counts as
-    unset.
+    Never raises: it is asked when a picture that was paid for is about to be written.
     """
-    try:
+    found: dict[str, Any] = {}
+    with contextlib.suppress(ConfigurationError):
         found, _, _ = _look_around(_absolute(Path(".env")), only=_SAVING_SETTINGS)
-    except ConfigurationError:
-        found = {}
     return SavingSettings(
         file_names="digest" if str(found.get("file_names")).lower() == "digest" else "prompt",
         provenance=_switch(found.get("provenance"), default=True),
@@ -433,27 +419,22 @@ def _switch(value: str | None, *, default: bool) -> bool:
 def _look_around(
     env_path: Path | None, *, only: Container[str] | None = None
 ) -> tuple[dict[str, Any], dict[str, Origin], tuple[str, ...]]:
-    """Gather values from the environment and the `.env` file.
-
-    Returns:
-        The settings' raw values, where each came from, and the variables that were refused as hosting keys.
-    """
+    """Return the values of environment and `.env`, the origin of each, and the variables that hold hosting keys."""
     found: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
-    refused: list[str] = []
-    decided: set[str] = set()
+    refused, decided = list[str](), set[str]()
     for place, path, variables in (("environment", None, os.environ), (".env", env_path, _read_env_file(env_path))):
         for variable, name in setting_variables():
             if (only and name not in only) or (path and name in _ONLY_REAL_ENVIRONMENT):
                 continue
-            value = _concealed(name, (variables.get(variable) or "").strip())
-            kind = "token" if name in _TOKEN_SETTINGS else name
+            value = _undressed(name, variables.get(variable) or "")
             if not value:
                 continue
             # Of a passphrase every letter counts, and none is told.
             dress = "" if name == "c2pa_passphrase" else dress_of(variables[variable] or "")
             origin = Origin(place=place, variable=variable, path=path, dress=dress)  # type: ignore[arg-type]  # of a pair
-            if isinstance(value, SecretStr) and name == "api_key" and is_hosting_key(value.get_secret_value()):
+            kind = "token" if name in _TOKEN_SETTINGS else name
+            if name == "api_key" and is_hosting_key(value.get_secret_value()):
                 refused.append(str(origin))
                 log.info("%s holds a key for IONOS' DNS and hosting API: passed over.", origin)
             elif kind in decided:
@@ -466,7 +447,10 @@ def _look_around(
     return found, origins, tuple(refused)
 
 
-def _concealed(name: str, value: Any) -> Any:
+def _undressed(name: str, value: Any) -> Any:
+    """Return a value without what came along with it, such as quotes; a secret is concealed."""
+    if isinstance(value, str):
+        value = value.strip() if name == "c2pa_passphrase" else undressed(value)
     if name in ("budget_url", "c2pa_passphrase"):  # the first may hold a password
         return SecretStr(value) if isinstance(value, str) else value
     return conceal(value) if name == "api_key" else value
@@ -532,16 +516,13 @@ def foreign_variables() -> dict[str, str]:
     The values are fit to be shown: none for `OPENAI_*`, proxies without user and password, and no control characters.
     """
     found: dict[str, str] = {}
-    for name in sorted(os.environ):
-        value = os.environ[name].strip()
-        if value and name.upper().startswith("OPENAI_"):
+    for name, value in sorted(os.environ.items()):
+        if not value.strip():
+            continue
+        if name.upper().startswith("OPENAI_"):
             found[name] = ""
-        elif value and name.upper() in _PROXY_VARIABLES:
-            found[name] = _printable(re.sub(r"(?s)^([a-z][a-z0-9+.-]*://)?.*@", r"\1***@", value, flags=re.IGNORECASE))
-        elif value and name in CERTIFICATE_VARIABLES:
-            found[name] = _printable(value)
+        elif (is_proxy := name.upper() in _PROXY_VARIABLES) or name in CERTIFICATE_VARIABLES:
+            user = r"(?is)^([a-z][a-z0-9+.-]*://)?.*@"
+            shown = re.sub(user, r"\1***@", value.strip()) if is_proxy else value.strip()
+            found[name] = printable(mask_secrets(shown), instead="?")[:500]
     return found
-
-
-def _printable(value: str) -> str:
-    return printable(mask_secrets(value), instead="?")[:500]

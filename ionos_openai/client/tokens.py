@@ -9,13 +9,13 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from pydantic import SecretStr
 
 from ionos_openai.client.settings import TOKEN_VARIABLES, IonosSettings, TokenFile
 from ionos_openai.errors import ConfigurationError, InvalidTokenError, MissingTokenError, UntrustedHostError
-from ionos_openai.errors.notices import in_notebook
+from ionos_openai.errors.notices import in_notebook, is_first
 from ionos_openai.hub.credentials import (
     SANDBOX_TOKEN,
     TOKEN_ADVICE,
@@ -37,18 +37,6 @@ AsyncTokenSource: TypeAlias = Callable[[], Awaitable[str]]
 NO_WEBSOCKETS = "no WebSockets"
 _IN_NOTEBOOK = " In a notebook: from getpass import getpass; create_client(api_key=getpass('IONOS token: '))."
 _WARN_WITHIN_DAYS = 7
-_warned_of_expiry = False
-
-
-def reset() -> None:
-    """Have the next token that ends within a week be warned of again, as in a new process."""
-    global _warned_of_expiry  # noqa: PLW0603 - once a process is what the warning promises
-    _warned_of_expiry = False
-
-
-def revealed(api_key: object) -> Any:
-    """Return a concealed token as the text that the SDK wants; anything else as it is."""
-    return api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
 
 
 def find_token(
@@ -80,17 +68,15 @@ def _missing_token(settings: IonosSettings) -> str:
     return (
         f"{remedy} {TOKEN_VARIABLES[0]} (or {' or '.join(TOKEN_VARIABLES[1:])}, or IONOS_API_TOKEN_FILE to "
         f"a file that holds it), or pass api_key= in code. Looked in {looked}.{refused} {TOKEN_ADVICE} To try "
-        "without one, use the stand-in, which draws placeholders: sandbox=True, IONOS_SANDBOX=1 or --sandbox."
+        "without one, use the sandbox, which draws placeholders: sandbox=True, IONOS_SANDBOX=1 or --sandbox."
     )
 
 
 def inspect_token(token: SecretStr, origin: str, url: str) -> None:
     """Refuse a token that cannot work at `url`; warn, once a process, of one that ends within a week."""
-    global _warned_of_expiry  # noqa: PLW0603 - as above
     now = datetime.now(UTC)
     expires = check_token(token, now=now, origin=origin, url=url).expires
-    if expires is not None and not _warned_of_expiry and (expires - now).days < _WARN_WITHIN_DAYS:
-        _warned_of_expiry = True
+    if expires is not None and (expires - now).days < _WARN_WITHIN_DAYS and is_first("a token that expires"):
         log.warning("%s expires on %s UTC. %s", origin, expires.strftime("%Y-%m-%d at %H:%M"), TOKEN_ADVICE)
 
 
@@ -113,11 +99,7 @@ def plain_token(token: object) -> str:
 
 
 def clean_authorization(request: httpx.Request) -> None:
-    """Strip the request's token of blanks: a line break would make the HTTP library quote the token in its error.
-
-    Raises:
-        InvalidTokenError: A line break, or the like, stands inside.
-    """
+    """Strip the request's token of blanks, and refuse a line break: the HTTP library's error would quote the token."""
     if not _clean(request):
         raise InvalidTokenError("The Authorization header has line breaks or other characters that no header can have.")
 
@@ -160,15 +142,10 @@ class _NoWebSocketsError(ConfigurationError, AttributeError):
     """Also an AttributeError, so that whatever looks through a client's attributes passes this one over."""
 
 
-def _refuse_websockets(client: object) -> NoReturn:
-    del client
-    raise _NoWebSocketsError("IONOS documents no API over WebSockets, so the token was not sent over one.")
-
-
-def _refuse_address(client: object, address: object) -> None:
+def _refuse_websockets(_client: object, address: object = "where a connection goes") -> None:
     if address not in (None, NO_WEBSOCKETS):
-        _refuse_websockets(client)
+        raise _NoWebSocketsError("IONOS documents no API over WebSockets, so the token was not sent over one.")
 
 
 # For a client's `websocket_base_url`: the SDK asks for it before each connection, of which no other hook is told.
-no_websockets = property(_refuse_websockets, _refuse_address)
+no_websockets = property(_refuse_websockets, _refuse_websockets)

@@ -6,7 +6,6 @@ it documents: a hook for each answer, and `trace` for each connection, of which 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 import time
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 from openai._base_client import AsyncHttpxClientWrapper, SyncHttpxClientWrapper  # on every supported version
 
+from ionos_openai.client.pacing.turns import PerLoop, holding
 from ionos_openai.client.telemetry import note_response
 from ionos_openai.errors import UntrustedHostError
 from ionos_openai.errors.http import http_library
@@ -24,7 +24,8 @@ from ionos_openai.hub.credentials import is_loopback, same_origin
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     import httpx2 as httpx
 
@@ -36,13 +37,7 @@ _THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
 def make_http_client(
     base_url: str, verify: ssl.SSLContext | None, *, in_loop: bool
 ) -> httpx.Client | httpx.AsyncClient:
-    """Return an HTTP client with the SDK's own defaults, which asks this machine directly.
-
-    Args:
-        base_url: The service's address.
-        verify: The checks of certificates; None means the usual ones.
-        in_loop: Whether it is for async code.
-    """
+    """Return an HTTP client with the SDK's own defaults, which asks this machine directly; `in_loop` for async code."""
     host = urlsplit(base_url).netloc.rpartition("@")[2]
     named = host[: host.index("]") + 1] if host.startswith("[") else host.partition(":")[0]
     direct = {*_THIS_MACHINE, *([named] if is_loopback(named.strip("[]")) else [])}
@@ -51,6 +46,18 @@ def make_http_client(
     if verify is not None:
         options["verify"] = verify
     return (AsyncHttpxClientWrapper if in_loop else SyncHttpxClientWrapper)(**options)
+
+
+def one_for_each_loop(first: httpx.AsyncClient, make: Callable[[], httpx.AsyncClient]) -> PerLoop[httpx.AsyncClient]:
+    """Return the HTTP clients of event loops: the first loop gets `first`, each other one what `make` makes."""
+    unused = [first]
+
+    def next_one() -> httpx.AsyncClient:
+        client = unused.pop() if unused else make()
+        watch_client(client, in_loop=True)
+        return client
+
+    return PerLoop(next_one)
 
 
 def watch_client(client: httpx.Client | httpx.AsyncClient, *, in_loop: bool) -> None:
@@ -71,13 +78,15 @@ def watch(request: httpx.Request, *, in_loop: bool) -> None:
     request.extensions.setdefault("trace", anote if in_loop else note)
 
 
-def redirects_to(response: httpx.Response) -> str | None:
-    """Return where else an answer would have had the request go, as scheme and host; None where nowhere."""
+def redirects_to(response: httpx.Response) -> str:
+    """Say where else an answer would have had the request go, with the scheme and the host alone."""
     address = response.extensions.get(_ELSEWHERE) or response.headers.get("location")
-    if not address:
-        return None
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else "another path"
+    try:
+        parts = urlsplit(address or "")
+    except ValueError:
+        return "an address that cannot be read"
+    where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"[:200] if parts.netloc else "another path"
+    return where if address else "nowhere"
 
 
 def _look(response: httpx.Response) -> None:
@@ -108,17 +117,12 @@ class _Answer:
 _awaited: ContextVar[_Answer | None] = ContextVar("ionos_openai_answer", default=None)
 
 
-@contextlib.contextmanager
-def awaiting_answer() -> Iterator[None]:
+def awaiting_answer() -> AbstractContextManager[None]:
     """Have the timeout for reading be that for all of an answer, head and body, which is read in the block.
 
     What is streamed is read after the block, and may take its time.
     """
-    token = _awaited.set(_Answer())
-    try:
-        yield
-    finally:
-        _awaited.reset(token)
+    return holding(_awaited, _Answer())
 
 
 def _note(url: httpx.URL, event: str, info: Mapping[str, Any]) -> None:

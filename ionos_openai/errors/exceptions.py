@@ -5,6 +5,7 @@ They stand apart so that what goes well need not load the SDK: whoever raises or
 
 from __future__ import annotations
 
+import contextlib
 import math
 import traceback
 from collections.abc import Mapping, Sequence
@@ -15,10 +16,44 @@ import openai
 
 from ionos_openai import errors
 from ionos_openai.errors.http import http_library
+from ionos_openai.errors.masking import mask_secrets
+
+
+def restore(kind: type[BaseException], args: tuple[object, ...], state: dict[str, Any]) -> BaseException:
+    """Return the exception that `reduced` took apart; a constructor that asks for more than a message is not called."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+def reduced(error: BaseException) -> tuple[Any, ...]:
+    """Return what an exception is pickled as: without what was sent, which holds the token, and with the answer masked.
+
+    So it comes out of a pool of processes, and of whatever else hands exceptions on.
+    """
+    state, http = dict(vars(error)), http_library()
+    if isinstance(request := state.get("request"), http.Request):
+        state["request"] = http.Request(request.method, request.url)
+    if isinstance(response := state.get("response"), http.Response):
+        secret = response.request.headers.get("authorization", "").partition(" ")[2]
+        headers = {name: mask_secrets(value, secret) for name, value in response.headers.items()}
+        for name in ("content-encoding", "content-length", "transfer-encoding"):  # of what came, not of what is kept
+            headers.pop(name, None)
+        text = ""
+        with contextlib.suppress(RuntimeError):  # a stream's was not kept
+            text = mask_secrets(response.text, secret)
+        request = http.Request(response.request.method, response.request.url)
+        state["response"] = http.Response(response.status_code, headers=headers, text=text, request=request)
+    return restore, (type(error), error.args, state)
 
 
 class IonosError(openai.OpenAIError):
     """Base of every exception that this package itself raises."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what it is pickled as."""
+        return reduced(self)
 
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows: the message, and none of the frames that led to it."""

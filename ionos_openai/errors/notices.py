@@ -39,6 +39,15 @@ def warn_once(kind: str, message: str, category: type[Warning]) -> None:
         raise
 
 
+def is_first(kind: str) -> bool:
+    """Tell, of what is told once a process, whether it is the first of its kind."""
+    with _lock:
+        place = (kind, "", 0)
+        is_new = place not in _seen
+        _seen.add(place)
+    return is_new
+
+
 def reset() -> None:
     """Have every warning be given again, as in a new process."""
     with _lock:

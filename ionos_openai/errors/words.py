@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class Brief:
     """Its `repr` is its name with what `str` says of it."""
@@ -11,6 +13,11 @@ class Brief:
     def __repr__(self) -> str:
         """Return a line, however much it holds."""
         return f"{type(self).__name__}({self})"
+
+
+def undressed(text: str) -> str:
+    """Return `text` without outer blanks and without the quotes around it that `docker --env-file` or `set` keeps."""
+    return re.sub(r"(?s)^([\"'])(.*)\1$", r"\2", text.strip()).strip()
 
 
 def plural(count: int, noun: str, plural: str | None = None) -> str:

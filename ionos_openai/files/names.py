@@ -104,7 +104,7 @@ def prompt_name(prompt: str | None, file_names: FileNames) -> str:
         raise errors.InvalidRequestError(f"file_names={file_names!r} is not known: choose 'prompt' or 'digest'.")
     if not prompt:
         return "image"
-    return digest(prompt) if file_names == "digest" else slug(prompt)
+    return digest(prompt) if file_names == "digest" or not _is_encodable(slug(prompt)) else slug(prompt)
 
 
 def clean_name(name: str) -> str:
@@ -130,7 +130,17 @@ def clean_name(name: str) -> str:
         raise errors.InvalidRequestError(
             f"name={shown(name)} is no file name: give one with letters in it, such as 'fox'."
         )
+    if not _is_encodable(cleaned):
+        raise errors.InvalidRequestError(f"name={shown(name)} has letters that no file name on this system has.")
     return f"image-{cleaned}" if _is_reserved(cleaned) else cleaned
+
+
+def _is_encodable(name: str) -> bool:
+    """Tell whether the system's encoding of file names has all of its letters."""
+    try:
+        return bool(os.fsencode(name))
+    except UnicodeEncodeError:
+        return False
 
 
 def is_plain_name(name: str) -> bool:

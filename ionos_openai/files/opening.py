@@ -7,12 +7,27 @@ import os
 import stat
 from pathlib import Path
 
+from ionos_openai import errors
+
 LARGEST = 256 * 1024 * 1024
 """Bytes; a file that is larger is no picture or record of ours."""
 
 _CAREFULLY = 0
 for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # no system has them all
     _CAREFULLY |= getattr(os, _flag, 0)
+
+
+def at_home(path: str | os.PathLike[str]) -> Path:
+    """Return a path with the home directory for its ~, as a shell has it.
+
+    Raises:
+        ConfigurationError: There is no home.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        problem = f"The ~ of {os.fspath(path)} stands for no directory: write the whole path."
+    raise errors.ConfigurationError(problem)
 
 
 def open_own(path: str | os.PathLike[str], flags: int, mode: int = 0o666) -> int:

@@ -15,11 +15,14 @@ import re
 import secrets
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from ionos_openai import errors
 from ionos_openai.files.names import cut, digest, numbered
+from ionos_openai.files.opening import at_home
 
 
 def _numbers_of(*names: str) -> frozenset[int]:
@@ -56,9 +59,18 @@ def check_directory(directory: str | os.PathLike[str]) -> Path:
 
 def state_directory() -> Path:
     """Return where this package keeps its state for this user; it need not be there yet."""
+    return user_directory("state")
+
+
+def user_directory(kind: Literal["state", "config"]) -> Path:
+    """Return where this package keeps what is this user's; among the temporary files where there is no home."""
     import platformdirs  # only where it is needed
 
-    return Path(platformdirs.user_state_dir("ionos-openai", appauthor=False))
+    find = platformdirs.user_state_dir if kind == "state" else platformdirs.user_config_dir
+    try:
+        return Path(find("ionos-openai", appauthor=False))
+    except RuntimeError:
+        return Path(tempfile.gettempdir(), f"ionos-openai-{os.geteuid() if hasattr(os, 'geteuid') else 'user'}", kind)
 
 
 def is_directory(path: str | os.PathLike[str]) -> bool:
@@ -72,7 +84,7 @@ def make_directory(directory: str | os.PathLike[str]) -> Path:
     Raises:
         ImageSaveError: It is a file, or cannot be made.
     """
-    path = Path(directory)
+    path = at_home(directory)
     try:
         if is_directory(path):
             return path

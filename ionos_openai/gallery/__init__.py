@@ -18,7 +18,7 @@ from pathlib import Path
 from ionos_openai import errors
 from ionos_openai.batch.records import Problem, Record, read_records
 from ionos_openai.errors.words import printable
-from ionos_openai.files.opening import open_regular
+from ionos_openai.files.opening import at_home, open_regular
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.gallery.entries import Entry, in_order, make_entries
 from ionos_openai.gallery.page import MARK, render
@@ -80,7 +80,7 @@ def make_gallery(
 
     `on_progress` is called with how many pictures that need a thumbnail were read, and of how many.
     """
-    folder = Path(directory)
+    folder = at_home(directory)
     if not is_directory(folder):
         raise errors.InvalidRequestError(f"{folder} is not a directory: name the one with the pictures.")
     try:

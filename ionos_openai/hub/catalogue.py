@@ -24,7 +24,15 @@ ImageModelName: TypeAlias = (
 
 DEFAULT_IMAGE_MODEL = "black-forest-labs/FLUX.1-schnell"
 DEFAULT_EDIT_MODEL = "black-forest-labs/FLUX.2-klein-4B"
-DEFAULT_SIZE = "".join(("1024x", "1024"))  # an object of its own: who writes the same size has chosen it
+
+
+class DefaultSize(str):
+    """A size that nobody chose, so that an aspect ratio may take its place."""
+
+    __slots__ = ()
+
+
+DEFAULT_SIZE = DefaultSize("1024x1024")
 
 # Source: OpenAI's deprecations page, as of 2026-11.
 OPENAI_RETIRED = {"dall-e-2": "2026-05-12", "dall-e-3": "2026-05-12", "gpt-image-1": "2026-10-23"}

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from ionos_openai.errors import ConfigurationError, InvalidTokenError, UntrustedHostError
 from ionos_openai.errors.numbers import is_whole_number
+from ionos_openai.errors.words import undressed
 
 BASE_URL = "https://openai.inference.de-txl.ionos.com/v1"
 """The only server in IONOS' published API description (Berlin). Source: IONOS documentation, 2026-11."""
@@ -34,6 +35,7 @@ _TELLTALE = re.compile(r"(?i:bearer\s).*|eyJ[\w=.-]{20,}|sk-[\w-]{20,}", re.DOTA
 _IONOS_HOST = re.compile(r"(?:[a-z0-9_-]+\.)*ionos\.com")
 _BRACKETED = re.compile(r"\[[0-9a-fA-F:.]+\](?::\d*)?")
 _LONGEST_URL = 2_000
+_ENDPOINT = re.compile(r"/(?:images/(?:generations|edits)|(?:chat/)?completions|embeddings|models)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +57,7 @@ def conceal(token: object) -> object:
 
 def clean_token(text: str) -> str:
     """Return `text` without outer blanks, without quotes (Windows' `set` keeps them) and without a leading "Bearer"."""
-    text = re.sub(r"^([\"'])(.*)\1$", r"\2", text.strip())
-    return re.sub(r"(?i)^bearer(\s+|$)", "", text.strip()).strip()
+    return re.sub(r"(?i)^bearer(\s+|$)", "", undressed(text)).strip()
 
 
 def is_hosting_key(token: str) -> bool:
@@ -150,13 +151,14 @@ def _timestamp(value: object) -> datetime | None:
 def normalise_base_url(text: str, *, origin: str = "base_url") -> str:
     """Bring a base URL into the form that the SDK wants: no trailing slash, and "/v1" where there was no path.
 
-    `origin` is where it came from, to start the messages with.
+    Quotes around it and the path of an endpoint, up to which it may have been copied, are taken off. `origin` is where
+    it came from, to start the messages with.
 
     Raises:
         ConfigurationError: It is no http or https URL with a host, or it carries a query or a fragment.
         UntrustedHostError: It carries a user name, which makes one host look like another.
     """
-    text = text.strip()
+    text = undressed(text)
     parts = _split(text)
     if len(text) > _LONGEST_URL or parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError(f"{origin} is not an http or https URL with a host, such as {BASE_URL}.")
@@ -164,7 +166,8 @@ def normalise_base_url(text: str, *, origin: str = "base_url") -> str:
         raise UntrustedHostError(f"{origin} has a user name or password in front of the host: leave them out.")
     if parts.query or parts.fragment:
         raise ConfigurationError(f"{origin} has a '?' or '#' part: leave it out.")
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/v1'}"
+    path = _ENDPOINT.sub("", parts.path.rstrip("/")) or "/v1"
+    return f"{parts.scheme}://{parts.netloc}{path}"
 
 
 def check_base_url(url: str, *, origin: str, named_in_code: bool, allowed_hosts: Collection[str] = ()) -> None:

@@ -7,7 +7,7 @@ import re
 
 from ionos_openai.errors import InvalidRequestError, IonosWarning
 from ionos_openai.errors.notices import warn_once
-from ionos_openai.hub.catalogue import DEFAULT_SIZE, SizeRule
+from ionos_openai.hub.catalogue import DefaultSize, SizeRule
 from ionos_openai.hub.compat import nearest_size
 from ionos_openai.hub.models import find_model, parse_size
 
@@ -23,7 +23,7 @@ def choose_size(size: str | None, aspect_ratio: str | None, model: str) -> str |
     """
     if aspect_ratio is None:
         return size
-    if size is not None and size is not DEFAULT_SIZE:
+    if size is not None and not isinstance(size, DefaultSize):
         raise InvalidRequestError(f"aspect_ratio={aspect_ratio!r} and size={size!r} exclude each other: leave one out.")
     number = r"\s*(\d{1,4}(?:\.\d{1,4})?)\s*"
     match = re.fullmatch(f"{number}[:/]{number}", aspect_ratio) if isinstance(aspect_ratio, str) else None

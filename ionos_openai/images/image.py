@@ -39,6 +39,7 @@ from ionos_openai.files.formats import (
     sniff,
     upright,
 )
+from ionos_openai.files.opening import at_home
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.images.display import ImageList, picture_bundle
 from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_held, as_text, is_item, item_bytes, read_field, refusal
@@ -199,7 +200,7 @@ class GeneratedImage:
             ImageSaveError: It cannot be written or converted, or not be signed though that is required.
         """
         text = os.fspath(path)
-        target = Path(text)
+        target = at_home(text)
         is_place = text.endswith(_SEPARATORS) or not target.name or is_directory(target)
         saving = _saving(
             None if is_place else "prompt", provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign

@@ -18,7 +18,7 @@ from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.files.formats import fit_mode, sniff
 from ionos_openai.files.names import shown
-from ionos_openai.files.opening import read_regular
+from ionos_openai.files.opening import at_home, read_regular
 from ionos_openai.hub.answers import read_error_body
 
 _PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
@@ -120,7 +120,7 @@ def read_picture(image: Any) -> bytes:
 
 def _read_file(path: str) -> bytes:
     try:
-        return read_regular(Path(path).resolve())
+        return read_regular(at_home(path).resolve())
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
     # Raised outside of the handler: the system's exception holds the whole text, which may be a picture.

@@ -15,12 +15,12 @@ remove it, unless it is signed. All sizes are in bytes unless said otherwise.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ionos_openai import errors
 from ionos_openai.errors.loading import lazy
 from ionos_openai.files.formats import SANDBOX_MARK, ImageFormat, is_marked_sandbox, sniff
+from ionos_openai.files.opening import at_home
 from ionos_openai.provenance.carriers import embed, scan
 from ionos_openai.provenance.packet import build_packet, read_packets, to_xmp
 from ionos_openai.provenance.record import ALGORITHMIC, COMPOSITE, TRAINED, Provenance, describe, merge
@@ -114,7 +114,7 @@ def read_provenance(source: bytes | str | os.PathLike[str]) -> Provenance | None
     """
     if isinstance(source, bytes):
         return _read(source)
-    path = Path(source)
+    path = at_home(source)
     data = load(path)
     own = _read(data)
     if own is not None and not has_c2pa(data):

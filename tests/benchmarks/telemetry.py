@@ -1,7 +1,7 @@
 """What OpenTelemetry costs a call: installed without a provider, beside `IONOS_TELEMETRY=off`.
 
 Run ``python tests/benchmarks/telemetry.py``. It prints microseconds of CPU for the parts that a call passes, and the
-ratio of whole calls to the sandbox in this process.
+ratio of whole calls that are answered in this process.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ionos_openai import IonosSettings, create_client
 from ionos_openai.client import telemetry
+from ionos_openai.client.in_process import answering_client
 from ionos_openai.client.remembered import Remembered
 from ionos_openai.errors.http import http_library
 
@@ -33,21 +34,28 @@ def main() -> None:
         prompt="a fox", model="flux", size="1024x1024", seed=None, edited=False, created=datetime.now(UTC)
     )
     on, off = (IonosSettings(env_file=None, telemetry=level) for level in ("on", "off"))
+    with create_client(sandbox=True) as client:
+        picture = client.images.generate(model="flux.1", prompt="a fox").to_dict()
+
+    def answer(_request: object) -> object:
+        return http_library().Response(200, json=picture)
 
     def pass_through(settings: IonosSettings) -> None:
-        with telemetry.PictureCall(settings, asked, url), telemetry.attempt():
-            pass
+        with telemetry.PictureCall(settings, asked, url) as call, telemetry.attempt():
+            call.take(came)
 
+    clients = [
+        create_client(settings=settings, api_key="sandbox", http_client=answering_client(answer), pace=False)
+        for settings in (on, off)
+    ]
+    came = clients[0].images.generate(model="flux.1", prompt="a fox")
     parts = [_microseconds(lambda settings=settings: pass_through(settings), TIMES) for settings in (on, off)]
     print(f"no provider: {parts[0]:.1f} us a call; off: {parts[1]:.1f} us; the bound is 20 us")
-    clients = [create_client(settings=settings, sandbox=True) for settings in (on, off)]
-    for client in clients:
-        client.models.list()
     whole = [
-        _microseconds(lambda client=client: client.images.generate(model="klein", prompt="a", size="64x64"), 20)
-        for client in clients
+        _microseconds(lambda client=client: client.images.generate(model="flux.1", prompt="a fox"), 50)
+        for client in clients * 2
     ]
-    print(f"a whole call to the sandbox: {whole[0] / whole[1]:.3f} of what it takes without")
+    print(f"a whole call of a megapixel: {min(whole[::2]) / min(whole[1::2]):.3f} of what it takes without")
 
 
 def _microseconds(call: Callable[[], object], times: int) -> float:

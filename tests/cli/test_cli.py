@@ -315,7 +315,7 @@ def test_the_stand_in_is_named_in_json(monkeypatch: pytest.MonkeyPatch, cli: Cal
     result = cli("generate", "a", "--json")
     assert (result.json()["sandbox"], result.json()["images"][0]["sandbox"]) == (True, True)
     assert result.err == (
-        "Warning: IONOS_SANDBOX in the environment is set: the stand-in answers, every picture is a placeholder.\n"
+        "Warning: IONOS_SANDBOX in the environment is set: the sandbox answers, every picture is a placeholder.\n"
     )
 
 

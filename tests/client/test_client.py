@@ -278,7 +278,7 @@ async def test_the_stand_in_needs_no_token_and_no_socket() -> None:
         assert (await asynchronous.models.list()).data
     with pytest.raises(ConfigurationError) as caught:
         create_client(sandbox=True, http_client=openai.DefaultHttpxClient())
-    assert str(caught.value) == "sandbox= and http_client= exclude each other: the stand-in is asked in process."
+    assert str(caught.value) == "sandbox= and http_client= exclude each other: the sandbox is asked in process."
 
 
 def test_the_stand_in_by_variable_is_said_in_the_log(
@@ -290,7 +290,7 @@ def test_the_stand_in_by_variable_is_said_in_the_log(
         create_client().models.list()
     create_client(sandbox=True)
     create_client(sandbox=False, api_key=TOKEN)
-    said = "IONOS_SANDBOX in the environment is set: the stand-in answers, every picture is a placeholder."
+    said = "IONOS_SANDBOX in the environment is set: the sandbox answers, every picture is a placeholder."
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [said] * 2
 
 
@@ -305,8 +305,8 @@ def test_a_file_cannot_swap_the_service_for_the_stand_in(token: str, monkeypatch
     with pytest.raises(ConfigurationError) as caught:
         create_client(api_key=TOKEN if token == "argument" else None)
     assert str(caught.value) == (
-        f"IONOS_SANDBOX in {path} asks for the stand-in, but there is a real token too: which one is meant? Remove "
-        "the line, or ask for the stand-in in code (sandbox=True) or in the environment (IONOS_SANDBOX=1)."
+        f"IONOS_SANDBOX in {path} asks for the sandbox, but there is a real token too: which one is meant? Remove "
+        "the line, or ask for the sandbox in code (sandbox=True) or in the environment (IONOS_SANDBOX=1)."
     )
 
 

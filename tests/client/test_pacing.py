@@ -27,10 +27,10 @@ import pytest
 from ionos_openai import BudgetExceededError, IonosSettings, create_async_client, create_client, generate_images
 from ionos_openai.client import fanout
 from ionos_openai.client.in_process import answering_async_client, answering_client
-from ionos_openai.client.pacing import ContractLimits, PacedCall, current_call, turns as pacing_module
+from ionos_openai.client.pacing import turns as pacing_module
 from ionos_openai.client.pacing.ledgers import MemoryLedger
-from ionos_openai.client.pacing.rates import Bucket, Level, take
-from ionos_openai.client.pacing.turns import Contract
+from ionos_openai.client.pacing.rates import Bucket, ContractLimits, Level, take
+from ionos_openai.client.pacing.turns import Contract, PacedCall, current_call
 from ionos_openai.errors import BudgetUnavailableError, ConfigurationError, IonosError
 from ionos_openai.errors.http import http_library
 from tests import REPOSITORY
@@ -662,7 +662,9 @@ def test_a_fork_while_others_wait_is_safe(tmp_path: Path) -> None:
     code = """
 import os, sys, threading, time
 from pathlib import Path
-from ionos_openai.client.pacing import ContractLimits, PacedCall, Pacing, turns
+from ionos_openai.client.pacing import turns
+from ionos_openai.client.pacing.rates import ContractLimits
+from ionos_openai.client.pacing.turns import PacedCall, Pacing
 turns.reset(state_directory=Path(sys.argv[1]))
 plan = Pacing(limits=ContractLimits(images_per_minute=600, image_burst=2))
 def draw(): PacedCall(plan.contract("t"), images=True).wait()

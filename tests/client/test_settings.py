@@ -261,7 +261,7 @@ def test_the_missing_token_names_variables_places_and_ways_out(monkeypatch: pyte
     end = (
         " IONOS_API_KEY in the environment holds a key for IONOS' DNS and hosting API, which the AI Model Hub does not "
         "take. Make a token in IONOS' Data Center Designer under Management > Token Manager. To try without one, use "
-        "the stand-in, which draws placeholders: sandbox=True, IONOS_SANDBOX=1 or --sandbox."
+        "the sandbox, which draws placeholders: sandbox=True, IONOS_SANDBOX=1 or --sandbox."
     )
     with pytest.raises(MissingTokenError) as caught:
         create_client()

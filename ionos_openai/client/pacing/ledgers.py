@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ionos_openai.client.pacing.rates import Bucket, Grant, Level, Operation, apply, join
+from ionos_openai.errors.notices import is_first
 from ionos_openai.files.locks import try_lock
 from ionos_openai.files.opening import make_own_directory, open_own
 
@@ -27,6 +28,10 @@ log = logging.getLogger("ionos_openai")
 _FILE_SIZE = 512  # Always as long, so that one write replaces all of it and nothing has to be cut off.
 _LOCK_PATIENCE = 5.0  # Seconds; a lock is held for well under a millisecond, unless its holder was stopped.
 _LONGEST_ALONE = 60.0  # Seconds until a file that could not be used is tried again.
+_ALONE = (
+    "%s cannot be shared (%s): this process keeps within the contract's limits without the others of this host. Make "
+    "it writable, set IONOS_BUDGET_URL, or IONOS_PACE=off."
+)
 
 
 class Ledger(ABC):
@@ -90,19 +95,14 @@ class FileLedger(Ledger):
         self._clock = clock
         self._own = MemoryLedger(clock=clock)
         self._alone_since: float | None = None
-        self._is_told = False
-        self._telling = threading.Lock()
 
     def is_slow(self) -> bool:
         """Tell whether another process, or a thread, is at the file just now."""
         if self._is_alone():
             return False
         try:
-            file = self._open()
-            try:
-                return not try_lock(file)
-            finally:
-                os.close(file)
+            with os.fdopen(self._open(), "r+b", buffering=0) as file:
+                return not try_lock(file.fileno())
         except OSError:  # what cannot be opened or locked takes no time
             return False
 
@@ -115,35 +115,22 @@ class FileLedger(Ledger):
             try:
                 return self._apply_in_file(operation, bucket, argument, held=held)
             except OSError as error:
-                self._go_alone(error)
+                self._alone_since = self._clock()
+                if is_first(f"{self.path} cannot be shared"):
+                    log.warning(_ALONE, self.path, error.strerror or type(error).__name__)
         return self._own._apply(operation, bucket, argument, held=held)
 
-    def _go_alone(self, error: OSError) -> None:
-        self._alone_since = self._clock()
-        with self._telling:
-            is_told, self._is_told = self._is_told, True
-        if not is_told:
-            log.warning(
-                "%s cannot be shared (%s): this process keeps within the contract's limits without the others of this "
-                "host. Make it writable, set IONOS_BUDGET_URL, or IONOS_PACE=off.",
-                self.path,
-                error.strerror or type(error).__name__,
-            )
-
     def _apply_in_file(self, operation: Operation, bucket: Bucket, argument: float, *, held: bool) -> Grant:
-        file = self._open()
-        try:
-            _lock(file)
-            levels = _parse(os.read(file, _FILE_SIZE))
+        with os.fdopen(self._open(), "r+b", buffering=0) as file:  # closing it releases its lock
+            _lock(file.fileno())
+            levels = _parse(file.read(_FILE_SIZE))
             now = self._clock()
             level = join(levels.get(bucket.name, Level()), self._own.level(bucket), now)
             level, grant = apply(operation, level, bucket, now, argument, held=held)
-            os.lseek(file, 0, os.SEEK_SET)
-            os.write(file, _format({**levels, bucket.name: level}))
+            file.seek(0)
+            file.write(_format({**levels, bucket.name: level}))
             self._own.forget(bucket)
-            return grant
-        finally:
-            os.close(file)  # and with it the lock
+        return grant
 
     def _open(self) -> int:
         make_own_directory(self.path.parent)
@@ -164,13 +151,8 @@ def _format(levels: Mapping[str, Level]) -> bytes:
 
 
 def _lock(file: int) -> None:
-    """Lock an open file until it is closed.
-
-    Raises:
-        OSError: The file system has no locks, or another process has held this one for 5 s.
-    """
-    give_up = time.monotonic() + _LOCK_PATIENCE
-    pause = 0.0002
+    """Lock an open file until it is closed; an OSError where there are no locks, or another holds it for 5 s."""
+    give_up, pause = time.monotonic() + _LOCK_PATIENCE, 0.0002
     while not try_lock(file):
         if time.monotonic() > give_up:
             raise OSError(errno.EDEADLK, "another process holds its lock")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ionos_openai.errors import BudgetExceededError
+from ionos_openai.errors.notices import is_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,14 +25,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ionos_openai")
 
+_WAITING = (
+    "Waiting %.0f s for the contract's limit on %s (one every %.3g s). max_wait= or IONOS_MAX_WAIT bounds such waits, "
+    "pace=False or IONOS_PACE=off turns them off."
+)
 _WORTH_TELLING = 5.0  # Seconds
-_told = False
-
-
-def reset() -> None:
-    """Have the next long wait be the first of this process again."""
-    global _told  # noqa: PLW0603 - once a process is what the warning promises
-    _told = False
 
 
 @dataclass(slots=True, eq=False)
@@ -50,9 +48,7 @@ class Queue:
 
     def __init__(self, bucket: Bucket, ledger: Ledger, clock: Callable[[], float]) -> None:
         """Begin with nobody waiting; `clock` returns seconds and is never put back."""
-        self.bucket = bucket
-        self.ledger = ledger
-        self.clock = clock
+        self.bucket, self.ledger, self.clock = bucket, ledger, clock
         self._turns: list[Turn] = []
         self._holds = False  # whether a unit was taken for the first in the queue
         self._due = 0.0
@@ -60,19 +56,15 @@ class Queue:
         self._lock = threading.Lock()
 
     def enter(self, turn: Turn) -> None:
-        """Queue up; behind the first in any case, who may just be asking the ledger.
-
-        Raises:
-            BudgetExceededError: It is plain already that the turn would not come in time.
-        """
+        """Queue up, behind the first in any case, who may be asking the ledger; raise where it cannot come in time."""
         with self._lock:
             if self._turns:
                 place = bisect.bisect_right(self._turns, turn.ticket, lo=1, key=lambda waiting: waiting.ticket)
                 self._check(turn, self._expected(place))
                 self._turns.insert(place, turn)
-            else:
-                self._turns.append(turn)
-                turn.signal.set()
+                return
+            self._turns.append(turn)
+            turn.signal.set()
 
     def _expected(self, place: int) -> float:
         """Return how long who stands at `place` will wait at least, as far as this process knows."""
@@ -106,10 +98,7 @@ class Queue:
         return True
 
     def leave(self, turn: Turn) -> None:
-        """Step out of the queue; a unit that was taken goes to the next, else back to the ledger.
-
-        Where the ledger is slow the unit stays spent: this may run in an event loop that must not block.
-        """
+        """Step out; a unit that was taken goes to the next, else back to the ledger, unless that could block a loop."""
         with self._lock:
             if turn not in self._turns:
                 return
@@ -136,7 +125,8 @@ class Queue:
             raise self._exceeded(turn, seconds)
         if seconds > _WORTH_TELLING and not turn.told:
             turn.told = True
-            _tell(self.bucket, seconds)
+            level = logging.WARNING if is_first("a wait for the contract's limits") else logging.INFO
+            log.log(level, _WAITING, seconds, self.bucket.name, self.bucket.interval)
 
     def _exceeded(self, turn: Turn, seconds: float) -> BudgetExceededError:
         return BudgetExceededError(
@@ -144,17 +134,3 @@ class Queue:
             f"the next is in {seconds:.1f} s. Try again then, or raise max_wait= or IONOS_MAX_WAIT.",
             retry_after=seconds,
         )
-
-
-def _tell(bucket: Bucket, seconds: float) -> None:
-    """Log a long wait: the first of the process as a WARNING."""
-    global _told
-    level, _told = (logging.INFO if _told else logging.WARNING), True
-    log.log(
-        level,
-        "Waiting %.0f s for the contract's limit on %s (one every %.3g s). max_wait= or IONOS_MAX_WAIT bounds such "
-        "waits, pace=False or IONOS_PACE=off turns them off.",
-        seconds,
-        bucket.name,
-        bucket.interval,
-    )

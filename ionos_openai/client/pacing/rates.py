@@ -31,16 +31,10 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractLimits:
-    """The limits of a contract.
-
-    Attributes:
-        images_per_minute: How many images may be made in a minute in the long run.
-        image_burst: How many images may be made at once after a rest.
-        requests_per_second: How many requests of any kind may be sent in a second in the long run.
-        request_burst: How many requests may be sent at once after a rest.
+    """The limits of a contract: how much in the long run, and how much at once after a rest.
 
     Source: IONOS documentation, AI Model Hub, rate limits, 2026-11: 10 images a minute with a burst of 20 that refills
-    at that rate, 5 requests a second with a burst of 10, a contract.
+    at that rate, 5 requests of any kind a second with a burst of 10, a contract.
     """
 
     images_per_minute: float = 10
@@ -80,14 +74,11 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """The answer to `take`: whether a unit was taken, and not where the wait would have been too long.
-
-    It may be used in `delay` seconds, and in `backlog` seconds the bucket is full again.
-    """
+    """The answer to `take`: whether a unit was taken, which it was not where the wait would have been too long."""
 
     granted: bool
-    delay: float
-    backlog: float
+    delay: float  # seconds until it may be used
+    backlog: float  # seconds until the bucket is full again
 
 
 def take(
@@ -116,13 +107,9 @@ def give_back(level: Level, bucket: Bucket, now: float) -> Level:
 
 def set_back(level: Level, bucket: Bucket, now: float, seconds: float) -> Level:
     """Empty the bucket, so that the next unit may be used in `seconds`."""
-    level = at(level, now)
-    until = now + seconds
-    return replace(
-        level,
-        full_at=max(level.full_at, until + (bucket.capacity - 1) * bucket.interval),
-        blocked_until=max(level.blocked_until, until),
-    )
+    level, until = at(level, now), now + seconds
+    full_at = max(level.full_at, until + (bucket.capacity - 1) * bucket.interval)
+    return replace(level, full_at=full_at, blocked_until=max(level.blocked_until, until))
 
 
 def apply(
@@ -139,9 +126,8 @@ def apply(
 def join(level: Level, other: Level, now: float) -> Level:
     """Return the emptier of two levels of a bucket, as of `now`."""
     level, other = at(level, now), at(other, now)
-    return Level(
-        full_at=max(level.full_at, other.full_at), blocked_until=max(level.blocked_until, other.blocked_until), seen=now
-    )
+    blocked_until = max(level.blocked_until, other.blocked_until)
+    return Level(full_at=max(level.full_at, other.full_at), blocked_until=blocked_until, seen=now)
 
 
 def at(level: Level, now: float) -> Level:

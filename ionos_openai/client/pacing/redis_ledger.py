@@ -6,6 +6,7 @@ import math
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,47 +16,14 @@ from ionos_openai.client.pacing.ledgers import Ledger
 from ionos_openai.client.pacing.rates import Bucket, Grant, Operation
 from ionos_openai.errors import BudgetUnavailableError, ConfigurationError
 
-# `rates.apply`, in one step. Numbers travel as text, since Redis cuts off fractions.
-_SCRIPT = """
-local level = redis.call('HMGET', KEYS[1], 'full_at', 'blocked_until', 'seen')
-local full_at, blocked = tonumber(level[1] or 0), tonumber(level[2] or 0)
-local operation, capacity, interval, argument = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local held, now = ARGV[5] == '1', tonumber(ARGV[6])
-if not now then
-    local time = redis.call('TIME')
-    now = tonumber(time[1]) + tonumber(time[2]) / 1e6
-end
-local back = math.max(0, tonumber(level[3] or 0) - now)
-full_at, blocked = full_at - back, blocked - back
-local granted, delay = 1, 0
-if operation == 'give_back' then
-    full_at = full_at - interval
-elseif operation == 'set_back' then
-    full_at = math.max(full_at, now + argument + (capacity - 1) * interval)
-    blocked = math.max(blocked, now + argument)
-elseif not (held and blocked <= now) then
-    local after = math.max(full_at, now) + interval
-    delay = math.max(0, after - capacity * interval - now, blocked - now)
-    if argument >= 0 and delay > argument then granted = 0 else full_at = after end
-end
-local function text(number) return string.format('%.17g', number) end
-redis.call('HSET', KEYS[1], 'full_at', text(full_at), 'blocked_until', text(blocked), 'seen', text(now))
-redis.call('EXPIRE', KEYS[1], math.ceil(math.max(full_at - now, blocked - now, 0)) + 3600)
-return {granted, text(delay), text(math.max(0, full_at - now))}
-"""
-
+_SCRIPT = Path(__file__).with_name("level.lua")
 _PATIENCE = 2.0  # Seconds for one attempt to connect, and for one answer.
 _GONE = 2.0  # Seconds after giving up, in which whoever else waits is told at once instead of trying as long again.
 _RECONNECTS = 8  # With growing pauses of at most 2 s: some 10 s, or 25 s where the host does not answer at all.
 
 
 class RedisLedger(Ledger):
-    """Levels in Redis.
-
-    Raises:
-        BudgetUnavailableError: Redis is not there: at the start, or later after reconnecting was given up.
-        ConfigurationError: The URL cannot be used, or the package redis is missing.
-    """
+    """Levels in Redis; where that is not there, or later after reconnecting was given up, a BudgetUnavailableError."""
 
     def __init__(
         self,
@@ -70,11 +38,9 @@ class RedisLedger(Ledger):
         url = url if isinstance(url, SecretStr) else SecretStr(url)
         self._shown = without_password(url.get_secret_value())
         self._prefix = f"ionos-openai:budget:{contract}"
-        self._clock = clock
-        self._now = now
+        self._clock, self._now = clock, now
         self._gone_until = -math.inf
-        self._redis = _connect(url, self._shown, reconnects)
-        self._script = self._redis.register_script(_SCRIPT)
+        self._script = _connect(url, self._shown, reconnects).register_script(_SCRIPT.read_text("utf-8"))
         self._ask(lambda: _ping(_connect(url, self._shown, 0)))  # no long wait where it was never there
 
     def is_slow(self) -> bool:
@@ -116,14 +82,9 @@ def _connect(url: SecretStr, shown: str, reconnects: int) -> Any:
         raise ConfigurationError("IONOS_BUDGET_URL needs the package redis: pip install redis") from None
     lost = (redis.ConnectionError, redis.TimeoutError)
     retry = Retry(ExponentialBackoff(cap=2.0, base=0.05), reconnects, supported_errors=lost)
+    patience = {"socket_timeout": _PATIENCE, "socket_connect_timeout": _PATIENCE}
     try:
-        return redis.Redis.from_url(
-            url.get_secret_value(),
-            socket_timeout=_PATIENCE,
-            socket_connect_timeout=_PATIENCE,
-            retry=retry,
-            retry_on_error=list(lost),
-        )
+        return redis.Redis.from_url(url.get_secret_value(), retry=retry, retry_on_error=list(lost), **patience)
     except ValueError:
         problem = f"IONOS_BUDGET_URL={shown} is not a URL of Redis: write redis://HOST:PORT/0, or rediss:// for TLS."
     raise ConfigurationError(problem)

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import openai
 from pydantic import SecretStr
@@ -45,9 +45,7 @@ log = logging.getLogger("ionos_openai")
 Answer = TypeVar("Answer")
 
 _LONGEST_RETRY_AFTER = 86_400.0  # Seconds; after a day the service is asked again, whatever it said.
-LONG_WAIT = 3600.0
-"""Seconds; of a longer wait a WARNING tells."""
-
+LONG_WAIT = 3600.0  # Seconds; of a longer wait a WARNING tells.
 _LONGEST_GUESS = 60.0  # Seconds, where a 429 does not say how long.
 _PATIENCE = 1.0  # Seconds, beyond `max_wait`, for those ahead who are just asking the ledger.
 
@@ -61,25 +59,14 @@ _LOOK_EVERY = 0.25  # Seconds, whether a call that waits is still wanted.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pacing:
-    """How a client is paced.
-
-    Attributes:
-        limits: The contract's limits.
-        max_wait: Seconds that a call may wait for its turns and between its attempts; None means no bound.
-        redis_url: Where the levels are kept; None means in a file of this user's on this host.
-    """
+    """How a client is paced."""
 
     limits: ContractLimits = field(default_factory=ContractLimits)
-    max_wait: float | None = None
-    redis_url: SecretStr | None = None
+    max_wait: float | None = None  # seconds that a call may wait for turns and between attempts; None sets no bound
+    redis_url: SecretStr | None = None  # where levels are kept; None means in a file of this user's on this host
 
     def check(self) -> None:
-        """Connect to Redis, where it is asked for.
-
-        Raises:
-            BudgetUnavailableError: Redis is not there.
-            ConfigurationError: Its URL cannot be used, or the package redis is missing.
-        """
+        """Connect to Redis, where it is asked for; raises what `RedisLedger` raises."""
         if self.redis_url is not None:
             _open_ledger(self.redis_url, "")
 
@@ -127,6 +114,26 @@ def _open_ledger(redis_url: SecretStr | None, contract: str) -> Ledger:
     return RedisLedger(redis_url, contract)
 
 
+class PerLoop(Generic[Answer]):
+    """One of a thing for each event loop, none of which can use another's."""
+
+    def __init__(self, make: Callable[[], Answer]) -> None:
+        """Have made none; `make` makes one."""
+        from anyio.lowlevel import RunVar
+
+        self._make = make
+        self._made: RunVar[Answer] = RunVar(f"ionos_openai_{next(_counter)}")
+
+    def get(self) -> Answer:
+        """Return the running loop's."""
+        try:
+            return self._made.get()
+        except LookupError:
+            made = self._make()
+            self._made.set(made)
+            return made
+
+
 class Contract:
     """The buckets of one contract, with the queues of this process before them."""
 
@@ -139,14 +146,12 @@ class Contract:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """Begin with nobody waiting; `clock` and `sleep`, in seconds, are for tests."""
-        from anyio.lowlevel import RunVar
-
         self.limits = limits
         self.ledger = ledger
         self.clock = clock
         self.sleep = sleep
         self._of_threads = self._open_queues()
-        self._of_loop: RunVar[tuple[Queue, ...]] = RunVar(f"ionos_openai_queues_{next(_counter)}")
+        self._of_loop = PerLoop(self._open_queues)
 
     def _open_queues(self) -> tuple[Queue, ...]:
         buckets = (self.limits.images, self.limits.requests)
@@ -154,13 +159,7 @@ class Contract:
 
     def queues(self, *, images: bool, in_loop: bool) -> tuple[Queue, ...]:
         """Return the queues through which a call goes, in order."""
-        queues = self._of_threads
-        if in_loop:
-            try:
-                queues = self._of_loop.get()
-            except LookupError:
-                queues = self._open_queues()
-                self._of_loop.set(queues)
+        queues = self._of_loop.get() if in_loop else self._of_threads
         return queues if images else queues[1:]
 
 
@@ -169,7 +168,8 @@ class WithdrawnError(Exception):
 
 
 @contextlib.contextmanager
-def _holding(variable: contextvars.ContextVar[Answer], value: Answer) -> Iterator[None]:
+def holding(variable: contextvars.ContextVar[Answer], value: Answer) -> Iterator[None]:
+    """Have a variable be `value` in the block."""
     token = variable.set(value)
     try:
         yield
@@ -178,45 +178,28 @@ def _holding(variable: contextvars.ContextVar[Answer], value: Answer) -> Iterato
 
 
 def while_wanted(is_wanted: Callable[[], bool]) -> contextlib.AbstractContextManager[None]:
-    """Let calls in the block give up waiting for their turn soon after `is_wanted` says no.
-
-    Raises:
-        WithdrawnError: A call gave up.
-    """
-    return _holding(_wanted, is_wanted)
+    """Let calls in the block give up waiting, with a WithdrawnError, soon after `is_wanted` says no."""
+    return holding(_wanted, is_wanted)
 
 
 class PacedCall:
-    """One call of the SDK's, with all its attempts.
-
-    Attributes:
-        images: Whether it makes an image.
-        ticket: When it came: an earlier call goes first, also after a 429.
-        left: Seconds that it may still wait.
-        refusals: How many of its attempts were answered with 429.
-    """
+    """One call of the SDK's, with all its attempts."""
 
     def __init__(
         self, contract: Contract, *, images: bool, max_wait: float | None = None, max_retries: int = 2
     ) -> None:
-        """Begin a call; `max_retries` of 0 makes a 429 an error at once."""
+        """Begin a call, for an image or not; `max_retries` of 0 makes a 429 an error at once."""
         self.contract = contract
         self.images = images
-        self.ticket = next(_counter)
-        self.left = math.inf if max_wait is None else max_wait
+        self.ticket = next(_counter)  # an earlier call goes first, also after a 429
+        self.left = math.inf if max_wait is None else max_wait  # seconds that it may still wait
+        self.refusals = 0  # how many of its attempts were answered with 429
         self._max_wait = max_wait
         self._max_retries = max_retries
-        self.refusals = 0
         self._is_wanted = _wanted.get()
 
     def wait(self) -> None:
-        """Wait for the turn of one attempt.
-
-        Raises:
-            BudgetExceededError: It would not come within `max_wait`.
-            BudgetUnavailableError: Redis is gone.
-            WithdrawnError: It is not wanted any more, see `while_wanted`.
-        """
+        """Wait for the turn of one attempt; a BudgetExceededError where it would not come within `max_wait`."""
         with self._giving_back() as passed:
             for queue in self.contract.queues(images=self.images, in_loop=False):
                 signal = threading.Event()
@@ -283,11 +266,7 @@ class PacedCall:
             self.left = max(0.0, self.left - (self.contract.clock() - began))
 
     def between_attempts(self, seconds: float) -> None:
-        """Count a sleep of the SDK's between two attempts.
-
-        Raises:
-            BudgetExceededError: It is longer than what is left of `max_wait`.
-        """
+        """Count a sleep of the SDK's between two attempts; a BudgetExceededError where `max_wait` leaves no time."""
         if seconds > self.left:
             raise self._exceeded(f"The attempt failed, and the next would be in {seconds:.1f} s, later", seconds)
         self.left -= seconds
@@ -305,19 +284,13 @@ class PacedCall:
         return seconds
 
     def check_again(self, error: openai.RateLimitError, seconds: float) -> None:
-        """Return where the call is to be made again after a 429 that costs so many seconds.
-
-        Raises:
-            BudgetExceededError: That is longer than `max_wait` leaves.
-            openai.RateLimitError: `error`, where the call shall not be made again.
-        """
+        """Return where the call is to be made again after a 429 that costs so many seconds; else raise."""
         told_not_to = error.response.headers.get("x-should-retry") == "false"
         if self._max_retries == 0 or told_not_to or is_used_up(error):
             raise error
         if seconds > self.left:
-            raise self._exceeded(
-                f"The service answered 429 and asks to wait {seconds:.1f} s, longer", seconds
-            ) from error
+            what = f"The service answered 429 and asks to wait {seconds:.1f} s, longer"
+            raise self._exceeded(what, seconds) from error
 
     def _exceeded(self, what: str, seconds: float) -> BudgetExceededError:
         remedy = "Try again then, or raise max_wait= or IONOS_MAX_WAIT."
@@ -335,10 +308,9 @@ class PacedCall:
 def _wait_for(signal: threading.Event, seconds: float) -> bool:
     """Wait in steps, since Windows lets no Ctrl-C through to a thread that waits without an end."""
     end = time.monotonic() + seconds
-    while not signal.wait(min(1.0, max(0.0, end - time.monotonic()))):
-        if time.monotonic() >= end:
-            return False
-    return True
+    while not (is_set := signal.wait(min(1.0, max(0.0, end - time.monotonic())))) and time.monotonic() < end:
+        pass
+    return is_set
 
 
 def current_call() -> PacedCall | None:
@@ -348,7 +320,7 @@ def current_call() -> PacedCall | None:
 
 def repeat(call: PacedCall | None, attempt: Callable[[], Answer]) -> Answer:
     """Make `attempt` until no 429 comes; without a call just once, hidden from a client that waits for its answer."""
-    with _holding(_current, call):
+    with holding(_current, call):
         while True:
             try:
                 return attempt()
@@ -360,7 +332,7 @@ def repeat(call: PacedCall | None, attempt: Callable[[], Answer]) -> Answer:
 
 async def arepeat(call: PacedCall | None, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
     """Do what `repeat` does, in an event loop."""
-    with _holding(_current, call):
+    with holding(_current, call):
         while True:
             try:
                 return await attempt()
@@ -385,15 +357,13 @@ def is_used_up(error: openai.RateLimitError) -> bool:
 def find_cause(retry_after: float | None, limits: ContractLimits, *, images: bool, turn: int) -> tuple[Bucket, float]:
     """Tell which bucket a 429 is about, and for how many seconds.
 
-    The answer does not say which limit it was. Only the wait tells: an empty bucket of requests has one again after a
-    fraction of a second, which a header in whole seconds makes 1. Without `retry_after`, in seconds, each of the 429s
-    that the same call has met before, `turn`, doubles the wait.
+    Only the wait tells: an empty bucket of requests has one again after a fraction of a second, which a header in whole
+    seconds makes 1. Without `retry_after`, each of the 429s that the same call has met before, `turn`, doubles it.
     """
-    if retry_after is None:
-        bucket = limits.images if images else limits.requests
-        return bucket, min(_LONGEST_GUESS, max(1.0, bucket.interval) * 2 ** min(turn, 10))
     short = max(limits.requests.interval, min(1.0, limits.images.interval / 6))
-    bucket = limits.images if images and retry_after > short else limits.requests
+    bucket = limits.images if images and (retry_after is None or retry_after > short) else limits.requests
+    if retry_after is None:
+        return bucket, min(_LONGEST_GUESS, max(1.0, bucket.interval) * 2 ** min(turn, 10))
     return bucket, min(_LONGEST_RETRY_AFTER, max(retry_after, limits.requests.interval))
 
 
@@ -406,20 +376,19 @@ def read_retry_after(response: httpx.Response) -> float | None:
     with contextlib.suppress(ValueError):
         milliseconds = float(response.headers.get("retry-after-ms", ""))
         text = text if not math.isfinite(milliseconds) else str(milliseconds / 1000)
-    with contextlib.suppress(ValueError):
+    try:
         seconds = float(text)
-        return min(max(0.0, seconds), _LONGEST_RETRY_AFTER) if math.isfinite(seconds) else None
-    until = _read_date(text)
-    if until is None:
-        return None
-    # From the answer's own date where it has one: this machine's clock may be wrong.
-    now = _read_date(response.headers.get("date", "")) or datetime.now(UTC)
-    return min(max(0.0, (until - now).total_seconds()), _LONGEST_RETRY_AFTER)
+    except ValueError:
+        if (until := _read_date(text)) is None:
+            return None
+        # From the answer's own date where it has one: this machine's clock may be wrong.
+        now = _read_date(response.headers.get("date", "")) or datetime.now(UTC)
+        seconds = (until - now).total_seconds()
+    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER) if math.isfinite(seconds) else None
 
 
 def _read_date(text: str) -> datetime | None:
-    try:
+    with contextlib.suppress(ValueError, TypeError, IndexError, OverflowError):
         date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
+    return None
