@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from ionos_openai.cli.migrate.facts import FACTS
 from ionos_openai.cli.migrate.keys import looked_up
-from ionos_openai.cli.migrate.program import arguments, chain, text_of
+from ionos_openai.cli.migrate.program import FUNCTIONS, arguments, chain, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,85 +23,59 @@ _MATCHERS = frozenset({"endswith", "glob", "rglob", "match", "removesuffix", "fn
 _READERS = frozenset({"read_bytes", "open_image", "imread"})
 
 
-def find_urls(program: Program, calls: Sequence[ImageCall]) -> Iterator[Finding]:
-    """Report uses of the pictures' URLs, which are data URIs or missing."""
+def find_answer_uses(program: Program, calls: Sequence[ImageCall]) -> Iterator[Finding]:
+    """Report what a file that makes some calls for pictures does with their URLs, formats and prompts."""
     urls = _Urls(program)
     asked = [call for call in calls if call.method != "create_variation"]
     always_asked = bool(asked) and all(call.gives_url for call in asked)
-    for node in [*program.all(ast.Attribute), *program.all(ast.Subscript)]:
-        if urls.reads_url(node):
-            fact = FACTS["url: data" if always_asked else "url: none"]
-            yield fact.at(program.line(node), "reads the url of a picture")
+    for node in filter(urls.reads_url, program.all(ast.Attribute, ast.Subscript)):
+        yield FACTS["url: data" if always_asked else "url: none"].at(program.line(node), "reads the url of a picture")
     for call in program.all(ast.Call):
         parts = chain(call.func)
         if parts[-1] in _FETCHERS and any(urls.is_url(value) for _, value in arguments(call)):
             by_urllib = any(name.startswith("urllib.request.") for name in program.imported(call.func))
             fact = FACTS["url: opened" if by_urllib and always_asked else "url: fetched"]
             yield fact.at(program.line(call), f"fetches a picture with {'.'.join(filter(None, parts))}")
+    for read in program.all(ast.Attribute):
+        if read.attr == "revised_prompt":
+            yield FACTS["call: revised"].at(program.line(read), "reads revised_prompt")
+    yield from _find_png(program, "format: edit" if all(call.method == "edit" for call in calls) else "format: png")
 
 
 def reads_urls(program: Program) -> bool:
     """Tell whether a file reads the URL of a picture."""
-    urls = _Urls(program)
-    return any(urls.reads_url(node) for node in [*program.all(ast.Attribute), *program.all(ast.Subscript)])
+    return any(map(_Urls(program).reads_url, program.all(ast.Attribute, ast.Subscript)))
 
 
 class _Urls:
     """Which expressions of a file are URLs of pictures, as far as names tell."""
 
     def __init__(self, program: Program) -> None:
-        self._program = program
         self._items: set[str] = set()
         self._lists: set[str] = set()
         self._urls: set[str] = set()
-        self._functions: set[str] = set()
+        values = list(_values(program))
         # A name may be set from a name that is found later.
         for _ in range(4):
-            self._follow()
-
-    def _follow(self) -> None:
-        for target, value in self._program.assignments:
-            name = chain(target)[-1]
-            if self._is_item(value):
-                self._items.add(name)
-            elif self.is_url(value):
-                self._urls.add(name)
-            elif isinstance(value, ast.ListComp) and self.is_url(value.elt):
-                self._lists.add(name)
-        for loop in self._program.loops():
-            names = [node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)]
-            if self._is_data(loop.iter):
-                self._items.update(names)
-            elif isinstance(loop.iter, ast.Name) and loop.iter.id in self._lists:
-                self._urls.update(names)
-        for given in self._program.all(ast.Return):
-            function = self._program.function_of(given)
-            if function is not None and given.value is not None and self.is_url(given.value):
-                self._functions.add(f"{function.name}()")
-        self._follow_arguments()
-
-    def _follow_arguments(self) -> None:
-        """Find the parameters of the file's own functions that are given URLs."""
-        functions = {function.name: function for function in self._program.functions()}
-        for call in self._program.all(ast.Call):
-            function = functions.get(chain(call.func)[-1])
-            if function is None:
-                continue
-            names = [parameter.arg for parameter in [*function.args.posonlyargs, *function.args.args]]
-            names = names[1:] if names[:1] in (["self"], ["cls"]) else names
-            for index, (keyword, value) in enumerate(arguments(call)):
-                if self.is_url(value):
-                    given = keyword or "".join(names[index : index + 1])
-                    self._urls.update({given} if given in names else ())
+            program.check_time()
+            for name, value in values:
+                if self._is_item(value):
+                    self._items.add(name)
+                elif self.is_url(value):
+                    self._urls.add(name)
+                elif isinstance(value, ast.ListComp) and self.is_url(value.elt):
+                    self._lists.add(name)
+            for loop in program.loops:
+                found = self._items if self._is_data(loop.iter) else None
+                if isinstance(loop.iter, ast.Name) and loop.iter.id in self._lists:
+                    found = self._urls
+                if found is not None:
+                    found.update(node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name))
 
     def is_url(self, node: ast.expr) -> bool:
         """Tell whether an expression is the URL of a picture."""
-        if isinstance(node, ast.Await):
-            return self.is_url(node.value)
-        if isinstance(node, ast.Name):
-            return node.id in self._urls
-        if isinstance(node, ast.Call):
-            return chain(node)[-1] in self._functions
+        if isinstance(node, ast.Name | ast.Call | ast.Await):
+            return chain(node)[-1] in self._urls
         return self.reads_url(node)
 
     def reads_url(self, node: ast.expr) -> bool:
@@ -124,77 +99,75 @@ class _Urls:
         return isinstance(node, ast.Subscript) and looked_up(node) == "data"
 
 
-def find_revised_prompts(program: Program) -> Iterator[Finding]:
-    """Report uses of the prompt as OpenAI rewrote it."""
-    for node in program.all(ast.Attribute):
-        if node.attr == "revised_prompt":
-            yield FACTS["call: revised"].at(program.line(node), "reads revised_prompt")
+def _values(program: Program) -> Iterator[tuple[str, ast.expr]]:
+    """Yield what names are set to, what functions return, as "name()", and what their parameters are given."""
+    yield from ((chain(target)[-1], value) for target, value in program.assignments)
+    for given in program.all(ast.Return):
+        function = program.outer(given, FUNCTIONS)
+        if function is not None and given.value is not None:
+            yield f"{function.name}()", given.value
+    functions = {function.name: function for function in program.all(ast.FunctionDef, ast.AsyncFunctionDef)}
+    for call in program.all(ast.Call):
+        own = functions.get(chain(call.func)[-1])
+        names = [parameter.arg for parameter in [*own.args.posonlyargs, *own.args.args]] if own else []
+        by_position = names[names[:1] in (["self"], ["cls"]) :]
+        for index, (keyword, value) in enumerate(arguments(call)):
+            name = keyword or "".join(by_position[index : index + 1])
+            if name in names:
+                yield name, value
 
 
-def find_png(program: Program, *, edits: bool) -> Iterator[Finding]:
-    """Report `.png` and `image/png` written by hand, in a file that asks for pictures; `edits`: for edits alone."""
-    fact = FACTS["format: edit" if edits else "format: png"]
-    elsewhere = set(_names_of_inputs(program))
+def _find_png(program: Program, fact: str) -> Iterator[Finding]:
+    """Report `.png` and `image/png` where they are written by hand."""
+    found = [(node, text.lower()) for node, text in program.texts if re.search(r"(?i)\.png|image/png", text)]
+    inputs = set(_names_of_inputs(program)) if found else set()
     for _ in range(3):
         # `path = os.path.join(folder, name)`: what is read by the one is named by the other.
-        elsewhere |= {
-            node.id
-            for target, value in program.assignments
-            if chain(target)[-1] in elsewhere
-            for node in ast.walk(value)
-            if isinstance(node, ast.Name)
-        }
-    for node, text in program.texts:
-        named = next((ending for ending in ("image/png", ".png") if ending in text.lower()), None)
-        if named is not None and not _is_no_output(program, node, elsewhere):
-            yield fact.at(program.line(node), f"calls a picture {named}")
+        values = [value for target, value in program.assignments if chain(target)[-1] in inputs]
+        inputs |= {node.id for value in values for node in ast.walk(value) if isinstance(node, ast.Name)}
+    for node, text in found:
+        if not _is_no_output(program, node, inputs):
+            named = "image/png" if "image/png" in text else ".png"
+            yield FACTS[fact].at(program.line(node), f"calls a picture {named}")
 
 
 def _names_of_inputs(program: Program) -> Iterator[str]:
     """Yield the names that are only read from, or that Pillow saves to in the format that their ending says."""
-    for call in program.all(ast.Call):
-        if _reads_file(call) or _is_saved_by_pillow(call):
-            parts = [value for _, value in arguments(call)]
-            parts += [call.func.value] if isinstance(call.func, ast.Attribute) else []
-            yield from (node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name))
+    for call in filter(_reads_or_converts, program.all(ast.Call)):
+        parts = [value for _, value in arguments(call)]
+        parts += [call.func.value] if isinstance(call.func, ast.Attribute) else []
+        yield from (node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name))
 
 
-def _is_no_output(program: Program, node: ast.AST, elsewhere: set[str]) -> bool:
+def _is_no_output(program: Program, node: ast.AST, inputs: set[str]) -> bool:
     for parent in program.ancestors(node):
-        if isinstance(parent, ast.keyword) and parent.arg in {"image", "mask", "prompt"}:
-            return True
-        if isinstance(parent, ast.Compare) or (isinstance(parent, ast.Call) and _is_for_input(program, parent)):
-            return True
         if isinstance(parent, ast.Assign):
-            names = {chain(target)[-1] for target in parent.targets}
-            return not names.isdisjoint(elsewhere)
+            return not inputs.isdisjoint(chain(target)[-1] for target in parent.targets)
+        if isinstance(parent, ast.Compare) or (
+            isinstance(parent, ast.keyword) and parent.arg in {"image", "mask", "prompt"}
+        ):
+            return True
+        if isinstance(parent, ast.Call):
+            # The `Path(...)` of `Path(...).open("rb")` or `Path(...).read_bytes()`.
+            attribute = program.parent(parent)
+            outer = program.parent(attribute) if isinstance(attribute, ast.Attribute) else None
+            is_read = isinstance(outer, ast.Call) and _reads_file(outer)
+            if is_read or _reads_or_converts(parent) or chain(parent.func)[-1] in _MATCHERS:
+                return True
     return False
 
 
-def _is_for_input(program: Program, call: ast.Call) -> bool:
-    """Whether what a call is given is read or compared, or saved by Pillow."""
-    if _reads_file(call) or _is_saved_by_pillow(call) or chain(call.func)[-1] in _MATCHERS:
-        return True
-    # The `Path(...)` of `Path(...).open("rb")` or `Path(...).read_bytes()`.
-    attribute = program.parent(call)
-    outer = program.parent(attribute) if isinstance(attribute, ast.Attribute) else None
-    return isinstance(outer, ast.Call) and _reads_file(outer)
-
-
-def _is_saved_by_pillow(call: ast.Call) -> bool:
-    """Whether it is `save(path)` or `save(path, "PNG")`, and not Django's `save(name, content)`."""
+def _reads_or_converts(call: ast.Call) -> bool:
+    """Whether it reads, or is Pillow's `save(path)` or `save(path, "PNG")`, and not Django's `save(name, content)`."""
     if chain(call.func)[-1] != "save":
-        return False
+        return _reads_file(call)
     others = [value for name, value in list(arguments(call))[1:] if name in {"", "content"}]
     return all(text_of(value) is not None for value in others)
 
 
 def _reads_file(call: ast.Call) -> bool:
-    parts = chain(call.func)
-    if parts[-1] in _READERS:
-        return True
-    if parts[-1] != "open":
-        return False
+    name = chain(call.func)[-1]
     # Of Image.open(...) and open(...), the mode is second; of Path(...).open(...) it is first.
     modes = [text_of(value) for _, value in arguments(call)]
-    return not any(mode and len(mode) <= 3 and set(mode) & set("wxa+") for mode in modes)
+    is_written = any(mode and len(mode) <= 3 and set(mode) & set("wxa+") for mode in modes)
+    return name in _READERS or (name == "open" and not is_written)

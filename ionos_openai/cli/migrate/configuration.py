@@ -1,4 +1,4 @@
-"""Configuration files beside the code: names of OpenAI's models and variables. Their values are never shown."""
+"""Configuration beside the code: OpenAI's models and variables, and what installs openai. Values are never shown."""
 
 from __future__ import annotations
 
@@ -14,29 +14,43 @@ if TYPE_CHECKING:
 
     from ionos_openai.cli.migrate.findings import Finding
 
+INSTALLING = re.compile(r"requirements[\w.-]*\.(?:txt|in)|pyproject\.toml|setup\.(?:py|cfg)|Pipfile|environment\.ya?ml")
+"""The names of files that say what a project needs."""
+
 _VARIABLE = re.compile(r"(?<![A-Za-z0-9_])(?:[A-Z0-9]+_)?OPENAI_[A-Z_]+(?![A-Za-z0-9_])")
-_OURS = re.compile(r"(?<![A-Za-z0-9_])IONOS_(?:API_TOKEN|API_KEY|TOKEN|API_TOKEN_FILE)(?![A-Za-z0-9_])")
+_TOKEN = re.compile(r"(?<![A-Za-z0-9_])IONOS_(?:API_TOKEN|API_KEY|TOKEN|API_TOKEN_FILE)(?![A-Za-z0-9_])")
+_INLINE = re.compile(r"(?m)^# /// script[ \t]*\r?\n(?:#(?! ///).*\n)*# ///")
+_OPENAI = re.compile(r"""(?im)^(?:[^#\n]*["'\s])?openai(?=[\s\["'=<>~!;,]|$)""")
+_OURS = re.compile(r"(?i)ionos[-_]openai")
 
 
-def search_configuration(text: str, *, holds_secrets: bool) -> Migration:
+def search_configuration(text: str, *, holds_secrets: bool, installs: bool = False) -> Migration:
     """Find OpenAI's names in a configuration file's text, in any of the formats in use; `edited` is `text` itself.
 
-    `holds_secrets` says whether keys belong into the file, as into a `.env`.
+    `holds_secrets`: keys belong into the file, as into a `.env`. `installs`: its name is one of `INSTALLING`.
     """
-    has_token = bool(_OURS.search(text))
-    lines = re.split(r"\r\n|\r|\n", text)
-    found = [
-        finding
-        for number, line in enumerate(lines, 1)
-        for finding in _search(line, number, has_token=has_token, holds_secrets=holds_secrets)
-    ]
+    found, has_token = [], _TOKEN.search(text)
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
+        for name in dict.fromkeys(_VARIABLE.findall(line)):
+            fact = FACTS["setting: token" if name.endswith("KEY") and not has_token else "setting: named"]
+            found.append(fact.at(number, f"names {name}"))
+        found += model_findings(line, number, adapted=True)
+        if not holds_secrets and looks_like_key(line):
+            found.append(key_finding(number))
+    named = _OPENAI.search(text) if installs and not _OURS.search(text) else None
+    if named:
+        found.append(_missing(text, named.end(), "installs openai, and not ionos-openai"))
     return Migration(findings=tuple(found), edited=text)
 
 
-def _search(line: str, number: int, *, has_token: bool, holds_secrets: bool) -> Iterator[Finding]:
-    for name in dict.fromkeys(_VARIABLE.findall(line)):
-        fact = FACTS["setting: token" if name.endswith("KEY") and not has_token else "setting: named"]
-        yield fact.at(number, f"names {name}")
-    yield from model_findings(line, number, adapted=True)
-    if not holds_secrets and looks_like_key(line):
-        yield key_finding(number)
+def find_inline(text: str) -> Iterator[Finding]:
+    """Report a script's own metadata, where they do not name this package."""
+    block = _INLINE.search(text)
+    if block and not _OURS.search(block[0]):
+        named = re.search(r"(?m)^#\s*dependencies\b", block[0])
+        place = block.start() + (named.start() if named else 0)
+        yield _missing(text, place, "lists what the script needs, without ionos-openai")
+
+
+def _missing(text: str, place: int, code: str) -> Finding:
+    return FACTS["dependency: missing"].at(text.count("\n", 0, place) + 1, code)

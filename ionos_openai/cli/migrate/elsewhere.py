@@ -30,12 +30,12 @@ _WAYS = (
         "call: wrapper",
     ),
 )
-_TOOL = "makes pictures with the tool image_generation"
-_TOOL_NAMES = frozenset({"dalle-image-generator"})
+_TOOL, _CHAT = "makes pictures with the tool image_generation", "asks a chat model for pictures"
+_TOOL_NAME = "dalle-image-generator"
 
 
 def find_elsewhere(program: Program) -> Iterator[Finding]:
-    """Report the tools of the Responses API and of agents, chat with pictures, wrappers and the Batch API."""
+    """Report the tools of the Responses API and of agents, chat with pictures, wrappers, and raw requests."""
     for call in program.all(ast.Call):
         line = program.line(call)
         for name in program.imported(call.func):
@@ -44,38 +44,37 @@ def find_elsewhere(program: Program) -> Iterator[Finding]:
                 yield FACTS[key].at(line, _TOOL if key == "call: tool" else f"makes pictures with {name}")
         given = dict(arguments(call))
         if _asks_for_images(given.get("modalities")):
-            yield FACTS["call: chat"].at(line, "asks a chat model for pictures")
+            yield FACTS["call: chat"].at(line, _CHAT)
         if _ENDPOINT.search(text_of(given.get("endpoint")) or "") and chain(call.func)[-2:-1] == ["batches"]:
             yield FACTS["call: batch"].at(line, "asks OpenAI's Batch API for pictures")
     for entries in program.all(ast.Dict):
-        pairs = {text_of(key): value for key, value in zip(entries.keys, entries.values, strict=True)}
+        pairs = dict(zip(map(text_of, entries.keys), entries.values, strict=True))
         if text_of(pairs.get("type")) == "image_generation":
             yield FACTS["call: tool"].at(program.line(entries), _TOOL)
         if _asks_for_images(pairs.get("modalities")):
-            yield FACTS["call: chat"].at(program.line(entries), "asks a chat model for pictures")
+            yield FACTS["call: chat"].at(program.line(entries), _CHAT)
     for node, text in program.texts:
-        if text in _TOOL_NAMES:
+        if text == _TOOL_NAME:
             yield FACTS["call: langchain"].at(program.line(node), f"makes pictures with {text}")
+    yield from _find_requests(program)
 
 
 def _asks_for_images(value: ast.expr | None) -> bool:
     return isinstance(value, ast.List | ast.Tuple) and any(text_of(kind) == "image" for kind in value.elts)
 
 
-def find_requests(program: Program) -> Iterator[Finding]:
+def _find_requests(program: Program) -> Iterator[Finding]:
     """Report addresses of the image endpoints, where nothing tells that they are another service's."""
-    texts = program.texts
-    reaches_openai = any("api.openai.com" in text for _, text in texts)
-    named = {text for _, text in texts} | {keyword.arg for keyword in program.all(ast.keyword)}
-    hosts = [host for _, text in texts for host in _HOST.findall(text)]
-    is_asked = not _FIELDS.isdisjoint(named) and (reaches_openai or not any(map(_is_service, hosts)))
-    for node, text in texts:
-        call = next((parent for parent in program.ancestors(node) if isinstance(parent, ast.Call)), None)
-        if call is not None and chain(call.func)[-2:] == ["batches", "create"]:
-            continue
-        is_ours = _HOST.search(text) is None and (reaches_openai or is_asked)
-        if ADDRESS.search(text) or (is_ours and _ENDPOINT.search(text)):
-            yield address_finding(program.line(node))
+    reaches_openai = any("api.openai.com" in text for _, text in program.texts)
+    named = {text for _, text in program.texts} | {keyword.arg for keyword in program.all(ast.keyword)}
+    hosts = [host for _, text in program.texts for host in _HOST.findall(text)]
+    is_asked = not _FIELDS.isdisjoint(named) and not any(map(_is_service, hosts))
+    for node, text in program.texts:
+        is_ours = _ENDPOINT.search(text) and not _HOST.search(text) and (reaches_openai or is_asked)
+        if ADDRESS.search(text) or is_ours:
+            call = program.outer(node, ast.Call)
+            if call is None or chain(call.func)[-2:] != ["batches", "create"]:
+                yield address_finding(program.line(node))
 
 
 def _is_service(host: str) -> bool:

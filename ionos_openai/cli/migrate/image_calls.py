@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ionos_openai import errors
 from ionos_openai.cli.migrate.facts import FACTS, retirement
-from ionos_openai.cli.migrate.program import arguments, chain, text_of
+from ionos_openai.cli.migrate.program import arguments, chain, owner, text_of
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
 from ionos_openai.hub.compat import MOST_PICTURES, nearest_size
@@ -36,13 +36,10 @@ class ImageCall:
 
     # the call; where the method is handed on (`to_thread(client.images.generate, ...)`), the one around it
     node: ast.Call
-    asked: (
-        ast.expr | None
-    )  # the client in `client.images.generate`, or in what stands for it; None where it has no name
+    asked: ast.expr  # the client in `client.images.generate`, or in what stands for it
     client: str  # what it asks, as the file names it: "client", "get_client()"; "" where that is no name
     method: str  # "generate", "edit" or "create_variation"
-    # its keyword arguments, those in a `**mapping` that the file shows among them
-    arguments: Mapping[str, ast.expr]
+    arguments: Mapping[str, ast.expr]  # what it is given by name, also in a `**mapping` that the file shows
     hides_some: bool  # whether some are in a `**mapping` that it does not show
     raw: bool  # whether it asks for the raw response
     of_module: bool  # whether it is `openai.images`, and not a client's
@@ -53,16 +50,16 @@ class ImageCall:
         if "response_format" in self.arguments:
             return text_of(self.arguments["response_format"]) == "url"
         model = self.arguments.get("model")
-        return model is None or (text_of(model) or "").startswith("dall-e")
+        return not self.hides_some if model is None else (text_of(model) or "").startswith("dall-e")
 
 
 def find_image_calls(program: Program) -> list[ImageCall]:
     """Find the calls of `images.generate`, `images.edit` and `images.create_variation`."""
-    with_openai = program.imports("openai", "ionos_openai")
+    with_openai = program.imports_from("openai", "ionos_openai")
     aliases = dict(_aliases(program))
     names = {parts[-1] for parts in aliases}
-    attributes = program.all(ast.Attribute)
-    nodes: list[ast.Attribute | ast.Name] = [node for node in attributes if node.attr in {*_METHODS, *names}]
+    nodes: list[ast.Attribute | ast.Name] = []
+    nodes += [node for node in program.all(ast.Attribute) if node.attr in {*_METHODS, *names}]
     nodes += [node for (name, *more) in aliases if not more for node in program.references(name)]
     mappings = dict(_mappings(program))
     found = [_read(program, node, aliases, mappings) for node in nodes if isinstance(node.ctx, ast.Load)]
@@ -78,25 +75,20 @@ def _is_for_pictures(call: ImageCall) -> bool:
     )
 
 
-def _aliases(program: Program) -> Iterator[tuple[tuple[str, ...], tuple[list[str], ast.expr]]]:
-    """Yield the names that stand for some `client.images` or `client.images.generate`, with its parts and itself."""
+def _aliases(program: Program) -> Iterator[tuple[tuple[str, ...], ast.expr]]:
+    """Yield the names that stand for some `client.images` or `client.images.generate`, with that."""
     for target, value in program.assignments:
-        parts = chain(value)
-        bare = [part for part in parts if part not in _RAW]
+        bare = [part for part in chain(value) if part not in _RAW]
         bare = bare[:-1] if bare[-1] in _METHODS else bare
         is_images = bool(bare[1:]) and bare[-1] == "images"
         if is_images and isinstance(target, ast.Name | ast.Attribute) and program.only_value(target) is value:
-            yield tuple(chain(target)), (parts, value)
+            yield tuple(chain(target)), value
 
 
 def _mappings(program: Program) -> Iterator[tuple[str, ast.expr]]:
     """Yield what calls are given as `**name`, with its value, where the file does nothing else with the name."""
-    spread = {
-        value: value.id
-        for call in program.all(ast.Call)
-        for keyword, value in arguments(call)
-        if keyword == "**" and isinstance(value, ast.Name)
-    }
+    passed = [pair for call in program.all(ast.Call) for pair in arguments(call)]
+    spread = {node: node.id for keyword, node in passed if keyword == "**" and isinstance(node, ast.Name)}
     for name, node in {name: node for node, name in spread.items()}.items():
         others = [reference for reference in program.references(name) if reference not in spread]
         value = program.only_value(node) if len(others) == 1 else None
@@ -107,28 +99,25 @@ def _mappings(program: Program) -> Iterator[tuple[str, ast.expr]]:
 def _read(
     program: Program,
     node: ast.Attribute | ast.Name,
-    aliases: Mapping[tuple[str, ...], tuple[list[str], ast.expr]],
+    aliases: Mapping[tuple[str, ...], ast.expr],
     mappings: Mapping[str, ast.expr],
 ) -> ImageCall | None:
     parts = chain(node)
-    origin: ast.expr = node
+    whole: ast.expr = node
     for length in range(len(parts), 0, -1):
-        if found := aliases.get(tuple(parts[:length])):
-            parts, origin = [*found[0], *parts[length:]], found[1]
+        if value := aliases.get(tuple(parts[:length])):
+            whole, parts = value, [*chain(value), *parts[length:]]
             break
     bare = [part for part in parts if part not in _RAW]
-    if bare[-1] not in _METHODS or len(bare) < 3 or bare[-2] != "images":
-        return None
     call = program.parent(node)
-    if isinstance(call, ast.keyword):
-        call = program.parent(call)
-    if not isinstance(call, ast.Call):
+    call = program.parent(call) if isinstance(call, ast.keyword) else call
+    if not isinstance(call, ast.Call) or len(bare) < 3 or bare[-2] != "images" or bare[-1] not in _METHODS:
         return None
     given = [_entries(value, mappings) for keyword, value in arguments(call) if keyword == "**"]
     passed = {name: value for entries in given if entries for name, value in entries.items()}
     return ImageCall(
         node=call,
-        asked=_client_of(origin),
+        asked=owner(whole, parts[: len(parts) - parts[::-1].index(bare[-3], parts[::-1].index("images"))]),
         client=bare[-3],
         method=bare[-1],
         arguments=passed | {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg},
@@ -136,16 +125,6 @@ def _read(
         raw=len(bare) < len(parts),
         of_module=any(name.startswith("openai.images.") for name in program.imported(node)),
     )
-
-
-def _client_of(node: ast.expr) -> ast.expr | None:
-    """Return the client in `client.images.generate`, with `with_options()` and the like taken off."""
-    while isinstance(node, ast.Attribute) and node.attr != "images":
-        node = node.value
-    node = node.value if isinstance(node, ast.Attribute) else node
-    while isinstance(node, ast.Call) and chain(node) == chain(getattr(node.func, "value", node.func)):
-        node = node.func.value  # type: ignore[attr-defined]  # it has the same chain: it is a method's
-    return node
 
 
 def _entries(node: ast.expr, mappings: Mapping[str, ast.expr]) -> dict[str, ast.expr] | None:
@@ -170,24 +149,20 @@ def describe(program: Program, calls: Sequence[ImageCall], changed: Collection[a
             yield fact.at(line, f"calls openai.images.{call.method} of the module")
         if call.method == "create_variation":
             yield FACTS["call: variation"].at(line, "asks for a variation of a picture")
-        else:
-            yield from _parameters(program, call, changed)
-    for node in program.all(ast.Call):
-        if program.imported(node.func) & _OLD:
-            yield FACTS["call: old"].at(program.line(node), "calls a function of openai 0.x")
-
-
-def _parameters(program: Program, call: ImageCall, changed: Collection[ast.expr]) -> Iterator[Finding]:
-    if call.hides_some:
-        yield FACTS["parameter: mapping"].at(program.line(call.node), "takes parameters from a mapping (**)")
-    elif "model" not in call.arguments:
-        yield FACTS["model missing"].at(program.line(call.node), "names no model")
-    for name, value in call.arguments.items():
-        fact = fact_of(call, name, value)
-        if fact is not None:
-            fact = dataclasses.replace(fact, effort="write") if value in changed else fact
-            retired = retirement(text_of(value) or "") if name == "model" else ""
-            yield fact.at(program.line(value), f"passes {_shown(name, value)}{retired}")
+            continue
+        if call.hides_some:
+            yield FACTS["parameter: mapping"].at(line, "takes parameters from a mapping (**)")
+        elif "model" not in call.arguments:
+            yield FACTS["model missing"].at(line, "names no model")
+        for name, value in call.arguments.items():
+            parameter = fact_of(call, name, value)
+            if parameter is not None:
+                retired = retirement(text_of(value) or "") if name == "model" else ""
+                parameter = dataclasses.replace(parameter, effort="write") if value in changed else parameter
+                yield parameter.at(program.line(value), f"passes {_shown(name, value)}{retired}")
+    for old in program.all(ast.Call):
+        if program.imported(old.func) & _OLD:
+            yield FACTS["call: old"].at(program.line(old), "calls a function of openai 0.x")
 
 
 def _shown(name: str, value: ast.expr) -> str:
@@ -204,27 +179,21 @@ def _shown(name: str, value: ast.expr) -> str:
 def fact_of(call: ImageCall, name: str, value: ast.expr) -> Finding | None:
     """Return what there is to say of a parameter, None where it goes through."""
     constant = value.value if isinstance(value, ast.Constant) else ...
-    if name in _PLAIN or constant is None:
-        return None
     text = text_of(value)
+    if name in _PLAIN or constant is None or (name == "stream" and constant is False):
+        return None
     if name == "model":
         return _model_fact(text)
     if name == "n":
         return _number_fact(call, value)
     if name == "size":
         return _size_fact(call, text)
-    if name == "stream":
-        return None if constant is False else FACTS["stream"]
-    if name == "response_format":
-        return FACTS["response_format url"] if text == "url" else None
     return FACTS.get(f"{name} {text}") or FACTS.get(name)
 
 
 def _model_fact(name: str | None) -> Finding | None:
-    if name is None:
-        return None
-    if is_openai_model(name):
-        return FACTS["model openai"]
+    if name is None or is_openai_model(name):
+        return FACTS["model openai"] if name else None
     try:
         known = find_model(resolve_model(name))
     except errors.UnknownModelError:

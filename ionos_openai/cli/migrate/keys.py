@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ionos_openai.cli.migrate.facts import FACTS
-from ionos_openai.cli.migrate.program import arguments, chain, defaults_of, text_of
+from ionos_openai.cli.migrate.program import arguments, chain, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from ionos_openai.cli.migrate.findings import Finding
     from ionos_openai.cli.migrate.program import Program
@@ -18,15 +19,22 @@ if TYPE_CHECKING:
 Source: TypeAlias = Literal["nothing", "openai", "ionos", "literal", "unknown"]
 """Where a value comes from: None, an `OPENAI_*` or `IONOS_*` variable, the code itself, or somewhere else."""
 
+SECRETS = frozenset({"api_key", "azure_ad_token", "admin_api_key", "webhook_secret"})
+"""What a client is given that is secret."""
+
+_CLIENT = re.compile(r"(?:OpenAI|Client)$")
+_OPENAI_KEY = re.compile(r"\w{0,40}OPENAI\w{0,40}KEY")
 # A JWT has two dots; base64 of JSON alone, which begins like one, is no key.
-_KEY = re.compile(r"\bsk-[\w-]{16,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")
+_KEY = re.compile(r"\bsk-[\w-]{16,}|(?<![\w-])eyJ[\w-]{8,}+\.[\w-]{8,}+\.[\w-]*")
 _PLACEHOLDER = re.compile(
     r"(?i)your|xxx|\.\.\.|…|<|placeholder|example|dummy|fake|changeme|^(?:test|none|empty|ollama|secret)\b|^\W*$"
     r"|^[a-z]+(?:[-_][a-z]+)*$"  # words, such as "lm-studio" or "OPENAI-API-KEY"
 )
 _SECRET_NAME = re.compile(r"(?i)api_?key|token(?!iz)|secret|passw|credential|authorization")
 _RANDOM = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[\w+/=.-]{20,}")
-_VARIABLE = re.compile(r"\w*OPENAI\w*(?:KEY|TOKEN|URL|BASE|ORG\w*|ORGANIZATION|PROJECT\w*|SECRET|HEADERS|TYPE|VERSION)")
+_VARIABLE = re.compile(
+    r"\w{0,40}OPENAI\w{0,40}(?:KEY|TOKEN|URL|BASE|ORG\w{0,9}|ORGANIZATION|PROJECT\w{0,9}|SECRET|HEADERS|TYPE|VERSION)"
+)
 _MODULE_SETTINGS = frozenset(
     {"api_key", "api_base", "base_url", "organization", "project", "api_type", "api_version", "azure_endpoint"}
     | {"webhook_secret", "default_headers", "default_query", "http_client", "timeout", "max_retries", "proxy"}
@@ -84,16 +92,29 @@ def literal_of(program: Program, node: ast.expr) -> ast.expr | None:
     return other if text_of(other) is not None else None
 
 
-def literals_of(program: Program, nodes: Iterable[ast.expr]) -> set[ast.expr]:
-    """Return the string literals that some expressions may come to, wherever in the file their names are set."""
-    found: set[ast.expr] = set()
+def find_keys(program: Program) -> set[ast.AST]:
+    """Return the literals, and the pieces of f-strings, that are keys: those that clients are given among them."""
+    given = [
+        value
+        for call in program.all(ast.Call)
+        if any(_CLIENT.search(name) for name in program.imported(call.func))
+        for name, value in arguments(call)
+        if name in SECRETS
+    ]
+    for target, value in program.assignments:
+        variable = _OPENAI_KEY.fullmatch(looked_up(target) or "")
+        given += [value] if text_of(value) and (variable or "openai.api_key" in program.imported(target)) else []
+    found = {node for node in _literals_of(program, given) if not _PLACEHOLDER.search(text_of(node) or "")}
+    return {*found, *(node for node, text in program.texts if looks_like_key(text))}
+
+
+def _literals_of(program: Program, waiting: Sequence[ast.expr]) -> Iterator[ast.expr]:
+    """Yield the string literals that some expressions may come to, wherever in the file their names are set."""
     # Each name is followed once, for all: one by one, classes that hand a key on would multiply.
     followed: set[str] = set()
-    waiting = list(nodes)
     for _ in range(4):
-        found.update(node for node in waiting if text_of(node) is not None)
+        yield from (node for node in waiting if text_of(node) is not None)
         waiting = [origin for node in waiting for origin in _origins(program, node, followed)]
-    return found
 
 
 def _origins(program: Program, node: ast.expr, followed: set[str]) -> Sequence[ast.expr]:
@@ -106,59 +127,48 @@ def _origins(program: Program, node: ast.expr, followed: set[str]) -> Sequence[a
         values = () if name in followed else program.defaults.get(name, ())
         followed.add(name)
         return values
-    other = _fallback(node)
-    return () if other is None else (other,)
+    return [other for other in [_fallback(node)] if other is not None]
 
 
 def find_secrets(program: Program, found: Iterable[ast.AST]) -> frozenset[str]:
-    """Return the texts that `find_key_nodes` found, or that stand where secrets do, as they are in the source."""
-    named = [node for node, text in program.texts if _is_secret(program, node, text)]
-    texts = [piece for node in (*found, *named) for piece in program.pieces(node)]
+    """Return the texts of `found`, and those that stand where secrets do, as they are in the source."""
+    names = _names_of_values(program)
+    secret = [node for node, text in program.texts if _is_secret(program, node, text, names)]
+    texts = [piece for node in (*found, *secret) for piece in program.pieces(node)]
     return frozenset(line for text in texts for line in text.splitlines() if len(line) >= 4)
 
 
-def _is_secret(program: Program, node: ast.AST, text: str) -> bool:
+def _names_of_values(program: Program) -> Mapping[ast.AST | None, set[str | None]]:
+    """Return the names under which a file has each value: variables, parameters, keys, what is looked up beside it."""
+    pairs: list[tuple[str | None, ast.AST | None]] = [*program.parameters]
+    for entries in program.all(ast.Dict):
+        pairs += zip(map(text_of, entries.keys), entries.values, strict=True)
+    for target, value in program.assignments:
+        pairs += [(name, value) for name in (chain(target)[-1], looked_up(target), looked_up(value))]
+    for call in program.all(ast.Call):
+        pairs += [(keyword.arg, keyword.value) for keyword in call.keywords]
+        # The fallback of os.getenv("OPENAI_API_KEY", "..."), whose first text is a name.
+        values = [value for _, value in arguments(call)]
+        pairs += [(looked_up(call) if index else None, value) for index, value in enumerate(values)]
+    found: defaultdict[ast.AST | None, set[str | None]] = defaultdict(set)
+    for name, node in pairs:
+        found[node].add(name)
+    return found
+
+
+def _is_secret(program: Program, node: ast.AST, text: str, names_of: Mapping[ast.AST | None, set[str | None]]) -> bool:
     if _VARIABLE.fullmatch(text) or isinstance(program.parent(node), ast.JoinedStr):
         return False
-    child = node
-    for parent in program.ancestors(node):
-        names = _names_of(program, parent, child)
-        if names is not None:
-            names = [name for name in names if name != text]
-            return any(_SECRET_NAME.search(name) for name in names) or (
-                bool(_RANDOM.fullmatch(text)) and any(name.lower().endswith("key") for name in names)
-            )
+    for place in (node, *program.ancestors(node)):
+        parent = program.parent(place)
+        if place in names_of:
+            names = [name for name in names_of[place] if name and name != text]
+            is_random = _RANDOM.fullmatch(text) and any(name.lower().endswith("key") for name in names)
+            return bool(is_random) or any(map(_SECRET_NAME.search, names))
         # The text in `os.environ["..."]` is a name.
-        if isinstance(parent, ast.stmt) or (isinstance(parent, ast.Subscript) and child is parent.slice):
+        if isinstance(parent, ast.stmt) or (isinstance(parent, ast.Subscript) and place is parent.slice):
             return False
-        child = parent
     return False
-
-
-def _names_of(program: Program, node: ast.AST, child: ast.AST) -> list[str] | None:
-    """Return the names under which `node` has `child`, None where it gives it none."""
-    if isinstance(node, ast.keyword):
-        return [node.arg or "", looked_up(program.parent(node) or node) or ""]
-    if isinstance(node, ast.Call) and child is not node.func:
-        # The fallback of os.getenv("OPENAI_API_KEY", "...").
-        return [looked_up(node) or ""] if child is not node.args[0] else []
-    if isinstance(node, ast.Assign):
-        parts = [(chain(target)[-1], looked_up(target) or "") for target in node.targets]
-        return [looked_up(node.value) or "", *(name for pair in parts for name in pair)]
-    if isinstance(node, ast.AnnAssign):
-        return [chain(node.target)[-1]]
-    if isinstance(node, ast.Dict):
-        return [text_of(key) or "" for key, value in zip(node.keys, node.values, strict=True) if value is child]
-    if isinstance(node, ast.arguments):
-        return [name for name, default in defaults_of(node) if default is child]
-    return None
-
-
-def find_key_nodes(program: Program, handed_over: set[ast.expr]) -> set[ast.AST]:
-    """Return the literals, and the pieces of f-strings, that are keys: those `handed_over` to a client among them."""
-    named = {node for node in _set_keys(program) if text_of(node) is not None}
-    found = {node for node in named | handed_over if not _PLACEHOLDER.search(text_of(node) or "")}
-    return {*found, *(node for node, text in program.texts if looks_like_key(text))}
 
 
 def key_finding(line: int) -> Finding:
@@ -166,14 +176,7 @@ def key_finding(line: int) -> Finding:
     return FACTS["key: literal"].at(line, "holds a key (not shown)")
 
 
-def _set_keys(program: Program) -> Iterator[ast.expr]:
-    for target, value in program.assignments:
-        variable = re.fullmatch(r"\w*OPENAI\w*KEY", looked_up(target) or "")
-        if variable or "openai.api_key" in program.imported(target):
-            yield value
-
-
-def find_settings(program: Program, inside: set[ast.AST], *, chats: bool) -> Iterator[Finding]:
+def find_settings(program: Program, inside: Collection[ast.AST], *, chats: bool) -> Iterator[Finding]:
     """Report `openai.api_key = ...` and the `OPENAI_*` variables that the code asks for, but those `inside` clients.
 
     `chats`: other clients of the file need them.
@@ -184,6 +187,6 @@ def find_settings(program: Program, inside: set[ast.AST], *, chats: bool) -> Ite
             if root == "openai" and setting in _MODULE_SETTINGS:
                 yield FACTS["setting: module"].at(program.line(target), f"sets openai.{setting}")
     for node, name in program.texts:
-        if _VARIABLE.fullmatch(name) and inside.isdisjoint(program.ancestors(node)):
+        if _VARIABLE.fullmatch(name) and not any(outer in inside for outer in program.ancestors(node)):
             fact = FACTS["setting: named" if chats else "setting: used"]
             yield fact.at(program.line(node), f"uses {name}")

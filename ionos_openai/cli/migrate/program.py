@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import ast
+import bisect
 import functools
-import itertools
 import re
+import time
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar, overload
 
 from ionos_openai.cli.migrate.findings import SourceError
 
 _Node = TypeVar("_Node", bound=ast.AST)
+_Other = TypeVar("_Other", bound=ast.AST)
 Import: TypeAlias = ast.Import | ast.ImportFrom
 """A statement that imports."""
+Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+"""A function or method."""
+FUNCTIONS: tuple[type[Function], ...] = (ast.FunctionDef, ast.AsyncFunctionDef)
+"""The kinds of them."""
 
+_LONGEST = 5.0  # seconds of the processor
 # Deeper nesting than anybody writes would end the functions here that call themselves.
 _DEEPEST = 200
 # Methods that return the same client, set up otherwise.
 _SAME_CLIENT = frozenset({"with_options()", "copy()"})
 _SILENT = (ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop)
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_SCOPES = (*_FUNCTIONS, ast.Lambda, ast.ClassDef, *_COMPREHENSIONS)
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_SCOPES = (*FUNCTIONS, ast.Lambda, ast.ClassDef, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_NAMED = (*FUNCTIONS, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
 _LITERAL = re.compile(r"""(?s)[a-zA-Z]{0,2}('''|\"\"\"|'|\")((?:\\.|(?!\1).)*)\1""")
 
 
@@ -39,15 +44,30 @@ class _Scope:
         self.names: defaultdict[str, list[ast.AST]] = defaultdict(list)
         self.globals: set[str] = set()
 
-    def find(self, name: str) -> Sequence[ast.AST]:
-        """Return what binds a name that is used here."""
+    def home(self, name: str) -> _Scope | None:
+        """Return the scope that binds a name which is used here."""
         scope: _Scope | None = self
         is_global = name in self.globals
         while scope is not None:
             if name in scope.names and (scope is self or not scope.is_class) and not (is_global and scope.outer):
-                return scope.names[name]
+                return scope
             scope = scope.outer
-        return ()
+        return None
+
+    def bind(self, name: str, node: ast.AST) -> None:
+        """Note that a node binds a name here, or in the module where the name is global."""
+        scope = self
+        while name in self.globals and scope.outer is not None:
+            scope = scope.outer
+        scope.names[name].append(node)
+
+
+class Bound(NamedTuple):
+    """What binds a name."""
+
+    nodes: Sequence[ast.AST]
+    names: frozenset[str]  # the full names of the imports among them
+    line: int | None  # the first line that sets it, where nothing but assignments and loops do
 
 
 class Program:
@@ -59,14 +79,18 @@ class Program:
         Raises:
             SourceError: It is not Python, or nested too deeply.
         """
+        self._started = time.process_time()
         self.text, self.name, self._cells = text, name, cells
         self.tree = parse(text)
-        lines = _LINE.findall(text)
-        self._starts = [0, *itertools.accumulate(map(len, lines))]
+        # Python counts bytes.
+        data = text.encode()
+        self._starts = [0, *(found.end() for found in re.finditer(rb"\r\n?|\n", data))]
+        self._inside_letters = [found.start() for found in re.finditer(rb"[\x80-\xbf]", data)]
         self._nodes: defaultdict[type[ast.AST], list[ast.AST]] = defaultdict(list)
         self._parents: dict[ast.AST, ast.AST] = {}
         self._scopes: dict[ast.AST, _Scope] = {}
         self._by_name: defaultdict[str, list[ast.Name]] = defaultdict(list)
+        self._bound: dict[tuple[_Scope | None, str], Bound] = {}
         self._read()
 
     def _read(self) -> None:
@@ -78,45 +102,50 @@ class Program:
             self._nodes[type(node)].append(node)
             self._bind(node, scope)
             inner = _Scope(node, scope) if isinstance(node, _SCOPES) else scope
+            outside = [*node.decorator_list, node.returns] if isinstance(node, FUNCTIONS) else ()
             children = [child for child in ast.iter_child_nodes(node) if not isinstance(child, _SILENT)]
             self._parents.update(dict.fromkeys(children, node))
-            waiting += [(child, inner, depth + 1) for child in reversed(children)]
+            waiting += [(child, scope if child in outside else inner, depth + 1) for child in reversed(children)]
 
     def _bind(self, node: ast.AST, scope: _Scope) -> None:
         if isinstance(node, ast.Name):
             self._by_name[node.id].append(node)
             self._scopes[node] = scope
             if not isinstance(node.ctx, ast.Load):
-                self._home(scope, node.id).names[node.id].append(node)
+                scope.bind(node.id, node)
         elif isinstance(node, ast.alias):
-            local = local_name(node)
-            self._home(scope, local).names[local].append(node)
+            scope.bind(local_name(node), node)
         elif isinstance(node, ast.arg):
             scope.names[node.arg].append(node)
         elif isinstance(node, ast.Global):
             scope.globals.update(node.names)
-        elif isinstance(node, (*_FUNCTIONS, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
-            self._home(scope, node.name).names[node.name].append(node)
+        elif isinstance(node, _NAMED) and node.name:
+            scope.bind(node.name, node)
 
-    @staticmethod
-    def _home(scope: _Scope, name: str) -> _Scope:
-        if name in scope.globals:
-            while scope.outer is not None:
-                scope = scope.outer
-        return scope
+    def check_time(self) -> None:
+        """Give up on a file that takes too long.
 
-    def all(self, kind: type[_Node]) -> list[_Node]:
-        """Return every node of exactly this kind, in the order of the source."""
-        return self._nodes[kind]  # type: ignore[return-value]  # the key is the nodes' own type
+        Raises:
+            SourceError: It does.
+        """
+        if time.process_time() - self._started > _LONGEST:
+            raise SourceError(f"it takes longer than {_LONGEST:g} s to look through: split it")
 
-    def functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-        """Return every function and method."""
-        return [*self.all(ast.FunctionDef), *self.all(ast.AsyncFunctionDef)]
+    @overload
+    def all(self, kind: type[_Node], /) -> list[_Node]: ...
 
-    def imports_of(self) -> list[Import]:
-        """Return every statement that imports, in the order of the source."""
-        statements: list[Import] = [*self.all(ast.Import), *self.all(ast.ImportFrom)]
-        return sorted(statements, key=lambda statement: (statement.lineno, statement.col_offset))
+    @overload
+    def all(self, kind: type[_Node], other: type[_Other], /) -> list[_Node | _Other]: ...
+
+    def all(self, *kinds: type[ast.AST]) -> list[Any]:
+        """Return every node of exactly these kinds; those of one kind in the order of the source."""
+        self.check_time()
+        return [node for kind in kinds for node in self._nodes[kind]]
+
+    @functools.cached_property
+    def imports(self) -> list[Import]:
+        """Every statement that imports, in the order of the source."""
+        return sorted(self.all(ast.Import, ast.ImportFrom), key=lambda found: (found.lineno, found.col_offset))
 
     def line(self, node: ast.AST) -> int:
         """Return the line on which a node begins, from 1."""
@@ -131,10 +160,8 @@ class Program:
         return self._offset(node.lineno, node.col_offset), self._offset(node.end_lineno or 0, node.end_col_offset or 0)
 
     def _offset(self, line: int, column: int) -> int:
-        start = self._starts[line - 1]
-        text = self.text[start : self._starts[line]]
-        # Python counts bytes.
-        return start + (column if text.isascii() else len(text.encode()[:column].decode(errors="replace")))
+        place = self._starts[line - 1] + column
+        return place - bisect.bisect_left(self._inside_letters, place)
 
     def written(self, node: ast.expr | ast.stmt | ast.keyword) -> str:
         """Return a node as the source has it."""
@@ -151,30 +178,36 @@ class Program:
             yield parent
             parent = self.parent(parent)
 
-    def function_of(self, node: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-        """Return the innermost function that a node is part of."""
-        return next((parent for parent in self.ancestors(node) if isinstance(parent, _FUNCTIONS)), None)
+    def outer(self, node: ast.AST, kind: type[_Node] | tuple[type[_Node], ...]) -> _Node | None:
+        """Return the innermost node of a kind that a node is part of."""
+        return next((parent for parent in self.ancestors(node) if isinstance(parent, kind)), None)
 
-    def class_of(self, node: ast.AST) -> ast.ClassDef | None:
-        """Return the innermost class that a node is part of."""
-        return next((parent for parent in self.ancestors(node) if isinstance(parent, ast.ClassDef)), None)
-
-    def bindings(self, node: ast.AST) -> Sequence[ast.AST]:
+    def bound(self, node: ast.AST) -> Bound:
         """Return what binds the name that an expression begins with, but for `= None` where its import failed."""
-        root = _root(node)
-        found = self._scopes[root].find(root.id) if isinstance(root, ast.Name) else ()
-        return [binding for binding in found if not self._is_fallback(binding)] or found
+        self.check_time()
+        while isinstance(node, ast.Attribute | ast.Call):
+            node = node.value if isinstance(node, ast.Attribute) else node.func
+        if not isinstance(node, ast.Name):
+            return Bound((), frozenset(), None)
+        home = self._scopes[node].home(node.id)
+        if (home, node.id) not in self._bound:
+            every = home.names[node.id] if home else []
+            nodes = [binding for binding in every if not self._is_fallback(binding)] or every
+            names = frozenset(self.full_name(binding) for binding in nodes if isinstance(binding, ast.alias))
+            is_set = nodes and all(isinstance(binding, ast.Name) for binding in nodes)
+            self._bound[home, node.id] = Bound(nodes, names, self.line(nodes[0]) if is_set else None)
+        return self._bound[home, node.id]
 
     def _is_fallback(self, binding: ast.AST) -> bool:
         parent = self.parent(binding)
         is_none = isinstance(parent, ast.Assign) and isinstance(parent.value, ast.Constant) and not parent.value.value
-        return is_none and any(isinstance(outer, ast.ExceptHandler) for outer in self.ancestors(binding))
+        return is_none and self.outer(binding, ast.ExceptHandler) is not None
 
     def imported(self, node: ast.AST) -> set[str]:
         """Return the full names that an expression may have through imports, such as {"openai.OpenAI"}."""
-        aliases = [binding for binding in self.bindings(node) if isinstance(binding, ast.alias)]
-        rest = "".join(f".{part.removesuffix('()')}" for part in _parts(node)[1:]) if aliases else ""
-        return {f"{self.full_name(alias)}{rest}" for alias in aliases}
+        names = self.bound(node).names
+        rest = "".join(f".{part}" for part in chain(node)[1:]).replace("()", "") if names else ""
+        return {f"{name}{rest}" for name in names}
 
     def full_name(self, alias: ast.alias) -> str:
         """Return what an import binds, with a dot for each step up."""
@@ -184,31 +217,26 @@ class Program:
             return f"{'.' * statement.level}{module}{alias.name}"
         return alias.name if alias.asname else local_name(alias)
 
-    def imports(self, *packages: str) -> bool:
+    def imports_from(self, *packages: str) -> bool:
         """Tell whether the file imports one of some packages, or from one."""
-        names = [statement.module or "" for statement in self.all(ast.ImportFrom) if not statement.level]
-        names += [alias.name for statement in self.all(ast.Import) for alias in statement.names]
+        names = {self.full_name(alias) for statement in self.imports for alias in statement.names}
         return any(name.partition(".")[0] in packages for name in names)
 
     def is_one_thing(self, node: ast.AST) -> bool:
         """Tell whether an expression's name was bound in one way only."""
-        kinds = {self.full_name(found) if isinstance(found, ast.alias) else None for found in self.bindings(node)}
-        return len(kinds) == 1
+        bound = self.bound(node)
+        return len(bound.names) + any(not isinstance(binding, ast.alias) for binding in bound.nodes) == 1
 
     def references(self, name: str) -> list[ast.Name]:
         """Return where a name is used or set, but by its imports."""
         return self._by_name[name]
 
-    def is_docstring(self, node: ast.AST) -> bool:
-        """Tell whether a string stands alone as a statement."""
-        return isinstance(self.parent(node), ast.Expr)
-
     @functools.cached_property
     def assignments(self) -> list[tuple[ast.expr, ast.expr]]:
         """Each target that is set in the file, with its value."""
         found = [(target, plain.value) for plain in self.all(ast.Assign) for target in plain.targets]
-        found += [(typed.target, typed.value) for typed in self.all(ast.AnnAssign) if typed.value is not None]
-        return found + [(walrus.target, walrus.value) for walrus in self.all(ast.NamedExpr)]
+        others = self.all(ast.AnnAssign, ast.NamedExpr)
+        return found + [(other.target, other.value) for other in others if other.value is not None]
 
     @functools.cached_property
     def parameters(self) -> list[tuple[str, ast.expr | None]]:
@@ -219,10 +247,8 @@ class Program:
     def defaults(self) -> dict[str, list[ast.expr]]:
         """What each name may be, whatever it is an attribute of: the values it is set to, the parameters' defaults."""
         found: defaultdict[str, list[ast.expr]] = defaultdict(list)
-        for target, value in self.assignments:
-            found[chain(target)[-1]].append(value)
-        for name, default in self.parameters:
-            found[name] += [default] if default else []
+        for name, value in [*((chain(target)[-1], value) for target, value in self.assignments), *self.parameters]:
+            found[name] += [value] if value else []
         return found
 
     @functools.cached_property
@@ -231,30 +257,29 @@ class Program:
         found: defaultdict[tuple[str, ...], list[ast.expr | None]] = defaultdict(list)
         for target, value in self.assignments:
             found[tuple(chain(target))].append(value)
-        others = [loop.target for loop in self.loops()] + [changed.target for changed in self.all(ast.AugAssign)]
+        others = [loop.target for loop in [*self.loops, *self.all(ast.AugAssign)]]
         others += [opened.optional_vars for opened in self.all(ast.withitem) if opened.optional_vars]
         names = [name for name, _ in self.parameters] + [caught.name or "" for caught in self.all(ast.ExceptHandler)]
         for parts in [*map(chain, others), *([name] for name in names)]:
             found[tuple(parts)].append(None)
         return found
 
+    @property
     def loops(self) -> list[ast.For | ast.AsyncFor | ast.comprehension]:
-        """Return every loop, those of comprehensions among them."""
-        return [*self.all(ast.For), *self.all(ast.AsyncFor), *self.all(ast.comprehension)]
+        """Every loop, those of comprehensions among them."""
+        return [*self.all(ast.For, ast.AsyncFor), *self.all(ast.comprehension)]
 
     def only_value(self, node: ast.expr) -> ast.expr | None:
         """Return what a name was set to, where the file sets it once and in no other way."""
         parts = chain(node) if isinstance(node, ast.Name | ast.Attribute) else [""]
-        if not all(parts) or self.imported(node):
-            return None
         values = self._values.get(tuple(parts), [])
-        return values[0] if len(values) == 1 else None
+        return values[0] if len(values) == 1 and all(parts) and not self.imported(node) else None
 
     @functools.cached_property
     def texts(self) -> list[tuple[ast.Constant, str]]:
         """Each string literal, and each piece of text in an f-string; docstrings left out."""
-        constants = [node for node in self.all(ast.Constant) if not self.is_docstring(node)]
-        return [(node, node.value) for node in constants if isinstance(node.value, str)]
+        constants = [(node, node.value) for node in self.all(ast.Constant) if isinstance(node.value, str)]
+        return [(node, text) for node, text in constants if not isinstance(self.parent(node), ast.Expr)]
 
     def pieces(self, node: ast.AST) -> list[str]:
         """Return the text of each string literal in an expression, as the source has it."""
@@ -266,20 +291,6 @@ class Program:
 def local_name(alias: ast.alias) -> str:
     """Return the name that an import binds."""
     return alias.asname or alias.name.partition(".")[0]
-
-
-def _root(node: ast.AST) -> ast.AST:
-    while isinstance(node, ast.Attribute | ast.Call):
-        node = node.value if isinstance(node, ast.Attribute) else node.func
-    return node
-
-
-def _parts(node: ast.AST) -> list[str]:
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute | ast.Call):
-        parts += [node.attr] if isinstance(node, ast.Attribute) else []
-        node = node.value if isinstance(node, ast.Attribute) else node.func
-    return [getattr(node, "id", ""), *reversed(parts)]
 
 
 def chain(node: ast.AST) -> list[str]:
@@ -295,6 +306,16 @@ def chain(node: ast.AST) -> list[str]:
     return chain(node.value) if isinstance(node, ast.Await) else [""]
 
 
+def owner(node: ast.expr, parts: Sequence[str]) -> ast.expr:
+    """Return what has the first `parts` of an expression's, with `with_options()` and the like taken off."""
+    while isinstance(node, ast.Attribute | ast.Call | ast.Await):
+        inner = node.func if isinstance(node, ast.Call) else node.value
+        if chain(inner)[: len(parts)] != parts:
+            break
+        node = inner
+    return node
+
+
 def arguments(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
     """Yield what a call is given, each with its keyword: "" by position, "*" and "**" for what is spread out."""
     for value in call.args:
@@ -306,10 +327,8 @@ def arguments(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
 def defaults_of(given: ast.arguments) -> Iterator[tuple[str, ast.expr | None]]:
     """Yield a function's parameters with their defaults."""
     plain = [*given.posonlyargs, *given.args]
-    yield from zip(
-        [arg.arg for arg in plain], [*[None] * (len(plain) - len(given.defaults)), *given.defaults], strict=True
-    )
-    yield from zip([arg.arg for arg in given.kwonlyargs], given.kw_defaults, strict=True)
+    defaults = [*[None] * (len(plain) - len(given.defaults)), *given.defaults, *given.kw_defaults]
+    yield from zip([arg.arg for arg in [*plain, *given.kwonlyargs]], defaults, strict=True)
     yield from ((arg.arg, None) for arg in (given.vararg, given.kwarg) if arg)
 
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ionos_openai import errors
-from ionos_openai.cli.migrate.configuration import search_configuration
-from ionos_openai.cli.migrate.dependencies import FILES, find_named
+from ionos_openai.cli.migrate.configuration import INSTALLING, search_configuration
 from ionos_openai.cli.migrate.facts import RELEVANT
 from ionos_openai.cli.migrate.findings import Migration, Others, SourceError
 from ionos_openai.cli.migrate.notebook import migrate_notebook
@@ -234,7 +233,7 @@ def _is_read(path: Path) -> bool:
 
 
 def _is_configuration(path: Path) -> bool:
-    named = path.name == ".env" or path.name.startswith(".env.") or FILES.fullmatch(path.name)
+    named = path.name == ".env" or path.name.startswith(".env.") or INSTALLING.fullmatch(path.name)
     return path.suffix in _CONFIGURATION or bool(named)
 
 
@@ -282,9 +281,9 @@ def _read(path: Path, relevant: re.Pattern[bytes]) -> tuple[bytes | None, bool]:
 def _migrate(path: Path, data: bytes, *, matters: bool, calls: bool, others: Others | None) -> FileMigration:
     if _is_configuration(path):
         text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", errors="replace")
-        found = search_configuration(text, holds_secrets=path.name.startswith(".env") or path.suffix == ".env")
-        if FILES.fullmatch(path.name):
-            found = dataclasses.replace(found, findings=(*found.findings, *find_named(text)))
+        is_env = path.name.startswith(".env") or path.suffix == ".env"
+        installs = bool(INSTALLING.fullmatch(path.name))
+        found = search_configuration(text, holds_secrets=is_env, installs=installs)
         return FileMigration(path=path, migration=found, matters=matters)
     if path.suffix == ".ipynb":
         text = data.decode("utf-8-sig")

@@ -1,24 +1,32 @@
-"""Clients made with the factories: only their calls and imports change, every other byte stays as it is."""
+"""Clients made with the factories, and calls for IONOS' models: every other byte stays as it is."""
 
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from ionos_openai.cli.migrate.answer_use import reads_urls
 from ionos_openai.cli.migrate.clients import FACTORIES
+from ionos_openai.cli.migrate.facts import DROPPED, FACTS, OUR_MODELS
 from ionos_openai.cli.migrate.findings import SourceError
-from ionos_openai.cli.migrate.program import local_name, parse
+from ionos_openai.cli.migrate.image_calls import fact_of
+from ionos_openai.cli.migrate.program import local_name, parse, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from ionos_openai.cli.migrate.clients import Client
+    from ionos_openai.cli.migrate.image_calls import ImageCall
     from ionos_openai.cli.migrate.program import Import, Program
 
 _PACKAGE = "ionos_openai"
 _BLANKS = re.compile(r"(?:[\s\\]|#[^\n]*)*")
+_TO_COMMA = re.compile(rf"{_BLANKS.pattern},")
+_LINE_END = re.compile(r"[ \t]*(?:#[^\n]*)?\r?\n")
+_TO_BRACKET = re.compile(r"(?:[\s\\)]|#[^\n]*)*\(")
 
 
 class Edit(NamedTuple):
@@ -46,17 +54,13 @@ def rewrite_clients(program: Program, clients: Sequence[Client], names: frozense
     edits = [edit for client in chosen for edit in _call(program, client, locals_[FACTORIES[client.name]])]
     edits += [edit for client in beside for edit in _beside(program, client, locals_[FACTORIES[client.name]])]
     edits += _imports(program, chosen, beside, locals_, names)
-    return applied(program.text, [*edits, *more])
-
-
-def applied(text: str, edits: Sequence[Edit]) -> str | None:
-    """Return a text with edits made, those within the place of another left out; None where it is no Python then."""
     parts, position = [], 0
-    for edit in sorted(dict.fromkeys(edits), key=lambda edit: (edit.start, -edit.end)):
+    # Those within the place of another are left out.
+    for edit in sorted(dict.fromkeys([*edits, *more]), key=lambda edit: (edit.start, -edit.end)):
         if edit.start >= position:
-            parts += [text[position : edit.start], edit.text]
+            parts += [program.text[position : edit.start], edit.text]
             position = edit.end
-    edited = "".join([*parts, text[position:]])
+    edited = "".join([*parts, program.text[position:]])
     try:
         parse(edited)
     except SourceError:
@@ -67,9 +71,9 @@ def applied(text: str, edits: Sequence[Edit]) -> str | None:
 def _free_name(program: Program, factory: str) -> str | None:
     """Return the name for a factory that stands for nothing else in the file."""
     ours = f"{_PACKAGE}.{factory}"
-    aliases = [alias for statement in program.imports_of() for alias in statement.names]
-    taken = {node.name for node in [*program.functions(), *program.all(ast.ClassDef)]}
-    taken |= {name for name, _ in program.parameters}
+    aliases = [alias for statement in program.imports for alias in statement.names]
+    taken = {node.name for node in program.all(ast.FunctionDef, ast.AsyncFunctionDef)}
+    taken |= {node.name for node in program.all(ast.ClassDef)} | {name for name, _ in program.parameters}
     for name in (factory, factory.replace("_client", "_ionos_client")):
         is_ours = all(program.full_name(alias) == ours for alias in aliases if local_name(alias) == name)
         if is_ours and name not in taken and all(program.imported(node) == {ours} for node in program.references(name)):
@@ -78,27 +82,25 @@ def _free_name(program: Program, factory: str) -> str | None:
 
 
 def _call(program: Program, client: Client, factory: str) -> Iterator[Edit]:
-    start, end = program.span(client.call.func)
-    yield Edit(start, end, factory)
-    goes = [argument in client.dropped for argument in client.call.keywords]
-    if any(goes):
-        yield from without_arguments(program, client.call, goes)
+    yield Edit(*program.span(client.call.func), factory)
+    yield from _without_arguments(program, client.call, client.dropped)
 
 
-def without_arguments(program: Program, call: ast.Call, goes: Sequence[bool]) -> Iterator[Edit]:
-    """Yield the edits that take arguments out of a call: for each one, first those by position, whether it goes."""
-    behind = program.span(call.func)[1]
-    while program.text[behind] != "(":
-        behind = _BLANKS.match(program.text, behind).end()  # type: ignore[union-attr]  # it matches nothing too
-        behind += program.text[behind] == ")"
-    spans = [*map(program.span, call.args), *map(program.span, call.keywords)]
-    yield from _without(program.text, spans, goes, behind + 1, program.span(call)[1] - 1)
+def _without_arguments(program: Program, call: ast.Call, gone: Collection[ast.keyword]) -> Iterator[Edit]:
+    """Yield the edits that take arguments out of a call."""
+    given: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
+    bracket = _TO_BRACKET.match(program.text, program.span(call.func)[1])
+    if bracket and gone and not any(isinstance(value, ast.Starred) for value in call.args):
+        goes = [argument in gone for argument in given]
+        yield from _without(
+            program.text, list(map(program.span, given)), goes, bracket.end(), program.span(call)[1] - 1
+        )
 
 
 def _beside(program: Program, client: Client, factory: str) -> Iterator[Edit]:
     """Make a client for the pictures alone behind the other one, and ask it."""
     statement = client.beside
-    if not isinstance(statement, ast.Assign | ast.AnnAssign):
+    if statement is None:
         return
     target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
     name = re.sub(r"\w+$", "pictures", program.written(target))
@@ -113,9 +115,7 @@ def _beside(program: Program, client: Client, factory: str) -> Iterator[Edit]:
     else:
         place = end + len(rest)
         yield Edit(place, place, f"\n{indent}{made}" + ("\r" if rest.endswith("\r") else ""))
-    for draw in client.draws:
-        if draw.asked is not None:
-            yield Edit(*program.span(draw.asked), name)
+    yield from (Edit(*program.span(draw.asked), name) for draw in client.draws)
 
 
 def _imports(
@@ -123,32 +123,33 @@ def _imports(
 ) -> Iterator[Edit]:
     """Import factories where the classes are imported, and take away what is not needed any more."""
     needed: defaultdict[ast.AST, set[str]] = defaultdict(set)
-    used: set[ast.AST] = set()
     for client in [*chosen, *beside]:
-        for binding in program.bindings(client.call.func):
+        for binding in program.bound(client.call.func).nodes:
             needed[binding].add(FACTORIES[client.name])
-        used.update(ast.walk(client.call.func) if client.beside is None else ())
-    locals_ = {local_name(alias) for alias in needed if isinstance(alias, ast.alias)}
-    gone = {name for name in locals_ - shared if _is_unused(program, name, used)}
+    used = {node for client in chosen if client.beside is None for node in ast.walk(client.call.func)}
+    gone = {
+        alias
+        for alias in needed
+        if isinstance(alias, ast.alias) and local_name(alias) not in shared and _is_unused(program, alias, used)
+    }
     # What has been imported so far for all that follows in the file.
     brought: set[str] = set()
-    for statement in program.imports_of():
+    for statement in program.imports:
         wanted = {factory for alias in statement.names for factory in needed.get(alias, ())}
-        goes = [alias in needed and local_name(alias) in gone for alias in statement.names]
-        new = [
-            factory if names[factory] == factory else f"{factory} as {names[factory]}"
-            for factory in sorted(wanted - brought)
-        ]
+        new = [f"{factory} as {names[factory]}".removesuffix(f" as {factory}") for factory in sorted(wanted - brought)]
         if isinstance(program.parent(statement), ast.Module):
             theirs = {local_name(alias) for alias in statement.names if program.full_name(alias).startswith(_PACKAGE)}
             brought |= wanted | {factory for factory, name in names.items() if name in theirs}
+        goes = [alias in gone for alias in statement.names]
         if new or any(goes):
             yield from _statement(program, statement, f"from {_PACKAGE} import {', '.join(new)}" if new else "", goes)
 
 
-def _is_unused(program: Program, name: str, used: set[ast.AST]) -> bool:
-    """Tell whether an import of `name` serves nothing but clients that are rewritten."""
-    if program.name.rpartition("/")[2] == "__init__.py" or set(program.references(name)) - used:
+def _is_unused(program: Program, alias: ast.alias, used: set[ast.AST]) -> bool:
+    """Tell whether an import serves nothing but clients that are rewritten."""
+    name = local_name(alias)
+    others = (node for node in program.references(name) if node not in used)
+    if program.name.rpartition("/")[2] == "__init__.py" or any(alias in program.bound(node).nodes for node in others):
         return False
     # A type, an entry of __all__ or the target of a patch may stand in a string.
     word = re.compile(rf"(?=.*\b{re.escape(name)}\b)[\w.\[\]'\"]+(?:\s*[|,]\s*[\w.\[\]'\"]+)*")
@@ -163,14 +164,13 @@ def _statement(program: Program, statement: Import, new: str, goes: Sequence[boo
     rest = re.compile(r"[ \t]*(#[^\r\n]*)?(\r?\n|$)").match(text, end)
     is_alone = not text[begin:start].strip() and rest is not None
     if not all(goes):
-        line_end = "\r\n" if text.find("\r\n", end) == text.find("\n", end) - 1 >= 0 else "\n"
         if new:
+            line_end = "\r\n" if rest and rest[2] == "\r\n" else "\n"
             yield Edit(start, start, f"{new}{line_end + text[begin:start] if is_alone else '; '}")
         if any(goes):
             spans = [program.span(alias) for alias in statement.names]
             bracket = text.rfind("(", start, spans[0][0]) + 1
-            opened = bracket or spans[0][0]
-            yield from _without(text, spans, goes, opened, end - 1 if bracket else end)
+            yield from _without(text, spans, goes, bracket or spans[0][0], end - 1 if bracket else end)
     elif new or not is_alone or rest is None or _fills_block(program, statement):
         yield Edit(start, end, new or "pass")
     elif rest[1]:
@@ -187,38 +187,90 @@ def _fills_block(program: Program, statement: Import) -> bool:
 
 def _without(text: str, spans: Sequence[tuple[int, int]], goes: Sequence[bool], start: int, end: int) -> Iterator[Edit]:
     """Yield the edits that remove entries from a list, from `start` to `end`, lines and comments of the others kept."""
-    gaps: list[str] = [text[start : spans[0][0]]]
-    kept: list[tuple[int, int]] = []
-    for index, (entry, is_gone) in enumerate(zip(spans, goes, strict=True)):
-        behind = _behind_comma(text, entry[1], end)
-        is_last = index == len(spans) - 1
-        gap = text[behind : end if is_last else spans[index + 1][0]]
-        if is_gone:
-            gaps[-1] = _joined(gaps[-1], gap, is_first=not kept, is_last=is_last)
+    for is_gone, run in itertools.groupby(range(len(spans)), key=goes.__getitem__):
+        if not is_gone:
+            continue
+        first, *_ = indices = list(run)
+        last = indices[-1]
+        begin, stop = spans[first][0], _behind_comma(text, spans[last][1], end)
+        is_last = last == len(spans) - 1
+        line = text.rfind("\n", start, begin) + 1
+        is_first_in_line = line > 0 and not text[line:begin].strip()
+        line_end = _LINE_END.match(text, stop, end)
+        behind = line_end.end() if line_end else stop
+        if first == 0 and is_last and "#" not in text[start:begin] + text[behind:end]:
+            yield Edit(start, end, "")
+        elif is_first_in_line and line_end:
+            yield Edit(line, behind, "")
+        elif first and (not is_first_in_line or (is_last and "#" not in text[spans[first - 1][1] : begin])):
+            before = spans[first - 1][1]
+            yield Edit(before if is_last and not line_end else _behind_comma(text, before, end), stop, "")
         else:
-            kept.append((entry[0], behind))
-            gaps.append(gap)
-    if goes[-1] and kept and "\n" not in gaps[-1]:
-        last = max(entry for entry, is_gone in zip(spans, goes, strict=True) if not is_gone)
-        kept[-1] = last
-    if not kept and "#" not in gaps[0]:
-        gaps[0] = ""
-    starts = [entry[0] for entry in kept] + [end]
-    for position, gap, following in zip([start, *(entry[1] for entry in kept)], gaps, starts, strict=True):
-        if text[position:following] != gap:
-            yield Edit(position, following, gap)
+            yield Edit(begin, stop if is_last else spans[last + 1][0], "")
 
 
 def _behind_comma(text: str, position: int, end: int) -> int:
-    found = _BLANKS.match(text, position, end)
-    behind = found.end() if found else position
-    return behind + 1 if text[behind : behind + 1] == "," and behind < end else position
+    comma = _TO_COMMA.match(text, position, end)
+    return comma.end() if comma else position
 
 
-def _joined(first: str, second: str, *, is_first: bool, is_last: bool) -> str:
-    """Return what stays of the blanks around an entry that goes; a comment behind it in its line goes too."""
-    if "\n" not in first:
-        return second if is_last or ("\n" in second and not is_first) else first
-    if "\n" not in second:
-        return first
-    return first[: first.rfind("\n") + 1] + second[second.find("\n") + 1 :]
+def edit_calls(program: Program, calls: Sequence[ImageCall]) -> dict[ast.expr, list[Edit]]:
+    """Return the edits of calls whose client asks IONOS, by the values that they change."""
+    reads_url, reads_data = bool(calls) and reads_urls(program), _reads_data(program)
+    edits: dict[ast.expr, list[Edit]] = {}
+    models: dict[ast.expr, list[Edit]] = {}
+    for call in calls:
+        goes = [keyword for keyword in call.node.keywords if keyword.arg in DROPPED and _is_dropped(call, keyword)]
+        if removal := list(_without_arguments(program, call.node, goes)):
+            edits.update({keyword.value: removal for keyword in goes})
+        size = call.arguments.get("size")
+        fact = fact_of(call, "size", size) if size is not None else None
+        if size is not None and fact is not None and fact.remedy.startswith("size="):
+            edits[size] = [_quoted(program, size, fact.remedy[6:-1])]
+        models |= _edit_model(program, call, reads_url=reads_url, reads_data=reads_data)
+    # A name that is used for anything else too stands for the same as before.
+    named = {value.id for value in models if isinstance(value, ast.Name)}
+    kept = {name for name in named if any(_is_read(node) and node not in models for node in program.references(name))}
+    return edits | {value: made for value, made in models.items() if getattr(value, "id", None) not in kept}
+
+
+def _reads_data(program: Program) -> bool:
+    """Tell whether a file reads the content of a picture."""
+    keys = [node for node, text in program.texts if text == "b64_json"]
+    reads = any(node.attr == "b64_json" for node in program.all(ast.Attribute))
+    return reads or any(isinstance(program.parent(node), ast.Subscript) for node in keys)
+
+
+def _is_read(node: ast.Name) -> bool:
+    return isinstance(node.ctx, ast.Load)
+
+
+def _is_dropped(call: ImageCall, keyword: ast.keyword) -> bool:
+    fact = fact_of(call, keyword.arg or "", keyword.value)
+    is_plain = isinstance(keyword.value, ast.Constant | ast.Name | ast.Attribute)
+    return is_plain and fact is not None and fact.effort == "none"
+
+
+def _edit_model(program: Program, call: ImageCall, *, reads_url: bool, reads_data: bool) -> dict[ast.expr, list[Edit]]:
+    """Return the edits that have one of IONOS' models asked, where the answer's use is seen."""
+    value = call.arguments.get("model")
+    literal = program.only_value(value) if isinstance(value, ast.Name) else value
+    fact = fact_of(call, "model", literal) if literal is not None else None
+    if value is None or literal is None or fact not in (FACTS["model openai"], FACTS["model short"]):
+        return {}
+    edits = [_quoted(program, literal, OUR_MODELS["edit" if call.method == "edit" else "generate"])]
+    # A model of IONOS' gives a URL only where one is asked for.
+    gave_url = fact == FACTS["model short"] or (text_of(literal) or "").startswith("dall-e")
+    if gave_url and "response_format" not in call.arguments:
+        keyword = next((keyword for keyword in call.node.keywords if keyword.value is value), None)
+        if reads_url and not reads_data and keyword:
+            end = program.span(keyword)[1]
+            edits.append(Edit(end, end, ', response_format="url"'))
+        elif reads_url or not reads_data:
+            return {}
+    return {value: edits}
+
+
+def _quoted(program: Program, literal: ast.expr, text: str) -> Edit:
+    quote = program.written(literal)[-1]
+    return Edit(*program.span(literal), f"{quote}{text}{quote}")
