@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Progress,
         agenerate_batch,
         generate_batch,
+        read_batch,
     )
     from ionos_openai.client import IonosSettings, create_async_client, create_client
     from ionos_openai.errors import (
@@ -118,6 +119,7 @@ __all__ = [
     "generate_images",
     "list_image_models",
     "partial_images",
+    "read_batch",
     "read_provenance",
     "read_signature",
     "save_images",

@@ -14,7 +14,7 @@ from ionos_openai.errors.loading import lazy
 if TYPE_CHECKING:
     from ionos_openai.batch.drive import AsyncBatch, Batch
     from ionos_openai.batch.request import ImageRequest
-    from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress
+    from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress, read_batch
     from ionos_openai.batch.runs import agenerate_batch, generate_batch
     from ionos_openai.errors import BatchRunningError
 
@@ -29,6 +29,7 @@ __all__ = [
     "Progress",
     "agenerate_batch",
     "generate_batch",
+    "read_batch",
 ]
 
 _HOMES = ("request", "results", "runs")

@@ -21,12 +21,11 @@ from typing import Any, Generic, Self, TypeVar
 import anyio
 import openai
 
-from ionos_openai.batch.lock import DirectoryLock
-from ionos_openai.batch.manifest import Manifest
+from ionos_openai.batch.bucket import open_store
 from ionos_openai.batch.plan import Plan
 from ionos_openai.batch.progress_bar import ProgressBar
 from ionos_openai.batch.request import ImageRequest
-from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress
+from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress, read_batch
 from ionos_openai.batch.schedule import Schedule, Unit
 from ionos_openai.client.pacing.rates import ContractLimits
 from ionos_openai.client.pacing.turns import while_wanted
@@ -113,12 +112,11 @@ class _BatchRun(Generic[Client]):
         self._client: Client = _for_batch(client)
         self._clock = clock or Clock()
         with contextlib.ExitStack() as held:
-            held.callback(DirectoryLock(plan.directory).release)
-            manifest = Manifest(plan.directory)
-            held.callback(manifest.close)
-            self._schedule = Schedule(requests, plan, manifest, self._clock)
+            store = open_store(plan.directory)
+            held.callback(store.close)
+            self._schedule = Schedule(requests, plan, store, self._clock)
             self._held = held.pop_all()
-        self._concurrency = plan.bounds.concurrency
+        self._concurrency = plan.concurrency
         self._timeout = timeout
         self._on_event = on_event
         self._bar = ProgressBar() if on_event is None and in_notebook() else None
@@ -147,9 +145,10 @@ class _BatchRun(Generic[Client]):
         return self._schedule.plan.limits
 
     @property
-    def directory(self) -> Path:
-        """Where the pictures go."""
-        return self._schedule.plan.directory
+    def directory(self) -> Path | str:
+        """Where the pictures go: a directory, or a bucket's URL."""
+        place = self._schedule.plan.directory
+        return place if isinstance(place, Path) else str(place)
 
     def __repr__(self) -> str:
         """Tell what it is doing, and at the beginning what is to be done with it."""
@@ -175,6 +174,11 @@ class _BatchRun(Generic[Client]):
             self._began = True
             self._schedule.note_estimate()
             self._tell()
+
+    def _with_earlier(self, made: list[BatchResult]) -> list[BatchResult]:
+        left: set[str] = self._schedule.skipped - {result.id for result in made}
+        recorded: list[BatchResult] = read_batch(self._schedule.plan.directory) if left else []
+        return [*(result for result in recorded if result.id in left), *made]
 
     def _tell(self) -> None:
         self._span.tell(self.progress.left)
@@ -258,13 +262,14 @@ class Batch(_BatchRun["openai.OpenAI"]):
         """Carry it out.
 
         Returns:
-            One result a prompt that was made or failed in this run, in the order in which they finished.
+            A result a prompt: those of earlier runs, marked so, then those of this one in the order in which they
+            finished. Iterating yields this run's alone.
 
         Raises:
             openai.AuthenticationError: The token was refused; so for `openai.PermissionDeniedError`.
             ImageSaveError: The disk or the directory fails; `partial_images(error)` has what could not be saved.
         """
-        return list(self)
+        return self._with_earlier(list(self))
 
     def stop(self) -> None:
         """Begin nothing new; iterating ends with what is in flight. May be called from a signal handler or a thread."""
@@ -419,7 +424,8 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
 
     async def run(self) -> list[BatchResult]:
         """Do what `Batch.run` does."""
-        return [result async for result in self]
+        made = [result async for result in self]
+        return await self._in_thread(self._with_earlier, made)
 
     def stop(self) -> None:
         """Begin nothing new; iterating ends with what is in flight. May be called from anywhere."""
@@ -603,7 +609,7 @@ def _arguments(unit: Unit) -> dict[str, Any]:
     return {**asked, "extra_body": dict(request.extra) or None, "sign": False}  # signed when it is saved
 
 
-def rescue_untold(fatal: BaseException, directory: Path) -> None:
+def rescue_untold(fatal: BaseException, directory: Path | str) -> None:
     """Keep the pictures of an error that nobody may see, and say so in the log."""
     images = partial_images(fatal)
     try:

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from ionos_openai.batch.manifest import Manifest
 from ionos_openai.batch.plan import PUT_BACK, Plan
 from ionos_openai.batch.records import Record, StoredFile
 from ionos_openai.batch.redo import Redo
 from ionos_openai.batch.request import ImageRequest, check, digest, digest_prompt, identify
 from ionos_openai.batch.results import Estimate
 from ionos_openai.batch.spending import Spending
-from ionos_openai.batch.stored import FileState, describe, look
+from ionos_openai.batch.stored import FileState, Store
 from ionos_openai.client.pacing.rates import estimate_seconds
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.errors.words import printable
@@ -54,13 +53,12 @@ class Earlier:
         unmatched: Those of them that no request had so far.
     """
 
-    def __init__(self, plan: Plan, manifest: Manifest) -> None:
+    def __init__(self, plan: Plan, store: Store) -> None:
         """Have seen no request yet."""
-        self.redo = Redo(plan.directory, plan.resume.redo)
+        self.redo = Redo(store, plan.redo)
         self.unmatched = set(self.redo.names)
         self._plan = plan
-        self._manifest = manifest
-        self._folder = str(plan.directory)
+        self._store = store
         self._seen: dict[int, int] = {}  # numbers, which take half the memory of their texts
 
     def occurrence(self, digest: str) -> int:
@@ -68,6 +66,12 @@ class Earlier:
         key = int(digest, 16)
         self._seen[key] = number = self._seen.get(key, 0) + 1
         return number
+
+    @property
+    def seen(self) -> set[str]:
+        """The ids of what was counted."""
+        counted = ((f"{key:024x}", number) for key, number in self._seen.items())
+        return {identify(mark, place) for mark, number in counted for place in range(1, number + 1)}
 
     def judge(self, raw: str | ImageRequest, *, closely: bool) -> Standing | None:
         """Count the next request, and tell how it stands.
@@ -84,20 +88,21 @@ class Earlier:
             InvalidRequestError: It is to be made, and cannot work.
             ImageSaveError: Its line in the manifest is damaged, and the plan does not say to buy its pictures again.
         """
-        plan, resume = self._plan, self._plan.resume
+        plan = self._plan
         request, mark = _marked(raw, plan)
         occurrence = self.occurrence(mark)
-        place = self._manifest.place(mark, occurrence)
-        looks = closely or resume.missing == "remake"
-        if place is not None and place & 1 and not looks and not self.redo.names:
+        known = self._store.state(mark, occurrence)
+        looks, verify = closely or plan.missing == "remake", closely and plan.verify
+        is_kept = (known == "done" and not looks) or (known == "same" and not verify)
+        if is_kept and not self.redo.names:
             return None
-        record = None if place is None else self._manifest.read(place, mark, occurrence)
-        is_damaged = place is not None and (record is None or (record.files is None and record.status != "failed"))
-        if is_damaged and not resume.buys_damaged:
-            raise ImageSaveError(f"{self._manifest.path}: the line of {request or raw!r:.60} is damaged. {PUT_BACK}")
-        if record is None and resume.only_failed:
+        record = None if known is None else self._store.find(mark, occurrence)
+        is_damaged = known is not None and (record is None or (record.files is None and record.status != "failed"))
+        if is_damaged and not plan.buys_damaged:
+            raise ImageSaveError(f"{self._store.path}: the line of {request or raw!r:.60} is damaged. {PUT_BACK}")
+        if record is None and plan.only_failed:
             return None
-        state = self._state(record, looks=looks, verify=closely and resume.verify)
+        state = self._state(record, looks=looks, verify=verify)
         if state == "same" and not self.redo.names and record is not None and record.status != "modified":
             return None
         request = request or plan.complete(raw)
@@ -111,7 +116,7 @@ class Earlier:
             return "failed"
         if files is None:
             return "damaged"
-        return look(self._folder, files, verify=verify) if looks else "same"
+        return self._store.look_at(files, verify=verify) if looks else "same"
 
     def _standing(self, request: ImageRequest, id: str, record: Record | None, state: PromptState) -> Standing | None:
         chosen = _chosen(request, record, self.redo.names)
@@ -119,7 +124,7 @@ class Earlier:
         if chosen and record is not None and not self.redo.is_made(record.started):
             state = "chosen"
         is_left = state in ("new", "failed", "chosen", "damaged") or (
-            state == "missing" and self._plan.resume.missing == "remake"
+            state == "missing" and self._plan.missing == "remake"
         )
         kept: tuple[StoredFile, ...] = ()
         if is_left:
@@ -129,11 +134,11 @@ class Earlier:
 
     def _there(self, record: Record | None) -> tuple[StoredFile, ...]:
         """Return those of the recorded pictures that are neither missing nor damaged."""
-        verify = self._plan.resume.verify
+        verify = self._plan.verify
         files = (record.files if record is not None else None) or ()
         pictures = (file for file in files if file.format)  # and not bytes that nobody could read
         return tuple(
-            file for file in pictures if look(self._folder, [file], verify=verify) not in ("missing", "damaged")
+            file for file in pictures if self._store.look_at([file], verify=verify) not in ("missing", "damaged")
         )
 
     def renewed(self, standing: Standing, record: Record) -> dict[str, Any]:
@@ -142,12 +147,7 @@ class Earlier:
         Raises:
             ImageSaveError: One cannot be read.
         """
-        files = [
-            describe(
-                self._plan.directory / file.name, format=file.format, width=file.width, height=file.height
-            )._asdict()
-            for file in record.files or ()
-        ]
+        files = [self._store.renewed(file).facts() for file in record.files or ()]
         status = "modified" if standing.is_modified else record.status
         first = {"id": standing.id, "status": status, "files": files}
         return first | {name: value for name, value in record.line.items() if name not in first}

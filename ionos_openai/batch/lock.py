@@ -13,6 +13,7 @@ import os
 import secrets
 import socket
 import weakref
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,10 @@ class DirectoryLock:
                 self._owner = _own(directory)
             else:
                 if not is_ours:
-                    raise _running(directory, _read(directory / LOCK))
+                    raise running(directory, _read(directory / LOCK))
                 with contextlib.suppress(OSError):
                     os.ftruncate(handle, 0)
-                    os.write(handle, json.dumps(_myself()).encode())
+                    os.write(handle, json.dumps(myself()).encode())
             self._closing = weakref.finalize(self, opened.pop_all().close)
         _held.add(self)
 
@@ -85,25 +86,32 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_to_parent)
 
 
-def _myself() -> dict[str, Any]:
+def myself() -> dict[str, Any]:
+    """Return what a run says of itself where it works."""
     pid = os.getpid()
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {"pid": pid, "host": socket.gethostname(), "started": now, "born": _birth(pid)}
 
 
-def _running(directory: Path, owner: dict[str, Any], advice: str = "") -> BatchRunningError:
+def running(directory: object, owner: dict[str, Any], advice: str = "") -> BatchRunningError:
+    """Return the error that says who works in a place."""
     who = f" (process {owner['pid']} on {owner['host']}, since {owner['started']})" if owner else ""
     return BatchRunningError(
         f"Another run works in {directory}{who}. Wait for its end, or choose another directory.{advice}"
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_owner(read: Callable[[], bytes]) -> dict[str, Any]:
+    """Return what a run has said of itself; nothing where that cannot be read."""
     try:
-        found = json.loads(read_regular(path, most=10_000))
+        found = json.loads(read())
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) and {"pid", "host", "started"} <= found.keys() else {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return read_owner(lambda: read_regular(path, most=10_000))
 
 
 def _own(directory: Path) -> Path:
@@ -112,20 +120,20 @@ def _own(directory: Path) -> Path:
     for _ in range(3):
         try:
             with path.open("x") as file:
-                json.dump(_myself(), file)
+                json.dump(myself(), file)
         except FileExistsError:
             _clear(directory, path)
         except OSError as error:
             raise ImageSaveError(f"Cannot make {path}: {error.strerror}. Choose another directory.") from error
         else:
             return path
-    raise _running(directory, _read(path))
+    raise running(directory, _read(path))
 
 
 def _clear(directory: Path, path: Path) -> None:
     owner = _read(path)
     if not _is_gone(owner):
-        raise _running(directory, owner, f" If that process is dead, delete {path}.")
+        raise running(directory, owner, f" If that process is dead, delete {path}.")
     # Only one of several that see the same dead owner can move it away; whoever moves a living one puts it back.
     aside = directory / f"{OWNER}.{secrets.token_hex(4)}"
     with contextlib.suppress(OSError):

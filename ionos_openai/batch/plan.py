@@ -7,20 +7,18 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import openai
 
 from ionos_openai.batch.request import ImageRequest, complete
 from ionos_openai.client.pacing.rates import ContractLimits
-from ionos_openai.client.settings import IonosSettings, load_signer, settings_of
+from ionos_openai.client.settings import IonosSettings, load_signer, open_place, settings_of
 from ionos_openai.errors import InvalidRequestError, IonosWarning
 from ionos_openai.errors.notices import warn_once
 from ionos_openai.errors.numbers import check_whole_number
+from ionos_openai.files.buckets import Place, check_place
 from ionos_openai.files.names import SavingSettings, choose_saving
-from ionos_openai.files.opening import at_home
-from ionos_openai.files.writing import check_directory
 from ionos_openai.hub.models import naming_for, parse_size
 from ionos_openai.hub.prices import Ceiling, Money, parse_ceiling, parse_prices, price_of
 from ionos_openai.hub.ratios import choose_size
@@ -41,47 +39,32 @@ _UNPACED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """What the caller says of how much and how fast; see `generate_batch` for the meaning, here as in the next one."""
-
-    concurrency: int
-    max_attempts: int
-    max_cost: Decimal | float | str | None
-    max_images: int | None
-    patience: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resume:
-    """What the caller says of what an earlier run has done."""
-
-    missing: Missing
-    verify: bool
-    redo: Collection[str]
-    only_failed: bool
-    ignore_damaged: bool = False
-
-    @property
-    def buys_damaged(self) -> bool:
-        """Whether pictures whose record cannot be read are bought again."""
-        return self.ignore_damaged or self.missing == "remake"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How a batch is to be carried out: all that the caller says, with what it leaves to the settings filled in."""
+    """How a batch is to be carried out: what the caller says, which `generate_batch` tells, checked and filled in."""
 
-    directory: Path
+    directory: Place
     saving: SavingSettings
     model: str
     size: str | None
     aspect_ratio: str | None  # for requests with a model of their own and no size
     name_model: Callable[[str], str]
-    bounds: Bounds
-    resume: Resume
+    concurrency: int
+    max_attempts: int
+    max_images: int | None
+    patience: float | None = None
+    missing: Missing = "keep"
+    verify: bool = False
+    redo: Collection[str] = ()
+    only_failed: bool = False
+    ignore_damaged: bool = False
     ceiling: Ceiling | None = None
     prices: Mapping[str, Money] = field(default_factory=dict)
     limits: ContractLimits | None = None
+
+    @property
+    def buys_damaged(self) -> bool:
+        """Whether pictures whose record cannot be read are bought again."""
+        return self.ignore_damaged or self.missing == "remake"
 
     def complete(self, request: str | ImageRequest) -> ImageRequest:
         """Return a request with the batch's model and size where it has none. Raises what `complete` raises."""
@@ -97,16 +80,16 @@ class Plan:
 def make_plan(
     client: openai.OpenAI | openai.AsyncOpenAI,
     directory: str | os.PathLike[str],
-    bounds: Bounds,
-    resume: Resume,
     *,
     model: str | None,
     size: str | None,
-    aspect_ratio: str | None = None,
+    aspect_ratio: str | None,
+    max_cost: Decimal | float | str | None,
     prices: Mapping[str, str] | None,
     provenance: bool | None,
     prompt_in_metadata: bool | None,
-    sign: Sign | None = None,
+    sign: Sign | None,
+    **asked: Any,
 ) -> Plan:
     """Check the arguments, and last of all the directory, so that a call that cannot work leaves none behind.
 
@@ -115,7 +98,7 @@ def make_plan(
         ConfigurationError: Pictures are to be signed, and cannot be.
         ImageSaveError: The directory cannot be written to.
     """
-    bounds = _checked(bounds, resume)
+    asked = _checked(**asked)
     if size is not None:
         parse_size(size)
     settings = settings_of(client)
@@ -130,31 +113,30 @@ def make_plan(
     name_model = naming_for(client)
     chosen = settings.image_model if model is None else name_model(model)
     plan = Plan(
-        directory=at_home(directory),
+        directory=open_place(directory),
         saving=replace(saving, sign=saving.sign and load_signer(saving.sign, settings)),
         model=chosen,
         size=choose_size(size, aspect_ratio, chosen),
         aspect_ratio=aspect_ratio,
         name_model=name_model,
-        bounds=bounds,
-        resume=resume,
-        ceiling=None if bounds.max_cost is None else parse_ceiling(bounds.max_cost),
+        ceiling=None if max_cost is None else parse_ceiling(max_cost),
         prices=parse_prices(settings.prices if prices is None else prices, client.base_url),
         limits=limits,
+        **asked,
     )
-    check_directory(directory)
+    check_place(plan.directory)
     return plan
 
 
-def _checked(bounds: Bounds, resume: Resume) -> Bounds:
-    if bounds.patience is not None and not 0 <= bounds.patience < math.inf:
-        raise InvalidRequestError(f"patience={bounds.patience} must be a number of seconds from 0.")
-    if resume.missing not in get_args(Missing):
-        raise InvalidRequestError(f"missing={resume.missing!r} is not known: choose {' or '.join(get_args(Missing))}.")
-    most = bounds.max_images
-    return replace(
-        bounds,
-        concurrency=check_whole_number("concurrency", bounds.concurrency, least=1, most=100),
-        max_attempts=check_whole_number("max_attempts", bounds.max_attempts, least=1, most=100),
-        max_images=most if most is None else check_whole_number("max_images", most, least=0),
-    )
+def _checked(**asked: Any) -> dict[str, Any]:
+    if asked["patience"] is not None and not 0 <= asked["patience"] < math.inf:
+        raise InvalidRequestError(f"patience={asked['patience']} must be a number of seconds from 0.")
+    if asked["missing"] not in get_args(Missing):
+        known = " or ".join(get_args(Missing))
+        raise InvalidRequestError(f"missing={asked['missing']!r} is not known: choose {known}.")
+    if asked["max_images"] is not None:
+        asked["max_images"] = check_whole_number("max_images", asked["max_images"], least=0)
+    numbers = {
+        name: check_whole_number(name, asked[name], least=1, most=100) for name in ("concurrency", "max_attempts")
+    }
+    return asked | numbers

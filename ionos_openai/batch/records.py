@@ -42,7 +42,7 @@ class Problem:
 
 
 class StoredFile(NamedTuple):
-    """What a line says of one file: its name, SHA-256, size in bytes, format, px, and time of change in s."""
+    """What a line says of one file: name, SHA-256, size in bytes, format, px, time of change in s, a bucket's tag."""
 
     name: str
     sha256: str
@@ -50,10 +50,17 @@ class StoredFile(NamedTuple):
     format: str
     width: int
     height: int
-    mtime: float | None
+    mtime: float | None = None
+    tag: str | None = None
+
+    def facts(self) -> dict[str, object]:
+        """Return it as it is recorded."""
+        facts = self._asdict()
+        del facts["mtime" if self.tag is not None else "tag"]
+        return facts
 
 
-_facts = itemgetter(*StoredFile._fields[:-1])
+_facts = itemgetter(*StoredFile._fields[:-2])
 Said = TypeVar("Said")
 
 
@@ -84,8 +91,9 @@ class Record:
     seed = _Said(lambda line: _whole(_mapping(line.get("request")).get("seed")))  # the seed that was sent
     # the name that its files were to have
     name = _Said(lambda line: _text(_mapping(line.get("request")).get("name")))
-    # whether further parameters were sent
-    has_extra = _Said(lambda line: bool(_mapping(_mapping(line.get("request")).get("extra"))))
+    n = _Said(lambda line: _whole(_mapping(line.get("request")).get("n")) or 1)  # how many pictures were asked for
+    extra = _Said(lambda line: _mapping(_mapping(line.get("request")).get("extra")))  # further parameters
+    attempts = _Said(lambda line: _whole(line.get("attempts")) or 0)  # how many requests it took
     metadata = _Said(lambda line: _mapping(line.get("metadata")))  # the user's own columns
     names = _Said(lambda line: tuple(_names(line.get("files") or ())))  # the names of its pictures' files
     # what is said of the files; None where that is too little to compare them with what is there
@@ -218,7 +226,9 @@ def _names(files: Iterable[object]) -> Iterator[str]:
 
 def _files(line: Mapping[str, Any]) -> tuple[StoredFile, ...] | None:
     try:
-        files = tuple(StoredFile._make((*_facts(fact), fact.get("mtime"))) for fact in line["files"] or ())
+        files = tuple(
+            StoredFile._make((*_facts(fact), fact.get("mtime"), fact.get("tag"))) for fact in line["files"] or ()
+        )
     except (KeyError, TypeError, AttributeError):
         return None
     return files if all(map(_is_sound, files)) else None
@@ -227,4 +237,5 @@ def _files(line: Mapping[str, Any]) -> tuple[StoredFile, ...] | None:
 def _is_sound(file: StoredFile) -> bool:
     texts, numbers = (file.name, file.sha256, file.format), (file.bytes, file.width, file.height)
     is_time = file.mtime is None or isinstance(file.mtime, int | float)
-    return is_time and all(isinstance(text, str) for text in texts) and all(map(is_whole_number, numbers))
+    is_told = is_time and (file.tag is None or isinstance(file.tag, str))
+    return is_told and all(isinstance(text, str) for text in texts) and all(map(is_whole_number, numbers))

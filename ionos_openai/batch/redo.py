@@ -6,13 +6,10 @@ import contextlib
 import json
 from collections.abc import Collection
 from datetime import UTC, datetime
-from pathlib import Path
 
-from ionos_openai.files.opening import read_regular
-from ionos_openai.files.writing import write_new
+from ionos_openai.batch.stored import Store
 
 REDO = ".ionos-batch.redo"
-_LARGEST = 16 * 1024 * 1024  # bytes
 
 
 class Redo:
@@ -24,16 +21,16 @@ class Redo:
             from then on are made once more already. None where none was.
     """
 
-    def __init__(self, directory: Path, names: Collection[str]) -> None:
+    def __init__(self, store: Store, names: Collection[str]) -> None:
         """Look for a note of the same names."""
         self.names = frozenset({names} if isinstance(names, str) else names)
         self.since: str | None = None
-        self._directory = directory
+        self._store = store
         self._is_noted = False
         note: object = None
         if self.names:
             with contextlib.suppress(OSError, ValueError, RecursionError):
-                note = json.loads(read_regular(directory / REDO, most=_LARGEST))
+                note = json.loads(store.read(REDO))
         if isinstance(note, dict) and note.get("names") == sorted(self.names) and isinstance(note.get("started"), str):
             self.since, self._is_noted = note["started"], True
 
@@ -45,7 +42,7 @@ class Redo:
         """
         if not self._is_noted:
             note = {"started": datetime.now(UTC).isoformat(timespec="microseconds"), "names": sorted(self.names)}
-            write_new(self._directory, REDO, json.dumps(note).encode(), overwrite=True)
+            self._store.note(REDO, json.dumps(note).encode())
             self._is_noted = True
 
     def is_made(self, started: str | None) -> bool:
@@ -55,5 +52,4 @@ class Redo:
     def finish(self) -> None:
         """Forget the note: all of it is made."""
         if self._is_noted:
-            with contextlib.suppress(OSError):
-                (self._directory / REDO).unlink(missing_ok=True)
+            self._store.note(REDO, None)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import InstanceOf, PlainSerializer
 
+from ionos_openai.batch.bucket import read_newest
+from ionos_openai.batch.records import Record
 from ionos_openai.batch.request import ImageRequest
+from ionos_openai.client.settings import open_place
+from ionos_openai.errors import IonosError
 from ionos_openai.errors.words import Brief, plural, shorten
+from ionos_openai.files.buckets import Place
+from ionos_openai.files.names import is_plain_name
 from ionos_openai.hub.prices import Money
 
 EventKind: TypeAlias = Literal[
@@ -25,23 +33,33 @@ class BatchResult(Brief):
 
     Attributes:
         request: What was asked, with the batch's model and size where it had none of its own.
-        paths: The pictures' files, those of an earlier run included; all `n` of them unless `error` is set.
+        paths: The pictures' files, in a bucket their URLs, those of an earlier run included; all `n` of them unless
+            `error` is set.
         error: Why pictures are missing; None where none is. It is recorded and tried again by the next run.
         attempts: How many requests it took in this run, those answered with 429 not counted.
         seconds: From its first request to its last picture on disk.
         cost: What this run's pictures cost; None where the price is not known, and for placeholders.
         sandbox: Whether a picture is a placeholder of the sandbox.
         id: What it is known by in the manifest.
+        earlier: Whether it is an earlier run's, as it was recorded.
+        superseded: Whether a later prompt of its name took its place.
     """
 
     request: ImageRequest
-    paths: tuple[Path, ...] = ()
+    paths: tuple[Path | str, ...] = ()
     error: Annotated[Exception, InstanceOf(), PlainSerializer(lambda error: str(error), return_type=str)] | None = None
     attempts: int = 0
     seconds: float = 0.0
     cost: Money | None = None
     sandbox: bool = False
     id: str = ""
+    earlier: bool = False
+    superseded: bool = False
+
+    @property
+    def metadata(self) -> Mapping[str, object]:
+        """The columns of one's own."""
+        return self.request.metadata
 
     @property
     def status(self) -> Literal["done", "failed"]:
@@ -50,7 +68,7 @@ class BatchResult(Brief):
 
     def __str__(self) -> str:
         """Return it as a phrase."""
-        facts = [*(path.name for path in self.paths), *([str(self.cost)] if self.cost else [])]
+        facts = [*(Path(path).name for path in self.paths), *([str(self.cost)] if self.cost else [])]
         facts += ["placeholder"] if self.sandbox else []
         facts += [f"failed: {self.error}"] if self.error is not None else []
         return f"{shorten(repr(self.request.prompt))}: {', '.join(facts)}"
@@ -152,6 +170,44 @@ class BatchEvent(Brief):
     def __str__(self) -> str:
         """Return the message."""
         return self.message
+
+
+def read_batch(directory: str | os.PathLike[str] | Place) -> list[BatchResult]:
+    """Read what is recorded of each prompt, in the order in which they were first recorded.
+
+    Args:
+        directory: A batch's directory, or a bucket's URL.
+
+    Raises:
+        InvalidRequestError: Nothing is recorded there.
+        ImageSaveError: The storage cannot be read.
+    """
+    place = open_place(directory)
+    return [_as_result(record, place) for record in read_newest(directory).records]
+
+
+def _as_result(record: Record, place: Place) -> BatchResult:
+    request = ImageRequest(
+        prompt=record.prompt or "",
+        model=record.model,
+        size=record.size,
+        n=record.n,
+        name=record.name,
+        seed=record.seed,
+        extra=record.extra,
+        metadata=record.metadata,
+    )
+    return BatchResult(
+        request=request,
+        paths=tuple(place / name for name in record.names if is_plain_name(name)),
+        error=IonosError(record.error or "unknown") if record.status == "failed" else None,
+        attempts=record.attempts,
+        cost=record.cost,
+        sandbox=record.sandbox,
+        id=record.id,
+        earlier=True,
+        superseded=record.status == "superseded",
+    )
 
 
 def clock_time(seconds: float) -> str:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import openai
 
 from ionos_openai.batch.drive import AsyncBatch, Batch
-from ionos_openai.batch.plan import Bounds, Missing, Resume, make_plan
+from ionos_openai.batch.plan import Missing, make_plan
 from ionos_openai.batch.request import ImageRequest, check_source
 from ionos_openai.batch.results import BatchEvent
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, ImageModelName
 from ionos_openai.provenance.signing import Sign
+
+Made = TypeVar("Made", Batch, AsyncBatch)
 
 
 def generate_batch(
@@ -96,16 +98,7 @@ def generate_batch(
 
     Source: limits and prices as in `ionos_openai.client.pacing` and `ionos_openai.hub`, 2026-11.
     """
-    _check_client(client, openai.AsyncOpenAI, "agenerate_batch()")
-    saving: dict[str, Any] = {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata, "sign": sign}
-    bounds = Bounds(
-        concurrency=concurrency, max_attempts=max_attempts, max_cost=max_cost, max_images=max_images, patience=patience
-    )
-    resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed, ignore_damaged=ignore_damaged)
-    plan = make_plan(
-        client, directory, bounds, resume, model=model, size=size, aspect_ratio=aspect_ratio, prices=prices, **saving
-    )
-    return Batch(client, check_source(requests), plan, timeout=timeout, on_event=on_event)
+    return _make(Batch, **locals())
 
 
 def agenerate_batch(
@@ -137,21 +130,17 @@ def agenerate_batch(
 
     The requests are read in threads, one after the other, so that an iterable which takes its time holds up no loop.
     """
-    _check_client(client, openai.OpenAI, "generate_batch()")
-    saving: dict[str, Any] = {"provenance": provenance, "prompt_in_metadata": prompt_in_metadata, "sign": sign}
-    bounds = Bounds(
-        concurrency=concurrency, max_attempts=max_attempts, max_cost=max_cost, max_images=max_images, patience=patience
-    )
-    resume = Resume(missing=missing, verify=verify, redo=redo, only_failed=only_failed, ignore_damaged=ignore_damaged)
-    plan = make_plan(
-        client, directory, bounds, resume, model=model, size=size, aspect_ratio=aspect_ratio, prices=prices, **saving
-    )
-    return AsyncBatch(client, check_source(requests), plan, timeout=timeout, on_event=on_event)
+    return _make(AsyncBatch, **locals())
 
 
-def _check_client(client: object, other: type[openai.OpenAI | openai.AsyncOpenAI], twin: str) -> None:
-    """Refuse what cannot be asked for pictures, or not in this way, before a directory is made."""
+def _make(
+    kind: Callable[..., Made], *, client: Any, requests: Any, directory: Any, timeout: Any, on_event: Any, **asked: Any
+) -> Made:
+    """Make a batch of all that one of the two functions was given, once its client can be asked in this way."""
+    other, twin = (openai.AsyncOpenAI, "agenerate") if kind is Batch else (openai.OpenAI, "generate")
     if isinstance(client, other):
-        raise InvalidRequestError(f"The client is an {other.__name__}: use {twin}.")
+        raise InvalidRequestError(f"The client is an {other.__name__}: use {twin}_batch().")
     if not hasattr(client, "images"):
         raise InvalidRequestError("The first argument is no client: make one with create_client().")
+    plan = make_plan(client, directory, **asked)
+    return kind(client, check_source(requests), plan, timeout=timeout, on_event=on_event)

@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from ionos_openai.batch import stored
 from ionos_openai.batch.earlier import Earlier, Standing
 from ionos_openai.batch.failure import (
     Meaning,
@@ -30,12 +29,12 @@ from ionos_openai.batch.failure import (
     pause_after_limit,
     pause_before_attempt,
 )
-from ionos_openai.batch.manifest import Manifest
 from ionos_openai.batch.plan import PUT_BACK, Plan
 from ionos_openai.batch.records import StoredFile, describe_damaged
-from ionos_openai.batch.request import ImageRequest, describe_request, digest, identify, is_recordable
+from ionos_openai.batch.request import ImageRequest, digest, identify, is_recordable
 from ionos_openai.batch.results import BatchEvent, BatchResult, EventKind, Progress, clock_time
 from ionos_openai.batch.spending import Spending
+from ionos_openai.batch.stored import Store, record_line, warn
 from ionos_openai.client.pacing.turns import LONG_WAIT
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, keep_partial_results, partial_results
 from ionos_openai.hub.prices import Money
@@ -111,7 +110,7 @@ class Schedule:
     """
 
     def __init__(
-        self, requests: Iterable[str | ImageRequest], plan: Plan, manifest: Manifest, clock: Callable[[], float]
+        self, requests: Iterable[str | ImageRequest], plan: Plan, store: Store, clock: Callable[[], float]
     ) -> None:
         """Check what can be checked and counted: the requests where they are a list.
 
@@ -123,13 +122,13 @@ class Schedule:
         self.ending = self.over = False
         self.fatal: BaseException | None = None
         self._is_told = False
-        self._manifest = manifest
+        self._store = store
         self._clock = clock
         self._lock = threading.RLock()
         self._total = len(requests) if isinstance(requests, Sequence) else None
         self._events: deque[BatchEvent] = deque()
-        self._tell_damaged(manifest.damaged)
-        self._earlier = Earlier(plan, manifest)
+        self._tell_damaged(store.damaged)
+        self._earlier = Earlier(plan, store)
         self.estimate = self._earlier.estimate(requests)
         self._source = iter(requests)
         self._current: Prompt | None = None
@@ -149,6 +148,11 @@ class Schedule:
     def flying(self) -> int:
         """How many units were taken and are not settled."""
         return len(self._flying)
+
+    @property
+    def skipped(self) -> set[str]:
+        """The ids of the prompts that were looked at in this run, and may have results of an earlier one."""
+        return self._earlier.seen if self._counts["skipped"] else set()
 
     def _move(self, unit: Unit, state: UnitState) -> None:
         """Give a unit another state; nothing else does. What is told of it must be there before."""
@@ -200,7 +204,7 @@ class Schedule:
         with self._lock:
             if self.ending:
                 return None
-            self._manifest.check()
+            self._store.check()
             if self._resting and (now < self._paused_until or self._resting[0][0] <= now):
                 return self._take_again(now)
         # Outside of the lock: the requests may come from anywhere, and take their time.
@@ -280,9 +284,9 @@ class Schedule:
     def _tell_damaged(self, lines: Sequence[int]) -> None:
         if lines:
             message = f"{describe_damaged(lines)} damaged: what stood there is made again."
-            if not self.plan.resume.buys_damaged:
-                raise ImageSaveError(f"{self._manifest.path}: {describe_damaged(lines)} damaged. {PUT_BACK}")
-            log.warning("%s: %s", self._manifest.path, message)
+            if not self.plan.buys_damaged:
+                raise ImageSaveError(f"{self._store.path}: {describe_damaged(lines)} damaged. {PUT_BACK}")
+            log.warning("%s: %s", self._store.path, message)
             self._note("damaged", message)
 
     def _tell_kept(self, standing: Standing) -> None:
@@ -290,7 +294,7 @@ class Schedule:
         if standing.record is not None and standing.state in ("modified", "touched"):
             line = self._earlier.renewed(standing, standing.record)
             with self._lock:
-                self._manifest.append(line, sync=False)
+                self._store.append(line, sync=False)
         if standing.state == "missing":
             self._counts["missing"] += 1
             self._tell("missing", f"{standing.names} is not there any more: not made again.", standing.request)
@@ -342,7 +346,7 @@ class Schedule:
         name, files, problems = unit.request.name, list[StoredFile](), list[str]()
         for image in images:
             try:
-                file, told = stored.save(image, self.plan.directory, name=name, saving=self.plan.saving)
+                file, told = self._store.save(image, name=name, saving=self.plan.saving)
             except Exception as error:  # noqa: BLE001 - it ends the run, with the picture on it
                 keep_partial_results(error, [image])
                 self._die(error)
@@ -352,7 +356,7 @@ class Schedule:
         if files:
             self._count_signed(unit, problems, len(files))
             self._take_files(unit, files, is_sandbox=images[0].sandbox)
-        stored.warn(problems)
+        warn(problems)
 
     def _count_signed(self, unit: Unit, problems: Sequence[str], saved: int) -> None:
         unsigned = [problem for problem in problems if isinstance(problem, Unsigned)]
@@ -385,7 +389,7 @@ class Schedule:
         if unit.prompt.is_last(unit):
             self._finish(unit.prompt)
         else:
-            self._manifest.append(self._line(unit.prompt, "failed", _UNFINISHED))
+            self._store.append(self._line(unit.prompt, "failed", _UNFINISHED))
         self._move(unit, "settled")
 
     def _fail(self, unit: Unit, error: BaseException) -> None:
@@ -403,7 +407,7 @@ class Schedule:
                 self._sit_out(unit, error)
             elif what == "unreached":
                 self._put_back(unit, self._clock() + pause_before_attempt(error, self._unreached))
-            elif what == "retry" and unit.tries + 1 < self.plan.bounds.max_attempts:
+            elif what == "retry" and unit.tries + 1 < self.plan.max_attempts:
                 self._retry(unit, error)
             elif what != "left":
                 self._give_up(unit, error)
@@ -411,7 +415,7 @@ class Schedule:
     def _keep_unreadable(self, unit: Unit, error: ImageDecodeError, data: bytes) -> None:
         """Keep bytes of which nobody knows the format, which were paid for; asked again, the same would come."""
         try:
-            file = stored.save_unreadable(data, self.plan.directory, unit.request, self.plan.saving)
+            file = self._store.save_unreadable(data, unit.request, self.plan.saving)
         except ImageSaveError as problem:
             raise problem from error  # which has the bytes
         unit.prompt.files.append(file)
@@ -430,7 +434,7 @@ class Schedule:
 
     def _look_at_network(self, error: BaseException, what: Meaning) -> Meaning | Literal["unreached"]:
         """Count connections that were not made; several in a row are an outage, for a plan with patience."""
-        if what != "retry" or self.plan.bounds.patience is None or not is_unreached(error):
+        if what != "retry" or self.plan.patience is None or not is_unreached(error):
             if what in ("wait", "retry", "refused"):  # an answer came, or a part of one
                 self._unreached, self._out_since = 0, None
             return what
@@ -440,7 +444,7 @@ class Schedule:
     def _sit_out(self, unit: Unit, error: BaseException) -> None:
         """Wait for the network, or for what keeps the limits for several hosts; what was not sent is not counted."""
         now = self._clock()
-        longest = (self.plan.bounds.patience or 0.0) if self._unreached else _LONGEST_OUTAGE
+        longest = (self.plan.patience or 0.0) if self._unreached else _LONGEST_OUTAGE
         if self._out_since is None:
             self._out_since = now
             if self._unreached:
@@ -489,7 +493,7 @@ class Schedule:
     def _finish(self, prompt: Prompt) -> None:
         status: Literal["done", "failed"] = "done" if prompt.error is None else "failed"
         error = None if prompt.error is None else describe_error(prompt.error)
-        self._manifest.append(self._line(prompt, status, error))
+        self._store.append(self._line(prompt, status, error))
         self._counts[status] += 1
         result = BatchResult(
             request=prompt.request,
@@ -506,24 +510,23 @@ class Schedule:
         self._events.append(BatchEvent(kind=status, message=message, request=prompt.request, result=result))
 
     def _line(self, prompt: Prompt, status: str, error: Mapping[str, object] | None) -> dict[str, Any]:
-        cost = self._cost_of(prompt)
-        return {
-            "id": prompt.id,
-            "status": status,
-            "files": [file._asdict() for file in prompt.files],
-            "request": describe_request(prompt.request),
-            "metadata": dict(prompt.request.metadata),
-            "error": error,
-            "attempts": prompt.attempts,
-            "started": prompt.started,
-            "seconds": round(self._clock() - prompt.began, 3),
-            "cost": cost and cost.facts(),
-            "sandbox": prompt.sandbox,
-            **({"unsigned": prompt.unsigned} if self.plan.saving.sign else {}),
-        }
+        signing: dict[str, Any] = {"unsigned": prompt.unsigned} if self.plan.saving.sign else {}
+        return record_line(
+            prompt.request,
+            prompt.files,
+            id=prompt.id,
+            status=status,
+            error=error,
+            attempts=prompt.attempts,
+            started=prompt.started,
+            seconds=self._clock() - prompt.began,
+            cost=self._cost_of(prompt),
+            sandbox=prompt.sandbox,
+            **signing,
+        )
 
-    def _paths(self, prompt: Prompt) -> list[Path]:
-        return [self.plan.directory / file.name for file in prompt.files]
+    def _paths(self, prompt: Prompt) -> list[Path | str]:
+        return [self._store.path_of(file.name) for file in prompt.files]
 
     def _cost_of(self, prompt: Prompt) -> Money | None:
         price = None if prompt.sandbox else self.plan.price_of(prompt.request)

@@ -51,7 +51,7 @@ class Spending:
 
     def reached(self, request: ImageRequest) -> str | None:
         """Return the limit that one more picture would pass, or None."""
-        most, ceiling = self._plan.bounds.max_images, self._plan.ceiling
+        most, ceiling = self._plan.max_images, self._plan.ceiling
         if most is not None and self._images + 1 > most:
             return f"max_images={most}"
         price = self._plan.price_of(request)

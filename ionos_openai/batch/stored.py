@@ -1,18 +1,30 @@
-"""A batch's pictures on disk: saved and described, and compared with what was recorded of them."""
+"""Where a batch keeps its pictures and records: it does not know whether that is a directory or a bucket.
+
+    store = open_store("s3://bucket/prefix", exclusive=False)  # of `batch.bucket`; or a directory
+    mark = digest(request)  # of `batch.request`, for a request that `complete` returned
+    record = store.find(mark)  # what is recorded of it; None where nothing is
+    data = store.read(record.names[0])  # one of its pictures
+    file, problems = store.save(image, name=f"fox-{mark[:12]}", saving=saving)
+    store.append(record_line(request, [file], id=mark, status="done", ...))
+
+Exclusive, as a batch has it, one run holds the place, and knows all records by one list. Otherwise any number of
+processes and machines may find, save and record: each record is an object of its own. A directory is then written as a
+bucket is, with its records under `.records/` and not in `manifest.jsonl`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import stat
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from ionos_openai.batch.records import StoredFile
-from ionos_openai.batch.request import ImageRequest
+from ionos_openai.batch.records import Record, StoredFile
+from ionos_openai.batch.request import ImageRequest, describe_request
 from ionos_openai.errors import ImageSaveError, IonosWarning, SignatureError
+from ionos_openai.files.buckets import Place, Written, write_into
 from ionos_openai.files.formats import FormatError, recognise
 from ionos_openai.files.names import (
     SavingSettings,
@@ -23,8 +35,7 @@ from ionos_openai.files.names import (
     shorten,
     split_extension,
 )
-from ionos_openai.files.opening import open_regular, read_regular
-from ionos_openai.files.writing import write_new
+from ionos_openai.hub.prices import Money
 from ionos_openai.images.image import GeneratedImage, write_images
 from ionos_openai.provenance.marking import warn_unmarked
 
@@ -34,38 +45,137 @@ FileState: TypeAlias = Literal["same", "touched", "modified", "missing", "damage
 """What became of a file: "touched" has another time but the same bytes; "damaged" is no whole picture any more, or no
 regular file of the directory: a link or a device is not looked into."""
 
+PromptRecord: TypeAlias = Literal["failed", "done", "same"]
+"""What is recorded of a prompt: it failed; it is done; it is done, and its files are known to be as they were."""
+
 _WORST_FIRST: tuple[FileState, ...] = ("damaged", "missing", "modified", "touched", "same")
 
 
-def save(
-    image: GeneratedImage, directory: Path, *, name: str | None, saving: SavingSettings
-) -> tuple[StoredFile, list[str]]:
-    """Save a picture into a directory; return what the manifest says of it, and what there is to `warn` of.
+class Store(ABC):
+    """A place for pictures, with a record of each prompt.
 
-    Raises:
-        ImageSaveError: It cannot be written.
+    Attributes:
+        place: The directory or the bucket.
+        path: What keeps the records, as messages call it.
+        damaged: The numbers of records, from 1, that cannot be read.
     """
-    try:
-        [path], problems = write_images([image], directory, saving, name=name)
-    except ImageSaveError as error:
-        if error.errno is not None or name is None or isinstance(error, SignatureError):
-            raise
-        # It cannot be converted to what the name asks for: as it was sent it is not lost.
-        [path], problems = write_images([image], directory, saving, name=Path(name).stem)
-    is_as_sent = path.suffix.lower() == image.extension
-    format_ = image.format if is_as_sent else parse_format(path.suffix)
-    return describe(path, format=format_, width=image.width, height=image.height), problems
 
+    place: Place
+    path: Path | str
+    damaged: Sequence[int] = ()
 
-def save_unreadable(data: bytes, directory: Path, request: ImageRequest, saving: SavingSettings) -> StoredFile:
-    """Save what came in place of a picture; return what the manifest says of it: no format, and 0x0 px.
+    @abstractmethod
+    def state(self, digest: str, occurrence: int = 1) -> PromptRecord | None:
+        """Return what is recorded of the first, second, ... of equal requests; None where nothing is."""
 
-    Raises:
-        ImageSaveError: It cannot be written.
-    """
-    name = request.name and split_extension(clean_name(request.name))[0]
-    path = write_new(directory, shorten(f"{name or prompt_name(request.prompt, saving.file_names)}.bin"), data)
-    return describe(path, format="", width=0, height=0)
+    @abstractmethod
+    def find(self, digest: str, occurrence: int = 1) -> Record | None:
+        """Return the newest record of a request; None where there is none, or it cannot be read."""
+
+    @abstractmethod
+    def append(self, entry: Mapping[str, object], *, sync: bool = True) -> None:
+        """Record a prompt, whole or not at all.
+
+        Raises:
+            ImageSaveError: It cannot be written.
+        """
+
+    @abstractmethod
+    def check(self) -> None:
+        """See that nobody else works here, before something is bought.
+
+        Raises:
+            ImageSaveError: Somebody does, or the record is gone.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of it; again is harmless."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """Return a file's content.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+
+    @abstractmethod
+    def stamp(self, written: Written) -> dict[str, Any]:
+        """Return what tells, beside the size, that a file is still what was written: its "mtime" or its "tag"."""
+
+    @abstractmethod
+    def look(self, file: StoredFile, *, verify: bool) -> FileState:
+        """Tell what became of a recorded file; with `verify`, bytes are compared also where nothing speaks for it."""
+
+    @abstractmethod
+    def note(self, name: str, data: bytes | None) -> None:
+        """Leave a note of the batch's own, in place of the one with its name; None removes it."""
+
+    def path_of(self, name: str) -> Path | str:
+        """Return where a picture is: its path or its URL."""
+        return self.place / name
+
+    def save(self, image: GeneratedImage, *, name: str | None, saving: SavingSettings) -> tuple[StoredFile, list[str]]:
+        """Save a picture; return what is to be recorded of it, and what there is to `warn` of.
+
+        Raises:
+            ImageSaveError: It cannot be written.
+        """
+        try:
+            [written], problems = write_images([image], self.place, saving, name=name)
+        except ImageSaveError as error:
+            if error.errno is not None or name is None or isinstance(error, SignatureError):
+                raise
+            # It cannot be converted to what the name asks for: as it was sent it is not lost.
+            [written], problems = write_images([image], self.place, saving, name=Path(name).stem)
+        suffix = Path(written.path).suffix
+        format_ = image.format if suffix.lower() == image.extension else parse_format(suffix)
+        return self._describe(written, format=format_, width=image.width, height=image.height), problems
+
+    def save_unreadable(self, data: bytes, request: ImageRequest, saving: SavingSettings) -> StoredFile:
+        """Save what came in place of a picture; return what is recorded of it: no format, and 0x0 px.
+
+        Raises:
+            ImageSaveError: It cannot be written.
+        """
+        name = request.name and split_extension(clean_name(request.name))[0]
+        full = shorten(f"{name or prompt_name(request.prompt, saving.file_names)}.bin")
+        return self._describe(write_into(self.place, full, data), format="", width=0, height=0)
+
+    def _describe(self, written: Written, *, format: str, width: int, height: int) -> StoredFile:
+        name, sha256 = Path(written.path).name, hashlib.sha256(written.data).hexdigest()
+        return StoredFile(name, sha256, len(written.data), format, width, height, **self.stamp(written))
+
+    def renewed(self, file: StoredFile) -> StoredFile:
+        """Return what is to be recorded of a file as it is now.
+
+        Raises:
+            ImageSaveError: It cannot be read.
+        """
+        path = self.path_of(file.name)
+        try:
+            data = self.read(file.name)
+        except OSError as error:
+            raise ImageSaveError(f"Cannot read {path} back: {error.strerror}. The picture is saved.") from error
+        return self._describe(Written(path, data), format=file.format, width=file.width, height=file.height)
+
+    def look_at(self, files: Sequence[StoredFile], *, verify: bool) -> FileState:
+        """Tell what became of recorded files: the worst of them decides, and "missing" where none are recorded."""
+        states: list[FileState] = [
+            self.look(file, verify=verify) if is_plain_name(file.name) else "damaged" for file in files
+        ]
+        return min(states, key=_WORST_FIRST.index, default="missing")
+
+    def compare(self, data: bytes, file: StoredFile, *, is_untouched: bool) -> FileState:
+        """Tell what became of a file, by its bytes."""
+        if hashlib.sha256(data).hexdigest() == file.sha256:
+            return "same" if is_untouched else "touched"
+        try:
+            recognise(data)
+        except FormatError:
+            return "damaged"
+        return "modified"
 
 
 def warn(problems: Sequence[str]) -> None:
@@ -76,51 +186,32 @@ def warn(problems: Sequence[str]) -> None:
         log.warning("%s", warning)
 
 
-def describe(path: Path, *, format: str, width: int, height: int) -> StoredFile:
-    """Return what the manifest says of a file.
-
-    Raises:
-        ImageSaveError: It cannot be read back.
-    """
-    try:
-        with os.fdopen(open_regular(path), "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            found = os.fstat(file.fileno())
-    except OSError as error:
-        raise ImageSaveError(f"Cannot read {path} back: {error.strerror}. The picture is saved.") from error
-    return StoredFile(path.name, digest, found.st_size, format, width, height, found.st_mtime)
-
-
-def look(directory: str, files: Sequence[StoredFile], *, verify: bool) -> FileState:
-    """Tell what became of recorded files: the worst of them decides, and "missing" where none are recorded.
-
-    With `verify`, digests are compared also where size and time are the same.
-    """
-    states: list[FileState] = [_look(f"{directory}{os.sep}{file.name}", file, verify=verify) for file in files]
-    if not states:
-        return "missing"
-    return states[0] if len(states) == 1 else min(states, key=_WORST_FIRST.index)
-
-
-def _look(path: str, file: StoredFile, *, verify: bool) -> FileState:
-    if not is_plain_name(file.name):
-        return "damaged"
-    try:
-        found = os.lstat(path)
-        if not stat.S_ISREG(found.st_mode):
-            return "damaged"
-        is_same_time = found.st_mtime == file.mtime
-        if found.st_size == file.bytes and is_same_time and not verify:
-            return "same"
-        data = read_regular(path)
-    except FileNotFoundError:
-        return "missing"
-    except (OSError, ValueError) as error:  # the second for a name that no file has
-        return "missing" if isinstance(error, PermissionError) else "damaged"
-    if hashlib.sha256(data).hexdigest() == file.sha256:
-        return "same" if is_same_time else "touched"
-    try:
-        recognise(data)
-    except FormatError:
-        return "damaged"
-    return "modified"
+def record_line(
+    request: ImageRequest,
+    files: Sequence[StoredFile],
+    *,
+    id: str,
+    status: str,
+    error: Mapping[str, object] | None,
+    attempts: int,
+    started: str,
+    seconds: float,
+    cost: Money | None,
+    sandbox: bool,
+    **further: object,
+) -> dict[str, object]:
+    """Return what is recorded of a prompt; see `records` for the fields, and `describe_error` for the error's."""
+    return {
+        "id": id,
+        "status": status,
+        "files": [file.facts() for file in files],
+        "request": describe_request(request),
+        "metadata": dict(request.metadata),
+        "error": error,
+        "attempts": attempts,
+        "started": started,
+        "seconds": round(seconds, 3),
+        "cost": cost and cost.facts(),
+        "sandbox": sandbox,
+        **further,
+    }

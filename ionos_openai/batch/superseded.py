@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ionos_openai.batch.lock import DirectoryLock
-from ionos_openai.batch.manifest import Manifest
-from ionos_openai.batch.records import read_manifest
+from ionos_openai.batch.bucket import open_store, read_history
 from ionos_openai.errors import BatchRunningError, ImageSaveError
 
 if TYPE_CHECKING:
@@ -29,7 +26,7 @@ def supersede(directory: str | os.PathLike[str], asked: Collection[str]) -> list
         What gave way this time. Nothing is recorded where another run has begun; the next one does it.
     """
     newest: dict[str, tuple[str, str, int]] = {}
-    for record in read_manifest(directory):
+    for record in read_history(directory):
         if record.name is not None:
             newest[record.id] = (record.name.casefold(), record.status, hash(record.prompt))
     made: dict[str, set[int]] = {}
@@ -45,13 +42,10 @@ def supersede(directory: str | os.PathLike[str], asked: Collection[str]) -> list
             given_way.add(mark)
     if not given_way | back:
         return []
-    records = {record.id: record for record in read_manifest(directory) if record.id in given_way | back}
-    with contextlib.suppress(BatchRunningError, ImageSaveError), contextlib.ExitStack() as at_the_end:
-        at_the_end.callback(DirectoryLock(Path(directory)).release)
-        manifest = Manifest(Path(directory))
-        at_the_end.callback(manifest.close)
+    records = {record.id: record for record in read_history(directory) if record.id in given_way | back}
+    with contextlib.suppress(BatchRunningError, ImageSaveError), contextlib.closing(open_store(directory)) as store:
         for record in records.values():
             first = {"id": record.id, "status": "superseded" if record.id in given_way else "done"}
-            manifest.append(first | {name: value for name, value in record.line.items() if name not in first})
+            store.append(first | {name: value for name, value in record.line.items() if name not in first})
         return [record for record in records.values() if record.id in given_way]
     return []

@@ -449,6 +449,7 @@ def gallery(
     opens: bool = switch("Open the page in the browser.", "--open"),
     recursive: bool = switch("Show pictures in sub-folders too.", "-r"),
     caption: str | None = option("The column on each card, by default the first one.", "COLUMN"),
+    output: str | None = option("Where the pictures of a bucket are copied to.", "DIR", "-o"),
     terminal: Terminal,
 ) -> int:
     """Make a page of the pictures in a directory.
@@ -458,7 +459,7 @@ def gallery(
     """
     from ionos_openai.cli import gallery
 
-    return gallery.run(directory, terminal, opens=opens, recursive=recursive, caption=caption)
+    return gallery.run(directory, terminal, opens=opens, recursive=recursive, caption=caption, output=output)
 
 
 @command(

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openai import OpenAIError
@@ -27,6 +28,7 @@ from ionos_openai.client.pacing.rates import estimate_seconds
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.words import plural
+from ionos_openai.files.buckets import is_url
 from ionos_openai.files.writing import is_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE
 from ionos_openai.hub.models import model_to_send
@@ -72,7 +74,7 @@ def run(source: str, options: BatchOptions, connection: Connection, terminal: Te
     for note in table.notes:
         terminal.warn(note)
     with contextlib.ExitStack() as at_the_end:
-        if options.dry_run and not is_directory(options.output):
+        if options.dry_run and not is_url(options.output) and not is_directory(options.output):
             nowhere = at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="ionos-openai-"))
             options = replace(options, output=nowhere)
         client = at_the_end.enter_context(connection.connect(settings))
@@ -320,7 +322,7 @@ def _summarise(batch: Batch, report: _Telling, elapsed: float) -> int:
         }
         parts += [f"{number} {what}" for what, number in others.items() if number]
         cost = "no cost, placeholders" if report.is_sandbox else str(progress.cost or "cost not known")
-        record = batch.directory / MANIFEST
+        record = batch.directory / MANIFEST if isinstance(batch.directory, Path) else batch.directory
         terminal.on_stderr(f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {record}")
         folder = shlex.quote(str(batch.directory))
         terminal.on_terminal(f"Look at it: ionos-openai gallery {folder} --open, or ionos-openai results {folder}")

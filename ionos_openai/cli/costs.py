@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ionos_openai import errors
+from ionos_openai.batch.bucket import read_history
 from ionos_openai.batch.costs import Sum, summarise
-from ionos_openai.batch.records import MANIFEST, read_manifest
+from ionos_openai.batch.records import MANIFEST
 from ionos_openai.cli.terminal.exits import MADE
 from ionos_openai.cli.terminal.output import csv_line, plain_table, visible
 from ionos_openai.cli.terminal.prompts import expand
@@ -43,7 +44,9 @@ def show(directories: Sequence[str], terminal: Terminal, *, by: str | None, as_c
 
 def _entries(directory: str) -> list[Record]:
     try:
-        return list(read_manifest(directory))
+        return list(read_history(directory))
+    except errors.ImageSaveError as error:
+        raise errors.InvalidRequestError(str(error)) from None
     except OSError as error:
         problem = f"Cannot read {directory}/{MANIFEST}: {error.strerror}. Name the directory of a batch."
         raise errors.InvalidRequestError(problem) from None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ionos_openai.batch.bucket import mirror
 from ionos_openai.cli.terminal.exits import MADE
 from ionos_openai.cli.terminal.output import headed, open_in_browser
+from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.words import plural
+from ionos_openai.files.buckets import is_url
 from ionos_openai.gallery import make_gallery
 
 if TYPE_CHECKING:
@@ -20,12 +23,17 @@ if TYPE_CHECKING:
 _MOST_TOLD = 20  # lines about files on standard error; --json has them all
 
 
-def run(directory: str, terminal: Terminal, *, opens: bool, recursive: bool, caption: str | None) -> int:
+def run(
+    directory: str, terminal: Terminal, *, opens: bool, recursive: bool, caption: str | None, output: str | None
+) -> int:
     """Write the page, say where it is, and open it if that is wanted; files that cannot be shown are no failure."""
+    if is_url(directory) != (output is not None):
+        raise InvalidRequestError("A page of a bucket's pictures goes into a directory: name it with -o DIR.")
     read = [(0, 0)]
     tell = lambda done, of: read.append((done, of))  # noqa: E731
     with terminal.progress(lambda: (*read[-1], "pictures looked at")):
-        gallery = make_gallery(directory, recursive=recursive, caption=caption, on_progress=tell)
+        place = directory if output is None else mirror(directory, output)
+        gallery = make_gallery(place, recursive=recursive, caption=caption, on_progress=tell)
     terminal.result(_document(gallery), [[str(gallery.path)]], lambda: _shown(gallery))
     _tell_problems(gallery, terminal)
     if gallery.left_out:

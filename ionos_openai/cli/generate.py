@@ -19,12 +19,13 @@ from openai import OpenAIError
 from ionos_openai.cli.terminal.exits import ENDS_THE_RUN, MADE, Outcome, message
 from ionos_openai.cli.terminal.output import PLACEHOLDER, headed, open_in_browser
 from ionos_openai.cli.terminal.prompts import expand, read_prompts
-from ionos_openai.client.settings import IonosSettings, load_signer
+from ionos_openai.client.settings import IonosSettings, load_signer, open_place
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.errors.numbers import check_whole_number
 from ionos_openai.errors.words import plural, shorten
+from ionos_openai.files.buckets import Place, check_place, is_url
 from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format, prompt_name
-from ionos_openai.files.writing import check_directory, is_directory
+from ionos_openai.files.writing import is_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE
 from ionos_openai.hub.compat import MOST_PICTURES
 from ionos_openai.hub.models import check_size, find_model, model_to_send
@@ -52,7 +53,7 @@ _LONGEST_SLUG_WHOLE = 190  # bytes; a longer name is cut when it is written
 class Target(NamedTuple):
     """Where pictures go: into a directory, under a name if there is one; without a directory, to standard output."""
 
-    directory: Path | None
+    directory: Place | None
     name: str | None
 
 
@@ -72,7 +73,7 @@ class _Session(Outcome):
     sandbox: bool
     model: str
     prices: Mapping[str, Money]
-    saved: list[Path] = field(default_factory=list)
+    saved: list[Path | str] = field(default_factory=list)
     piped: tuple[str, int] | None = None
     answered: int = 0
 
@@ -144,7 +145,7 @@ def _prepare(
         if options.dry_run:
             return _show_plan(session)
         if target.directory is not None:  # last of all, so that what cannot work leaves no empty directory behind
-            check_directory(target.directory)
+            check_place(target.directory)
         terminal.on_terminal(f"{_plan(session)}.")
         return _carry_out(session)
 
@@ -188,12 +189,13 @@ def choose_target(options: PictureOptions, *, prompts: int, stdout_is_terminal: 
         return _standard_output(options, prompts=prompts, stdout_is_terminal=stdout_is_terminal)
     if not output.strip():
         raise InvalidRequestError("-o is empty: name a file or a directory, or leave it out for the current folder.")
-    path = Path(output)
-    if output.endswith(tuple(filter(None, (os.sep, os.altsep)))) or path.name in ("", "..") or is_directory(path):
-        return Target(directory=path, name=options.name)
+    path, folder = Path(output), output.rpartition("/")[0]
+    is_folder = output.endswith(tuple(filter(None, (os.sep, os.altsep)))) or path.name in ("", "..")
+    if is_folder or is_directory(path) or (is_url(output) and (folder.endswith("/") or not path.suffix)):
+        return Target(directory=open_place(output), name=options.name)
     if options.name is not None:
         raise InvalidRequestError(f"-o {output} names a file already: leave --name out, or end -o in {os.sep}.")
-    return Target(directory=path.parent, name=path.name)
+    return Target(directory=open_place(folder) if is_url(output) else path.parent, name=path.name)
 
 
 def _standard_output(options: PictureOptions, *, prompts: int, stdout_is_terminal: bool) -> Target:
@@ -206,12 +208,12 @@ def _standard_output(options: PictureOptions, *, prompts: int, stdout_is_termina
     return Target(directory=None, name=None)
 
 
-def may_overwrite(wanted: str, saved: Sequence[Path], n: int) -> bool:
+def may_overwrite(wanted: str, saved: Sequence[Path | str], n: int) -> bool:
     """Tell whether `n` pictures named `wanted`, fox, fox-2, ..., replace none that this very run has `saved`."""
     if saved and len(wanted.encode("utf-8", "surrogatepass")) > _LONGEST_SLUG_WHOLE:
         return False
     names = {wanted.casefold(), *(f"{wanted}-{number}".casefold() for number in range(2, n + 1))}
-    return names.isdisjoint(path.stem.casefold() for path in saved)
+    return names.isdisjoint(Path(path).stem.casefold() for path in saved)
 
 
 def _check(prompts: Sequence[str], options: PictureOptions) -> tuple[list[str], Target]:
@@ -247,7 +249,8 @@ def _carry_out(session: _Session) -> int:
     cost = _cost(session, len(session.made))
     if session.made:
         session.terminal.on_terminal(_describe_cost(session, cost))
-    opened = [open_in_browser(path.resolve().as_uri()) for path in session.saved if session.options.opens]
+    addresses = [path if isinstance(path, str) else path.resolve().as_uri() for path in session.saved]
+    opened = [open_in_browser(address) for address in addresses if session.options.opens]
     if not all(opened):
         session.terminal.warn("No program was found that opens pictures.")
     seen = _price_date(session)
@@ -392,10 +395,11 @@ def _facts(image: GeneratedImage, piped: tuple[str, int] | None) -> dict[str, ob
     """Return what `--json` says of a picture, as it was written."""
     kind, size = piped or (str(image.format), len(image.data))
     if image.path is not None:
-        with contextlib.suppress(OSError):  # somebody may have moved it on already
-            size = image.path.stat().st_size
-        if image.path.suffix.lower() != image.extension:
-            kind = str(parse_format(image.path.suffix))
+        path = Path(image.path)
+        with contextlib.suppress(OSError):  # it is in a bucket, or somebody has moved it on already
+            size = path.stat().st_size
+        if path.suffix.lower() != image.extension:
+            kind = str(parse_format(path.suffix))
     return {
         "path": None if image.path is None else str(image.path),
         "model": image.model,

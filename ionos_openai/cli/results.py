@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ionos_openai import errors
-from ionos_openai.batch.records import MANIFEST, read_records
+from ionos_openai.batch.bucket import read_newest
 from ionos_openai.cli.terminal.exits import MADE
 from ionos_openai.cli.terminal.output import csv_line, plain_table, visible
 
@@ -25,9 +23,7 @@ _COLUMNS = ("file", "prompt", "model", "size", "status", "cost", "error")
 
 def show(directory: str, terminal: Terminal, *, every: bool, failed: bool, as_csv: bool, for_excel: bool) -> int:
     """Print a row for each request, in the order in which they were first recorded."""
-    found = read_records(Path(directory))
-    if not (Path(directory) / MANIFEST).is_file():
-        raise errors.InvalidRequestError(f"{directory} has no {MANIFEST}: name the directory of a batch.")
+    found = read_newest(directory)
     records = [record for record in found.records if every or record.status != "superseded"]
     if failed:
         records = [record for record in records if record.status == "failed"]

@@ -11,6 +11,7 @@ A setting is a field of `IonosSettings`, a line of its docstring, and an argumen
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import functools
 import logging
@@ -31,6 +32,7 @@ from ionos_openai.client.pacing.rates import ContractLimits
 from ionos_openai.errors import ConfigurationError, IonosError
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.errors.words import printable, undressed
+from ionos_openai.files.buckets import Place, StorageBucket, is_url
 from ionos_openai.files.names import FileNames, SavingSettings
 from ionos_openai.files.opening import at_home
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
@@ -382,6 +384,53 @@ def saving_settings() -> SavingSettings:
         prompt_in_metadata=_switch(found.get("prompt_in_metadata"), default=False),
         sign="required" if found.get("sign") == "required" else _switch(found.get("sign"), default=False),
     )
+
+
+def open_place(directory: str | os.PathLike[str] | Place) -> Place:
+    """Return the directory, or the bucket of a URL such as "s3://bucket/prefix", by the storage's own variables.
+
+    Raises:
+        ConfigurationError: It is a URL, and obstore is not installed or cannot use it.
+    """
+    if isinstance(directory, StorageBucket):
+        return directory
+    return open_bucket(str(directory)) if is_url(directory) else at_home(directory)
+
+
+def open_bucket(url: str) -> StorageBucket:
+    """Return the bucket of a URL. Raises what `open_place` raises."""
+    return StorageBucket(url, _options_for(url))
+
+
+def read_url(url: str) -> bytes:
+    """Return the content of an object. Raises what `open_place` and `StorageBucket.read` raise."""
+    folder, _, name = url.rpartition("/")
+    return open_bucket(folder).read(name)
+
+
+def _options_for(url: str) -> dict[str, Any]:
+    """Return what S3's variables and files say and obstore does not read: profiles, and that an endpoint is local."""
+    if url[:2].lower() != "s3":
+        return {}
+    told = {name: os.environ.get(f"AWS_{name}") for name in ("PROFILE", "CONFIG_FILE", "SHARED_CREDENTIALS_FILE")}
+    profile, found = told["PROFILE"] or "default", dict[str, str]()
+    sections = (profile if profile == "default" else f"profile {profile}", profile)
+    files = (told["CONFIG_FILE"] or "~/.aws/config", told["SHARED_CREDENTIALS_FILE"] or "~/.aws/credentials")
+    for section, file in zip(sections, files, strict=True):
+        parser = configparser.RawConfigParser()
+        with contextlib.suppress(configparser.Error, OSError, UnicodeDecodeError, RuntimeError):
+            parser.read(Path(file).expanduser(), encoding="utf-8")
+            found |= dict(parser[section]) if parser.has_section(section) else {}
+    if os.environ.get("AWS_ACCESS_KEY_ID"):
+        found = {name: value for name, value in found.items() if not name.startswith("aws_")}
+    if os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
+        found.pop("region", None)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or found.get("endpoint_url")
+    known = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "region")
+    options: dict[str, Any] = {name: found[name] for name in known if found.get(name)}
+    if endpoint:
+        options["endpoint"] = endpoint
+    return {**options, "client_options": {"allow_http": (endpoint or "").startswith("http://"), "timeout": "60s"}}
 
 
 def load_signer(sign: Literal[True, "required"] | Signer, settings: IonosSettings | None = None) -> Signer:

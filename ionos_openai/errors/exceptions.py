@@ -130,7 +130,7 @@ class UnsupportedParameterError(InvalidRequestError):
 class ImageSaveError(IonosError, OSError):
     """A picture could not be written, and is still in memory; `paths` is what the same call wrote before, in order."""
 
-    def __init__(self, message: str, *, paths: Sequence[Path] = ()) -> None:
+    def __init__(self, message: str, *, paths: Sequence[Path | str] = ()) -> None:
         """Keep both."""
         super().__init__(message)
         self.paths = list(paths)

@@ -109,8 +109,9 @@ def _without_file(records: Sequence[Record], names: set[str | None], folder: str
 
 def _said(record: Record) -> dict[str, Any]:
     """Return what a line of the manifest says of each of its pictures; what it does not say is not in it."""
-    said = {name: getattr(record, name) for name in ("prompt", "model", "size", "seed", "has_extra", "cost", "sandbox")}
+    said = {name: getattr(record, name) for name in ("prompt", "model", "size", "seed", "cost", "sandbox")}
     said |= {"created": record.started, "asked": record.started, "shares_cost": max(1, len(record.names))}
+    said["has_extra"] = bool(record.extra)
     said["metadata"] = {key: _shown(value) for key, value in record.metadata.items() if value is not None}
     return {name: value for name, value in said.items() if value is not None and value is not False}
 

@@ -45,7 +45,7 @@ class ImageList(list["GeneratedImage"]):
         """Return the pictures of both, where the other one is a plain list."""
         return ImageList(others + list(self))
 
-    def save(self, directory: str | os.PathLike[str], **saving: Any) -> list[Path]:
+    def save(self, directory: str | os.PathLike[str], **saving: Any) -> list[Path | str]:
         """Save them as `save_images` does, which has the same further arguments."""
         from ionos_openai.images.image import save_images
 
@@ -104,7 +104,7 @@ def _grid(images: Sequence[GeneratedImage]) -> str:
 
 
 def _figure(image: GeneratedImage, source: str) -> str:
-    facts = [_model(image), f"{image.width}x{image.height}", image.path.name if image.path else ""]
+    facts = [_model(image), f"{image.width}x{image.height}", Path(image.path).name if image.path else ""]
     facts += ["placeholder"] if image.sandbox else []
     prompt = f"{html.escape(_cut(image.prompt, _LONGEST_CAPTION))}<br>" if image.prompt else ""
     caption = f"{prompt}<small>{html.escape(', '.join(fact for fact in facts if fact))}</small>"

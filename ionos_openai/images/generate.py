@@ -21,13 +21,13 @@ from openai.types import ImagesResponse
 from pydantic import BaseModel
 
 from ionos_openai.client.fanout import FanOut
-from ionos_openai.client.settings import IonosSettings, load_signer, saving_settings, settings_of
+from ionos_openai.client.settings import IonosSettings, load_signer, open_place, saving_settings, settings_of
 from ionos_openai.errors import InvalidRequestError, IonosWarning, keep_partial_results
 from ionos_openai.errors.notices import warn_once
 from ionos_openai.errors.numbers import whole_number
+from ionos_openai.files.buckets import check_place
 from ionos_openai.files.formats import EXTENSIONS, MEDIA_TYPES, FormatError, recognise, upright
 from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format
-from ionos_openai.files.writing import check_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, ImageModelName
 from ionos_openai.hub.compat import SIZE_DOUBT, check_number, check_prompt
 from ionos_openai.hub.models import check_size, find_model, naming_for, parse_size
@@ -46,7 +46,7 @@ else:  # for `typing.get_type_hints`, which shall not load Pillow
 ImageInput: TypeAlias = str | os.PathLike[str] | bytes | GeneratedImage | Image
 """A picture to edit: a path, its encoded bytes, a result of an earlier call, or a Pillow image."""
 
-Save: TypeAlias = "Callable[[Sequence[GeneratedImage]], list[Path]]"
+Save: TypeAlias = "Callable[[Sequence[GeneratedImage]], list[Path | str]]"
 """What writes pictures to where they shall go."""
 
 _CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English
@@ -286,7 +286,7 @@ def _check_place(
     saving = asdict(replace(chosen, sign=chosen.sign and load_signer(chosen.sign, settings)))
     if directory is None:
         return None
-    place = check_directory(directory)
+    place = check_place(open_place(directory))
     return functools.partial(save_images, directory=place, name=name, format=format, overwrite=overwrite, **saving)
 
 

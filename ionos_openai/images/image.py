@@ -22,10 +22,18 @@ from pydantic import BaseModel
 
 from ionos_openai.client import settings
 from ionos_openai.client.remembered import recall
-from ionos_openai.errors import ImageSaveError, IonosError, IonosWarning, keep_partial_results, partial_results
+from ionos_openai.errors import (
+    ImageSaveError,
+    InvalidRequestError,
+    IonosError,
+    IonosWarning,
+    keep_partial_results,
+    partial_results,
+)
 from ionos_openai.errors.notices import in_notebook
 from ionos_openai.errors.words import shorten
 from ionos_openai.files import names
+from ionos_openai.files.buckets import StorageBucket, Written, is_url, write_into
 from ionos_openai.files.formats import (
     EXTENSIONS,
     MEDIA_TYPES,
@@ -92,8 +100,8 @@ class GeneratedImage:
     `data` is the encoded picture, exactly as it was sent; `format`, and `width` and `height` in px, are read from it.
     `prompt` is the text that was asked for. `model`, `size` ("WIDTHxHEIGHT" in px) and `seed` are as they were sent,
     `edited` says whether pictures were sent along, and `created` when, in UTC. `revised_prompt` is what the service
-    made of the prompt, `path` the file that it was saved to or read from, and `inputs` are the encoded pictures that it
-    was made from, for a signature. What is not known is None.
+    made of the prompt, `path` the file that it was saved to or read from, in a bucket its URL, and `inputs` are the
+    encoded pictures that it was made from, for a signature. What is not known is None.
     """
 
     data: bytes = field(repr=False)
@@ -107,7 +115,7 @@ class GeneratedImage:
     edited: bool = False
     created: datetime | None = None
     revised_prompt: str | None = None
-    path: Path | None = None
+    path: Path | str | None = None
     inputs: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property
@@ -196,23 +204,27 @@ class GeneratedImage:
             The path of the written file.
 
         Raises:
-            InvalidRequestError: The extension contradicts `format`, or is of a format that is not written.
+            InvalidRequestError: The extension contradicts `format`, or is of a format that is not written; or the path
+                is a bucket's, which `save_images` takes.
             ImageSaveError: It cannot be written or converted, or not be signed though that is required.
         """
         text = os.fspath(path)
+        if is_url(text):
+            raise InvalidRequestError(f"{text} is in a bucket: save_images(image, url, name=...) writes there.")
         target = at_home(text)
         is_place = text.endswith(_SEPARATORS) or not target.name or is_directory(target)
         saving = _saving(
             None if is_place else "prompt", provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign
         )
         if is_place:
-            (written,), problems = write_images([self], target, saving, format=format, overwrite=overwrite)
+            (picture,), problems = write_images([self], target, saving, format=format, overwrite=overwrite)
+            written = Path(picture.path)
         else:
             name = names.clean_name(target.name) if os.name == "nt" else target.name
             name, wanted = names.choose_format(name, self.format, _wanted(format))
             marked = _marked(self, wanted, saving, _signer([self], saving))
             written = write_new(target.parent, name, marked.data, overwrite=overwrite, follow=True)
-            problems = finish(marked, written, overwrite=overwrite)
+            problems = finish(marked, written, written.parent, overwrite=overwrite)
         warn_unmarked(problems)
         return written
 
@@ -276,7 +288,7 @@ def show(images: object) -> ImageList:
 
 def save_images(
     response_or_images: object,
-    directory: str | os.PathLike[str],
+    directory: str | os.PathLike[str] | StorageBucket,
     *,
     name: str | None = None,
     prompt: str | None = None,
@@ -286,12 +298,12 @@ def save_images(
     provenance: bool | None = None,
     prompt_in_metadata: bool | None = None,
     sign: Sign | None = None,
-) -> list[Path]:
-    """Write pictures into a directory, each whole or not at all, synced to disk.
+) -> list[Path | str]:
+    """Write pictures into a directory or a bucket, each whole or not at all, synced to disk.
 
     Args:
         response_or_images: Pictures, or what `decode_images` takes. A file without a mark gets none.
-        directory: Where to write; made if missing, with its parents.
+        directory: Where to write; made if missing, with its parents. Or a bucket's URL: "s3://bucket/prefix".
         name: The file's name; an extension asks for its format, as for `save`. The default is made from the prompt.
         prompt: What the pictures were made from, where neither they nor the response know it.
         format: As for `GeneratedImage.save`, like the following; the default is what `name` says, else the bytes.
@@ -302,7 +314,7 @@ def save_images(
         sign: Whether they are signed.
 
     Returns:
-        The written file of each picture, in order: fox.jpg, fox-2.jpg, ...
+        The written file of each picture, in a bucket its URL, in order: fox.jpg, fox-2.jpg, ...
 
     Raises:
         ImageDecodeError: An item of the response is no picture; nothing was written.
@@ -314,34 +326,37 @@ def save_images(
     named = "prompt" if name is not None else file_names
     saving = _saving(named, provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign)
     images = decode_images(response_or_images, prompt=prompt)
-    paths, problems = write_images(images, directory, saving, name=name, format=format, overwrite=overwrite)
+    written, problems = write_images(images, directory, saving, name=name, format=format, overwrite=overwrite)
     warn_unmarked(problems)
-    return paths
+    return [picture.path for picture in written]
 
 
 def write_images(
     images: Sequence[GeneratedImage],
-    directory: str | os.PathLike[str],
+    directory: str | os.PathLike[str] | StorageBucket,
     saving: names.SavingSettings,
     *,
     name: str | None = None,
     format: SaveFormat | None = None,
     overwrite: bool = False,
-) -> tuple[list[Path], list[str]]:
-    """Do what `save_images` does, and return with the paths what there is to warn of, instead of warning."""
+) -> tuple[list[Written], list[str]]:
+    """Do what `save_images` does; return what was written, and what there is to warn of, instead of warning."""
     places = _choose_places(images, name, _wanted(format), saving.file_names)
-    folder, signer = make_directory(directory), _signer(images, saving)
-    paths, problems = list[Path](), list[str]()
+    place, signer = settings.open_place(directory), _signer(images, saving)
+    written, problems = list[Written](), list[str]()
     try:
+        if isinstance(place, Path):
+            make_directory(place)
         for image, (full, target, number) in zip(images, places, strict=True):
-            marked, follow = _marked(image, target, saving, signer), name is not None
-            paths.append(write_new(folder, full, marked.data, overwrite=overwrite, number=number, follow=follow))
-            problems += finish(marked, paths[-1], overwrite=overwrite)
+            marked = _marked(image, target, saving, signer)
+            how: dict[str, Any] = {"overwrite": overwrite, "number": number, "follow": name is not None}
+            written.append(write_into(place, full, marked.data, **how))
+            problems += finish(marked, written[-1].path, place, overwrite=overwrite)
     except ImageSaveError as error:
-        error.paths = paths
+        error.paths = [picture.path for picture in written]
         keep_partial_results(error, images)
         raise
-    return paths, problems
+    return written, problems
 
 
 def partial_images(error: BaseException) -> list[GeneratedImage]:
@@ -405,7 +420,7 @@ def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], I
         try:
             data = item_bytes(item)
             revised = as_text(read_field(item, "revised_prompt")) or None
-            found, path = recognise(data), item if isinstance(item, Path) else None
+            found, path = recognise(data), item if isinstance(item, Path) or is_url(item) else None
             seen: dict[str, Any] = {"format": found.format, "width": found.width, "height": found.height}
             images.append(GeneratedImage(data=data, **seen, **known, revised_prompt=revised, path=path))
         except (ItemError, FormatError) as error:

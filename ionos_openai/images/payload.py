@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 import pybase64
 from openai.types import Image
 
+from ionos_openai.client.settings import read_url
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.masking import mask_secrets
+from ionos_openai.files.buckets import is_url
 from ionos_openai.files.formats import fit_mode, sniff
 from ionos_openai.files.names import shown
 from ionos_openai.files.opening import at_home, read_regular
@@ -41,7 +43,7 @@ def item_bytes(item: object) -> bytes:
     Raises:
         ItemError: It has none, or what it has is not base64.
     """
-    if isinstance(item, _HELD) or _is_pillow(item):
+    if isinstance(item, _HELD) or is_url(item) or _is_pillow(item):
         try:
             data = read_picture(item)
         except InvalidRequestError as error:
@@ -83,9 +85,10 @@ def is_item(held: object) -> bool:
 def as_held(held: Any) -> Any:
     """Return text that names a file as a path (it has a dot, as base64 has not), and what has an open file as that.
 
-    So have the temporary files of Python and the uploads of web frameworks. Not for an answer's.
+    So have the temporary files of Python and the uploads of web frameworks. Not for an answer's, nor for a bucket's.
     """
     is_path = isinstance(held, str) and is_item(held) and "." in held[-_LONGEST_SHOWN:] and held[:5].lower() != "data:"
+    is_path = is_path and not is_url(held)
     inner = getattr(held, "file", None)
     return Path(held) if is_path or isinstance(held, os.DirEntry) else inner if isinstance(inner, io.IOBase) else held
 
@@ -120,7 +123,7 @@ def read_picture(image: Any) -> bytes:
 
 def _read_file(path: str) -> bytes:
     try:
-        return read_regular(at_home(path).resolve())
+        return read_url(path) if is_url(path) else read_regular(at_home(path).resolve())
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
     # Raised outside of the handler: the system's exception holds the whole text, which may be a picture.

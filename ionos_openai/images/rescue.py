@@ -13,7 +13,7 @@ from ionos_openai.files.writing import state_directory
 from ionos_openai.images.image import GeneratedImage, write_images
 
 
-def rescue_images(images: Sequence[GeneratedImage]) -> list[Path]:
+def rescue_images(images: Sequence[GeneratedImage]) -> list[Path | str]:
     """Save pictures under "rescued" in the user's state directory, else in the system's folder for temporary files.
 
     Raises:
@@ -21,6 +21,7 @@ def rescue_images(images: Sequence[GeneratedImage]) -> list[Path]:
     """
     saving = choose_saving(saving_settings, provenance=None, prompt_in_metadata=None, sign=False)
     try:
-        return write_images(images, state_directory() / "rescued", saving)[0]
+        written, _ = write_images(images, state_directory() / "rescued", saving)
     except ImageSaveError:
-        return write_images(images, Path(tempfile.mkdtemp(prefix="ionos-openai-")), saving)[0]
+        written, _ = write_images(images, Path(tempfile.mkdtemp(prefix="ionos-openai-")), saving)
+    return [picture.path for picture in written]

@@ -13,8 +13,9 @@ from pathlib import Path
 from ionos_openai import errors
 from ionos_openai.errors import IonosWarning
 from ionos_openai.errors.notices import warn_user
+from ionos_openai.files.buckets import Place, StorageBucket
 from ionos_openai.files.formats import ImageFormat
-from ionos_openai.provenance import WITHOUT_CARRIER, Provenance, write_provenance
+from ionos_openai.provenance import WITHOUT_CARRIER, Provenance, to_xmp, write_provenance
 from ionos_openai.provenance.sidecars import write_sidecar
 from ionos_openai.provenance.signing import Signer, write_signature
 
@@ -72,16 +73,21 @@ def add_signature(
     return replace(marked, unsigned=problem)
 
 
-def finish(marked: Marked, path: Path, *, overwrite: bool) -> list[str]:
-    """Write the sidecar of a picture that was just written, where it needs one; never raises.
+def finish(marked: Marked, path: Path | str, place: Place, *, overwrite: bool) -> list[str]:
+    """Write the sidecar of a picture that was just written into a place, where it needs one; never raises.
 
-    With `overwrite`, a sidecar that is there already is this picture's; its foreign fields stay. Returned is why the
-    picture has no mark or no signature, for warnings; nothing where all is well.
+    In a bucket it is "fox.gif.xmp", a new one. With `overwrite`, a sidecar that is there already is this picture's; its
+    foreign fields stay. Returned is why the picture has no mark or no signature, for warnings; nothing where all is
+    well.
     """
-    problem = marked.problem
+    problem, path = marked.problem, Path(path)
     if marked.beside is not None:
         try:
-            write_sidecar(path, marked.beside, overwrite=overwrite)
+            if isinstance(place, StorageBucket):
+                packet = to_xmp(marked.beside, extension=path.suffix[1:])
+                place.write(f"{path.name}.xmp", packet, overwrite=True)
+            else:
+                write_sidecar(path, marked.beside, overwrite=overwrite)
         except errors.ProvenanceError as error:
             problem = str(error).rstrip(".")
         except Exception as error:  # noqa: BLE001 - the picture is there, which counts more

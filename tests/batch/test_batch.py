@@ -21,7 +21,6 @@ import socket
 import threading
 import tracemalloc
 import warnings
-from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +49,7 @@ from ionos_openai import (
 from ionos_openai.batch import lock
 from ionos_openai.batch.drive import Clock
 from ionos_openai.batch.manifest import Manifest
-from ionos_openai.batch.plan import Bounds, Resume, make_plan
+from ionos_openai.batch.plan import make_plan
 from ionos_openai.batch.request import digest, digest_prompt
 from ionos_openai.errors import ConfigurationError
 from ionos_openai.errors.http import http_library
@@ -96,12 +95,8 @@ def batch_by(clock: Any, client: openai.OpenAI, requests: Any, directory: Path, 
     """Return what `generate_batch` returns, by a clock that is handed in."""
     parameters = inspect.signature(generate_batch).parameters.values()
     given = {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY} | options
-
-    def part(kind: Any) -> Any:
-        return kind(**{field.name: given.pop(field.name) for field in fields(kind)})
-
     carried = {name: given.pop(name) for name in ("timeout", "on_event")}
-    plan = make_plan(client, directory, part(Bounds), part(Resume), **given)
+    plan = make_plan(client, directory, **given)
     return Batch(client, requests, plan, clock=clock, **carried)
 
 
@@ -220,7 +215,7 @@ def test_a_plain_client_works_with_a_warning(service: Service, tmp_path: Path) -
         openai.OpenAI(api_key="plain", base_url=service.url) as plain,
         pytest.warns(IonosWarning, match=r"^This client is not from create_client\(\), so nothing keeps its requests"),
     ):
-        assert len(generate_batch(plain, ["a"], tmp_path).run()) == 1
+        assert len(list(generate_batch(plain, ["a"], tmp_path))) == 1
 
 
 def check_secret(folder: Path) -> None:
@@ -279,7 +274,7 @@ def test_requests_may_be_endless(client: openai.OpenAI, service: Service, tmp_pa
             taken.append(number)
             yield f"prompt {number}"
 
-    assert len(generate_batch(client, prompts(), tmp_path, max_images=5).run()) == 5
+    assert len(list(generate_batch(client, prompts(), tmp_path, max_images=5))) == 5
     assert service.requests == 5
     assert len(taken) == 6
 
@@ -309,7 +304,7 @@ def test_another_model_size_name_or_seed_is_another_picture(
         ImageRequest(prompt="a", seed=1),
         ImageRequest(prompt="a", extra={"steps": 4}),
     ]
-    assert len(generate_batch(client, ["a", *others], tmp_path).run()) == 5
+    assert len(list(generate_batch(client, ["a", *others], tmp_path))) == 5
 
 
 def test_what_failed_is_tried_again(client: openai.OpenAI, service: Service, tmp_path: Path) -> None:
@@ -341,7 +336,7 @@ def test_only_what_failed_can_be_asked_for(client: openai.OpenAI, service: Servi
     """`only_failed` leaves new prompts alone."""
     service.fault = failing("400")
     generate_batch(client, ["a", "b"], tmp_path, concurrency=1).run()
-    results = generate_batch(client, ["new", "a", "b"], tmp_path, only_failed=True).run()
+    results = generate_batch(client, ["new", "a", "b"], tmp_path, only_failed=True)
     assert [result.request.prompt for result in results] == ["a"]
 
 
@@ -357,7 +352,7 @@ def test_chosen_pictures_are_made_once_more(
     assert [result.paths[0].name for result in again] == ["light-2.jpg"]
     assert "Nothing to make again is called nobody." in caplog.text
     assert pictures(tmp_path) == ["b.jpg", "light-2.jpg", "light.jpg"]
-    assert generate_batch(client, requests, tmp_path).run() == []
+    assert list(generate_batch(client, requests, tmp_path)) == []
 
 
 def test_a_changed_picture_is_kept_and_reported(client: openai.OpenAI, service: Service, tmp_path: Path) -> None:
@@ -368,7 +363,7 @@ def test_a_changed_picture_is_kept_and_reported(client: openai.OpenAI, service: 
     for _ in range(2):
         events: list[BatchEvent] = []
         again = generate_batch(client, ["a"], tmp_path, on_event=events.append)
-        assert again.run() == []
+        assert list(again) == []
         assert [event.message for event in events if event.kind == "modified"] == [
             "a.jpg was changed by somebody: kept."
         ]
@@ -381,7 +376,7 @@ def test_a_copied_directory_is_not_bought_again(client: openai.OpenAI, service: 
     generate_batch(client, ["a"], tmp_path).run()
     os.utime(tmp_path / "a.jpg", (1, 1))
     again = generate_batch(client, ["a"], tmp_path)
-    assert (again.run(), again.progress.modified, service.requests) == ([], 0, 1)
+    assert (list(again), again.progress.modified, service.requests) == ([], 0, 1)
 
 
 @pytest.mark.parametrize(("missing", "bought"), [("keep", 1), ("remake", 2)])
@@ -463,7 +458,7 @@ def test_a_torn_last_line_is_mended(client: openai.OpenAI, service: Service, tmp
     going_on: Any = {"ignore_damaged": True}
     assert [result.request.prompt for result in generate_batch(client, ["a", "b"], tmp_path, **going_on)] == ["b"]
     path.write_bytes(path.read_bytes()[:-1])
-    assert generate_batch(client, ["a", "b"], tmp_path, **going_on).run() == []
+    assert list(generate_batch(client, ["a", "b"], tmp_path, **going_on)) == []
     assert path.read_bytes().endswith(b"}\n")
     assert path.read_bytes().startswith(b"no JSON\n\n[]\n" + whole.splitlines(keepends=True)[0])
 
@@ -472,8 +467,8 @@ def test_a_line_that_is_nested_without_end_is_passed_over(client: openai.OpenAI,
     """It is no line of ours, and breaks nothing; also as the torn last one."""
     nested = b"[" * 100_000
     (tmp_path / "manifest.jsonl").write_bytes(nested + b"\n" + nested)
-    assert len(generate_batch(client, ["a"], tmp_path, ignore_damaged=True).run()) == 1
-    assert generate_batch(client, ["a"], tmp_path, ignore_damaged=True).run() == []
+    assert len(list(generate_batch(client, ["a"], tmp_path, ignore_damaged=True))) == 1
+    assert list(generate_batch(client, ["a"], tmp_path, ignore_damaged=True)) == []
 
 
 @pytest.mark.parametrize("breaks", [False, True])
@@ -527,7 +522,7 @@ def test_a_second_run_in_a_directory_is_refused(client: openai.OpenAI, tmp_path:
         f"Another run works in {tmp_path} (process {os.getpid()} on {socket.gethostname()}, since "
     )
     assert message.endswith("). Wait for its end, or choose another directory.")
-    assert len(generate_batch(client, ["a"], tmp_path).run()) == 1
+    assert len(list(generate_batch(client, ["a"], tmp_path))) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -546,7 +541,7 @@ def test_a_forked_child_does_not_hold_the_directory(client: openai.OpenAI, tmp_p
     try:
         os.read(there, 1)
         first.close()
-        assert len(generate_batch(client, ["a"], tmp_path).run()) == 1
+        assert len(list(generate_batch(client, ["a"], tmp_path))) == 1
     finally:
         for handle in (over, end, there, begin):
             os.close(handle)
@@ -646,7 +641,7 @@ def test_a_refused_token_ends_the_run_with_everything_kept(
     with pytest.raises(openai.AuthenticationError):
         results.extend(result.request.prompt for result in generate_batch(client, prompts, tmp_path, concurrency=1))
     assert (results, service.requests) == (["p0"], 2)
-    assert len(generate_batch(client, prompts, tmp_path).run()) == 19
+    assert len(list(generate_batch(client, prompts, tmp_path))) == 19
 
 
 def test_a_full_disk_ends_the_run_with_the_picture_on_the_error(
@@ -708,14 +703,14 @@ def test_it_stops_before_it_spends_more(client: openai.OpenAI, service: Service,
     first = generate_batch(client, prompts, tmp_path, max_cost="0.1 USD")
     assert len(first.run()) == 3
     assert (first.progress.left, first.progress.cost) == (6, Money(amount=Decimal("0.096"), currency="USD"))
-    assert len(generate_batch(client, prompts, tmp_path, max_images=4).run()) == 4
+    assert len(list(generate_batch(client, prompts, tmp_path, max_images=4))) == 4
     assert service.requests == 7
 
 
 def test_a_refused_request_spends_nothing(client: openai.OpenAI, service: Service, tmp_path: Path) -> None:
     """After a 400 there is still room for another prompt; a picture that got lost on its way may be billed."""
     service.fault = failing("400", None)
-    assert len(generate_batch(client, ["a", "b"], tmp_path, max_images=1, concurrency=1).run()) == 2
+    assert len(list(generate_batch(client, ["a", "b"], tmp_path, max_images=1, concurrency=1))) == 2
     service.fault = lambda number, prompt: "cut" if number == 3 else None
     lost = generate_batch(client, ["c", "d"], tmp_path, max_images=1, max_attempts=1, concurrency=1)
     assert [result.status for result in lost] == ["failed"]
@@ -819,7 +814,7 @@ def test_leaving_the_loop_finishes_what_is_in_flight(client: openai.OpenAI, serv
     with pytest.raises(InvalidRequestError, match="This batch was closed"):
         running.run()
     left = 20 - service.requests
-    assert len(generate_batch(client, [f"p{number}" for number in range(20)], tmp_path).run()) == left
+    assert len(list(generate_batch(client, [f"p{number}" for number in range(20)], tmp_path))) == left
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
@@ -892,7 +887,7 @@ def test_stopping_sends_nothing_that_still_waits_for_the_limit(service: Service,
             assert list(running) == []
         assert (service.requests, len(record(tmp_path)), running.progress.failed) == (1, 1, 0)
     with create_client(api_key=make_token(), base_url=service.url) as client:
-        assert len(generate_batch(client, ["a", "b", "c", "d"], tmp_path).run()) == 3
+        assert len(list(generate_batch(client, ["a", "b", "c", "d"], tmp_path))) == 3
 
 
 async def test_leaving_an_async_loop_sends_nothing_that_still_waits_for_the_limit(
@@ -932,7 +927,7 @@ async def test_the_async_twin_does_the_same(async_client: openai.AsyncOpenAI, se
     statuses = [result.status async for result in waiting]
     assert sorted(statuses) == ["done"] * 5 + ["failed"]
     again = await agenerate_batch(async_client, prompts, tmp_path).run()
-    assert [result.status for result in again] == ["done"]
+    assert [(result.status, result.earlier) for result in again] == [("done", True)] * 5 + [("done", False)]
     assert len(pictures(tmp_path)) == 6
 
 
@@ -1007,7 +1002,7 @@ def test_the_end_of_a_loop_waits_for_what_is_recorded(service: Service, tmp_path
     assert left[0].cancelled()
     assert sorted(file["name"] for line in record(tmp_path) for file in line["files"]) == pictures(tmp_path)
     with create_client(api_key=make_token(), base_url=service.url) as client:
-        assert len(generate_batch(client, [f"p{number}" for number in range(9)], tmp_path).run()) < 9
+        assert len(list(generate_batch(client, [f"p{number}" for number in range(9)], tmp_path))) < 9
 
 
 async def test_leaving_an_async_loop_finishes_what_is_in_flight(

@@ -107,7 +107,7 @@ def test_what_cannot_be_read_stops_the_run_until_it_is_said_to_be_bought_again(
     with pytest.raises(ImageSaveError, match="--ignore-damaged"):
         generate_batch(client, prompts, tmp_path).run()
     assert service.requests == 3
-    again = generate_batch(client, prompts, tmp_path, ignore_damaged=True).run()
+    again = list(generate_batch(client, prompts, tmp_path, ignore_damaged=True))
     assert service.requests == 3 + len(again)
     assert 1 <= len(again) <= 3
 
@@ -224,7 +224,7 @@ def test_a_row_that_cannot_be_sent_is_that_rows_failure(
 ) -> None:
     """The others are made; the next run does not end at the same place either."""
     for made in (2, 0):
-        results = generate_batch(client, ["b", request_, "c"], tmp_path, max_attempts=1).run()
+        results = list(generate_batch(client, ["b", request_, "c"], tmp_path, max_attempts=1))
         assert sorted(result.status for result in results) == ["done"] * made + ["failed"]
     assert service.requests == 2
 
@@ -245,7 +245,7 @@ def test_bytes_in_a_format_that_nobody_knows_are_kept(client: openai.OpenAI, ser
     assert failed.error.data == (tmp_path / "a-fox.bin").read_bytes() == bytes(range(8))
     assert [record.names for record in read_manifest(tmp_path)] == [("a-fox.bin",), ("b.jpg",)]
     assert (done.status, service.requests) == ("done", 2)
-    [again] = generate_batch(client, ["a fox", "b"], tmp_path).run()
+    [again] = generate_batch(client, ["a fox", "b"], tmp_path)
     assert [path.name for path in again.paths] == ["a-fox.jpg"]
 
 
@@ -267,7 +267,7 @@ def test_a_second_picture_in_an_answer_is_saved_too(client: openai.OpenAI, servi
     answering(service, [item, item])
     [result] = generate_batch(client, ["a"], tmp_path).run()
     assert [path.name for path in result.paths] == ["a.jpg", "a-2.jpg"]
-    assert generate_batch(client, ["a"], tmp_path).run() == []
+    assert list(generate_batch(client, ["a"], tmp_path)) == []
 
 
 def test_a_good_picture_beside_a_broken_one_is_kept(client: openai.OpenAI, service: Service, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_rows_of_a_table_are_requests(tmp_path: Path) -> None:
     assert (found["a fox"].seed, found["a fox"].name) == (3, None)
     assert (found["a hen"].metadata, found["a hen"].n, found["a hen"].seed) == ({"sku": 8}, 2, None)
     assert (found["a cow"].metadata, found["a cow"].extra) == ({"sku": 9}, {"user": "me"})
-    assert generate_batch(create_client(sandbox=True), iter(rows), tmp_path).run() == []
+    assert list(generate_batch(create_client(sandbox=True), iter(rows), tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_whole_numbers_of_another_library_are_whole_numbers(tmp_path: Path) -> N
         2,
     )
     plain = ImageRequest(prompt="a fox", n=2, seed=2)
-    assert generate_batch(client, [plain], tmp_path).run() == []
+    assert list(generate_batch(client, [plain], tmp_path)) == []
     assert len(sandbox.requests) == 6
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ionos_openai.batch.manifest import Manifest
-from ionos_openai.batch.plan import Bounds, Plan, Resume
+from ionos_openai.batch.plan import Plan
 from ionos_openai.batch.records import Record, read_line
 from ionos_openai.batch.request import ImageRequest
 from ionos_openai.batch.schedule import Schedule, Unit
@@ -50,8 +50,9 @@ def schedule(tmp_path: Path, now: list[float]) -> Iterator[Schedule]:
         size=None,
         aspect_ratio=None,
         name_model=resolve_model,
-        bounds=Bounds(concurrency=2, max_attempts=2, max_cost=None, max_images=None),
-        resume=Resume(missing="keep", verify=False, redo=(), only_failed=False),
+        concurrency=2,
+        max_attempts=2,
+        max_images=None,
     )
     manifest = Manifest(tmp_path)
     yield Schedule([ImageRequest(prompt="a", n=2)], plan, manifest, lambda: now[0])
@@ -154,7 +155,7 @@ def test_a_line_with_a_broken_field_is_read_without_it(field: str, broken: Any) 
     assert record.names == ("a.jpg",)
     assert record.files is None
     assert (record.prompt, record.model, record.size, record.seed, record.cost) == (None,) * 5
-    assert (record.has_extra, record.sandbox) == (False, False)
+    assert (record.extra, record.sandbox) == ({}, False)
     assert isinstance(record.status, str)
     assert record.error is None or isinstance(record.error, str)
     assert isinstance(record.metadata, dict)

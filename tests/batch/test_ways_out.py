@@ -107,7 +107,7 @@ def test_an_interruption_while_a_unit_is_handed_over_ends_it(
     with starting(monkeypatch, after=1), pytest.raises(KeyboardInterrupt):
         generate_batch(client, PROMPTS, tmp_path).run()
     assert recorded(tmp_path) == service.requests == 3
-    assert len(generate_batch(client, PROMPTS, tmp_path).run()) == 5
+    assert len(list(generate_batch(client, PROMPTS, tmp_path))) == 5
 
 
 def test_where_no_thread_can_be_started_it_works_in_this_one(
@@ -123,7 +123,7 @@ def test_where_no_thread_can_be_started_it_works_in_this_one(
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    assert len(generate_batch(client, PROMPTS[:3], tmp_path).run()) == 3
+    assert len(list(generate_batch(client, PROMPTS[:3], tmp_path))) == 3
     assert len(generate_images(client, "a fox", n=3)) == 3
 
 

@@ -25,11 +25,15 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ionos_openai.files.formats import recognise
 from tests.torture.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CONCURRENCY = 4
 CHILD = """
@@ -57,9 +61,9 @@ class Tally:
     problems: list[str] = field(default_factory=list)
 
 
-def main() -> None:
+def tell(description: str | None, torment: Callable[..., Tally]) -> None:
     """Read the options, kill, report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--prompts", type=int, default=40)
@@ -91,7 +95,7 @@ def _one_directory(
     pictures = sum(1 + number % 2 for number in range(prompts))
     while not done:
         spare = tally.rounds < rounds
-        done, printed = _one_run(service.url, folder, prompts, chance.uniform(0.0, 0.45) if spare else None)
+        done, printed = one_run(CHILD, service.url, str(folder), prompts, chance.uniform(0.0, 0.45) if spare else None)
         if not done:
             tally.rounds, kills = tally.rounds + 1, kills + 1
         recorded = _inspect(folder, seen, printed, tally)
@@ -105,12 +109,10 @@ def _one_directory(
     tally.recorded += recorded
 
 
-def _one_run(url: str, folder: Path, prompts: int, life: float | None) -> tuple[bool, list[str]]:
+def one_run(script: str, url: str, place: str, prompts: int, life: float | None) -> tuple[bool, list[str]]:
     """Start a child, kill it `life` seconds after it is ready; return whether it had finished, and what it printed."""
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, url, str(folder), str(prompts), str(CONCURRENCY)],
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", script, url, place, str(prompts), str(CONCURRENCY)], stdout=subprocess.PIPE, text=True
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
@@ -147,4 +149,4 @@ def _inspect(folder: Path, seen: dict[str, str], printed: list[str], tally: Tall
 
 
 if __name__ == "__main__":
-    main()
+    tell(__doc__, torment)

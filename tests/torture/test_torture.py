@@ -29,6 +29,17 @@ def test_killing_it_loses_and_tears_nothing() -> None:
     assert (tally.rounds, tally.problems) == (10, [])
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+@pytest.mark.slow
+def test_killing_it_in_a_bucket_loses_nothing() -> None:
+    """Nor is anything bought twice but what was on its way."""
+    pytest.importorskip("obstore")
+    from tests.torture import kill_bucket
+
+    tally = kill_bucket.torment(rounds=3, seed=3, prompts=12)
+    assert (tally.rounds, tally.problems) == (3, [])
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals to a child")
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -57,7 +68,7 @@ def test_every_prompt_ends_as_a_picture_or_a_recorded_error(tmp_path: Path) -> N
         results = batch_by(clock, client, prompts, tmp_path, concurrency=8).run()
         assert sorted(result.request.prompt for result in results) == sorted(prompts)
         service.fault = lambda number, prompt: None
-        again = batch_by(clock, client, prompts, tmp_path, concurrency=8).run()
+        again = list(batch_by(clock, client, prompts, tmp_path, concurrency=8))
     assert len(again) == sum(result.error is not None for result in results)
     newest = {line["id"]: line for line in map(json.loads, (tmp_path / "manifest.jsonl").read_text().splitlines())}
     assert [line["status"] for line in newest.values()] == ["done"] * 40

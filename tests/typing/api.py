@@ -102,7 +102,7 @@ def use_the_sdk(client: openai.OpenAI) -> None:
     assert_type(
         decode_images(client.images.edit(image=b"", prompt="bluer"), prompt="bluer", edited=True)[0].data, bytes
     )
-    assert_type(save_images(response, "pictures", name="fox", format="PNG", overwrite=True), list[Path])
+    assert_type(save_images(response, "pictures", name="fox", format="PNG", overwrite=True), list[Path | str])
     decode_images({"data": []}, prompt="a fox", model="flux.1", size="1024x1024")
 
 
@@ -111,7 +111,7 @@ def use_our_functions(client: openai.OpenAI) -> None:
     assert_type(list_image_models(client), list[ImageModel])
     images = generate_images(client, "a fox", model="sdxl", n=2, size=None, seed=1, extra_body={"steps": 4}, timeout=9)
     assert_type(images, list[GeneratedImage])
-    assert_type(save_images(images, Path("pictures")), list[Path])
+    assert_type(save_images(images, Path("pictures")), list[Path | str])
     generate_images(client, "a fox", directory="pictures", name="fox.png", format="PNG", overwrite=True)
     assert_type(edit_images(client, "fox.png", "bluer"), list[GeneratedImage])
     edit_images(client, [Path("fox.png"), b"", images[0], images[0].to_pil()], "bluer", mask="mask.png", size="64x64")
@@ -137,7 +137,7 @@ def make_a_batch(client: openai.OpenAI) -> None:
     assert_type(batch, Batch)
     assert_type((batch.estimate, batch.progress), tuple[Estimate, Progress])
     for result in batch:
-        assert_type((result.paths, result.error), tuple[tuple[Path, ...], Exception | None])
+        assert_type((result.paths, result.error), tuple[tuple[Path | str, ...], Exception | None])
         assert_type(result.cost, Money | None)
     assert_type(generate_batch(client, iter(["a"]), "out", missing="remake", redo=["fox"]).run(), list[BatchResult])
 
@@ -202,7 +202,7 @@ def handle_errors(client: openai.OpenAI) -> None:
     except ImageDecodeError as error:
         assert_type((error.index, error.images), tuple[int | None, list[GeneratedImage]])
     except ImageSaveError as error:
-        assert_type(error.paths, list[Path])
+        assert_type(error.paths, list[Path | str])
     except UnknownModelError as error:
         assert_type(error.candidates, list[str])
 

@@ -157,7 +157,8 @@ def test_an_import_for_type_checks_stays_and_gets_no_twin() -> None:
         "    return OpenAI()\nf().images.generate(prompt='x')\n"
     )
     assert edited == (
-        "if TYPE_CHECKING:\n    from openai import OpenAI\ndef f() -> OpenAI:\n    from ionos_openai import create_client\n"
+        "if TYPE_CHECKING:\n    from openai import OpenAI\n"
+        "def f() -> OpenAI:\n    from ionos_openai import create_client\n"
         "    return create_client()\nf().images.generate(prompt='x')\n"
     )
 
