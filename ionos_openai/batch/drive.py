@@ -27,6 +27,7 @@ from ionos_openai.batch.progress_bar import ProgressBar
 from ionos_openai.batch.request import ImageRequest
 from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress, read_batch
 from ionos_openai.batch.schedule import Schedule, Unit
+from ionos_openai.batch.stored import Store
 from ionos_openai.client.pacing.rates import ContractLimits
 from ionos_openai.client.pacing.turns import while_wanted
 from ionos_openai.client.settings import settings_of
@@ -107,12 +108,13 @@ class _BatchRun(Generic[Client]):
         timeout: float | openai.Timeout | openai.NotGiven | None,
         on_event: Callable[[BatchEvent], object] | None,
         clock: Clock | None = None,
+        store: Store | None = None,
     ) -> None:
-        """Made by `generate_batch` and `agenerate_batch`; holds the directory from now on."""
+        """Made by `generate_batch` and `agenerate_batch`; holds the directory from now on, or one that is given."""
         self._client: Client = _for_batch(client)
         self._clock = clock or Clock()
         with contextlib.ExitStack() as held:
-            store = open_store(plan.directory)
+            store = store or open_store(plan.directory)
             held.callback(store.close)
             self._schedule = Schedule(requests, plan, store, self._clock)
             self._held = held.pop_all()
