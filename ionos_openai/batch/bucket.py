@@ -28,7 +28,6 @@ from typing import Any
 from ionos_openai.batch.lease import Lease
 from ionos_openai.batch.manifest import Manifest, encode
 from ionos_openai.batch.records import MANIFEST, Record, Records, StoredFile, read_line, read_manifest, read_records
-from ionos_openai.batch.request import identify
 from ionos_openai.batch.stored import FileState, PromptRecord, Store
 from ionos_openai.client.settings import open_bucket, open_place
 from ionos_openai.errors import BatchRunningError, ImageSaveError, InvalidRequestError
@@ -48,12 +47,10 @@ _KEPT = re.compile("[0-9a-f]{8}-")  # before the name of what is kept here, whic
 
 
 def open_store(directory: str | os.PathLike[str] | Place, *, exclusive: bool = True) -> Store:
-    """Open a place for pictures and records.
+    """Open a directory, or a bucket by its URL, for pictures and records.
 
-    Args:
-        directory: The directory, or a bucket's URL.
-        exclusive: Whether one run holds it, as a batch does. Otherwise any number of processes may save and record; a
-            directory is then written as a bucket is.
+    Exclusive, one run holds it, as a batch does. Otherwise any number of processes may save and record; a directory is
+    then written as a bucket is.
 
     Raises:
         BatchRunningError: Another run holds it.
@@ -84,11 +81,12 @@ class BucketStore(Store):
         self._turning = threading.Lock()
         self._uploads = state_directory() / "uploads" / hashlib.sha256(str(bucket).encode()).hexdigest()[:16]
         self._lease = Lease(bucket) if exclusive else None
+        bucket.keep = bucket.kept = None
         try:
             if exclusive:
                 self._index()
                 self._upload()
-                bucket.keep = self._keep
+                bucket.keep = lambda error: Path(self._turn_aside(error).path).parent
         except BaseException:
             self.close()
             raise
@@ -105,10 +103,8 @@ class BucketStore(Store):
                 present.add(_print(*listed[:3]))
         for mark, match in newest.items():
             prints = match[4].split("-")
-            state: PromptRecord = "failed" if match[3] == "failed" else "done"
-            if match[3] in ("done", "superseded") and present.issuperset(prints):
-                state = "same"
-            self._entries[mark] = (match[0], state)
+            is_same = match[3] in ("done", "superseded") and present.issuperset(prints)
+            self._entries[mark] = (match[0], "same" if is_same else "failed" if match[3] == "failed" else "done")
 
     def _entry(self, mark: str) -> tuple[str, PromptRecord] | tuple[None, None]:
         if self._exclusive:
@@ -117,13 +113,12 @@ class BucketStore(Store):
         newest = max(names, default=None)
         return (newest, "failed" if ".failed." in newest else "done") if newest else (None, None)
 
-    def state(self, digest: str, occurrence: int = 1) -> PromptRecord | None:
-        """Return what is recorded of the first, second, ... of equal requests; None where nothing is."""
-        return self._entry(identify(digest, occurrence))[1]
+    def state(self, mark: str) -> PromptRecord | None:
+        """Return what is recorded of an id; None where nothing is."""
+        return self._entry(mark)[1]
 
-    def find(self, digest: str, occurrence: int = 1) -> Record | None:
-        """Return the newest record of a request; None where there is none, or it cannot be read."""
-        mark = identify(digest, occurrence)
+    def find(self, mark: str) -> Record | None:
+        """Return the newest record of an id; None where there is none, or it cannot be read."""
         name, _ = self._entry(mark)
         record = _read(self.place, name) if name else None
         return record if record is not None and record.id == mark else None
@@ -131,7 +126,7 @@ class BucketStore(Store):
     def append(self, entry: Mapping[str, object], *, sync: bool = True) -> None:
         """Record a prompt in an object of its own, which takes the place of what this run recorded of it before."""
         mark, status, files = str(entry["id"]), str(entry["status"]), entry["files"]
-        before, _ = self._entries.get(mark, (None, None))
+        before, _ = self._entry(mark)  # whose time counts too, as clocks differ
         after = int(before.split("/")[2][:14], 16) + 1 if before else 0
         prints = [_print(file["name"], file["bytes"], file.get("tag")) for file in files]  # type: ignore[attr-defined]
         shown = "-".join(prints if len(prints) <= _MOST_PRINTS else [])
@@ -200,12 +195,9 @@ class BucketStore(Store):
         kept = self.place.kept and self.place.kept / name
         return kept if kept and kept.exists() else self.place / name
 
-    def _keep(self, error: ImageSaveError) -> Path:
-        return Path(self._turn_aside(error).path).parent
-
     def _turn_aside(self, error: ImageSaveError) -> Manifest:
         """Keep what comes from now on in the user's state directory; return the batch there."""
-        if not self._exclusive:
+        if self.place.keep is None:  # it is shared, or opened only now
             raise error
         with self._turning:
             if self._aside is None:
@@ -221,8 +213,6 @@ class BucketStore(Store):
                 for record in {record.id: record for record in read_manifest(folder)}.values():
                     files = [self._uploaded(folder, file).facts() for file in record.files or ()]
                     self.append({**record.line, "files": files})
-                    if self._aside is not None:
-                        raise ImageSaveError(str(self._why))
                 log.info("%s was put into %s.", folder, self.place)
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -249,12 +239,7 @@ def _read(bucket: StorageBucket, name: str) -> Record | None:
 
 
 def read_objects(bucket: StorageBucket) -> Iterator[Record]:
-    """Yield the records of a bucket, oldest first, many read at a time; those that cannot be read are passed over.
-
-    Raises:
-        InvalidRequestError: There are none.
-        ImageSaveError: The storage fails.
-    """
+    """Yield the records of a bucket, oldest first, many read at a time; an InvalidRequestError where there are none."""
     found = (_NAME.fullmatch(listed.name) for listed in bucket.list(FOLDER))
     names = [match[0] for match in sorted(filter(None, found), key=lambda match: match[2])]
     if not names:
@@ -266,12 +251,7 @@ def read_objects(bucket: StorageBucket) -> Iterator[Record]:
 
 
 def read_newest(directory: str | os.PathLike[str] | Place) -> Records:
-    """Read the newest record of each prompt in a directory or a bucket.
-
-    Raises:
-        InvalidRequestError: Nothing is recorded there.
-        ImageSaveError: The storage cannot be read.
-    """
+    """Read the newest record of each prompt in a directory or a bucket; an InvalidRequestError where there are none."""
     place = open_place(directory)
     if isinstance(place, Path):
         found = read_records(place)
@@ -284,9 +264,7 @@ def read_newest(directory: str | os.PathLike[str] | Place) -> Records:
 def mirror(url: str, directory: str | os.PathLike[str]) -> Path:
     """Copy a bucket's pictures and records into a directory, as a batch's; what is there already is not fetched again.
 
-    Raises:
-        InvalidRequestError: Nothing is recorded there, or the directory has the record of another batch.
-        ImageSaveError: The storage cannot be read, or the directory cannot be written to.
+    A directory that has the record of another batch is an InvalidRequestError, as is a bucket without any.
     """
     records, folder, bucket = read_newest(url).records, make_directory(directory), open_bucket(url)
     if {record.id for record in read_records(folder).records} - {record.id for record in records}:
@@ -305,10 +283,6 @@ def mirror(url: str, directory: str | os.PathLike[str]) -> Path:
 
 
 def read_history(directory: str | os.PathLike[str]) -> Iterator[Record]:
-    """Yield what is recorded in a directory or a bucket, oldest first; what cannot be read is passed over.
-
-    Raises:
-        OSError: There is no record, or it cannot be opened.
-    """
+    """Yield what is recorded in a directory or a bucket, oldest first. Raises what the two readers raise."""
     place = open_place(directory)
     return read_manifest(place) if isinstance(place, Path) else read_objects(place)

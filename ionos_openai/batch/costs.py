@@ -40,15 +40,10 @@ class Sum:
 
 
 def summarise(records: Iterable[Record], *, by: str | None) -> dict[str, Sum]:
-    """Sum the lines of manifests, oldest first.
+    """Sum records, oldest first, by the values of a metadata column or by "model"; None puts all into one group.
 
-    Args:
-        records: The lines. Later ones about the same work of one run supersede earlier ones; work of another run
-            on the same prompt adds to it.
-        by: A metadata column, or "model"; None puts all into one group.
-
-    Returns:
-        The sums by the column's value, "" for prompts without one; at least one group.
+    Later ones about the same work of one run supersede earlier ones; work of another run on the same prompt adds to it.
+    Prompts without a value are in the group "".
     """
     made: dict[tuple[str, str, str | None], tuple[int, Record]] = {}
     files: dict[tuple[str, str], set[str]] = defaultdict(set)

@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import contextvars
 import functools
+import html
 import logging
 import os
 import queue
@@ -15,6 +16,7 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
@@ -23,7 +25,6 @@ import openai
 
 from ionos_openai.batch.bucket import open_store
 from ionos_openai.batch.plan import Plan
-from ionos_openai.batch.progress_bar import ProgressBar
 from ionos_openai.batch.request import ImageRequest
 from ionos_openai.batch.results import BatchEvent, BatchResult, Estimate, Progress, read_batch
 from ionos_openai.batch.schedule import Schedule, Unit
@@ -85,6 +86,27 @@ class _Bell:
             self._inboxes.remove(inbox)
 
 
+class _ProgressBar:
+    """A bar with a line in the output of the cell that runs, updated in place."""
+
+    def __init__(self) -> None:
+        self._line = ""
+        self._handle: Any = None
+
+    def show(self, line: str, done: int, total: int | None) -> None:
+        """Show how far it is; without a total the bar only says that there is work going on."""
+        if line == self._line:
+            return
+        self._line = line
+        width = "" if total is None else f' value="{done}" max="{max(1, total)}"'
+        bar = f'<progress{width} style="width:24em;vertical-align:middle"></progress> {html.escape(line)}'
+        bundle = {"text/html": bar, "text/plain": line}
+        if self._handle is None:
+            self._handle = import_module("IPython.display").display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+
 def _for_batch(client: Client) -> Client:
     """Return a client that leaves trying again to the batch, and waits for the limits as long as it takes."""
     copied = client.with_options(max_retries=0)
@@ -121,7 +143,7 @@ class _BatchRun(Generic[Client]):
         self._concurrency = plan.concurrency
         self._timeout = timeout
         self._on_event = on_event
-        self._bar = ProgressBar() if on_event is None and in_notebook() else None
+        self._bar = _ProgressBar() if on_event is None and in_notebook() else None
         self._span = BatchSpan(settings_of(client))
         self._began = self._over = self._closed = False
         self._pid = os.getpid()
@@ -157,9 +179,8 @@ class _BatchRun(Generic[Client]):
         if not hasattr(self, "_pid"):  # its making failed, and what shows a traceback's variables asks for it
             return object.__repr__(self)
         if not self._began:
-            prompts = self.estimate.prompts
-            waiting = "waiting" if prompts is None else f"{prompts} waiting"
-            return f"{type(self).__name__}({waiting}: {self._how_to_begin})"
+            prompts = "" if self.estimate.prompts is None else f"{self.estimate.prompts} "
+            return f"{type(self).__name__}({prompts}waiting: {self._how_to_begin})"
         progress = self.progress
         left = "" if progress.left is None else f", {progress.left} left"
         return f"{type(self).__name__}({progress.done} done, {progress.failed} failed{left})"
@@ -191,21 +212,13 @@ class _BatchRun(Generic[Client]):
             progress = self.progress
             self._bar.show(str(progress), progress.done + progress.failed + progress.skipped, progress.total)
 
-    def _is_wanted(self) -> bool:
-        return not self._schedule.ending
-
-    def _next_told(self) -> BatchResult | None:
-        self._tell()
-        return self._schedule.pop_result()
-
     def __del__(self) -> None:
         """See that what ended it is known, where it was forgotten and not closed."""
         if hasattr(self, "_pid"):  # not where its making failed
             self._rescue_untold()
 
     def _rescue_untold(self) -> None:
-        fatal = None if self._is_forked() else self._schedule.pop_fatal()
-        if fatal is not None:
+        if not self._is_forked() and (fatal := self._schedule.pop_fatal()) is not None:
             rescue_untold(fatal, self.directory)
 
     def _is_forked(self) -> bool:
@@ -220,8 +233,7 @@ class _BatchRun(Generic[Client]):
         self._span.end({**facts, "cost": progress.cost and str(progress.cost)})
 
     def _raise_untold(self) -> None:
-        fatal = self._schedule.pop_fatal()
-        if fatal is not None:
+        if (fatal := self._schedule.pop_fatal()) is not None:
             raise fatal
 
     def _hand_on(self, fatal: BaseException, error: BaseException) -> None:
@@ -239,12 +251,10 @@ class _BatchRun(Generic[Client]):
 _made: weakref.WeakSet[_BatchRun[Any]] = weakref.WeakSet()
 
 
+@atexit.register
 def _rescue_at_exit() -> None:
     for batch in list(_made):
         batch._rescue_untold()
-
-
-atexit.register(_rescue_at_exit)
 
 
 class Batch(_BatchRun["openai.OpenAI"]):
@@ -340,10 +350,7 @@ class Batch(_BatchRun["openai.OpenAI"]):
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Close it."""
-        if error is None:
-            self.close()
-        else:
-            self._close_for(error)
+        self.close() if error is None else self._close_for(error)
 
     def _advance(self) -> BatchResult | None:
         if self._over:
@@ -363,11 +370,13 @@ class Batch(_BatchRun["openai.OpenAI"]):
     def _find_result(self, inbox: queue.SimpleQueue[None]) -> BatchResult | None:
         while True:
             pause = self._launch()
-            result = self._next_told()
-            if result is not None:
+            self._tell()
+            if (result := self._schedule.pop_result()) is not None:
                 return result
             if self._schedule.over:
-                self._end()
+                self._over = True
+                self._tell()
+                self.close()
                 return None
             if pause != 0.0:
                 self._clock.wait(inbox, pause)
@@ -393,7 +402,7 @@ class Batch(_BatchRun["openai.OpenAI"]):
             return
         made: Sequence[GeneratedImage] | BaseException
         try:
-            with self._span.linked(unit.request.metadata), while_wanted(self._is_wanted):
+            with self._span.linked(unit.request.metadata), while_wanted(lambda: not self._schedule.ending):
                 made = generate_images(self._client, **_arguments(unit), timeout=self._timeout)
         except BaseException as error:  # noqa: BLE001 - what follows from it is decided elsewhere
             made = error
@@ -401,11 +410,6 @@ class Batch(_BatchRun["openai.OpenAI"]):
         self._bell.ring()
         if self._closed and not self._schedule.flying:
             self._free()
-
-    def _end(self) -> None:
-        self._over = True
-        self._tell()
-        self.close()
 
 
 class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
@@ -493,10 +497,7 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Close it."""
-        if error is None:
-            await self.aclose()
-        else:
-            await self._close_for(error)
+        await (self.aclose() if error is None else self._close_for(error))
 
     async def _advance(self) -> BatchResult | None:
         if self._over:
@@ -507,13 +508,16 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
             while True:
                 self._wake.clear()
                 pause = await self._launch()
-                result = self._next_told()
-                if result is not None:
+                self._tell()
+                if (result := self._schedule.pop_result()) is not None:
                     return result
                 if self._schedule.over:
-                    await self._end()
+                    self._over = True
+                    self._tell()
+                    await self.aclose()
                     return None
-                await self._pause(pause)
+                with contextlib.suppress(TimeoutError):
+                    await (asyncio.sleep(0) if pause == 0.0 else asyncio.wait_for(self._wake.wait(), pause))
         except BaseException as error:
             await self._close_for(error)
             raise
@@ -571,19 +575,12 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
         begun.add_done_callback(self._tasks.discard)
         return begun
 
-    async def _pause(self, seconds: float | None) -> None:
-        if seconds == 0.0:
-            await asyncio.sleep(0)
-            return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
-
     async def _work(self, unit: Unit) -> None:
         if not self._schedule.begin(unit):
             return
         made: Sequence[GeneratedImage] | BaseException
         try:
-            with self._span.linked(unit.request.metadata), while_wanted(self._is_wanted):
+            with self._span.linked(unit.request.metadata), while_wanted(lambda: not self._schedule.ending):
                 made = await agenerate_images(self._client, **_arguments(unit), timeout=self._timeout)
         except asyncio.CancelledError:
             self._schedule.abandon(unit)
@@ -598,11 +595,6 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
         # Writing waits for the disk, so it leaves the loop alone; once begun it is not given up.
         await asyncio.shield(self._in_thread(self._schedule.settle, unit, made))
         self._wake.set()
-
-    async def _end(self) -> None:
-        self._over = True
-        self._tell()
-        await self.aclose()
 
 
 def _arguments(unit: Unit) -> dict[str, Any]:

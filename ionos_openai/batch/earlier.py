@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+import json
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 from ionos_openai.batch.plan import PUT_BACK, Plan
 from ionos_openai.batch.records import Record, StoredFile
-from ionos_openai.batch.redo import Redo
 from ionos_openai.batch.request import ImageRequest, check, digest, digest_prompt, identify
 from ionos_openai.batch.results import Estimate
 from ionos_openai.batch.spending import Spending
@@ -16,6 +18,9 @@ from ionos_openai.batch.stored import FileState, Store
 from ionos_openai.client.pacing.rates import estimate_seconds
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.errors.words import printable
+
+REDO = ".ionos-batch.redo"
+"""The note of what is to be made once more: the same call goes on where such a run was cut short."""
 
 PromptState: TypeAlias = Literal["new", "failed", "chosen", FileState]
 """Never tried; tried in vain; to be made once more; or what became of its files."""
@@ -45,6 +50,45 @@ class Standing:
         return printable(", ".join(names))[:200] or repr(self.request.prompt[:60])
 
 
+class Redo:
+    """The names to be made once more.
+
+    Attributes:
+        names: The names, of files or requests.
+        since: When their making began, in ISO 8601, where a run with the same names was cut short; pictures recorded
+            from then on are made once more already. None where none was.
+    """
+
+    def __init__(self, store: Store, names: Collection[str]) -> None:
+        """Look for a note of the same names."""
+        self.names = frozenset({names} if isinstance(names, str) else names)
+        self.since: str | None = None
+        self._store = store
+        self._is_noted = False
+        note: object = None
+        if self.names:
+            with contextlib.suppress(OSError, ValueError, RecursionError):
+                note = json.loads(store.read(REDO))
+        if isinstance(note, dict) and note.get("names") == sorted(self.names) and isinstance(note.get("started"), str):
+            self.since, self._is_noted = note["started"], True
+
+    def begin(self) -> None:
+        """Leave a note, before the first picture is made once more."""
+        if not self._is_noted:
+            note = {"started": datetime.now(UTC).isoformat(timespec="microseconds"), "names": sorted(self.names)}
+            self._store.note(REDO, json.dumps(note).encode())
+            self._is_noted = True
+
+    def is_made(self, started: str | None) -> bool:
+        """Tell whether what was begun then belongs to the run that was cut short."""
+        return self.since is not None and started is not None and started >= self.since
+
+    def finish(self) -> None:
+        """Forget the note: all of it is made."""
+        if self._is_noted:
+            self._store.note(REDO, None)
+
+
 class Earlier:
     """The requests of this run, held against the manifest and the files.
 
@@ -61,11 +105,11 @@ class Earlier:
         self._store = store
         self._seen: dict[int, int] = {}  # numbers, which take half the memory of their texts
 
-    def occurrence(self, digest: str) -> int:
-        """Count a request; return whether it is the first, second, ... of equal ones."""
+    def count(self, digest: str) -> str:
+        """Count a request; return its id, as the first, second, ... of equal ones."""
         key = int(digest, 16)
         self._seen[key] = number = self._seen.get(key, 0) + 1
-        return number
+        return identify(digest, number)
 
     @property
     def seen(self) -> set[str]:
@@ -74,29 +118,25 @@ class Earlier:
         return {identify(mark, place) for mark, number in counted for place in range(1, number + 1)}
 
     def judge(self, raw: str | ImageRequest, *, closely: bool) -> Standing | None:
-        """Count the next request, and tell how it stands.
+        """Count the next request, and tell how it stands; None where nothing is to be made of it nor told.
 
-        Args:
-            raw: The request.
-            closely: Whether to look at its files, and at their bytes where the plan says so. The estimate takes
-                their word for it, unless missing ones are to be made again.
-
-        Returns:
-            None where nothing is to be made of it nor told.
+        `closely` looks at its files, and at their bytes where the plan says so; the estimate takes their word for it,
+        unless missing ones are to be made again.
 
         Raises:
             InvalidRequestError: It is to be made, and cannot work.
-            ImageSaveError: Its line in the manifest is damaged, and the plan does not say to buy its pictures again.
+            ImageSaveError: Its record is damaged, and the plan does not say to buy its pictures again.
         """
         plan = self._plan
-        request, mark = _marked(raw, plan)
-        occurrence = self.occurrence(mark)
-        known = self._store.state(mark, occurrence)
+        # A bare prompt is no request before one is needed: there may be 100,000.
+        request = None if isinstance(raw, str) else plan.complete(raw)
+        mark = self.count(digest(request) if request else digest_prompt(str(raw), model=plan.model, size=plan.size))
+        known = self._store.state(mark)
         looks, verify = closely or plan.missing == "remake", closely and plan.verify
         is_kept = (known == "done" and not looks) or (known == "same" and not verify)
         if is_kept and not self.redo.names:
             return None
-        record = None if known is None else self._store.find(mark, occurrence)
+        record = None if known is None else self._store.find(mark)
         is_damaged = known is not None and (record is None or (record.files is None and record.status != "failed"))
         if is_damaged and not plan.buys_damaged:
             raise ImageSaveError(f"{self._store.path}: the line of {request or raw!r:.60} is damaged. {PUT_BACK}")
@@ -106,7 +146,7 @@ class Earlier:
         if state == "same" and not self.redo.names and record is not None and record.status != "modified":
             return None
         request = request or plan.complete(raw)
-        return self._standing(request, identify(mark, occurrence), record, state)
+        return self._standing(request, mark, record, state)
 
     def _state(self, record: Record | None, *, looks: bool, verify: bool) -> PromptState:
         if record is None:
@@ -142,22 +182,14 @@ class Earlier:
         )
 
     def renewed(self, standing: Standing, record: Record) -> dict[str, Any]:
-        """Return a line that says of a prompt's recorded pictures what they are now.
-
-        Raises:
-            ImageSaveError: One cannot be read.
-        """
+        """Return a line that says of a prompt's recorded pictures what they are now."""
         files = [self._store.renewed(file).facts() for file in record.files or ()]
         status = "modified" if standing.is_modified else record.status
         first = {"id": standing.id, "status": status, "files": files}
         return first | {name: value for name, value in record.line.items() if name not in first}
 
     def estimate(self, requests: Iterable[str | ImageRequest]) -> Estimate:
-        """Return what a list of requests will take; check those that are to be made.
-
-        Raises:
-            InvalidRequestError: A request of the list cannot work, or a price that is needed is not known.
-        """
+        """Return what a list of requests will take; an InvalidRequestError where one that is to be made cannot work."""
         spending = Spending(self._plan)
         if not isinstance(requests, Sequence):
             spending.check(ImageRequest(prompt="", model=self._plan.model))
@@ -177,14 +209,6 @@ class Earlier:
         self._seen.clear()
         seconds = None if self._plan.limits is None else estimate_seconds(images, self._plan.limits)
         return Estimate(prompts=prompts, images=images, cost=spending.cost, seconds=seconds)
-
-
-def _marked(raw: str | ImageRequest, plan: Plan) -> tuple[ImageRequest | None, str]:
-    """Return a request with its digest; None in place of the request for a bare prompt, which may need none."""
-    if isinstance(raw, str):
-        return None, digest_prompt(raw, model=plan.model, size=plan.size)
-    request = plan.complete(raw)
-    return request, digest(request)
 
 
 def _chosen(request: ImageRequest, record: Record | None, redo: frozenset[str]) -> frozenset[str]:

@@ -43,9 +43,7 @@ def meaning(error: BaseException) -> Meaning:
     """
     if isinstance(error, WithdrawnError):
         return "left"
-    if isinstance(
-        error, (openai.AuthenticationError, openai.PermissionDeniedError, ConfigurationError, ImageSaveError)
-    ):
+    if isinstance(error, _ENDING):
         return "end"
     if isinstance(error, openai.RateLimitError):
         return "end" if is_used_up(error) or error.response.headers.get("x-should-retry") == "false" else "wait"

@@ -33,12 +33,7 @@ class DirectoryLock:
     """Held from its making until `release`, or until its process dies; a child made by a fork does not hold it."""
 
     def __init__(self, directory: Path) -> None:
-        """Take the lock.
-
-        Raises:
-            BatchRunningError: Another run has it.
-            ImageSaveError: The lock file, or the manifest, cannot be made or is not this user's own.
-        """
+        """Take the lock; a BatchRunningError where another run has it, an ImageSaveError where it cannot be made."""
         self._owner: Path | None = None
         with contextlib.ExitStack() as opened:
             handle = self._open(directory / LOCK, opened)
@@ -158,6 +153,6 @@ def _is_gone(owner: dict[str, Any]) -> bool:
 def _birth(pid: int) -> str | None:
     """Return what tells a process from a later one with the same number, where the system says so."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return None

@@ -19,25 +19,19 @@ from typing import Any
 
 from ionos_openai.batch.lock import DirectoryLock
 from ionos_openai.batch.records import LONGEST_LINE, MANIFEST, Record, StoredFile, each_line, is_json, read_line
-from ionos_openai.batch.request import identify
 from ionos_openai.batch.stored import FileState, PromptRecord, Store
 from ionos_openai.errors import ImageSaveError
 from ionos_openai.files.buckets import Written
 from ionos_openai.files.opening import open_own, read_regular
 from ionos_openai.files.writing import sync_file, write_new
 
-# As every line of a batch begins, so that most lines need not be parsed to find them again.
-_START = re.compile(rb'\{"id": "([0-9a-f]{24})(?:-(\d{1,18}))?", "status": "(\w+)"')
-_BLOCK = 1 << 16
+_ID = re.compile(r"[0-9a-f]{24}(?:-\d{1,18})?")
 
 
 class Manifest(Store):
     """A directory's manifest, opened to look up what is recorded and to record more. One process at a time.
 
     Where each prompt's newest line is takes 100 to 135 bytes of memory a prompt.
-
-    Attributes:
-        damaged: The numbers of the lines, from 1, that cannot be read; none where a last one was cut off.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -57,9 +51,8 @@ class Manifest(Store):
             try:
                 self._handle = open_own(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
                 opened.callback(os.close, self._handle)
-                lines = os.fdopen(open_own(self.path, os.O_RDONLY), "rb", buffering=_BLOCK)
+                lines = os.fdopen(open_own(self.path, os.O_RDONLY), "rb", buffering=1 << 16)
                 self._lines = opened.enter_context(lines)
-                self._size = self._mend()
                 self._read()
             except OSError as error:
                 raise _unusable(self.path, error) from error
@@ -70,19 +63,19 @@ class Manifest(Store):
         self._handle = -1  # so that a thread that comes late writes into no other file that has this number by then
         self._closing()
 
-    def state(self, digest: str, occurrence: int = 1) -> PromptRecord | None:
-        """Return what is recorded of the first, second, ... of equal requests; None where nothing is."""
-        place = self._places.get(_key(digest, occurrence))
+    def state(self, mark: str) -> PromptRecord | None:
+        """Return what is recorded of an id; None where nothing is."""
+        place = self._places.get(_key(mark))
         return None if place is None else "done" if place & 1 else "failed"
 
-    def find(self, digest: str, occurrence: int = 1) -> Record | None:
-        """Return the newest line of a request; None where there is none, or it cannot be read."""
-        place = self._places.get(_key(digest, occurrence))
+    def find(self, mark: str) -> Record | None:
+        """Return the newest line of an id; None where there is none, or it cannot be read."""
+        place = self._places.get(_key(mark))
         if place is None:
             return None
         self._lines.seek(place >> 1)
         record = read_line(self._lines.readline(LONGEST_LINE))
-        return record if record is not None and record.id == identify(digest, occurrence) else None
+        return record if record is not None and record.id == mark else None
 
     def read(self, name: str) -> bytes:
         """Return a file's content."""
@@ -120,11 +113,7 @@ class Manifest(Store):
             (self.path.parent / name).unlink(missing_ok=True)
 
     def append(self, entry: Mapping[str, object], *, sync: bool = True) -> None:
-        """Write one line, whole or not at all, and by default wait until it is on the disk.
-
-        Raises:
-            ImageSaveError: It cannot be written.
-        """
+        """Write one line, whole or not at all, and by default wait until it is on the disk."""
         line = encode(entry)
         self.check()
         try:
@@ -135,11 +124,7 @@ class Manifest(Store):
             raise _unusable(self.path, error) from error
 
     def check(self) -> None:
-        """See that the file is still what it was when its last line was written.
-
-        Raises:
-            ImageSaveError: It was deleted, moved away with its directory, replaced, cut off or written to.
-        """
+        """See that the file is what it was when its last line was written: not moved, replaced, cut or written to."""
         try:
             there, ours = self.path.stat(), os.fstat(self._handle)
         except OSError as error:
@@ -162,57 +147,29 @@ class Manifest(Store):
             raise
         self._size += len(line)  # also where it then cannot be synced: later lines stand behind it
 
-    def _mend(self) -> int:
-        """Cut off a last line that was never finished, or cannot be read; return the file's size."""
-        size = os.fstat(self._handle).st_size
-        start = _last_line(self._lines, size)
-        self._lines.seek(start)
-        line = self._lines.read(min(size - start, LONGEST_LINE + 1))
-        if line.strip() and not is_json(line):
-            os.ftruncate(self._handle, start)
-            return start
-        if not line or line.endswith(b"\n"):
-            return size
-        os.write(self._handle, b"\n")
-        return size + 1
-
     def _read(self) -> None:
-        self._lines.seek(0)
-        offset, match, places = 0, _START.match, self._places
+        """Note where each line is; a last one that was never finished is cut off, or ended where it is whole."""
+        offset, line, size = 0, b"", 0
         for number, (line, size) in enumerate(each_line(self._lines), 1):
-            found = match(line) if line.endswith(b"}\n") else None
-            found = found or match(_rewritten(line))
-            if found is not None:
-                places[_key(found[1], int(found[2] or 1))] = offset << 1 | (found[3] != b"failed")
-            elif line.strip() and read_line(line) is None:
+            record = read_line(line)
+            if record is not None and _ID.fullmatch(record.id):
+                self._places[_key(record.id)] = offset << 1 | (record.status != "failed")
+            elif record is None and line.strip():
                 self.damaged.append(number)
             offset += size
+        if line.strip() and not is_json(line):
+            self.damaged.pop()
+            offset -= size
+            os.ftruncate(self._handle, offset)
+        elif line and not line.endswith(b"\n"):
+            offset += os.write(self._handle, b"\n")
+        self._size = offset
 
 
-def _key(digest: str | bytes, occurrence: int) -> int:
+def _key(mark: str) -> int:
     """Return the number that stands for an id: it takes half the memory of its text."""
-    return int(digest, 16) | (occurrence - 1) << 96
-
-
-def _rewritten(line: bytes) -> bytes:
-    """Return how a batch writes the beginning of a line that something else has written."""
-    record = read_line(line)
-    if record is None:
-        return b""
-    return encode({"id": record.id, "status": "failed" if record.status == "failed" else "done"})
-
-
-def _last_line(lines: Any, size: int) -> int:
-    """Return where the last line begins, whether it is finished or not."""
-    end = size
-    while end:
-        start = max(0, end - _BLOCK)
-        lines.seek(start)
-        found = lines.read(end - start).rfind(b"\n", 0, size - 1 - start)
-        if found >= 0:
-            return start + int(found) + 1
-        end = start
-    return 0
+    digest, _, occurrence = mark.partition("-")
+    return int(digest, 16) | int(occurrence or 0) << 96
 
 
 def encode(entry: Mapping[str, object]) -> bytes:

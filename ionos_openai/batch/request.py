@@ -58,11 +58,7 @@ class ImageRequest:
 
 
 def check_source(requests: Any) -> Iterable[Any]:
-    """Return what has requests in it.
-
-    Raises:
-        InvalidRequestError: It is one text, a mapping or a table, which give letters, keys, columns; or gives none.
-    """
+    """Return what has requests in it; refuse one text, a mapping and a table, which give letters, keys and columns."""
     problem = "" if isinstance(requests, Iterable) else f"{type(requests).__name__}: pass a list of prompts"
     if isinstance(requests, str):
         problem = "one text: pass a list of prompts, such as [prompt]"
@@ -80,13 +76,8 @@ def check_source(requests: Any) -> Iterable[Any]:
 def read_row(row: Mapping[str, Any], labels: Mapping[str, str] | None = None, n: int = 1) -> ImageRequest:
     """Return the request of a row of a table; columns that a request has no place for are its metadata.
 
-    Args:
-        row: The values by column; None, a blank text and NaN are no value.
-        labels: Further metadata, behind the row's own.
-        n: How many pictures where the row does not say.
-
-    Raises:
-        InvalidRequestError: A value is of the wrong kind.
+    None, a blank text and NaN are no value; `labels` are further metadata, behind the row's own; `n` counts where the
+    row says nothing. An InvalidRequestError where a value is of the wrong kind.
     """
     row = {str(key): value for key, value in row.items() if not _is_blank(value)}
     for name in TEXTS:
@@ -149,23 +140,13 @@ def complete(
         size = choose_size(request.size, request.aspect_ratio, chosen)
     elif aspect_ratio is not None and chosen != model:
         size = choose_size(None, aspect_ratio, chosen)
-    n, seed = whole_number(request.n), whole_number(request.seed)
-    return replace(
-        request,
-        n=request.n if n is None else n,
-        seed=request.seed if seed is None else seed,
-        model=chosen,
-        size=size,
-        aspect_ratio=None,
-    )
+    whole = {name: whole_number(getattr(request, name)) for name in NUMBERS}
+    numbers: dict[str, Any] = {name: number for name, number in whole.items() if number is not None}
+    return replace(request, model=chosen, size=size, aspect_ratio=None, **numbers)
 
 
 def check(request: ImageRequest) -> None:
-    """Check what `complete` returned.
-
-    Raises:
-        InvalidRequestError: It cannot work.
-    """
+    """Refuse what `complete` returned where it cannot work."""
     if not isinstance(request.prompt, str) or not request.prompt.strip():
         check_prompt(request.prompt)
     check_number(request.n)
@@ -180,17 +161,14 @@ def check(request: ImageRequest) -> None:
 
 
 def _check_json(kind: str, values: object) -> None:
-    if not values and isinstance(values, Mapping):
-        return
-    problem = f"it is {type(values).__name__}, not a mapping"
-    if isinstance(values, Mapping):
+    problem = None if isinstance(values, Mapping) else f"it is {type(values).__name__}, not a mapping"
+    if isinstance(values, Mapping) and values:
         try:
             json.dumps(dict(values), allow_nan=False)
         except (TypeError, ValueError) as error:
             problem = str(error)
-        else:
-            return
-    raise InvalidRequestError(f"{kind}= cannot be kept as JSON: {problem}. Use texts and numbers.")
+    if problem is not None:
+        raise InvalidRequestError(f"{kind}= cannot be kept as JSON: {problem}. Use texts and numbers.")
 
 
 def is_recordable(request: ImageRequest) -> bool:
@@ -208,11 +186,7 @@ def describe_request(request: ImageRequest) -> dict[str, object]:
 
 
 def digest(request: ImageRequest) -> str:
-    """Return 24 hexadecimal digits that stand for what is asked, and under which name; metadata does not count.
-
-    Raises:
-        InvalidRequestError: What is asked is no JSON.
-    """
+    """Return 24 hexadecimal digits that stand for what is asked, and under which name; metadata does not count."""
     if request.extra:
         _check_json("extra", request.extra)
     try:

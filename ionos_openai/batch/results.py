@@ -69,7 +69,7 @@ class BatchResult(Brief):
     def __str__(self) -> str:
         """Return it as a phrase."""
         facts = [*(Path(path).name for path in self.paths), *([str(self.cost)] if self.cost else [])]
-        facts += ["placeholder"] if self.sandbox else []
+        facts += ["placeholder"] * self.sandbox + ["superseded"] * self.superseded
         facts += [f"failed: {self.error}"] if self.error is not None else []
         return f"{shorten(repr(self.request.prompt))}: {', '.join(facts)}"
 
@@ -187,26 +187,15 @@ def read_batch(directory: str | os.PathLike[str] | Place) -> list[BatchResult]:
 
 
 def _as_result(record: Record, place: Place) -> BatchResult:
-    request = ImageRequest(
-        prompt=record.prompt or "",
-        model=record.model,
-        size=record.size,
-        n=record.n,
-        name=record.name,
-        seed=record.seed,
-        extra=record.extra,
-        metadata=record.metadata,
-    )
+    asked = {name: getattr(record, name) for name in ("model", "size", "n", "name", "seed", "extra", "metadata")}
+    known = {name: getattr(record, name) for name in ("attempts", "cost", "sandbox", "id")}
     return BatchResult(
-        request=request,
+        request=ImageRequest(prompt=record.prompt or "", **asked),
         paths=tuple(place / name for name in record.names if is_plain_name(name)),
         error=IonosError(record.error or "unknown") if record.status == "failed" else None,
-        attempts=record.attempts,
-        cost=record.cost,
-        sandbox=record.sandbox,
-        id=record.id,
         earlier=True,
         superseded=record.status == "superseded",
+        **known,
     )
 
 

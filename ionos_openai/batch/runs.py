@@ -59,7 +59,8 @@ def generate_batch(
         requests: Prompts, `ImageRequest`s, or dicts as `df.to_dict("records")` has them, whose further columns are
             metadata. A list is checked as a whole before anything is sent; of any other
             iterable, each is looked at when its turn comes, and one that cannot work is its own result.
-        directory: Where pictures and record go, made if it is missing. One run at a time.
+        directory: Where pictures and record go, made if it is missing; or a bucket's URL, "s3://bucket/prefix", which
+            a run holds as long as it lives. One run at a time.
         model: For requests without one: an id or a short name; None means the client's `image_model` setting.
         size: For requests without one: "WIDTHxHEIGHT" in px; None leaves it to the service.
         aspect_ratio: "16:9" or the like, in place of `size`: the nearest size that each model makes.
@@ -92,9 +93,9 @@ def generate_batch(
     Raises:
         InvalidRequestError: An argument or a request of a list cannot work; or `max_cost` is given, and a price is not
             known or in another currency.
-        BatchRunningError: Another run works in the directory.
-        ConfigurationError: Nothing can be signed with the certificate and its key.
-        ImageSaveError: The directory cannot be written to, or lines of its manifest cannot be read.
+        BatchRunningError: Another run works there.
+        ConfigurationError: Nothing can be signed with the certificate and its key; or obstore is not installed.
+        ImageSaveError: The directory or bucket cannot be written to, or lines of its manifest cannot be read.
 
     Source: limits and prices as in `ionos_openai.client.pacing` and `ionos_openai.hub`, 2026-11.
     """

@@ -31,7 +31,7 @@ from ionos_openai.batch.failure import (
 )
 from ionos_openai.batch.plan import PUT_BACK, Plan
 from ionos_openai.batch.records import StoredFile, describe_damaged
-from ionos_openai.batch.request import ImageRequest, digest, identify, is_recordable
+from ionos_openai.batch.request import ImageRequest, digest, is_recordable
 from ionos_openai.batch.results import BatchEvent, BatchResult, EventKind, Progress, clock_time
 from ionos_openai.batch.spending import Spending
 from ionos_openai.batch.stored import Store, record_line, warn
@@ -53,12 +53,8 @@ _OUTAGE_PAUSE = 5.0  # seconds
 _UNREACHED_IN_A_ROW = 5  # connections that were not made; then the network is out
 _UNREADABLE_AT_FIRST = 3  # prompts
 _NO_MORE = object()
-_UNFINISHED = {
-    "type": "Unfinished",
-    "message": "The other pictures of this prompt are in work.",
-    "code": None,
-    "status": None,
-}
+_IN_WORK = "The other pictures of this prompt are in work."
+_UNFINISHED = {"type": "Unfinished", "message": _IN_WORK, "code": None, "status": None}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -99,28 +95,16 @@ class Unit:
 
 
 class Schedule:
-    """What is to be done in a batch, and what has been.
-
-    Attributes:
-        plan: How it is carried out.
-        estimate: What it will take, as it was at the beginning.
-        ending: Whether nothing new is begun any more; may be set by anybody, a signal handler too.
-        over: Whether at the last `take` nothing was left to be asked for, nor on its way.
-        fatal: What ended it; None where nothing did.
-    """
+    """What is to be done in a batch, and what has been."""
 
     def __init__(
         self, requests: Iterable[str | ImageRequest], plan: Plan, store: Store, clock: Callable[[], float]
     ) -> None:
-        """Check what can be checked and counted: the requests where they are a list.
-
-        Raises:
-            InvalidRequestError: A request of a list cannot work, or its price is needed and not known.
-            ImageSaveError: The manifest has lines that cannot be read, and the plan does not say to buy them again.
-        """
+        """Check what can be checked and counted: the requests of a list, and that no record is damaged."""
         self.plan = plan
-        self.ending = self.over = False
-        self.fatal: BaseException | None = None
+        self.ending = False  # whether nothing new is begun any more; may be set by anybody, a signal handler too
+        self.over = False  # whether at the last `take` nothing was left to be asked for, nor on its way
+        self.fatal: BaseException | None = None  # what ended it
         self._is_told = False
         self._store = store
         self._clock = clock
@@ -276,10 +260,8 @@ class Schedule:
         if standing.state == "chosen":
             self._earlier.redo.begin()
         kept = list(standing.kept)
-        left = standing.request.n - len(kept)
-        return Prompt(
-            request=standing.request, id=standing.id, began=now, started=_date(), fresh=left, files=kept, kept=len(kept)
-        )
+        facts: dict[str, Any] = {"fresh": standing.request.n - len(kept), "files": kept, "kept": len(kept)}
+        return Prompt(request=standing.request, id=standing.id, began=now, started=_date(), **facts)
 
     def _tell_damaged(self, lines: Sequence[int]) -> None:
         if lines:
@@ -303,21 +285,18 @@ class Schedule:
             self._tell("modified", f"{standing.names} was changed by somebody: kept.", standing.request)
 
     def _tell_unmatched(self) -> None:
-        unmatched = self._earlier.unmatched
-        if unmatched:
-            names = ", ".join(sorted(unmatched))
-            unmatched.clear()
-            log.warning("Nothing to make again is called %s. Use the names of the files or the requests.", names)
+        if unmatched := ", ".join(sorted(self._earlier.unmatched)):
+            self._earlier.unmatched.clear()
+            log.warning("Nothing to make again is called %s. Use the names of the files or the requests.", unmatched)
 
     def _refuse(self, raw: object, error: InvalidRequestError) -> None:
         """Record a request that cannot work; nothing was sent for it."""
         request = raw if isinstance(raw, ImageRequest) else ImageRequest(prompt=str(raw)[:200])
         if not is_recordable(request):
             request = ImageRequest(prompt=str(request.prompt))
-        mark = digest(request)
-        identifier = identify(mark, self._earlier.occurrence(mark))
+        mark = self._earlier.count(digest(request))
         with self._lock:
-            self._finish(Prompt(request=request, id=identifier, began=self._clock(), started=_date(), error=error))
+            self._finish(Prompt(request=request, id=mark, began=self._clock(), started=_date(), error=error))
 
     def settle(self, unit: Unit, made: Sequence[GeneratedImage] | BaseException) -> None:
         """Take what came of a unit: save and record its pictures, or decide what follows from the error.
@@ -447,12 +426,11 @@ class Schedule:
         longest = (self.plan.patience or 0.0) if self._unreached else _LONGEST_OUTAGE
         if self._out_since is None:
             self._out_since = now
-            if self._unreached:
-                for_at_most = f"waiting for the network, {clock_time(longest)} at most."
-                self._note("waiting", f"The service cannot be reached: {for_at_most}")
-            else:
+            what = f"The service cannot be reached: waiting for the network, {clock_time(longest)} at most."
+            if not self._unreached:
                 log.warning("%s The batch into %s waits for it.", error, self.plan.directory)
-                self._note("waiting", f"{error} Waiting for it.")
+                what = f"{error} Waiting for it."
+            self._note("waiting", what)
         if now - self._out_since > longest:
             self._die(error)
             return
@@ -495,35 +473,20 @@ class Schedule:
         error = None if prompt.error is None else describe_error(prompt.error)
         self._store.append(self._line(prompt, status, error))
         self._counts[status] += 1
-        result = BatchResult(
-            request=prompt.request,
-            paths=tuple(self._paths(prompt)),
-            error=prompt.error,
-            attempts=prompt.attempts,
-            seconds=self._clock() - prompt.began,
-            cost=self._cost_of(prompt),
-            sandbox=prompt.sandbox,
-            id=prompt.id,
-        )
+        paths = tuple(self._paths(prompt))
+        result = BatchResult(request=prompt.request, paths=paths, error=prompt.error, **self._facts(prompt))
         self._done.append(result)
         message = str(error["message"]) if error else ", ".join(file.name for file in prompt.files)
         self._events.append(BatchEvent(kind=status, message=message, request=prompt.request, result=result))
 
     def _line(self, prompt: Prompt, status: str, error: Mapping[str, object] | None) -> dict[str, Any]:
-        signing: dict[str, Any] = {"unsigned": prompt.unsigned} if self.plan.saving.sign else {}
-        return record_line(
-            prompt.request,
-            prompt.files,
-            id=prompt.id,
-            status=status,
-            error=error,
-            attempts=prompt.attempts,
-            started=prompt.started,
-            seconds=self._clock() - prompt.began,
-            cost=self._cost_of(prompt),
-            sandbox=prompt.sandbox,
-            **signing,
-        )
+        facts: dict[str, Any] = {"unsigned": prompt.unsigned} if self.plan.saving.sign else {}
+        facts |= {"started": prompt.started, "status": status, "error": error, **self._facts(prompt)}
+        return record_line(prompt.request, prompt.files, **facts)
+
+    def _facts(self, prompt: Prompt) -> dict[str, Any]:
+        known = {name: getattr(prompt, name) for name in ("id", "attempts", "sandbox")}
+        return {**known, "seconds": self._clock() - prompt.began, "cost": self._cost_of(prompt)}
 
     def _paths(self, prompt: Prompt) -> list[Path | str]:
         return [self._store.path_of(file.name) for file in prompt.files]

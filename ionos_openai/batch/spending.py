@@ -28,11 +28,7 @@ class Spending:
         return self._cost if self._is_known else None
 
     def check(self, request: ImageRequest) -> None:
-        """Refuse a request whose price would be needed.
-
-        Raises:
-            InvalidRequestError: max_cost is given, and the price is not known or in another currency.
-        """
+        """Refuse a request where max_cost is given, and its price is not known or in another currency."""
         if self._plan.ceiling is None:
             return
         price = self._plan.price_of(request)

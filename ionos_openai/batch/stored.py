@@ -52,41 +52,27 @@ _WORST_FIRST: tuple[FileState, ...] = ("damaged", "missing", "modified", "touche
 
 
 class Store(ABC):
-    """A place for pictures, with a record of each prompt.
-
-    Attributes:
-        place: The directory or the bucket.
-        path: What keeps the records, as messages call it.
-        damaged: The numbers of records, from 1, that cannot be read.
-    """
+    """A place for pictures, with a record of each prompt."""
 
     place: Place
-    path: Path | str
-    damaged: Sequence[int] = ()
+    path: Path | str  # what keeps the records
+    damaged: Sequence[int] = ()  # the numbers of those, from 1, that cannot be read
 
     @abstractmethod
-    def state(self, digest: str, occurrence: int = 1) -> PromptRecord | None:
-        """Return what is recorded of the first, second, ... of equal requests; None where nothing is."""
+    def state(self, mark: str) -> PromptRecord | None:
+        """Return what is recorded of an id, which `identify` makes of a request's digest; None where nothing is."""
 
     @abstractmethod
-    def find(self, digest: str, occurrence: int = 1) -> Record | None:
-        """Return the newest record of a request; None where there is none, or it cannot be read."""
+    def find(self, mark: str) -> Record | None:
+        """Return the newest record of an id; None where there is none, or it cannot be read."""
 
     @abstractmethod
     def append(self, entry: Mapping[str, object], *, sync: bool = True) -> None:
-        """Record a prompt, whole or not at all.
-
-        Raises:
-            ImageSaveError: It cannot be written.
-        """
+        """Record a prompt, whole or not at all; an ImageSaveError where that cannot be."""
 
     @abstractmethod
     def check(self) -> None:
-        """See that nobody else works here, before something is bought.
-
-        Raises:
-            ImageSaveError: Somebody does, or the record is gone.
-        """
+        """See, before something is bought, that nobody else works here; an ImageSaveError where somebody does."""
 
     @abstractmethod
     def close(self) -> None:
@@ -94,11 +80,7 @@ class Store(ABC):
 
     @abstractmethod
     def read(self, name: str) -> bytes:
-        """Return a file's content.
-
-        Raises:
-            OSError: It cannot be read.
-        """
+        """Return a file's content; an OSError where it cannot be read."""
 
     @abstractmethod
     def stamp(self, written: Written) -> dict[str, Any]:
@@ -117,11 +99,7 @@ class Store(ABC):
         return self.place / name
 
     def save(self, image: GeneratedImage, *, name: str | None, saving: SavingSettings) -> tuple[StoredFile, list[str]]:
-        """Save a picture; return what is to be recorded of it, and what there is to `warn` of.
-
-        Raises:
-            ImageSaveError: It cannot be written.
-        """
+        """Save a picture; return what is to be recorded of it, and what there is to `warn` of."""
         try:
             [written], problems = write_images([image], self.place, saving, name=name)
         except ImageSaveError as error:
@@ -134,11 +112,7 @@ class Store(ABC):
         return self._describe(written, format=format_, width=image.width, height=image.height), problems
 
     def save_unreadable(self, data: bytes, request: ImageRequest, saving: SavingSettings) -> StoredFile:
-        """Save what came in place of a picture; return what is recorded of it: no format, and 0x0 px.
-
-        Raises:
-            ImageSaveError: It cannot be written.
-        """
+        """Save what came in place of a picture; return what is recorded of it: no format, and 0x0 px."""
         name = request.name and split_extension(clean_name(request.name))[0]
         full = shorten(f"{name or prompt_name(request.prompt, saving.file_names)}.bin")
         return self._describe(write_into(self.place, full, data), format="", width=0, height=0)
@@ -148,17 +122,13 @@ class Store(ABC):
         return StoredFile(name, sha256, len(written.data), format, width, height, **self.stamp(written))
 
     def renewed(self, file: StoredFile) -> StoredFile:
-        """Return what is to be recorded of a file as it is now.
-
-        Raises:
-            ImageSaveError: It cannot be read.
-        """
+        """Return what is to be recorded of a file as it is now."""
         path = self.path_of(file.name)
         try:
-            data = self.read(file.name)
+            written = Written(path, self.read(file.name))
         except OSError as error:
             raise ImageSaveError(f"Cannot read {path} back: {error.strerror}. The picture is saved.") from error
-        return self._describe(Written(path, data), format=file.format, width=file.width, height=file.height)
+        return self._describe(written, format=file.format, width=file.width, height=file.height)
 
     def look_at(self, files: Sequence[StoredFile], *, verify: bool) -> FileState:
         """Tell what became of recorded files: the worst of them decides, and "missing" where none are recorded."""

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Collection
 
 from ionos_openai.batch.bucket import open_store, read_history
+from ionos_openai.batch.records import Record
 from ionos_openai.errors import BatchRunningError, ImageSaveError
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Collection
-
-    from ionos_openai.batch.records import Record
 
 
 def supersede(directory: str | os.PathLike[str], asked: Collection[str]) -> list[Record]:
     """Record which pictures gave way to others of the same name, and which count again, as their prompt came back.
 
-    Args:
-        directory: The batch's, in which nothing runs.
-        asked: The ids of what is asked for now.
-
-    Returns:
-        What gave way this time. Nothing is recorded where another run has begun; the next one does it.
+    `asked` are the ids of what is asked for now; what gave way this time is returned. Nothing is recorded where another
+    run has begun; the next one does it.
     """
     newest: dict[str, tuple[str, str, int]] = {}
     for record in read_history(directory):

@@ -10,8 +10,7 @@ import os
 import re
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, is_dataclass
 from typing import Annotated, Any, Literal, cast, get_origin, get_type_hints
 
@@ -23,7 +22,6 @@ from ionos_openai.cli.terminal.options import (
     BatchOptions,
     Connection,
     EditOptions,
-    GenerateOptions,
     PacedConnection,
     PictureOptions,
     ServerOptions,
@@ -35,6 +33,7 @@ from ionos_openai.cli.terminal.options import (
 )
 from ionos_openai.cli.terminal.output import BASES, Terminal, open_closed_streams
 from ionos_openai.cli.terminal.prompts import expand, is_piped
+from ionos_openai.cli.terminal.signals import taking
 
 _NAME = "ionos-openai"
 _USAGE, _INTERRUPTED, _PIPE_CLOSED = 2, 130, 1
@@ -129,12 +128,9 @@ def command(
 ) -> Callable[[Callable[..., int]], None]:
     """Register a function as the command of its name, parameters of option types spread into their fields.
 
-    Args:
-        prints: Which of "json" and "quiet" it takes; the function gets a `Terminal` for them.
-        examples: Two command lines, without the program's name.
-        epilog: What stands below them.
-        tells_warnings: Whether the library's warnings are shown; no where the result itself holds them.
-        in_sandbox: Whether a failure's document says that the sandbox was asked, whatever the settings say.
+    `prints` are those of "json" and "quiet" that it takes: the function gets a `Terminal` for them. Below the help
+    stand two `examples` without the program's name, and `epilog`. The library's warnings are shown unless the result
+    itself holds them. `in_sandbox` has a failure's document say that the sandbox was asked, whatever the settings say.
     """
 
     def register(function: Callable[..., int]) -> None:
@@ -221,7 +217,7 @@ def _gather(kind: Any, given: dict[str, Any]) -> Any:
 def generate(
     *,
     prompts: list[str] = argument("PROMPT..."),
-    options: GenerateOptions,
+    options: PictureOptions,
     connection: PacedConnection,
     terminal: Terminal,
 ) -> int:
@@ -542,7 +538,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command line, by default that of this process, and return its exit code."""
     open_closed_streams()
     try:
-        with _interrupted_by_hang_up():
+        # The end of the terminal is taken for Ctrl-C: what is on its way is paid for.
+        with taking(signal.default_int_handler, "SIGHUP"):
             code = _invoke(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
     except BrokenPipeError:
@@ -558,21 +555,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         print("Error: Interrupted.", file=sys.stderr)
         return _INTERRUPTED
     return code
-
-
-@contextlib.contextmanager
-def _interrupted_by_hang_up() -> Iterator[None]:
-    """Treat the end of the terminal as Ctrl-C, unless `nohup` has it passed over: what is on its way is paid for."""
-    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
-    is_main = threading.current_thread() is threading.main_thread()
-    if hang_up is None or not is_main or signal.getsignal(hang_up) is signal.SIG_IGN:
-        yield
-        return
-    before = signal.signal(hang_up, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(hang_up, before)
 
 
 def _invoke(given: list[str]) -> int:

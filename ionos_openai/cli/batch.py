@@ -5,26 +5,28 @@ from __future__ import annotations
 import contextlib
 import functools
 import shlex
-import signal
 import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from openai import OpenAIError
+from openai import OpenAI, OpenAIError
 
-from ionos_openai.batch import Batch, BatchEvent, BatchResult, Progress, generate_batch
+from ionos_openai.batch import Batch, BatchEvent, BatchResult, ImageRequest, Progress, generate_batch
 from ionos_openai.batch.records import MANIFEST
 from ionos_openai.batch.request import complete, digest, identify
 from ionos_openai.batch.results import clock_time
 from ionos_openai.batch.superseded import supersede
 from ionos_openai.cli.batch_files import KNOWN_COLUMNS, Table, Templates, parse_labels, read_table
 from ionos_openai.cli.terminal.exits import INTERRUPTED, MADE, REFUSED, Outcome
-from ionos_openai.cli.terminal.output import visible
-from ionos_openai.client.pacing.rates import estimate_seconds
+from ionos_openai.cli.terminal.options import BatchOptions, Connection
+from ionos_openai.cli.terminal.output import Terminal, visible
+from ionos_openai.cli.terminal.signals import taking
+from ionos_openai.client.pacing.rates import ContractLimits, estimate_seconds
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.words import plural
@@ -35,19 +37,8 @@ from ionos_openai.hub.models import model_to_send
 from ionos_openai.hub.ratios import choose_size
 from ionos_openai.images.image import partial_images
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    import openai
-
-    from ionos_openai.batch import ImageRequest
-    from ionos_openai.cli.terminal.options import BatchOptions, Connection
-    from ionos_openai.cli.terminal.output import Terminal
-    from ionos_openai.client.pacing.rates import ContractLimits
-
 _LINE_EVERY = 10.0  # seconds, where nobody watches
 _SHOWN_PROMPTS, _SHOWN_NAMES = 3, 10
-_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
 # All other options are arguments of the library's.
 _NOT_THE_LIBRARYS = frozenset(
     {"output", "n", "labels", "retry_failed", "dry_run", "prompt", "name", "prompt_column", "verbose"}
@@ -82,7 +73,7 @@ def run(source: str, options: BatchOptions, connection: Connection, terminal: Te
         return _show_plan(batch, report) if options.dry_run else _carry_out(batch, report)
 
 
-def _make(client: openai.OpenAI, requests: list[ImageRequest], options: BatchOptions, report: _Telling) -> Batch:
+def _make(client: OpenAI, requests: list[ImageRequest], options: BatchOptions, report: _Telling) -> Batch:
     given = {name: value for name, value in asdict(options).items() if name not in _NOT_THE_LIBRARYS}
     if options.timeout is None:
         del given["timeout"]  # the client's own counts
@@ -165,15 +156,12 @@ class _Telling(Outcome):
 
     def tell_superseded(self, names: Sequence[str]) -> None:
         """Say which pictures are of prompts that were corrected since."""
-        listed = ", ".join(names[:_SHOWN_NAMES]) + f" and {len(names) - _SHOWN_NAMES} more" * (
-            len(names) > _SHOWN_NAMES
-        )
+        more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+        said = "are of older prompts of their names: superseded (results --all shows them)."
         if len(names) == 1:
             said = "is of an older prompt of this name: superseded (results --all shows it)."
-        else:
-            said = "are of older prompts of their names: superseded (results --all shows them)."
         if names:
-            self.terminal.on_stderr(f"{listed} {said}")
+            self.terminal.on_stderr(f"{', '.join(names[:_SHOWN_NAMES])}{more} {said}")
 
     def take_end(self, error: BaseException) -> None:
         """Report what ended the run, and rescue pictures that could not be saved."""
@@ -208,10 +196,6 @@ def _carry_out(batch: Batch, report: _Telling) -> int:
 def _stopping_on_signals(batch: Batch, terminal: Terminal) -> Iterator[Callable[[], bool]]:
     """At the first Ctrl-C, SIGTERM or hang-up begin nothing new; at the second one drop what is in flight."""
     came: list[int] = []
-    # Windows has no hang-up; `nohup`, or a shell's background, has some passed over, and so they stay.
-    numbers = [number for name in _STOPPING if (number := getattr(signal, name, None)) is not None]
-    if threading.current_thread() is not threading.main_thread():
-        numbers = []
 
     def handle(number: int, frame: object) -> None:
         del frame
@@ -223,14 +207,8 @@ def _stopping_on_signals(batch: Batch, terminal: Terminal) -> Iterator[Callable[
             with contextlib.suppress(OSError):  # the terminal is gone
                 terminal.warn("Stopping: what is on its way is still saved; Ctrl-C again drops it.")
 
-    before = {
-        number: signal.signal(number, handle) for number in numbers if signal.getsignal(number) is not signal.SIG_IGN
-    }
-    try:
+    with taking(handle, "SIGINT", "SIGTERM", "SIGHUP"):
         yield lambda: bool(came)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -309,21 +287,7 @@ def _summarise(batch: Batch, report: _Telling, elapsed: float) -> int:
     progress, terminal = batch.progress, report.terminal
     report.sum_up()
     if not terminal.json and not terminal.quiet:
-        parts = [f"{progress.done} made ({plural(progress.images, 'picture')})"]
-        parts += [f"{progress.marked} marked, {progress.signed} signed"] * bool(report.options.sign)
-        before = "that had not failed left alone" if report.options.retry_failed else "done before"
-        others = {
-            before: progress.skipped - progress.modified - progress.missing,
-            "kept though changed": progress.modified,
-            "gone and not made again (--missing remake makes them)": progress.missing,
-            "failed (the same command tries them again)": progress.failed,
-            "left": progress.left,
-            "answered 429 and asked again": progress.limited,
-        }
-        parts += [f"{number} {what}" for what, number in others.items() if number]
-        cost = "no cost, placeholders" if report.is_sandbox else str(progress.cost or "cost not known")
-        record = batch.directory / MANIFEST if isinstance(batch.directory, Path) else batch.directory
-        terminal.on_stderr(f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {record}")
+        terminal.on_stderr(_summary(batch, report, elapsed))
         folder = shlex.quote(str(batch.directory))
         terminal.on_terminal(f"Look at it: ionos-openai gallery {folder} --open, or ionos-openai results {folder}")
     counts = ["total", "done", "failed", "skipped", "modified", "missing", "left", "images", "attempts", "limited"]
@@ -339,6 +303,25 @@ def _summarise(batch: Batch, report: _Telling, elapsed: float) -> int:
     code = report.code
     why = "Interrupted." if code == INTERRUPTED else f"{progress.left} prompts are left: a limit of yours was reached."
     return report.end(document, otherwise={"message": why, "type": "Unfinished", "exit_code": code})
+
+
+def _summary(batch: Batch, report: _Telling, elapsed: float) -> str:
+    progress = batch.progress
+    parts = [f"{progress.done} made ({plural(progress.images, 'picture')})"]
+    parts += [f"{progress.marked} marked, {progress.signed} signed"] * bool(report.options.sign)
+    before = "that had not failed left alone" if report.options.retry_failed else "done before"
+    others = {
+        before: progress.skipped - progress.modified - progress.missing,
+        "kept though changed": progress.modified,
+        "gone and not made again (--missing remake makes them)": progress.missing,
+        "failed (the same command tries them again)": progress.failed,
+        "left": progress.left,
+        "answered 429 and asked again": progress.limited,
+    }
+    parts += [f"{number} {what}" for what, number in others.items() if number]
+    cost = "no cost, placeholders" if report.is_sandbox else str(progress.cost or "cost not known")
+    record = batch.directory / MANIFEST if isinstance(batch.directory, Path) else batch.directory
+    return f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {record}"
 
 
 def _sentence(phrase: object) -> str:

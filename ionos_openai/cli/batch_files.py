@@ -13,19 +13,16 @@ import re
 import string
 import sys
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ionos_openai.batch import ImageRequest
 from ionos_openai.batch.request import NUMBERS, TEXTS, check, complete, digest, read_row
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.words import plural
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from ionos_openai.batch import ImageRequest
 
 _STANDARD = "-"
 KNOWN_COLUMNS = frozenset({*TEXTS, *NUMBERS} - {"prompt"})
@@ -33,6 +30,7 @@ _MOST_SHOWN = 20
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # what .xlsx and .ods, and what .xls begin with
 _IN_EXCEL = "In Excel: File > Save As > CSV UTF-8 (Comma delimited)."
 _HARMLESS = re.compile(r"^'(?=\s*[=+@-]|[\t\r])")
+_FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")  # a brace, or a column, whose name may have anything else in it
 _EXTENSION = re.compile(r"(?i)\.(?:png|jpe?g|webp)$|$")
 
 
@@ -50,18 +48,21 @@ class Templates:
         if self.prompt_column is not None:
             column = _column(self.prompt_column, row)
             made["prompt"] = made.pop(column) if column != "prompt" else made[column]
+        cell = lambda field: field[0][0] if field[1] is None else _cell(field[1], row)  # noqa: E731
         for name, template in (("prompt", self.prompt), ("name", self.name)):
             if template is not None:
-                pieces = _pieces(name, template)
-                made[name] = "".join(text if column is None else text + _cell(column, row) for text, column in pieces)
+                made[name] = _FIELD.sub(cell, template)
         return made
 
-    @property
     def columns(self) -> set[str]:
-        """The columns that prompt and name are made of, in small letters."""
-        pairs = (("prompt", self.prompt), ("name", self.name))
-        pieces = (piece for name, template in pairs for piece in _pieces(name, template or ""))
-        return {column.strip().casefold() for _, column in pieces if column}
+        """Return the columns that prompt and name are made of, in small letters; a lonely brace is an error."""
+        for option, template in (("prompt", self.prompt or ""), ("name", self.name or "")):
+            try:
+                list(string.Formatter().parse(_FIELD.sub("", template)))
+            except ValueError as error:
+                raise InvalidRequestError(f"--{option} cannot be read ({error}): write {{{{ for a brace.") from None
+        columns = re.findall(_FIELD, f"{self.prompt or ''}{self.name or ''}")
+        return {column.strip().casefold() for column in columns if column}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,20 +88,13 @@ class Table:
 def read_table(
     source: str, labels: Mapping[str, str], *, n: int, templates: Templates | None = None, **asked: Any
 ) -> Table:
-    """Read the prompts of a file, or of standard input, "-".
+    """Read the prompts of a file, or of standard input, "-", whose kind is found out.
 
-    Args:
-        source: A path that ends in .txt, .csv, .tsv, .json or .jsonl; the kind of standard input is found out.
-        labels: Further metadata for each prompt; a column of the same name comes before them.
-        n: How many pictures for rows that do not say.
-        templates: How prompts and names are made out of columns.
-        asked: What `complete` takes for rows without their own.
-
-    Raises:
-        InvalidRequestError: The file cannot be read, or has rows that cannot work; all of them are named.
+    `labels` are further metadata, behind columns of the same name; `n` is for rows that do not say, and `asked` what
+    `complete` takes for them. All rows that cannot work are named in one `InvalidRequestError`.
     """
     templates = templates or Templates()
-    table, problems = Table(source=source, used=templates.columns), dict[str, list[str]]()
+    table, problems = Table(source=source, used=templates.columns()), dict[str, list[str]]()
     text = _read(source)
     needs_prompt = templates.prompt is None and templates.prompt_column is None
     for line, row in _rows(text, _kind(source, text, needs_prompt=needs_prompt), needs_prompt=needs_prompt):
@@ -152,20 +146,6 @@ def _tell_apart(table: Table) -> None:
             table.requests[index] = replace(request, name=names[asked])
     if len(table.notes) > _MOST_SHOWN:
         table.notes[_MOST_SHOWN:] = [f"{len(table.notes) - _MOST_SHOWN} further rows have names of earlier ones."]
-
-
-def _pieces(option: str, template: str) -> list[tuple[str, str | None]]:
-    """Return the parts of a template: a text and the column behind it, None where there is none."""
-    try:
-        parts = list(string.Formatter().parse(template))
-    except ValueError as error:
-        raise InvalidRequestError(f"--{option} cannot be read ({error}): write {{{{ for a brace.") from None
-    # A column's name may have in it what begins a format elsewhere.
-    further = [(conversion and f"!{conversion}", form and f":{form}") for _, _, form, conversion in parts]
-    return [
-        (text, None if column is None else "".join(filter(None, (column, *more))))
-        for (text, column, _, _), more in zip(parts, further, strict=True)
-    ]
 
 
 def _cell(column: str, row: Mapping[str, Any]) -> str:

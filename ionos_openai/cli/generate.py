@@ -8,23 +8,26 @@ import os
 import shlex
 import signal
 import sys
-import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from openai import OpenAIError
+from openai import OpenAI, OpenAIError
 
 from ionos_openai.cli.terminal.exits import ENDS_THE_RUN, MADE, Outcome, message
-from ionos_openai.cli.terminal.output import PLACEHOLDER, headed, open_in_browser
+from ionos_openai.cli.terminal.options import Connection, PictureOptions
+from ionos_openai.cli.terminal.output import PLACEHOLDER, Terminal, headed, open_in_browser
 from ionos_openai.cli.terminal.prompts import expand, read_prompts
+from ionos_openai.cli.terminal.signals import taking
 from ionos_openai.client.settings import IonosSettings, load_signer, open_place
 from ionos_openai.errors import ImageSaveError, InvalidRequestError
 from ionos_openai.errors.numbers import check_whole_number
 from ionos_openai.errors.words import plural, shorten
 from ionos_openai.files.buckets import Place, check_place, is_url
-from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format, prompt_name
+from ionos_openai.files.names import SavingSettings, choose_format, choose_saving, clean_name, parse_format, prompt_name
 from ionos_openai.files.writing import is_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE
 from ionos_openai.hub.compat import MOST_PICTURES
@@ -33,17 +36,6 @@ from ionos_openai.hub.prices import Money, parse_prices, price_of
 from ionos_openai.hub.ratios import choose_size
 from ionos_openai.images.generate import edit_images, generate_images
 from ionos_openai.images.image import GeneratedImage, partial_images
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import date
-    from types import FrameType
-
-    from openai import OpenAI
-
-    from ionos_openai.cli.terminal.options import Connection, PictureOptions
-    from ionos_openai.cli.terminal.output import Terminal
-    from ionos_openai.files.names import SavingSettings
 
 _STANDARD = "-"  # standard output
 _SHORT = 40  # characters of a prompt that a message is about
@@ -313,25 +305,17 @@ def _make(session: _Session, prompt: str) -> tuple[list[GeneratedImage], BaseExc
         return partial_images(error), error
 
 
-@contextlib.contextmanager
-def _telling_of_interruption(session: _Session) -> Iterator[None]:
+def _telling_of_interruption(session: _Session) -> contextlib.AbstractContextManager[None]:
     """Say at Ctrl-C why it takes a while: of several pictures, those on their way are paid for and still saved."""
-    is_one = session.options.n * session.options.concurrency == 1
-    if is_one or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
+    told: list[int] = []
 
-    def tell(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
-        session.terminal.warn("The pictures that are on their way are still saved; Ctrl-C again gives them up.")
+    def tell(number: int, frame: Any) -> None:
+        if not told:
+            session.terminal.warn("The pictures that are on their way are still saved; Ctrl-C again gives them up.")
+        told.append(number)
         signal.default_int_handler(number, frame)
 
-    signal.signal(signal.SIGINT, tell)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    return taking(tell, *["SIGINT"] * (session.options.n * session.options.concurrency > 1))
 
 
 def _overwrite(session: _Session, prompt: str) -> bool:
@@ -402,11 +386,7 @@ def _facts(image: GeneratedImage, piped: tuple[str, int] | None) -> dict[str, ob
             kind = str(parse_format(path.suffix))
     return {
         "path": None if image.path is None else str(image.path),
-        "model": image.model,
-        "prompt": image.prompt,
-        "size": image.size,
-        "width": image.width,
-        "height": image.height,
+        **{name: getattr(image, name) for name in ("model", "prompt", "size", "width", "height")},
         "format": kind,
         "bytes": size,
         "sandbox": image.sandbox,

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import getpass
 import sys
-from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from ionos_openai.cli.doctor.checks import Look, examine_with
 from ionos_openai.cli.doctor.command import show_checks
 from ionos_openai.cli.terminal.exits import TOKEN, USAGE, worst
+from ionos_openai.cli.terminal.options import Connection
+from ionos_openai.cli.terminal.output import Terminal
 from ionos_openai.client import login
 from ionos_openai.client.settings import IonosSettings, is_in_ci
 from ionos_openai.errors import ConfigurationError, InvalidRequestError
-
-if TYPE_CHECKING:
-    from ionos_openai.cli.terminal.options import Connection
-    from ionos_openai.cli.terminal.output import Terminal
 
 
 def keep(connection: Connection, terminal: Terminal) -> int:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ionos_openai.cli.terminal.output import one_line, plain_table
+from ionos_openai.cli.terminal.options import Connection
+from ionos_openai.cli.terminal.output import Terminal, one_line, plain_table
 from ionos_openai.client.settings import IonosSettings
+from ionos_openai.hub.catalogue import ImageModel
 from ionos_openai.hub.models import select_image_models
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from rich.table import Table
     from rich.text import Text
-
-    from ionos_openai.cli.terminal.options import Connection
-    from ionos_openai.cli.terminal.output import Terminal
-    from ionos_openai.hub.catalogue import ImageModel
 
 _HEADS = ("Model", "Makes", "Price", "Note", "Purpose")
 _UNKNOWN = "-"
@@ -27,25 +24,22 @@ def show(connection: Connection, terminal: Terminal, *, every: bool) -> int:
     settings = IonosSettings()
     with connection.connect(settings) as client, terminal.waiting("Asking for the models"):
         entries = client.models.list().data or []
-    makers = select_image_models(entries)
+    makers, is_sandbox = select_image_models(entries), connection.uses_sandbox(settings)
     known = {model.id for model in makers}
-    others = sorted({entry.id for entry in entries if isinstance(entry.id, str)} - known, key=str.lower)
-    _print(terminal, makers, others if every else [], sandbox=connection.uses_sandbox(settings))
-    return 0
-
-
-def _print(terminal: Terminal, makers: Sequence[ImageModel], others: Sequence[str], *, sandbox: bool) -> None:
+    found = {entry.id for entry in entries if every and isinstance(entry.id, str)}
+    others = sorted(found - known, key=str.lower)
     strangers = [{"id": name, "name": name.rpartition("/")[2], "makes_images": False} for name in others]
     rows, names = [_row(model) for model in makers], list(map(one_line, others))
     terminal.result(
-        {"sandbox": sandbox, "models": [_facts(model) for model in makers] + strangers},
+        {"sandbox": is_sandbox, "models": [_facts(model) for model in makers] + strangers},
         ([cell or _UNKNOWN for cell in row] for row in [*rows, *((name, "", "", "", "") for name in names)]),
         lambda: _shown(rows, names),
     )
     if not makers and not terminal.json:
         terminal.warn("The service lists no model that is known to make pictures. See all: ionos-openai models --all")
-    if sandbox and not terminal.json:
+    if is_sandbox and not terminal.json:
         terminal.warn("This is the sandbox's list, not the service's.")
+    return 0
 
 
 def _shown(rows: Sequence[Sequence[str]], names: Sequence[str]) -> Iterator[Table | Text]:
@@ -68,20 +62,14 @@ def _row(model: ImageModel) -> tuple[str, str, str, str, str]:
 
 def _facts(model: ImageModel) -> dict[str, object]:
     price, rule = model.price, model.size_rule
+    seen = {"seen": price.source.seen.isoformat()} if price else {}
     return {
-        "id": model.id,
-        "name": model.name,
-        "makes_images": True,
-        "reason": model.reason,
-        "purpose": model.purpose or None,
-        "can_edit": model.can_edit,
-        "sizes": rule.describe() if rule else None,
-        "prompt_limit": model.prompt_limit,
+        **{name: getattr(model, name) for name in ("id", "name", "reason", "can_edit", "prompt_limit", "retired")},
         "licence": model.licence,
-        "price": {"amount": str(price.amount), "currency": price.currency, "seen": price.source.seen.isoformat()}
-        if price
-        else None,
-        "retired": model.retired,
+        "makes_images": True,
+        "purpose": model.purpose or None,
+        "sizes": rule.describe() if rule else None,
+        "price": {"amount": str(price.amount), "currency": price.currency, **seen} if price else None,
         "sources": [
             {"page": source.page, "seen": source.seen.isoformat(), "basis": source.basis} for source in model.sources
         ],

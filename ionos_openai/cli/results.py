@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from ionos_openai.batch.bucket import read_newest
+from ionos_openai.batch.records import Record
 from ionos_openai.cli.terminal.exits import MADE
-from ionos_openai.cli.terminal.output import csv_line, plain_table, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from rich.table import Table
-
-    from ionos_openai.batch.records import Record
-    from ionos_openai.cli.terminal.output import Terminal
+from ionos_openai.cli.terminal.output import Terminal, csv_line, plain_table, visible
 
 _ASKED = ("prompt", "model", "size", "n", "name", "seed")
 _COLUMNS = ("file", "prompt", "model", "size", "status", "cost", "error")
+_ON_SCREEN = ("file", "status", "cost", "prompt", "error")
 
 
 def show(directory: str, terminal: Terminal, *, every: bool, failed: bool, as_csv: bool, for_excel: bool) -> int:
@@ -40,18 +34,13 @@ def show(directory: str, terminal: Terminal, *, every: bool, failed: bool, as_cs
         return MADE
     rows = [[visible(cell) or "-" for cell in cells] for cells in lines]
     document = {"directory": directory, "requests": [_facts(record) for record in records]}
-    terminal.result(document, rows, lambda: _shown(rows, len(own)))
+    # What fits on a screen: the first column of one's own, and what came.
+    columns = [*range(min(len(own), 1)), *(len(own) + _COLUMNS.index(name) for name in _ON_SCREEN)]
+    head, *picked = ([cells[column] for column in columns] for cells in rows)
+    terminal.result(document, rows, lambda: [plain_table(head, picked, folded=2)])
     for problem in found.problems:
         terminal.warn(f"{problem.name}: {problem.message}.")
     return MADE
-
-
-def _shown(rows: Sequence[Sequence[str]], own: int) -> Iterator[Table]:
-    """Yield what fits on a screen: the first own column, and what came."""
-    columns = [*range(min(own, 1)), *(own + _COLUMNS.index(name) for name in ("file", "status", "cost"))]
-    columns += [own + _COLUMNS.index(name) for name in ("prompt", "error")]
-    picked = [[cells[column] for column in columns] for cells in rows]
-    yield plain_table(picked[0], picked[1:], folded=2)
 
 
 def _own(record: Record, columns: Iterable[str]) -> list[str]:

@@ -6,7 +6,6 @@ import contextlib
 import ipaddress
 import json
 import logging
-from contextlib import closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,9 +25,9 @@ if TYPE_CHECKING:
 
 def serve(options: ServerOptions, terminal: Terminal) -> int:
     """Serve until Ctrl-C, which is how it is meant to end, or say why nobody can with these options."""
-    with closing(SandboxServer(_make_sandbox(options), host=options.host, port=options.port)) as server:
+    with contextlib.closing(SandboxServer(_make_sandbox(options), host=options.host, port=options.port)) as server:
         _announce(server, terminal)
-        with contextlib.suppress(KeyboardInterrupt), nullcontext() if options.quiet else _telling(terminal):
+        with contextlib.suppress(KeyboardInterrupt), contextlib.nullcontext() if options.quiet else _telling(terminal):
             server.run()
     return 0
 
@@ -38,13 +37,12 @@ def _telling(terminal: Terminal) -> Iterator[None]:
     """Print a line a request on standard error."""
     lines = logging.Handler()
     lines.emit = lambda record: terminal.on_stderr(record.getMessage())  # type: ignore[method-assign]
-    level = REQUESTS_LOG.level
     REQUESTS_LOG.addHandler(lines)
     REQUESTS_LOG.setLevel(logging.INFO)
     try:
         yield
     finally:
-        REQUESTS_LOG.setLevel(level)
+        REQUESTS_LOG.setLevel(logging.NOTSET)
         REQUESTS_LOG.removeHandler(lines)
 
 

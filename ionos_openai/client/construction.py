@@ -63,42 +63,32 @@ def construct(
     settings: IonosSettings | None,
     api_key: Any,  # text only as a `SecretStr`
     base_url: str | httpx.URL | None,
-    timeout: float | openai.Timeout | openai.NotGiven | None,
     http_client: Any,
     ca_bundle: str | os.PathLike[str] | None,
     sandbox: bool | Sandbox | None,
-    default_headers: Mapping[str, str] | None,
     default_query: Mapping[str, object] | None,
-    **chosen: Any,
+    **passed: Any,
 ) -> IonosClient:
     """Make a client of one of the two kinds; arguments win over settings. Raises what `create_client` raises."""
+    chosen = {name: passed.pop(name) for name in _MAY_BE}
     settings = _with(settings or IonosSettings(), chosen)
     if ca_bundle and http_client is not None:
         raise ConfigurationError("ca_bundle= and http_client= exclude each other: give your own client verify=.")
     answering = _choose_sandbox(settings, wanted=sandbox, api_key=api_key)
+    if answering is not None and http_client is not None:
+        raise ConfigurationError("sandbox= and http_client= exclude each other: the sandbox is asked in process.")
     url = _find_address(settings, base_url)
+    token = SecretStr(SANDBOX_TOKEN) if api_key is None else api_key
     if answering is None:
         check_env_file(settings, api_key, base_url=base_url, ca_bundle=ca_bundle)
         token = _trusted_token(settings, api_key, url, named_in_code=base_url is not None)
-    elif http_client is not None:
-        raise ConfigurationError("sandbox= and http_client= exclude each other: the sandbox is asked in process.")
-    else:
-        token = SecretStr(SANDBOX_TOKEN) if api_key is None else api_key
     pacing = _pacing(settings, url, paces=chosen["pace"] is True if answering else settings.pace)
-    make_http = functools.partial(
-        _own_http_client, answering, ca_bundle or settings.ca_bundle, url, in_loop=kind is AsyncIonosOpenAI
-    )
-    client = explaining_environment(
-        lambda: kind(
-            api_key=token,
-            base_url=url,
-            timeout=settings.timeout if isinstance(timeout, openai.NotGiven) and settings.timeout else timeout,
-            max_retries=settings.max_retries,
-            default_headers=default_headers,
-            default_query=default_query,
-            http_client=http_client or make_http(),
-        )
-    )
+    bundle, in_loop = ca_bundle or settings.ca_bundle, kind is AsyncIonosOpenAI
+    make_http = functools.partial(_own_http_client, answering, bundle, url, in_loop=in_loop)
+    passed |= {"api_key": token, "base_url": url, "max_retries": settings.max_retries, "default_query": default_query}
+    if settings.timeout and isinstance(passed["timeout"], openai.NotGiven):
+        passed["timeout"] = settings.timeout
+    client = explaining_environment(lambda: kind(**passed, http_client=http_client or make_http()))
     client.ionos_settings, client.ionos_pacing = settings, pacing
     client.ionos_sandboxed = answering is sandbox is not None
     if isinstance(client, AsyncIonosOpenAI) and http_client is None and answering is None:
@@ -116,11 +106,7 @@ def _own_http_client(
 
 
 def explaining_environment(make: Callable[[], Made]) -> Made:
-    """Return what `make` makes; where the HTTP library cannot use what the environment names, say which variable it is.
-
-    Raises:
-        ConfigurationError: A proxy or a file of certificates that the environment names cannot be used.
-    """
+    """Return what `make` makes; a ConfigurationError names the variable whose proxy or certificates cannot be used."""
     try:
         return make()
     except IonosError:
@@ -236,18 +222,13 @@ def _choose_sandbox(settings: IonosSettings, *, wanted: bool | Sandbox | None, a
 
 
 def trust_also(bundle: os.PathLike[str]) -> ssl.SSLContext:
-    """Return the SDK's own checks of certificates, trusting those in a PEM file too.
-
-    Raises:
-        ConfigurationError: The file cannot be read, or holds no certificate.
-    """
+    """Return the SDK's own checks of certificates, trusting those in a PEM file too; else a ConfigurationError."""
     context = explaining_environment(lambda: cast("ssl.SSLContext", http_library().create_ssl_context()))
     try:
         context.load_verify_locations(cafile=bundle)
-    except ssl.SSLError:
-        problem = "holds no certificate in PEM form"
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror})"
+    except OSError as error:  # of which an SSLError is one
+        is_read = isinstance(error, ssl.SSLError)
+        problem = "holds no certificate in PEM form" if is_read else f"cannot be read ({error.strerror})"
     else:
         return context
     shown = mask_secrets(str(bundle))

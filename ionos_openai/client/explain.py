@@ -14,7 +14,7 @@ import openai
 from pydantic import BaseModel
 
 from ionos_openai.client.calls import IMAGE_PATHS
-from ionos_openai.client.transport import redirects_to
+from ionos_openai.client.transport import proxy_asked, redirects_to
 from ionos_openai.errors import IonosError
 from ionos_openai.errors.exceptions import reduced
 from ionos_openai.errors.http import http_library
@@ -187,8 +187,10 @@ def explaining_connections() -> Iterator[None]:
 def _describe_connection(error: openai.APIConnectionError, cause: BaseException) -> str:
     # Masked before it is cut: half a token would not be known for one.
     text = " ".join(mask_secrets(str(cause)[:10_000], _token_of(error.request)).split())
+    proxy = proxy_asked()
+    between = f" The proxy {proxy} was asked, which a variable such as HTTPS_PROXY names: is it right?" if proxy else ""
     untrusted = _UNTRUSTED if _is_certificate_failure(error) else ""
-    return f"{error.message} ({text[:300] or type(cause).__name__}){untrusted}"
+    return f"{error.message} ({text[:300] or type(cause).__name__}){between}{untrusted}"
 
 
 def _is_certificate_failure(error: BaseException) -> bool:

@@ -50,13 +50,11 @@ class FanOut(Generic[Answer]):
         return [self._answers[place] for place in sorted(self._answers)]
 
     def send(self, send: Callable[[], Answer]) -> None:
-        """Call `send` so many times, in up to eight threads; a single call is made directly, and may raise.
-
-        A signal may interrupt this at any place, so what hands out the work is a queue that none can break.
-        """
+        """Call `send` so many times, in up to eight threads; a single call is made directly, and may raise."""
         if self._times == 1:
             self._answers[0] = send()
             return
+        # A signal may interrupt this at any place: no signal breaks these queues.
         waiting, bell = SimpleQueue[int](), SimpleQueue[None]()
         for place in range(self._times):
             waiting.put(place)

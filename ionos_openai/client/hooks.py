@@ -179,7 +179,7 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
             return super(IonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
 
         def send() -> Any:
-            with explain.explaining_connections(), awaiting_answer(), self._telling(call) as picture:
+            with awaiting_answer(), explain.explaining_connections(), self._telling(call) as picture:
                 answer = turns.repeat(self._paced_call(options, self._find_contract()), attempt)
                 picture.take(answer)
                 return answer
@@ -225,7 +225,6 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
 
     def _prepare_request(self, request: httpx.Request) -> None:
         super()._prepare_request(request)
-        tokens.clean_authorization(request)
         tokens.check_departure(request, str(self.base_url))
         watch(request, in_loop=self._in_loop)
 
@@ -254,7 +253,7 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
             return await super(AsyncIonosOpenAI, self).request(cast_to, copy(options), *args, **kwargs)
 
         async def send() -> Any:
-            with explain.explaining_connections(), awaiting_answer(), self._telling(call) as picture:
+            with awaiting_answer(), explain.explaining_connections(), self._telling(call) as picture:
                 answer = await turns.arepeat(self._paced_call(options, await self._find_contract()), attempt)
                 picture.take(answer)
                 return answer
@@ -299,7 +298,6 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
 
     async def _prepare_request(self, request: httpx.Request) -> None:
         await super()._prepare_request(request)
-        tokens.clean_authorization(request)
         tokens.check_departure(request, str(self.base_url))
         watch(request, in_loop=self._in_loop)
 

@@ -1,7 +1,6 @@
 """The token that `ionos-openai login` keeps: in the system's keyring, else in a file that only its user can read.
 
-Beside it stands which machine it was kept on: a home directory that is mounted into a container, or copied, brings no
-token along.
+Beside it stands on which machine: a home directory that is mounted into a container, or copied, brings none along.
 """
 
 from __future__ import annotations

@@ -104,10 +104,6 @@ class Origin:
         return f"{self.variable} in {self.path or 'the environment'}"
 
 
-def _plain_token(value: object) -> object:
-    return conceal(value) or None
-
-
 def _file_path(value: Path) -> Path:
     if looks_like_token(str(value)):
         raise ValueError("it holds a token or key: name a file, and put the token into IONOS_API_TOKEN")
@@ -117,16 +113,12 @@ def _file_path(value: Path) -> Path:
 
 
 def _split_hosts(value: object) -> object:
-    if isinstance(value, str):
-        value = value.replace(",", " ").split()
+    value = value.replace(",", " ").split() if isinstance(value, str) else value
     return tuple(value) if isinstance(value, Iterable) else value
 
 
 def _checked(check: Callable[[str, str], object]) -> AfterValidator:
-    """Have a text be what `check` makes of it, the text itself where that is no text; its error is the setting's.
-
-    `check` also gets the service's address, which a gateway's own names of models depend on.
-    """
+    """Have a text be what `check`, which gets the service's address too, makes of it where that is a text again."""
 
     def validate(value: str, info: ValidationInfo) -> str:
         try:
@@ -218,7 +210,7 @@ class IonosSettings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    api_key: Annotated[SecretStr | None, BeforeValidator(_plain_token)] = None
+    api_key: Annotated[SecretStr | None, BeforeValidator(lambda token: conceal(token) or None)] = None
     api_key_file: _File | None = None
     base_url: _Url = BASE_URL
     allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_split_hosts)] = ()
@@ -275,8 +267,7 @@ class IonosSettings(BaseSettings):
         if problem:
             raise ConfigurationError(problem)
         self._origins = {name: origins[name] for name in merged if name in type(self).model_fields}
-        self._refused = refused
-        self._env_path = env_path
+        self._refused, self._env_path = refused, env_path
 
     @classmethod
     def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[PydanticBaseSettingsSource, ...]:
@@ -390,10 +381,13 @@ def open_place(directory: str | os.PathLike[str] | Place) -> Place:
     """Return the directory, or the bucket of a URL such as "s3://bucket/prefix", by the storage's own variables.
 
     Raises:
-        ConfigurationError: It is a URL, and obstore is not installed or cannot use it.
+        ConfigurationError: It is a URL, and obstore is not installed or cannot use it; or a path that was a URL.
     """
     if isinstance(directory, StorageBucket):
         return directory
+    if not is_url(directory) and (lost := re.match(r"[A-Za-z][\w+.-]+:[/\\]", os.fspath(directory))):
+        known = "s3://, gs://, az:// or file://"
+        raise ConfigurationError(f"{lost[0]} begins no directory. A bucket's URL is text that begins with {known}.")
     return open_bucket(str(directory)) if is_url(directory) else at_home(directory)
 
 
@@ -524,21 +518,21 @@ def _absolute(path: Path) -> Path:
 
 
 def _read_env_file(path: Path | None) -> Mapping[str, str | None]:
-    if path is None:
-        return {}
+    problem = "is not UTF-8 text: save it as UTF-8"
     try:
-        is_too_large = path.is_file() and path.stat().st_size > _LARGEST
-        text = path.read_text(encoding="utf-8-sig") if path.is_file() and not is_too_large else ""
-    except UnicodeDecodeError:
-        problem = "is not UTF-8 text: save it as UTF-8"
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror}): mend its permissions"
-    else:
+        if path is None or not path.is_file():
+            return {}
+        if path.stat().st_size > _LARGEST:
+            problem = "is larger than 1 MiB: move it away"
         # UTF-16 without a mark at its start reads as UTF-8 with a NUL beside each letter.
-        if "\0" not in text and not is_too_large:
+        elif "\0" not in (text := path.read_text(encoding="utf-8-sig")):
             # A file may have come with somebody else's code: its ${...} would take in any secret of the environment.
             return dotenv_values(stream=StringIO(text), interpolate=False)
-        problem = "is larger than 1 MiB: move it away" if is_too_large else "is not UTF-8 text: save it as UTF-8"
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}): mend its permissions"
+    except UnicodeDecodeError:
+        pass
+    # Raised out here: a UnicodeDecodeError holds what the file has.
     raise ConfigurationError(f"{path} {problem}, or turn it off with IonosSettings(env_file=None).")
 
 

@@ -198,8 +198,7 @@ def note_response(response: httpx.Response) -> None:
 @contextlib.contextmanager
 def attempt() -> Iterator[None]:
     """Note an attempt, which waits for its turn in the block; at `IONOS_TELEMETRY=detailed` both are spans."""
-    call = _current.get()
-    if call is None:
+    if (call := _current.get()) is None:
         yield
         return
     began = time.monotonic()

@@ -9,7 +9,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import SecretStr
 
@@ -43,18 +43,15 @@ def find_token(
     settings: IonosSettings, api_key: SecretStr | TokenSource | AsyncTokenSource | None, url: str
 ) -> SecretStr | TokenSource | AsyncTokenSource:
     """Return the token for `url`, checked, or the callable to ask for it, in the order in which settings count."""
-    origin = str(settings.origin("api_key") or "api_key=")
-    if api_key is None and settings.api_key is None:
-        if settings.origin("api_key") is not None:
-            inspect_token(SecretStr(""), origin, url)
+    origin, token = settings.origin("api_key"), settings.api_key if api_key is None else api_key
+    if token is None and origin is None:
         if settings.api_key_file is None:
             raise MissingTokenError(_missing_token(settings))
-        source = TokenFile(settings.api_key_file)
-        inspect_token(SecretStr(source()), _origin_of(source), url)
-        return source
-    token = api_key if api_key is not None else cast("SecretStr", settings.api_key)
-    if isinstance(token, SecretStr):
-        inspect_token(token, "api_key=" if api_key is not None else origin, url)
+        token = TokenFile(settings.api_key_file)
+        checked_token(token(), token, url)
+    elif token is None or isinstance(token, SecretStr):
+        token = token or SecretStr("")
+        inspect_token(token, str(origin or "api_key=") if api_key is None else "api_key=", url)
     return token
 
 
@@ -98,13 +95,13 @@ def plain_token(token: object) -> str:
     return clean_token(token) if isinstance(token, str) else ""
 
 
-def clean_authorization(request: httpx.Request) -> None:
+def _clean_authorization(request: httpx.Request) -> None:
     """Strip the request's token of blanks, and refuse a line break: the HTTP library's error would quote the token."""
-    if not _clean(request):
+    if not _is_clean(request):  # asked elsewhere, so that no variable of this frame holds the token
         raise InvalidTokenError("The Authorization header has line breaks or other characters that no header can have.")
 
 
-def _clean(request: httpx.Request) -> bool:
+def _is_clean(request: httpx.Request) -> bool:
     given = request.headers.get("authorization", "")
     header = given.strip()
     scheme, _, token = header.partition(" ")
@@ -124,6 +121,7 @@ def _split_authorization(request: httpx.Request) -> tuple[str, SecretStr]:
 
 def check_departure(request: httpx.Request, base_url: str) -> None:
     """Let a request with a token go only to the client's own service, encrypted, with a token that can work."""
+    _clean_authorization(request)
     scheme, token = _split_authorization(request)
     if not scheme or token == SecretStr(SANDBOX_TOKEN):
         return

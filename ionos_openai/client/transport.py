@@ -6,6 +6,7 @@ it documents: a hook for each answer, and `trace` for each connection, of which 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import time
@@ -38,13 +39,11 @@ def make_http_client(
     base_url: str, verify: ssl.SSLContext | None, *, in_loop: bool
 ) -> httpx.Client | httpx.AsyncClient:
     """Return an HTTP client with the SDK's own defaults, which asks this machine directly; `in_loop` for async code."""
-    host = urlsplit(base_url).netloc.rpartition("@")[2]
-    named = host[: host.index("]") + 1] if host.startswith("[") else host.partition(":")[0]
-    direct = {*_THIS_MACHINE, *([named] if is_loopback(named.strip("[]")) else [])}
+    host = urlsplit(base_url).hostname or ""
+    direct = {*_THIS_MACHINE, *([f"[{host}]" if ":" in host else host] if is_loopback(host) else [])}
     # Encrypted, a proxy sees neither token nor prompt.
     options: dict[str, Any] = {"mounts": {f"http://{name}": None for name in direct}}
-    if verify is not None:
-        options["verify"] = verify
+    options |= {} if verify is None else {"verify": verify}
     return (AsyncHttpxClientWrapper if in_loop else SyncHttpxClientWrapper)(**options)
 
 
@@ -95,11 +94,9 @@ def _look(response: httpx.Response) -> None:
         return
     note_response(response)
     if response.has_redirect_location:
-        address = response.headers["location"]
-        try:
+        address, stays = response.headers["location"], False
+        with contextlib.suppress(ValueError, http_library().InvalidURL):
             stays = same_origin(str(response.request.url.join(address)), str(response.request.url))
-        except (ValueError, http_library().InvalidURL):
-            stays = False
         if not stays:
             response.extensions[_ELSEWHERE] = address
             del response.headers["location"]  # so that the HTTP library takes it for an answer
@@ -112,6 +109,7 @@ async def _alook(response: httpx.Response) -> None:
 @dataclass(slots=True)
 class _Answer:
     ends: float = math.inf  # until when all of it must have come, on the monotonic clock
+    proxy: str | None = None  # which was asked for a connection, as host and port
 
 
 _awaited: ContextVar[_Answer | None] = ContextVar("ionos_openai_answer", default=None)
@@ -125,16 +123,25 @@ def awaiting_answer() -> AbstractContextManager[None]:
     return holding(_awaited, _Answer())
 
 
+def proxy_asked() -> str | None:
+    """Return the proxy that the last connection went to, as host and port; None where there was none."""
+    return answer.proxy if (answer := _awaited.get()) is not None else None
+
+
 def _note(url: httpx.URL, event: str, info: Mapping[str, Any]) -> None:
     """Take note of what the connection of a request to `url` is about to do, or has done."""
-    if event.endswith(".connect_tcp.started") and url.scheme == "http" and is_loopback(url.host):
-        if (info["host"], info["port"]) != (url.host, url.port or 80):
+    answer = _awaited.get()
+    if event.endswith(".connect_tcp.started"):
+        asked, meant = (info["host"], info["port"]), (url.host, url.port or (443 if url.scheme == "https" else 80))
+        if answer is not None:
+            answer.proxy = None if asked == meant else "{}:{}".format(*asked)
+        if asked != meant and url.scheme == "http" and is_loopback(url.host):
             raise UntrustedHostError(
                 f"The request to {url.host} would go through a proxy unencrypted, so the token was not sent: name "
                 "this machine in NO_PROXY, or give http_client= no proxy."
             )
     elif event.endswith(".receive_response_headers.started"):
-        if (answer := _awaited.get()) is not None:
+        if answer is not None:
             seconds = info["request"].extensions.get("timeout", {}).get("read")
             answer.ends = math.inf if seconds is None else time.monotonic() + seconds
     elif event.endswith((".connect_tcp.complete", ".start_tls.complete")):

@@ -19,11 +19,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from ionos_openai.errors import ConfigurationError, ImageSaveError
+from ionos_openai import errors
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.files.formats import MEDIA_TYPES, sniff
-from ionos_openai.files.installation import how_to_install
 from ionos_openai.files.names import numbered, split_extension
+from ionos_openai.files.opening import LARGEST
 from ionos_openai.files.writing import check_directory, write_new
 
 _URL = re.compile(r"(s3a?|gs|az|azure|abfss?|adl|file|memory)://", re.IGNORECASE)
@@ -61,7 +61,7 @@ class StorageBucket:
         kept: That directory, once there are any.
     """
 
-    keep: Callable[[ImageSaveError], Path] | None = None
+    keep: Callable[[errors.ImageSaveError], Path] | None = None
     kept: Path | None = None
 
     def __init__(self, url: str, options: Mapping[str, Any]) -> None:
@@ -70,11 +70,19 @@ class StorageBucket:
         Raises:
             ConfigurationError: obstore is not installed, or cannot make anything of the URL.
         """
+        if re.match(r"\w+://[^/@]*:[^/@]*@", url):
+            raise errors.ConfigurationError(
+                "There are keys in the bucket's URL: set them as variables, such as AWS_ACCESS_KEY_ID."
+            )
         try:
             import obstore
             from obstore.store import from_url
         except ImportError as error:
-            raise ConfigurationError(f"A URL as directory needs obstore: {how_to_install('buckets')}.") from error
+            from ionos_openai.files.installation import how_to_install
+
+            raise errors.ConfigurationError(
+                f"A URL as directory needs obstore: {how_to_install('buckets')}."
+            ) from error
         self._obstore, self._taken = obstore, obstore.exceptions.AlreadyExistsError
         self._url, scheme = url.rstrip("/") if url[-3:] != "://" else url, url.partition(":")[0].lower()
         self._has_attributes = scheme != "file"
@@ -87,7 +95,7 @@ class StorageBucket:
                 self._store = from_url(self._url, **given)
         except Exception as error:
             # obstore's exceptions have no base that would be told from Python's.
-            raise ConfigurationError(f"Cannot use {url} as directory: {_reason(error)}.") from error
+            raise errors.ConfigurationError(f"Cannot use {url} as directory: {_reason(error)}.") from error
 
     def __str__(self) -> str:
         """Return its URL."""
@@ -106,7 +114,7 @@ class StorageBucket:
         except Exception as error:
             where = self / what if what else self
             told = f"Cannot {verb} {where}: {_reason(error)}. Check the bucket's name, endpoint, region and keys."
-            wrapped = ImageSaveError(told)
+            wrapped = errors.ImageSaveError(told)
             wrapped.errno = errno.EIO
             raise wrapped from error
 
@@ -132,7 +140,7 @@ class StorageBucket:
         try:
             if self.kept is None:
                 return self._write(name, data, overwrite=overwrite, number=number)
-        except ImageSaveError as error:
+        except errors.ImageSaveError as error:
             if self.keep is None:
                 raise
             self.kept = self.keep(error)
@@ -175,7 +183,10 @@ class StorageBucket:
     def read(self, name: str) -> bytes:
         """Return an object's content; a `FileNotFoundError` where there is none."""
         with self._telling("read", name, passing=FileNotFoundError):
-            return bytes(self._obstore.get(self._store, name).bytes())
+            found = self._obstore.get(self._store, name)
+            if found.meta["size"] > LARGEST:
+                raise OSError(errno.EFBIG, f"it has more than {LARGEST:,} bytes")
+            return bytes(found.bytes())
 
     def find(self, name: str) -> Listed | None:
         """Return what the storage says of an object; None where there is none."""

@@ -2,7 +2,8 @@
 
 A picture is a row of blocks: segments in a JPEG, chunks in a PNG or WebP, boxes in an AVIF. Each format has one
 iterator over them, for whoever reads or writes such a picture: it goes forward once, takes time in proportion to the
-number of blocks, copies none, and believes a length only as far as there are bytes. Only `open_picture` and `convert`
+number of blocks, copies none, and believes a length only as far as there are bytes; a picture that is damaged or ends
+too early is a `FormatError`, one that ends in the head of a block a `struct.error`. Only `open_picture` and `convert`
 load Pillow. Sizes are in pixels.
 """
 
@@ -14,7 +15,7 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -120,10 +121,6 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
     Between segments stands the data of a scan (0xDA); also stray bytes, which cameras and editors leave there, and
     which every decoder passes over.
-
-    Raises:
-        FormatError: The JPEG is damaged, or ends before its end marker.
-        struct.error: It ends within the head of a segment.
     """
     position, scanned = 2, False
     while match := _JPEG_NEXT_SEGMENT.search(data, position):
@@ -145,10 +142,6 @@ def png_chunks(data: bytes, *, verify: bool = False) -> Iterator[tuple[bytes, in
     """Yield the kind of each chunk up to the last one, and where its content begins and ends.
 
     Only with `verify` are checksums checked; those of a large picture cost more than all the rest.
-
-    Raises:
-        FormatError: It is damaged or ends too early.
-        struct.error: It ends within the head of a chunk.
     """
     view, kind, position = memoryview(data), b"", 8
     while kind != b"IEND":
@@ -165,12 +158,7 @@ def png_chunks(data: bytes, *, verify: bool = False) -> Iterator[tuple[bytes, in
 
 
 def webp_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the kind of each chunk, and where its content begins and ends; one of odd length has a pad byte behind it.
-
-    Raises:
-        FormatError: The WebP is damaged or ends too early.
-        struct.error: It has no length.
-    """
+    """Yield the kind of each chunk, and where its content begins and ends; behind an odd length stands a pad byte."""
     end, position = webp_end(data), 12
     if end > len(data):
         raise _cut_off("WEBP")
@@ -321,17 +309,10 @@ def _brands(data: bytes) -> set[bytes]:
     return {data[8:12]} | {data[start : start + 4] for start in range(16, length, 4)}
 
 
-_READERS: dict[ImageFormat, Callable[[bytes], tuple[int, int]]] = {
-    "JPEG": _read_jpeg,
-    "PNG": _read_png,
-    "WEBP": _read_webp,
-    "GIF": _read_gif,
-    "AVIF": _read_avif,
-}
-
-
-FORMATS: tuple[ImageFormat, ...] = tuple(_READERS)
+FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 """What Pillow may take bytes for that come from outside: its readers of other formats start programs, or are old."""
+
+_READERS = dict(zip(FORMATS, (_read_jpeg, _read_png, _read_webp, _read_gif, _read_avif), strict=True))
 
 
 def open_picture(data: bytes) -> Image.Image:
@@ -401,11 +382,7 @@ def convert(data: bytes, target: WritableFormat) -> bytes:
 
 
 def fit_mode(picture: Image.Image, target: WritableFormat) -> Image.Image:
-    """Return a Pillow image in a mode that the format can hold, with its colours; the same one where it is so already.
-
-    Raises:
-        ValueError: Pillow cannot convert the mode.
-    """
+    """Return a Pillow image in a mode that the format can hold, with its colours; the same one where it has it."""
     if picture.mode.startswith("I;16"):
         picture = picture.convert("I").point(lambda level: level * (1 / 256)).convert("L")
     transparent = picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info
@@ -427,8 +404,7 @@ def _on_white(picture: Image.Image) -> Image.Image:
 
 def _profile_fits(profile: object, mode: str) -> bool:
     # The colour space that a profile is for stands in its header.
-    space = b"GRAY" if mode == "L" else b"RGB "
-    return isinstance(profile, bytes) and profile[16:20] == space
+    return isinstance(profile, bytes) and profile[16:20] == (b"GRAY" if mode == "L" else b"RGB ")
 
 
 def _insert_mark(data: bytes, target: WritableFormat) -> bytes:

@@ -6,8 +6,14 @@ import contextlib
 import importlib.metadata
 import json
 import re
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
+
+
+def hook_directories() -> list[str]:
+    """Return where PyInstaller finds what it has to collect; it asks by an entry point."""
+    return [str(Path(__file__).with_name("frozen"))]
 
 
 def how_to_install(extra: str) -> str:

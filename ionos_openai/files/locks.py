@@ -11,11 +11,7 @@ _TAKEN = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
 
 
 def try_lock(handle: int) -> bool:
-    """Lock an open file until it is closed, without waiting; False where somebody else has locked it.
-
-    Raises:
-        OSError: The file system has no locks.
-    """
+    """Lock an open file until it is closed; False where somebody else has. An OSError where there are no locks."""
     try:
         _lock(handle)
     except OSError as error:

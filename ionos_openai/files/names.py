@@ -6,28 +6,14 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from ionos_openai import errors
 from ionos_openai.files.formats import EXTENSIONS, ImageFormat, WritableFormat
 
 FileNames: TypeAlias = Literal["prompt", "digest"]
 """What a file is named after: the prompt's words, or a digest of it that tells nothing."""
-
-
-class _Saves(Protocol):
-    """Whatever has settings for saving, such as `IonosSettings`."""
-
-    @property
-    def file_names(self) -> FileNames: ...
-    @property
-    def provenance(self) -> bool: ...
-    @property
-    def prompt_in_metadata(self) -> bool: ...
-    @property
-    def sign(self) -> object: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +27,7 @@ class SavingSettings:
 
 
 def choose_saving(
-    settings: _Saves | Callable[[], _Saves],
+    settings: Any,
     *,
     file_names: FileNames | None = None,
     provenance: bool | None,
@@ -50,12 +36,8 @@ def choose_saving(
 ) -> SavingSettings:
     """Decide how pictures are saved: an argument that is not None wins, and the settings say the rest.
 
-    Args:
-        settings: The settings, or a function that returns them, which is called only where something is left open.
-        file_names: What files are named after.
-        provenance: Whether the metadata says how a picture was made. Where it does not, it has no prompt either.
-        prompt_in_metadata: Whether the metadata has the prompt too.
-        sign: Whether pictures are signed, and with what; not by the settings where the metadata is to say nothing.
+    `settings` may be a function that returns them, called only where something is left open. Where the metadata is not
+    to say how a picture was made, it has no prompt either, and the settings sign nothing.
     """
     if provenance is False:
         prompt_in_metadata, sign = False, False if sign is None else sign
@@ -149,11 +131,7 @@ def is_plain_name(name: str) -> bool:
 
 
 def parse_format(name: str) -> WritableFormat:
-    """Return the format that a user calls "png", "JPG", "WebP" and the like.
-
-    Raises:
-        InvalidRequestError: Pictures are not written in this format.
-    """
+    """Return the format that a user calls "png", "JPG", "WebP" and the like; an InvalidRequestError for others."""
     found = _SUFFIXES.get("." + str(name).strip().lower().removeprefix("."))
     if found is None:
         raise errors.InvalidRequestError(f"format={shown(str(name))} cannot be written: choose JPEG, PNG or WEBP.")
@@ -163,19 +141,12 @@ def parse_format(name: str) -> WritableFormat:
 def choose_format(
     name: str, source: ImageFormat, wanted: WritableFormat | None = None
 ) -> tuple[str, WritableFormat | None]:
-    """Decide under which full name and in which format a picture is written.
+    """Return a picture's name with its extension, and the format to convert to; None where the bytes stay as they are.
 
-    Args:
-        name: The file name, with or without extension.
-        source: What the bytes are.
-        wanted: The format that was asked for beside the name; None where the name or the bytes decide.
-
-    Returns:
-        The name with its extension, and the format to convert to; None where the bytes are written as they are.
+    `source` is what the bytes are, `wanted` a format that was asked for beside the name.
 
     Raises:
-        InvalidRequestError: The name is an extension alone, which contradicts `wanted`, or is of a format that is not
-            written.
+        InvalidRequestError: The name is an extension alone, contradicts `wanted`, or is of another format.
     """
     if name.lower() in _SUFFIXES or name.lower() in _OTHER_PICTURES:
         raise errors.InvalidRequestError(

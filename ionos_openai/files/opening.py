@@ -33,16 +33,8 @@ def at_home(path: str | os.PathLike[str]) -> Path:
 def open_own(path: str | os.PathLike[str], flags: int, mode: int = 0o666) -> int:
     """Open a file to write into it, or to lock it: a regular one with a single name, of this user or the directory's.
 
-    Args:
-        path: The file.
-        flags: As for `os.open`, without O_TRUNC: what is not ours must not be cut before that is known.
-        mode: The permissions of a file that is made.
-
-    Returns:
-        Its descriptor.
-
-    Raises:
-        OSError: It cannot be opened, or is not such a file; `strerror` then says what it is instead.
+    `flags` are as for `os.open`, without O_TRUNC: what is not ours must not be cut before that is known. The
+    `strerror` of an OSError says what it is instead.
     """
     handle = _open(path, flags, mode)
     found = os.fstat(handle)
@@ -75,22 +67,14 @@ def make_own_directory(path: Path) -> None:
 
 
 def read_regular(path: str | os.PathLike[str], *, most: int = LARGEST) -> bytes:
-    """Read a regular file of at most `most` bytes.
-
-    Raises:
-        OSError: It cannot be read, is not such a file, or is larger.
-    """
+    """Read a regular file of at most `most` bytes; an OSError where it is none."""
     handle = open_regular(path, most=most)
     with open(handle, "rb") as file:  # noqa: PTH123 - an open descriptor, not a path
         return file.read(most)
 
 
 def open_regular(path: str | os.PathLike[str], *, most: int = LARGEST) -> int:
-    """Open a regular file of at most `most` bytes, for reading; return its descriptor.
-
-    Raises:
-        OSError: It cannot be opened, is not such a file, or is larger.
-    """
+    """Open a regular file of at most `most` bytes, for reading; an OSError where it is none."""
     handle = _open(path, os.O_RDONLY)
     if os.fstat(handle).st_size > most:
         os.close(handle)

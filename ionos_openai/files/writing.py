@@ -41,11 +41,7 @@ _SYNC_REFUSED = _numbers_of("EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EACCES
 
 
 def check_directory(directory: str | os.PathLike[str]) -> Path:
-    """Make a directory if it is missing, and prove that a file can be made in it: before anything is paid for.
-
-    Raises:
-        ImageSaveError: It is a file, cannot be made, or takes no files.
-    """
+    """Make a directory if it is missing, and prove that it takes files; an ImageSaveError where it does not."""
     path = make_directory(directory)
     # Only trying tells: os.access answers yes to root on a read-only mount, and on Windows knows no permissions.
     probe = path / _part_name("probe")
@@ -79,11 +75,7 @@ def is_directory(path: str | os.PathLike[str]) -> bool:
 
 
 def make_directory(directory: str | os.PathLike[str]) -> Path:
-    """Make a directory and its parents if they are missing.
-
-    Raises:
-        ImageSaveError: It is a file, or cannot be made.
-    """
+    """Make a directory and its parents if they are missing; an ImageSaveError where that cannot be."""
     path = at_home(directory)
     try:
         if is_directory(path):
@@ -121,8 +113,7 @@ def write_new(
             replaced. Of a link that a stranger may have put there, nothing is known.
 
     Raises:
-        ImageSaveError: The directory cannot be used, the disk is full, or another error of the system. No file is
-            left then.
+        ImageSaveError: The system refuses it. No file is left then.
     """
     folder = make_directory(directory)
     try:
@@ -130,7 +121,9 @@ def write_new(
             path = folder / numbered(name, number)
             _overwrite(_behind_link(path) if follow else path, data)
             return path
-        return _write(folder, name, data, number=number)
+        with _written(folder / name, data) as part:
+            candidates = (folder / candidate for candidate in _free_names(folder, name, number))
+            return next(path for path in candidates if _show(part, path))
     except (OSError, ValueError) as error:
         raise _save_error(f"Cannot save {numbered(name, number)} in {folder}", error, _IN_MEMORY) from error
 
@@ -140,18 +133,13 @@ _IN_MEMORY = "The pictures are still in memory: save them elsewhere with image.s
 
 
 def _save_error(what: str, error: Exception, remedy: str) -> errors.ImageSaveError:
-    why = error.strerror if isinstance(error, OSError) else None
-    wrapped = errors.ImageSaveError(f"{what}: {why or error}. {remedy}")
+    wrapped = errors.ImageSaveError(f"{what}: {getattr(error, 'strerror', None) or error}. {remedy}")
     wrapped.errno = getattr(error, "errno", None)
     return wrapped
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file that can be made again: it appears whole or not at all, in the place of what is there; not synced.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+    """Write a file that can be made again, whole or not at all, in the place of what is there; not synced."""
     part = path.with_name(_part_name(path.name))
     try:
         with part.open("xb") as file:
@@ -161,12 +149,6 @@ def replace_file(path: Path, data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-
-
-def _write(folder: Path, name: str, data: bytes, *, number: int) -> Path:
-    with _written(folder / name, data) as part:
-        candidates = (folder / candidate for candidate in _free_names(folder, name, number))
-        return next(path for path in candidates if _show(part, path))
 
 
 def _overwrite(path: Path, data: bytes) -> None:
@@ -223,11 +205,7 @@ def _letting_refuse() -> Iterator[None]:
 
 
 def sync_file(handle: int) -> None:
-    """Wait until what was written into an open file is on the disk.
-
-    Raises:
-        OSError: The disk fails, or the file cannot be synced.
-    """
+    """Wait until what was written into an open file is on the disk; an OSError where that cannot be."""
     if sys.platform == "darwin":  # where fsync leaves it in the drive's own cache
         import fcntl
 

@@ -22,7 +22,7 @@ from ionos_openai.files.opening import at_home, open_regular
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.gallery.entries import Entry, in_order, make_entries
 from ionos_openai.gallery.page import MARK, render
-from ionos_openai.gallery.reading import list_folders, list_pictures, read_pictures
+from ionos_openai.gallery.reading import Found, list_folders, list_pictures, read_pictures
 
 __all__ = ["Gallery", "Problem", "make_gallery", "write_gallery"]
 
@@ -81,14 +81,7 @@ def make_gallery(
     `on_progress` is called with how many pictures that need a thumbnail were read, and of how many.
     """
     folder = at_home(directory)
-    if not is_directory(folder):
-        raise errors.InvalidRequestError(f"{folder} is not a directory: name the one with the pictures.")
-    try:
-        folders, left_out = list_folders(folder, recursive=recursive)
-        listed, unlisted = list_pictures(folder, folders)
-    except OSError as error:
-        why = f"{folder} cannot be read: {error.strerror}. Check its permissions."
-        raise errors.InvalidRequestError(why) from error
+    folders, left_out, listed, unlisted = _list(folder, recursive=recursive)
     _check_page(folder / PAGE)
     thumbnails = _make_own_directory(folder / THUMBNAILS)
     files, made = read_pictures(folder, thumbnails, listed, on_progress)
@@ -111,6 +104,17 @@ def make_gallery(
         problems=(*sorted((*unlisted, *unread, *gone), key=lambda problem: problem.name), *damaged),
         left_out=left_out,
     )
+
+
+def _list(folder: Path, *, recursive: bool) -> tuple[list[str], int, dict[str, Found], list[Problem]]:
+    if not is_directory(folder):
+        raise errors.InvalidRequestError(f"{folder} is not a directory: name the one with the pictures.")
+    try:
+        folders, left_out = list_folders(folder, recursive=recursive)
+        return folders, left_out, *list_pictures(folder, folders)
+    except OSError as error:
+        why = f"{folder} cannot be read: {error.strerror}. Check its permissions."
+        raise errors.InvalidRequestError(why) from error
 
 
 def _make_own_directory(path: Path) -> Path:

@@ -74,3 +74,8 @@ def _strip_html(text: str) -> str:
 def _presentable(text: str | None, *, longest: int = _LONGEST_MESSAGE) -> str | None:
     text = " ".join(printable((text or "")[: 20 * _LONGEST_MESSAGE]).split())
     return (text if len(text) <= longest else text[: longest - 1] + "…") or None
+
+
+def read_field(source: object, key: str) -> object:
+    """Return what an object of the SDK's, or a mapping in its place, has under `key`; None where it has nothing."""
+    return source.get(key) if isinstance(source, Mapping) else getattr(source, key, None)

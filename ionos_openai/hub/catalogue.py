@@ -84,17 +84,31 @@ def show_amount(amount: Decimal, currency: str) -> str:
     return f"{cents if abs(amount) >= 1 or Decimal(cents) == amount else f'{amount.normalize():f}'} {currency}"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Price(Brief):
-    """What one image costs, without tax."""
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Money(Brief):
+    """An amount in a currency, without tax."""
 
     amount: Decimal
     currency: str
-    source: Source
+
+    def times(self, number: int) -> Money:
+        """Return so many times the amount."""
+        return Money(amount=self.amount * number, currency=self.currency)
+
+    def facts(self) -> dict[str, str]:
+        """Return it as records and documents have it: {"amount": "0.032", "currency": "USD"}."""
+        return {"amount": f"{self.amount:f}", "currency": self.currency}
 
     def __str__(self) -> str:
-        """Return amount and currency: "0.032 USD"."""
+        """Return it as "0.032 USD", from 1 upwards in cents."""
         return show_amount(self.amount, self.currency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Price(Money):
+    """What one image costs, without tax."""
+
+    source: Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -144,7 +158,9 @@ CATALOGUE: tuple[ImageModel, ...] = (
         can_edit=False,
         size_rule=SizeRule(choices=("1024x1024", "1024x1792", "1792x1024"), source=_DOCUMENTED),
         licence="Apache-2.0",
-        price=Price(Decimal("0.032"), "USD", Source("published by IONOS staff", date(2026, 6, 2), "DOC")),
+        price=Price(
+            amount=Decimal("0.032"), currency="USD", source=Source("published by IONOS staff", date(2026, 6, 2), "DOC")
+        ),
         prompt_limit=256,
         sources=_sources(DEFAULT_IMAGE_MODEL, date(2026, 8, 1)),
     ),

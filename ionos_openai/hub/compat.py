@@ -73,19 +73,15 @@ def adapt_image_request(
     edits: bool = False,
     url: str | None = None,
 ) -> Adapted:
-    """Make a request that IONOS takes out of one for OpenAI; return it, with what was changed.
+    """Make a request that IONOS takes out of the fields of one for OpenAI, without files; return it and its changes.
 
-    Args:
-        fields: The request's fields, without files.
-        mode: "adapt" changes what IONOS does not know; "strict" refuses it.
-        default_model: The id to use for OpenAI's models and where none is named.
-        edits: Whether it goes to `/images/edits`.
-        url: The service's address, by default IONOS'; a gateway elsewhere may know models by names of its own.
+    `mode` "adapt" changes what IONOS does not know, "strict" refuses it. `default_model` is asked for OpenAI's models
+    and where none is named; `edits` tells that it goes to `/images/edits`. At another `url` than IONOS' own, a gateway
+    may know models by names of its own.
 
     Raises:
         UnsupportedParameterError: `stream=True`; in "strict", anything that would have to be changed.
-        UnknownModelError: The model is not text, or its short name fits none or several.
-        InvalidRequestError: The prompt, `n` or the size cannot work.
+        InvalidRequestError: The prompt, the model, `n` or the size cannot work.
     """
     if fields.get("stream"):
         remedy = "IONOS does not stream images: leave stream=True out."
@@ -112,28 +108,24 @@ def adapt_image_request(
 def check_prompt(prompt: object) -> None:
     """Refuse what is no text, empty, or cannot be encoded, with an `InvalidRequestError`."""
     if not isinstance(prompt, str):
-        remedy = " For several prompts call generate_batch(client, prompts, directory)."
-        remedy = remedy if isinstance(prompt, Iterable) else ""
+        remedy = " For several prompts call generate_batch(client, prompts, directory)." * isinstance(prompt, Iterable)
         raise errors.InvalidRequestError(f"The prompt is {type(prompt).__name__}, not text.{remedy}")
     if not prompt.strip():
         raise errors.InvalidRequestError(EMPTY_PROMPT)
     try:
         prompt.encode()
     except UnicodeEncodeError as error:
-        raise errors.InvalidRequestError(
-            f"The prompt holds {prompt[error.start]!r}, half of a character, which cannot be sent: read or decode the "
-            "text with its right encoding."
-        ) from None
+        what = f"{prompt[error.start]!r}, half of a character, which cannot be sent"
+        remedy = "read or decode the text with its right encoding"
+        raise errors.InvalidRequestError(f"The prompt holds {what}: {remedy}.") from None
 
 
 def check_number(n: object) -> int:
     """Return `n` if so many pictures can be asked for at once; else it is an `InvalidRequestError`."""
     number = whole_number(n)
     if number is None or not 1 <= number <= MOST_PICTURES:
-        raise errors.InvalidRequestError(
-            f"n is {n!r}: it must be a whole number from 1 to {MOST_PICTURES}. "
-            "For hundreds of pictures use generate_batch."
-        )
+        bounds = f"it must be a whole number from 1 to {MOST_PICTURES}"
+        raise errors.InvalidRequestError(f"n is {n!r}: {bounds}. For hundreds of pictures use generate_batch.")
     return number
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from ionos_openai import errors
 from ionos_openai.errors.loading import lazy
 from ionos_openai.errors.numbers import whole_number
+from ionos_openai.hub.answers import read_field
 from ionos_openai.hub.catalogue import CATALOGUE, OPENAI_RETIRED, ImageModel, Price, SizeRule
 
 __getattr__ = lazy(__name__, "ionos_openai.hub.offers")  # which loads the SDK
@@ -64,16 +65,16 @@ _IDS = [model.id for model in CATALOGUE]
 _OFFERED = [model.id for model in CATALOGUE if not model.retired]
 
 
-def select_image_models(entries: Iterable[object]) -> list[ImageModel]:
+def select_image_models(entries: object) -> list[ImageModel]:
     """Filter the `data` of `GET /v1/models` to the models that make images, in the catalogue's order, then by name.
 
-    An entry is the SDK's `Model`, or anything with an `id`; those without a usable one are passed over. What the list
-    of a gateway says of a model's `mode` counts before its name.
+    An entry is the SDK's `Model`, or anything with an `id`; what is none is passed over, for the SDK checks no shape.
+    What the list of a gateway says of a model's `mode` counts before its name.
     """
     offered = {
-        identifier: _field(entry, "mode") or _field(_field(entry, "model_info"), "mode")
-        for entry in entries
-        if isinstance(identifier := _field(entry, "id"), str)
+        identifier: read_field(entry, "mode") or read_field(read_field(entry, "model_info"), "mode")
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(identifier := read_field(entry, "id"), str)
     }
     known = [model for model in CATALOGUE if model.id in offered]
     others = [
@@ -82,10 +83,6 @@ def select_image_models(entries: Iterable[object]) -> list[ImageModel]:
         if find_model(identifier) is None and (mode in _IMAGE_MODES if mode else makes_images(identifier))
     ]
     return ModelList([*known, *sorted(others, key=lambda model: model.name.lower())])
-
-
-def _field(entry: object, name: str) -> object:
-    return entry.get(name) if isinstance(entry, dict) else getattr(entry, name, None)
 
 
 def makes_images(identifier: str) -> bool:
@@ -162,8 +159,7 @@ def naming_for(client: object) -> Callable[[object], str]:
 
 def _named(model: Any) -> Any:
     """Return the id of an entry of a list of models, the SDK's or ours; anything else as it is."""
-    identifier = _field(model, "id")
-    return identifier if isinstance(identifier, str) else model
+    return identifier if isinstance(identifier := read_field(model, "id"), str) else model
 
 
 def _no_name(name: object) -> str:

@@ -26,13 +26,13 @@ def list_image_models(client: OpenAI) -> list[ImageModel]:
     Source: `GET /v1/models`, as recorded 2025-03 to 2026-08.
     """
     check_client(client, "alist_image_models")
-    return select_image_models(_entries(client.models.list()))
+    return select_image_models(client.models.list().data)
 
 
 async def alist_image_models(client: AsyncOpenAI) -> list[ImageModel]:
     """Do what `list_image_models` does, with an `openai.AsyncOpenAI`."""
     check_client(client, "list_image_models", awaited=True)
-    return select_image_models(_entries(await client.models.list()))
+    return select_image_models((await client.models.list()).data)
 
 
 def check_client(client: object, twin: str, *, awaited: bool = False) -> None:
@@ -42,9 +42,3 @@ def check_client(client: object, twin: str, *, awaited: bool = False) -> None:
         raise InvalidRequestError(f"The client is {what.format(twin)}.")
     if not hasattr(client, "models"):
         raise InvalidRequestError(f"The client is {type(client).__name__}: pass what create_client() returns.")
-
-
-def _entries(page: object) -> list[object]:
-    """Return the entries of a model list, whatever the answer was: the SDK checks no shape."""
-    data = getattr(page, "data", None)
-    return data if isinstance(data, list) else []

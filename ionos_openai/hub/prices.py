@@ -8,32 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from ionos_openai import errors
-from ionos_openai.errors.words import Brief
-from ionos_openai.hub.catalogue import show_amount
+from ionos_openai.hub.catalogue import Money as Money
 from ionos_openai.hub.models import find_model, model_to_send
 
 _EXAMPLE = "'0.03 EUR'"
 _MOST_DIGITS = 15  # of an amount in a record, before its point or behind it; more is damage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Money(Brief):
-    """An amount in a currency, without tax."""
-
-    amount: Decimal
-    currency: str
-
-    def times(self, number: int) -> Money:
-        """Return so many times the amount."""
-        return Money(amount=self.amount * number, currency=self.currency)
-
-    def facts(self) -> dict[str, str]:
-        """Return it as records and documents have it: {"amount": "0.032", "currency": "USD"}."""
-        return {"amount": f"{self.amount:f}", "currency": self.currency}
-
-    def __str__(self) -> str:
-        """Return it as "0.032 USD", from 1 upwards in cents."""
-        return show_amount(self.amount, self.currency)
 
 
 def parse_money(text: str) -> Money:
@@ -90,10 +69,9 @@ class Ceiling:
     def allows(self, spent: Money) -> bool:
         """Tell whether `spent` is within it; in another currency nobody can, which is an `InvalidRequestError`."""
         if self.currency not in (None, spent.currency):
-            raise errors.InvalidRequestError(
-                f"max_cost is in {self.currency} and the price in {spent.currency}: give both in one currency, or "
-                "the contract's own price with prices= or IONOS_PRICES."
-            )
+            remedy = "give both in one currency, or the contract's own price with prices= or IONOS_PRICES"
+            message = f"max_cost is in {self.currency} and the price in {spent.currency}: {remedy}."
+            raise errors.InvalidRequestError(message)
         return spent.amount <= self.amount
 
 

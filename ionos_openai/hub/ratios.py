@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 
@@ -22,6 +23,9 @@ def choose_size(size: str | None, aspect_ratio: str | None, model: str) -> str |
     One that is not exactly of the ratio is an `IonosWarning`; both, or what cannot be read, an `InvalidRequestError`.
     """
     if aspect_ratio is None:
+        with contextlib.suppress(InvalidRequestError):  # what cannot be read is refused with the rest of its request
+            plain = size and "{}x{}".format(*parse_size(size))
+            size = plain if plain != size else size  # the default stays the object that it is
         return size
     if size is not None and not isinstance(size, DefaultSize):
         raise InvalidRequestError(f"aspect_ratio={aspect_ratio!r} and size={size!r} exclude each other: leave one out.")

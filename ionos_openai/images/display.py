@@ -56,8 +56,7 @@ class ImageList(list["GeneratedImage"]):
         wanted = bool(self) and _is_wanted("text/html", include, exclude)
         return {"text/html": _grid(self), **plain} if wanted else plain
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's own signature
-        del cycle  # a picture holds no list
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - a picture holds no list
         printer.text(self._lines())
 
     def _lines(self) -> str:
@@ -65,7 +64,7 @@ class ImageList(list["GeneratedImage"]):
 
 
 def picture_bundle(
-    image: GeneratedImage, include: Container[str] | None = None, exclude: Container[str] | None = None
+    image: GeneratedImage, include: Container[str] | None, exclude: Container[str] | None
 ) -> tuple[Bundle, dict[str, dict[str, object]]]:
     """Return what a cell shows that ends with a picture, and its metadata: alternative text, size in px.
 

@@ -30,7 +30,7 @@ from ionos_openai.files.formats import EXTENSIONS, MEDIA_TYPES, FormatError, rec
 from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, ImageModelName
 from ionos_openai.hub.compat import SIZE_DOUBT, check_number, check_prompt
-from ionos_openai.hub.models import check_size, find_model, naming_for, parse_size
+from ionos_openai.hub.models import check_size, find_model, naming_for
 from ionos_openai.hub.offers import check_client
 from ionos_openai.hub.ratios import choose_size
 from ionos_openai.images.display import ImageList
@@ -162,24 +162,13 @@ def edit_images(  # noqa: D417 - the other arguments are those of `generate_imag
     prompt_in_metadata: bool | None = None,
     sign: Sign | None = None,
 ) -> list[GeneratedImage]:
-    """Make pictures from a prompt and pictures.
-
-    Takes what `generate_images` takes, returns and raises the same, and beyond that:
+    """Make pictures from a prompt and pictures; all else is as `generate_images` has it.
 
     Args:
-        client: Any `openai.OpenAI`; one from `create_client` knows its default model for edits.
-        image: The picture to edit, or several.
-        prompt: What to change.
+        image: The picture to edit, or several, also as an answer, a result of a batch or the SDK's file tuple.
         mask: Where to change it: a picture that is transparent there. Whether the service honours it is not known.
-        model: None means the client's `image_edit_model` setting.
-        n: How many pictures, 1 to 100.
+        model: None means the client's `image_edit_model` setting; one that is known not to edit is refused.
         size: None leaves it to the service.
-
-    Returns:
-        One `GeneratedImage` a picture, each with `edited` set.
-
-    Raises:
-        InvalidRequestError: An argument cannot work, or the model is known not to edit. Nothing was sent.
 
     Source: editing with FLUX.2-klein-4B, IONOS documentation, 2026-11; the path and form are what the SDK sends.
     """
@@ -236,18 +225,18 @@ def _check_request(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Check a request, and warn the caller's caller of what is doubtful. `shape` is a size and an aspect ratio.
 
-    Returns:
-        The arguments of the SDK's method, and what `decode_images` is to know of the pictures.
+    It returns the arguments of the SDK's method, and what `decode_images` is to know of the pictures.
     """
     check_prompt(prompt)
     check_number(n)
     if seed is not None and whole_number(seed) is None:
         raise InvalidRequestError(f"seed={seed!r} is no whole number.")
-    chosen = naming_for(client)(model) if model is not None else _default_model(client, edits=inputs is not None)
+    default = "image_model" if inputs is None else "image_edit_model"
+    chosen = getattr(settings_of(client) or IonosSettings(), default) if model is None else naming_for(client)(model)
     size = choose_size(*shape, chosen)
     sent: dict[str, Any] = {"model": chosen, "prompt": prompt}
     if size is not None:
-        size = sent["size"] = "{}x{}".format(*parse_size(size))
+        sent["size"] = size
         if doubt := check_size(size, chosen):
             # By the kind of the client's own warning, which then is not given again for this call.
             warn_once(SIZE_DOUBT, doubt, IonosWarning)
@@ -256,13 +245,15 @@ def _check_request(
     seed = whole_number(extra.get("seed"))
     if extra:
         sent["extra_body"] = extra
-    if inputs is not None:
-        sent |= _files(inputs, mask, chosen)
+    files = [] if inputs is None else _files(inputs, chosen)
+    if files:
+        sent["image"] = files if len(files) > 1 else files[0]
+    if mask is not None:
+        sent["mask"] = _as_file(mask, 0)
     if doubt := _doubt_about_length(prompt, chosen):
         warnings.warn(doubt, IonosWarning, stacklevel=3)
-    files = sent.get("image", [])
-    known = {"prompt": prompt, "model": chosen, "size": size, "seed": seed, "edited": bool(inputs)}
-    return sent, {**known, "inputs": [file[1] for file in (files if isinstance(files, list) else [files])]}
+    known = {"prompt": prompt, "model": chosen, "size": size, "seed": seed}
+    return sent, {**known, "edited": bool(files), "inputs": [data for _, data, _ in files]}
 
 
 def _check_place(
@@ -290,11 +281,6 @@ def _check_place(
     return functools.partial(save_images, directory=place, name=name, format=format, overwrite=overwrite, **saving)
 
 
-def _default_model(client: OpenAI | AsyncOpenAI, *, edits: bool) -> str:
-    settings = settings_of(client) or IonosSettings()
-    return settings.image_edit_model if edits else settings.image_model
-
-
 def _doubt_about_length(prompt: str, model: str) -> str | None:
     known = find_model(model)
     limit = known.prompt_limit if known else None
@@ -313,7 +299,7 @@ def _inputs(image: Any) -> list[Any]:
     return decode_images(image) if is_answer or isinstance(getattr(image, "paths", None), tuple) else [image]
 
 
-def _files(inputs: Sequence[Any], mask: ImageInput | None, model: str) -> dict[str, object]:
+def _files(inputs: Sequence[Any], model: str) -> list[tuple[str, bytes, str]]:
     known = find_model(model)
     if known is not None and known.can_edit is False:
         raise InvalidRequestError(f"{known.name} makes pictures from text alone; edit with FLUX.2-klein-4B.")
@@ -322,9 +308,7 @@ def _files(inputs: Sequence[Any], mask: ImageInput | None, model: str) -> dict[s
     installed = tuple(int(part) for part in openai.__version__.split(".")[:2])
     if len(inputs) > 1 and installed < _FIRST_SDK_WITH_SEVERAL_INPUTS:
         raise InvalidRequestError(f"openai {openai.__version__} sends one picture at a time: upgrade to send several.")
-    files = [_as_file(image, number) for number, image in enumerate(inputs, 1)]
-    masks = {} if mask is None else {"mask": _as_file(mask, 0)}
-    return {"image": files if len(files) > 1 else files[0], **masks}
+    return [_as_file(image, number) for number, image in enumerate(inputs, 1)]
 
 
 def _as_file(image: ImageInput, number: int) -> tuple[str, bytes, str]:

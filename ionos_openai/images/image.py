@@ -49,8 +49,9 @@ from ionos_openai.files.formats import (
 )
 from ionos_openai.files.opening import at_home
 from ionos_openai.files.writing import is_directory, make_directory, write_new
+from ionos_openai.hub.answers import read_field
 from ionos_openai.images.display import ImageList, picture_bundle
-from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_held, as_text, is_item, item_bytes, read_field, refusal
+from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_held, as_text, is_item, item_bytes, refusal
 from ionos_openai.provenance import describe
 from ionos_openai.provenance.marking import Marked, add_signature, finish, mark, warn_unmarked
 from ionos_openai.provenance.signing import Sign, Signer
@@ -235,7 +236,8 @@ class GeneratedImage:
         else:
             open_picture(upright(self.data)).show()
 
-    _repr_mimebundle_ = picture_bundle
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        return picture_bundle(self, include, exclude)
 
     def __repr__(self) -> str:
         """Describe the picture in a line, without its data."""
@@ -286,7 +288,7 @@ def show(images: object) -> ImageList:
     return ImageList(decode_images(images))
 
 
-def save_images(
+def save_images(  # noqa: D417 - the others are those of `GeneratedImage.save`
     response_or_images: object,
     directory: str | os.PathLike[str] | StorageBucket,
     *,
@@ -306,12 +308,8 @@ def save_images(
         directory: Where to write; made if missing, with its parents. Or a bucket's URL: "s3://bucket/prefix".
         name: The file's name; an extension asks for its format, as for `save`. The default is made from the prompt.
         prompt: What the pictures were made from, where neither they nor the response know it.
-        format: As for `GeneratedImage.save`, like the following; the default is what `name` says, else the bytes.
         overwrite: Replace files of the same name in one step. The default takes the next free name (fox-2.jpg).
         file_names: "prompt" for its words, "digest" for a name that does not tell it. None means `IONOS_FILE_NAMES`.
-        provenance: Whether their metadata says how they were made.
-        prompt_in_metadata: Whether it says from which prompt.
-        sign: Whether they are signed.
 
     Returns:
         The written file of each picture, in a bucket its URL, in order: fox.jpg, fox-2.jpg, ...

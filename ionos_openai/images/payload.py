@@ -21,7 +21,7 @@ from ionos_openai.files.buckets import is_url
 from ionos_openai.files.formats import fit_mode, sniff
 from ionos_openai.files.names import shown
 from ionos_openai.files.opening import at_home, read_regular
-from ionos_openai.hub.answers import read_error_body
+from ionos_openai.hub.answers import read_error_body, read_field
 
 _PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
 _LONGEST_SHOWN = 200  # characters of a path
@@ -160,11 +160,6 @@ def _normalise(text: str) -> bytes:
     start = text.find(",", 0, 512) + 1 if text[:64].lstrip()[:5].lower() == "data:" else 0
     plain = text[start:].encode("ascii").translate(_URL_SAFE_TO_STANDARD, b" \t\r\n\f\v").rstrip(b"=")
     return plain + b"=" * (-len(plain) % 4)
-
-
-def read_field(source: object, key: str) -> object:
-    """Return what an object of the SDK's, or a mapping in its place, has under `key`; None where it has nothing."""
-    return source.get(key) if isinstance(source, Mapping) else getattr(source, key, None)
 
 
 def as_text(value: object) -> str:

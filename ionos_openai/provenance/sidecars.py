@@ -70,7 +70,7 @@ def load(path: Path) -> bytes:
 
 def _is_about_another(sidecar: Path, picture: Path) -> bool:
     try:
-        extension = None if sidecar == picture else read_extension(load(sidecar))
+        extension = read_extension(load(sidecar)) if sidecar != picture and sidecar.exists() else None
     except (OSError, errors.ProvenanceError):  # reading or writing it says what is wrong
         return False
     return extension is not None and extension.lower() != picture.suffix[1:].lower()

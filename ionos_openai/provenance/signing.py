@@ -167,7 +167,8 @@ def write_signature(
     record, sources = _prepare(data, provenance, inputs)
     library, failures, signed = load_library(), list[str](), io.BytesIO()
     chain, labels = _to_pem(*signer.chain), [f"input-{number}" for number in range(len(sources))]
-    manifest, context = _manifest(record, labels, edited=bool(inputs)), _context(os.getpid(), checks=signer.asks)
+    manifest = _manifest(record, labels, edited=bool(inputs))
+    context = _context(os.getpid(), checks=getattr(signer, "asks", True))  # so is what takes a `Signer`'s place
 
     def sign(content: bytes) -> bytes:
         try:
@@ -188,12 +189,16 @@ def write_signature(
             builder.sign(native, _media_type(data), io.BytesIO(data), signed)
             return signed.getvalue()
     except (library.C2paError, KeyError) as error:
-        problem = str(error)
+        problem = _explain(str(error), failures, signer.tsa_url)
+    raise errors.SignatureError(problem)
+
+
+def _explain(text: str, failures: Sequence[str], tsa_url: str | None) -> str:
     if failures:
-        problem = f"the key cannot be used ({failures[0]})"
-    elif signer.tsa_url is not None and re.search("http resolver|time ?stamp", problem, re.IGNORECASE):
-        problem = f"the time-stamp authority {urlsplit(signer.tsa_url).hostname} gives no time stamp"
-    raise errors.SignatureError(_clean(problem.partition(": ")[2] or problem))
+        return f"the key cannot be used ({failures[0]})"
+    if tsa_url is not None and re.search("http resolver|time ?stamp", text, re.IGNORECASE):
+        return f"the time-stamp authority {urlsplit(tsa_url).hostname} gives no time stamp"
+    return _clean(text.partition(": ")[2] or text)
 
 
 def _prepare(data: bytes, record: Provenance | None, inputs: Sequence[bytes]) -> tuple[Provenance, list[bytes]]:

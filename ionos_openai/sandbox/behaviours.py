@@ -12,10 +12,10 @@ BehaviourBasis: TypeAlias = Literal["DOC", "REC", "CODE", "INF", "choice"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """One thing that the sandbox does."""
+    """One thing that the sandbox does; an error that it made up has the code "sandbox-" and the name."""
 
-    name: str  # what it is called; an error that the sandbox made up has the code "sandbox-" and this name
-    does: str  # what the sandbox does
+    name: str
+    does: str
     basis: BehaviourBasis  # how it is known that the service does so
     chosen: str = ""  # what the sandbox had to decide about it; empty where nothing
 

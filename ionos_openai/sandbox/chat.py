@@ -15,7 +15,7 @@ import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import pybase64
 
@@ -23,6 +23,8 @@ from ionos_openai.files.formats import FormatError, recognise
 from ionos_openai.hub.models import find_model, makes_images
 from ionos_openai.sandbox.documents import NoDocumentError, like_example, minimal_document
 from ionos_openai.sandbox.wire import Refusal, SandboxResponse, json_answer
+
+_Fields: TypeAlias = Mapping[str, Any]
 
 CHAT_ANSWER = "PLACEHOLDER: this is the ionos-openai sandbox; no model has read your message."
 COMPLETION = " PLACEHOLDER: this is the ionos-openai sandbox; no model has read your prompt."
@@ -34,8 +36,7 @@ _LONGEST_PROMPT, _MOST_BRACES = 200_000, 500  # of which a schema is looked for
 # They ask for something in the answer that nobody has documented; all that only steers a model's words changes nothing.
 _UNDOCUMENTED = ("audio", "function_call", "functions", "logprobs", "suffix", "top_logprobs", "web_search_options")
 # Source: the models' own pages on huggingface.co, 2026-11.
-_DIMENSIONS = (("bge-", 1024), ("mpnet", 768), ("qwen3-vl-embedding-8b", 4096))
-_USUAL_DIMENSIONS = 1024
+_DIMENSIONS = (("bge-", 1024), ("mpnet", 768), ("qwen3-vl-embedding-8b", 4096), ("", 1024))  # the last of any other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def purpose_of(model: str) -> Literal["images", "embeddings", "chat", "other"]:
     return "embeddings" if any(word in name for word in _EMBEDDING_WORDS) else "chat"
 
 
-def chat(values: Mapping[str, Any], model: str, number: int) -> SandboxResponse:
+def chat(values: _Fields, model: str, number: int) -> SandboxResponse:
     """Answer a chat, or refuse what is not documented; `number` tells it from other chats."""
     messages = values.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
@@ -82,7 +83,7 @@ def chat(values: Mapping[str, Any], model: str, number: int) -> SandboxResponse:
     return _reply(values, head, whole, chunks, _usage(texts, [said.text] * len(names)))
 
 
-def complete(values: Mapping[str, Any], model: str, number: int) -> SandboxResponse:
+def complete(values: _Fields, model: str, number: int) -> SandboxResponse:
     """Answer a completion, or refuse what is not documented; `number` tells it from others."""
     prompts = _texts(values, "prompt", "completions", most=_MOST_PROMPTS)
     _refuse_undocumented(values)
@@ -101,12 +102,12 @@ def complete(values: Mapping[str, Any], model: str, number: int) -> SandboxRespo
     return _reply(values, head, whole, chunks, _usage(map(_spelt, prompts), [said.text] * len(texts)))
 
 
-def embed(values: Mapping[str, Any], model: str) -> SandboxResponse:
+def embed(values: _Fields, model: str) -> SandboxResponse:
     """Answer embeddings as lists of floats, or as base64 where that is asked for; equal inputs have equal ones."""
     texts = [_spelt(text) for text in _texts(values, "input", "embeddings", most=_MOST_INPUTS)]
     if not all(texts):
         raise Refusal(400, "embeddings", "input has a text with nothing in it")
-    length = next((length for word, length in _DIMENSIONS if word in model.lower()), _USUAL_DIMENSIONS)
+    length = next(length for word, length in _DIMENSIONS if word in model.lower())
     vectors: list[list[float] | str] = [_vector(f"{model}\0{text}", length) for text in texts]
     if values.get("encoding_format") == "base64":
         vectors = [pybase64.b64encode(struct.pack(f"<{length}f", *vector)).decode("ascii") for vector in vectors]
@@ -124,7 +125,7 @@ def _vector(text: str, length: int) -> list[float]:
     return [round(number / norm, 7) for number in numbers]
 
 
-def _texts(values: Mapping[str, Any], name: str, behaviour: str, *, most: int) -> list[str | list[int]]:
+def _texts(values: _Fields, name: str, behaviour: str, *, most: int) -> list[str | list[int]]:
     """Return what is to be read: texts, or lists of tokens; one alone needs no list around it."""
     value = values.get(name)
     texts: list[Any] = value if isinstance(value, list) and not _is_tokens(value) else [value]
@@ -141,7 +142,7 @@ def _spelt(text: str | list[int]) -> str:
     return text if isinstance(text, str) else " ".join(map(str, text))
 
 
-def _refuse_undocumented(values: Mapping[str, Any]) -> None:
+def _refuse_undocumented(values: _Fields) -> None:
     asked = [name for name in _UNDOCUMENTED if values.get(name)]
     if values.get("modalities") not in (None, [], ["text"]):
         asked.append("modalities")
@@ -149,7 +150,7 @@ def _refuse_undocumented(values: Mapping[str, Any]) -> None:
         raise Refusal(400, "undocumented", f"{asked[0]} is not documented")
 
 
-def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _parts(message: _Fields) -> list[_Fields]:
     """Return the parts of a message: texts and pictures."""
     content = message.get("content")
     parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
@@ -160,7 +161,7 @@ def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return parts
 
 
-def _answer(wanted: Mapping[str, Any], texts: Sequence[str], pictures: Sequence[str]) -> str:
+def _answer(wanted: _Fields, texts: Sequence[str], pictures: Sequence[str]) -> str:
     """Return the answer as the kind of text that is wanted as `response_format`, or by the messages as code."""
     kind, described = wanted.get("type", "text"), _object(wanted.get("json_schema")).get("schema")
     if kind == "text" and any("```json" in text for text in texts) and (document := _asked_for(texts)):
@@ -222,7 +223,7 @@ def _described(image_url: object) -> str:
     return f"a {picture.format} of {picture.width}x{picture.height} px"
 
 
-def _call(values: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) -> _Saying | None:
+def _call(values: _Fields, messages: Sequence[_Fields]) -> _Saying | None:
     """Return the call of a tool where one is required or named; else None, as nobody here would want one."""
     choice, functions = values.get("tool_choice"), _functions(values.get("tools"))
     if choice in (None, "none", "auto"):
@@ -259,7 +260,7 @@ def _object(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _limited(said: _Saying, values: Mapping[str, Any]) -> _Saying:
+def _limited(said: _Saying, values: _Fields) -> _Saying:
     """Cut what is said at a stop word, and after as many words as tokens are allowed."""
     text, stop = said.text, values.get("stop") or []
     stops = [stop] if isinstance(stop, str) else stop
@@ -270,12 +271,12 @@ def _limited(said: _Saying, values: Mapping[str, Any]) -> _Saying:
         text = text[: min((place for word in stops if (place := text.find(word)) >= 0), default=len(text))]
     words = re.findall(r"\s*\S+", text)
     most = min(_count(values, name, default=len(words) + 1) for name in ("max_completion_tokens", "max_tokens"))
-    return (
-        replace(said, text=text) if len(words) <= most else replace(said, text="".join(words[:most]), finish="length")
-    )
+    if len(words) > most:
+        return replace(said, text="".join(words[:most]), finish="length")
+    return replace(said, text=text)
 
 
-def _count(values: Mapping[str, Any], name: str, *, default: int, most: int | None = None) -> int:
+def _count(values: _Fields, name: str, *, default: int, most: int | None = None) -> int:
     value = default if values.get(name) is None else values[name]
     if type(value) is int and 1 <= value <= (most or value):
         return value
@@ -310,13 +311,7 @@ def _pieces(text: str) -> list[str]:
     return [piece for piece in re.split("(?= )", text) if piece]
 
 
-def _reply(
-    values: Mapping[str, Any],
-    head: Mapping[str, Any],
-    whole: Sequence[Mapping[str, Any]],
-    chunks: Iterable[Mapping[str, Any]],
-    usage: Mapping[str, int],
-) -> SandboxResponse:
+def _reply(values: _Fields, head: _Fields, whole: object, chunks: Iterable[_Fields], usage: object) -> SandboxResponse:
     """Answer with the choices as a whole or, where a stream is wanted, with their chunks as events."""
     head = {**head, "created": int(time.time())}
     if values.get("stream") is not True:

@@ -169,21 +169,16 @@ def _text(schema: _Schema) -> str:
     if kind is not None and kind not in _FORMATS:
         raise NoDocumentError(f"the format {kind} is not understood here")
     padded = (_TEXT * (min(least, _LONGEST_TEXT) // len(_TEXT) + 1))[: max(least, min(most, len(_TEXT)))]
-    texts: list[str] = [
-        padded if kind is None else _FORMATS[kind],
-        *(_SAMPLES if kind is None and pattern is not None else ()),
-    ]
+    texts: list[str] = [padded, *(_SAMPLES if pattern is not None else ())] if kind is None else [_FORMATS[kind]]
     for text in texts:
-        if least <= len(text) <= most and _matches(text, pattern):
-            return text
+        if not least <= len(text) <= most:
+            continue
+        try:
+            if pattern is None or (len(text) <= _LONGEST_MATCHED and re.search(str(pattern), text)):
+                return text
+        except re.error:
+            raise NoDocumentError("a pattern in it cannot be read") from None
     raise NoDocumentError(f"no text was found that fits {'pattern' if pattern is not None else 'its length'}")
-
-
-def _matches(text: str, pattern: object) -> bool:
-    try:
-        return pattern is None or (len(text) <= _LONGEST_MATCHED and bool(re.search(str(pattern), text)))
-    except re.error:
-        raise NoDocumentError("a pattern in it cannot be read") from None
 
 
 def _number(schema: _Schema, *, whole: bool) -> int | float:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias, TypeVar
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 from PIL import Image, ImageDraw, ImageFilter
 from PIL.PngImagePlugin import PngInfo
@@ -19,14 +19,8 @@ from ionos_openai.sandbox.lettering import Lines, fit, length, load_font, readab
 from ionos_openai.sandbox.scenery import Palette, blend, draw_scene
 
 PlaceholderFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP"]
-_Read = TypeVar("_Read")
 
-# The longest that fits is written.
-_CLAIMS = (
-    "PLACEHOLDER · ionos-openai sandbox · not made by a model",
-    "PLACEHOLDER · ionos-openai sandbox",
-    "PLACEHOLDER",
-)
+_CLAIM = ("PLACEHOLDER", "ionos-openai sandbox", "not made by a model")  # As much of it as fits is written.
 _JPEG_QUALITY = 88
 _LIGHT = (255, 253, 248)
 _PALE = (208, 208, 218)
@@ -57,7 +51,7 @@ def placeholder(
     again, number = (f"\0{take}", f" · take {take}") if take > 1 else ("", "")
     digest = hashlib.sha256(f"{model}\0{prompt}{again}".encode("utf-8", "surrogatepass")).digest()
     most = max(16, max(size) // 2)
-    cards = [_open(data, lambda image: _thumbnail(image, most)) for data in inputs[:_MOST_CARDS]]
+    cards = [_open(data, most=most) for data in inputs[:_MOST_CARDS]]
     image, palette = draw_scene(prompt, size, digest=digest)
     _draw_cards(image, cards)
     _write_prompt(image, readable(prompt), palette)
@@ -68,27 +62,25 @@ def placeholder(
 
 def picture_size(data: bytes) -> tuple[int, int]:
     """Return width and height, in px, of an encoded picture; a ValueError says that it is none, or too large."""
-    return _open(data, lambda image: image.size)
+    return _open(data).size
 
 
-def _open(data: bytes, read: Callable[[Image.Image], _Read]) -> _Read:
-    """Open a picture that a stranger sent, if it is not too large, and return what is read from it."""
+def _open(data: bytes, *, most: int = 0) -> Image.Image:
+    """Open a picture that a stranger sent, if it is not too large: its head, or it with at most so many px a side."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size
-            if width * height <= _LARGEST_INPUT:
-                return read(image)
+            if most and width * height <= _LARGEST_INPUT:
+                image.draft("RGB", (most, most))
+                image.thumbnail((most, most))
+                return image.convert("RGBA")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the second where warnings are errors
         raise ValueError("a picture of more pixels than this sandbox opens") from None
     except Exception as error:  # Pillow raises a dozen kinds for hostile bytes
         raise ValueError("not a picture that can be read") from error
-    raise ValueError(f"{width}x{height} px is more than this sandbox opens")
-
-
-def _thumbnail(image: Image.Image, most: int) -> Image.Image:
-    image.draft("RGB", (most, most))
-    image.thumbnail((most, most))
-    return image.convert("RGBA")
+    if width * height > _LARGEST_INPUT:
+        raise ValueError(f"{width}x{height} px is more than this sandbox opens")
+    return image
 
 
 def _draw_cards(image: Image.Image, cards: Sequence[Image.Image]) -> None:
@@ -149,7 +141,8 @@ def _write_claim(image: Image.Image, facts: str, palette: Palette) -> None:
     size = max(9, round(min(width, height) * 0.0205))
     font, margin = load_font(size), min(width * 0.05, height * 0.077)
     room = width - 2 * margin
-    claim = next((text for text in map(spell_out, _CLAIMS) if font.getlength(text) <= room), None)
+    claims = (spell_out(" · ".join(_CLAIM[:parts])) for parts in (3, 2, 1))
+    claim = next((text for text in claims if font.getlength(text) <= room), None)
     if claim is None or height < 2.4 * size:
         return
     facts = readable(facts)

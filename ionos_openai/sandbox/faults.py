@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
 import pybase64
 
@@ -110,13 +110,11 @@ def read_faults(option: FaultsOption) -> tuple[tuple[str, float], ...]:
 
 def read_latency(option: LatencyOption) -> tuple[float, float]:
     """Return the fewest and the most seconds that an answer takes, or raise a ValueError."""
-    if option is None:
-        return 0.0, 0.0
-    found = _SECONDS.fullmatch(option) if isinstance(option, str) else None
-    bounds: Sequence[object] = option if isinstance(option, list | tuple) else (option, option)
-    least, most = (float(found[1]), float(found[2] or found[1])) if found else bounds if len(bounds) == 2 else (-1, -1)
-    if not (
-        isinstance(least, int | float) and isinstance(most, int | float) and 0 <= least <= most <= _LONGEST_LATENCY
-    ):
+    bounds: Sequence[Any] = option if isinstance(option, list | tuple) else (0 if option is None else option,) * 2
+    if isinstance(option, str):
+        found = _SECONDS.fullmatch(option)
+        bounds = (float(found[1]), float(found[2] or found[1])) if found else ()
+    are_numbers = len(bounds) == 2 and all(isinstance(bound, int | float) for bound in bounds)
+    if not are_numbers or not 0 <= bounds[0] <= bounds[1] <= _LONGEST_LATENCY:
         raise ValueError(f"A latency is seconds such as 2, or a range such as 0.5-2, up to 3600; not {option!r}.")
-    return float(least), float(most)
+    return float(bounds[0]), float(bounds[1])

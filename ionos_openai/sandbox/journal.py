@@ -100,7 +100,7 @@ class Journal:
 
     def close(self, recorded: RecordedRequest, request: SandboxRequest, response: SandboxResponse) -> None:
         """Record what became of a request, count it, and tell of it in a line."""
-        recorded.status, recorded.reason = response.status, request.mask(response.reason)
+        recorded.status, recorded.reason = response.status, request.mask(response.headers.get("x-sandbox-reason", ""))
         status, asked, *rest = recorded.cells
         REQUESTS_LOG.info("%s", " ".join([asked, *rest[:2], status, recorded.reason]).rstrip())
         path = recorded.path if recorded.path in self._paths else _OTHER

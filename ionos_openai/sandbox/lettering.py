@@ -15,6 +15,8 @@ from typing import TypeAlias, cast
 
 from PIL import ImageDraw, ImageFont
 
+from ionos_openai.sandbox.scenery import Colour
+
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _LONGEST_TEXT = 600  # Characters; more could not be read on a picture anyway.
@@ -53,10 +55,8 @@ def readable(text: str) -> str:
     Letters with marks stay, as `write` draws the marks; an emoji is named ("[fox face]"), and so is a script that the
     font does not have, with a digest that tells two texts apart ("[Cyrillic text 3f9a]").
     """
-    cut = "".join(
-        " " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text[:_LONGEST_TEXT]
-    )
-    words = unicodedata.normalize("NFC", cut).split()
+    cut = (" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text[:_LONGEST_TEXT])
+    words = unicodedata.normalize("NFC", "".join(cut)).split()
     pieces = (piece for word in words for piece in _spell(word))
     # A sentence in one foreign script is named once, not once per word; all else is a run of its own.
     runs = itertools.groupby(enumerate(pieces), key=lambda piece: (piece[1][0], piece[1][0][:1] == "[" or piece[0]))
@@ -90,9 +90,7 @@ def fit(text: str, *, width: float, height: float, sizes: tuple[int, ...]) -> Li
     return Lines(font=font, lines=tuple(lines), pitch=pitch)
 
 
-def write(
-    draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, font: Font, ink: tuple[int, int, int]
-) -> None:
+def write(draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, font: Font, ink: Colour) -> None:
     """Write a line that `readable` returned, its upper left corner at `place`, with the marks over its letters."""
     draw.text(place, "".join(_bare(letter) for letter in text), font=font, fill=ink)
     if text.isascii() or not isinstance(font, ImageFont.FreeTypeFont):

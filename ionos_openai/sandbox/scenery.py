@@ -85,9 +85,8 @@ def _grain(size: tuple[int, int]) -> Image.Image:
     tile = Image.frombytes("L", (256, 256), hashlib.shake_256(b"grain").digest(256 * 256))
     tile = tile.point([value * _GRAIN_DEPTH // 255 for value in range(256)])
     grain = Image.new("L", size)
-    for left in range(0, size[0], 256):
-        for top in range(0, size[1], 256):
-            grain.paste(tile, (left, top))
+    for corner in itertools.product(range(0, size[0], 256), range(0, size[1], 256)):
+        grain.paste(tile, corner)
     return Image.merge("RGB", (grain, grain, grain))
 
 

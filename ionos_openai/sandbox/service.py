@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pybase64
 
@@ -121,10 +121,8 @@ class Sandbox:
     def limits(self, limits: LimitsOption = None, **numbers: float) -> None:
         """Count requests from now on against other limits, every bucket full.
 
-        Args:
-            limits: See the class.
-            numbers: Instead, `images_per_minute`, `image_burst`, `requests_per_second` and `request_burst`, as the
-                settings of a client have them; what of a pair is left out is as documented.
+        They are given as to the class, or as `images_per_minute`, `image_burst`, `requests_per_second` and
+        `request_burst`, as the settings of a client have them; what of a pair is left out is as documented.
 
         Raises:
             TypeError: A number has another name.
@@ -137,8 +135,7 @@ class Sandbox:
         """Show a fault at the next requests, after those that were asked for before.
 
         Args:
-            name: Such as "rate-limit", one of `ionos_openai.sandbox.faults.FAULT_NAMES`; what befalls pictures waits
-                for a request for one.
+            name: One of `ionos_openai.sandbox.faults.FAULT_NAMES`; what befalls pictures waits for a request for one.
             times: How many requests it befalls, at least 1.
 
         Raises:
@@ -265,11 +262,9 @@ class Sandbox:
             except ValueError as error:
                 raise Refusal(400, "edits", f"{name} is {error}") from None
         size = self._read_size(content, model) or _edit_size(*picture_size(images[0]), model)
-        return self._picture(prompt, model, size, images)
+        return self._picture(prompt, model, size, *images)
 
-    def _picture(
-        self, prompt: str, model: str, size: tuple[int, int], images: tuple[bytes, ...] = ()
-    ) -> SandboxResponse:
+    def _picture(self, prompt: str, model: str, size: tuple[int, int], *images: bytes) -> SandboxResponse:
         try:
             take = self._take(ascii((prompt, model, size)).encode(), *images)
             data = placeholder(prompt, model=model, size=size, format=self._format, inputs=images, take=take)
@@ -289,9 +284,7 @@ class Sandbox:
                 del self._takes[next(iter(self._takes))]
         return take
 
-    def _talk(
-        self, content: Content, answer: Callable[[Mapping[str, Any], str, int], SandboxResponse]
-    ) -> SandboxResponse:
+    def _talk(self, content: Content, answer: Callable[..., SandboxResponse]) -> SandboxResponse:
         (model,) = self._asked(content, "chat")
         return answer(content.values, model, next(self._chats))
 
@@ -348,6 +341,11 @@ _PATHS: dict[str, tuple[str, Callable[[Sandbox, Content], SandboxResponse]]] = {
     "/v1/completions": ("POST", lambda sandbox, content: sandbox._talk(content, complete)),
     "/v1/embeddings": ("POST", lambda sandbox, content: sandbox._embed(content)),
 }
+_MAY_ASK = {
+    "access_control_allow_methods": "GET, HEAD, POST, DELETE",
+    "access_control_allow_private_network": "true",
+    "access_control_max_age": "600",
+}
 _PICTURE_FIELD = re.compile(r"image(\[\d*\])?|mask")
 
 
@@ -389,12 +387,9 @@ def _check(name: str, value: object, *known: str) -> None:
 def _to_a_browser(request: SandboxRequest) -> SandboxResponse:
     """Answer what a browser asks before it lets a page ask."""
     wanted = request.header("access-control-request-headers") or "*"
-    return SandboxResponse(status=204, headers={}, body=b"").with_headers(
-        access_control_allow_methods="GET, HEAD, POST, DELETE",
-        access_control_allow_headers="".join(letter for letter in wanted if letter.isascii() and letter.isprintable()),
-        access_control_allow_private_network="true",
-        access_control_max_age="600",
-    )
+    headers = "".join(letter for letter in wanted if letter.isascii() and letter.isprintable())
+    response = SandboxResponse(status=204, headers={}, body=b"").with_headers(access_control_allow_headers=headers)
+    return response.with_headers(**_MAY_ASK)
 
 
 def _check_picture(content: Content) -> None:

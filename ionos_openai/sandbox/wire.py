@@ -24,9 +24,7 @@ class SandboxRequest:
 
     method: str  # "GET", "POST" and the like
     path: str  # such as "/v1/images/generations"; a query string is passed over
-    headers: Mapping[str, str] = field(
-        default_factory=dict, repr=False
-    )  # in any case; never shown, as the token is one
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # in any case; they hold the token
     body: bytes = field(default=b"", repr=False)  # as sent
 
     def header(self, name: str) -> str:
@@ -69,11 +67,6 @@ class SandboxResponse:
         """Return the same answer with a header that says why it is no better; a header is a line of ASCII."""
         line = " ".join(reason[:_LONGEST_REASON].split()).encode("ascii", "backslashreplace").decode()
         return self.with_headers(x_sandbox_reason="".join(filter(str.isprintable, line)))
-
-    @property
-    def reason(self) -> str:
-        """What `because` was told; empty where nothing was."""
-        return self.headers.get("x-sandbox-reason", "")
 
 
 class Refusal(Exception):  # noqa: N818  # it ends a request as it should be ended, and never leaves this package

@@ -4,9 +4,8 @@ Write in the outermost `conftest.py`, and the fixtures below are there; nothing 
 
     pytest_plugins = ["ionos_openai.testing"]
 
-`ionos_sandbox`, `ionos_client`, `ionos_async_client` and `ionos_environment` need nothing but pytest;
-`ionos_sandbox_server` needs uvicorn, and `ionos_vcr_config` needs vcrpy (with pytest-recording). While tests are
-collected, an application may make its client at import without a token.
+`ionos_sandbox_server` needs uvicorn, `ionos_vcr_config` needs vcrpy (with pytest-recording), the others pytest alone.
+While tests are collected, an application may make its client at import without a token.
 
 PYTEST_DONT_REWRITE: a conftest may import from here before pytest loads it as a plugin.
 """
@@ -73,9 +72,8 @@ def pytest_collection() -> Iterator[None]:
 def ionos_environment(ionos_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """`ionos_sandbox` for applications that make their own clients: it answers every client of this process.
 
-    Clients that were made before, such as when a module was imported, are answered by it too, whatever token they have;
-    but those are not that were given a sandbox. Of the variables that begin with IONOS_ only IONOS_SANDBOX=1 and
-    IONOS_API_TOKEN=sandbox are set.
+    Clients that were made before are answered by it too, whatever token they have, but for those that were given a
+    sandbox. Of the variables that begin with IONOS_ only IONOS_SANDBOX=1 and IONOS_API_TOKEN=sandbox are set.
     """
     for name in own_variables():
         monkeypatch.delenv(name)

@@ -64,8 +64,7 @@ def vcr_config() -> dict[str, object]:
 
 def quiet_vcr() -> None:
     """Keep vcrpy from logging whole bodies, which it does at INFO."""
-    for name in ("vcr", "vcr.cassette"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("vcr").setLevel(logging.WARNING)
 
 
 class Scrubber:
@@ -134,11 +133,11 @@ class Scrubber:
         return "\n".join([*map(self._part, parts), f"--{_BOUNDARY}--"]).encode()
 
     def _part(self, part: Part) -> str:
-        filename = "" if part.filename is None else f'; filename="{part.filename}"'
         if part.filename is None:
-            content = self._request_text(part.content.decode("utf-8", "backslashreplace"))
+            filename, content = "", self._request_text(part.content.decode("utf-8", "backslashreplace"))
         else:
             content = pixels_of(part.content) or _digest(part.content, "bytes")
+            filename = f'; filename="{part.filename}"'
         return f'--{_BOUNDARY}\nContent-Disposition: form-data; name="{part.name}"{filename}\n\n{content}'
 
     def _json(self, body: bytes, change: Callable[[str], str], *, sort_keys: bool = False) -> bytes:
@@ -237,10 +236,7 @@ class ReadableYaml:
         text: str = yaml.dump(dict(cassette), Dumper=_LineByLine, sort_keys=False, width=1000)
         return f"# Recorded from the {' and the '.join(sources)}: see README.md.\n{text}"
 
-    @staticmethod
-    def deserialize(text: str) -> Any:
-        """Read a cassette."""
-        return yamlserializer.deserialize(text)
+    deserialize = staticmethod(yamlserializer.deserialize)
 
 
 class _LineByLine(yaml.SafeDumper):  # type: ignore[misc]  # as above, no types
@@ -262,17 +258,16 @@ _LineByLine.add_representer(str, _write_text)
 def source_of(path: Path) -> RecordedFrom:
     """Return who answered when a cassette was recorded; a ValueError where it does not say so, or says two things."""
     interactions = ReadableYaml.deserialize(path.read_text(encoding="utf-8"))["interactions"]
-    sources = [tuple(played["response"]["headers"].get(RECORDED_FROM, ())) for played in interactions]
+    found = {tuple(played["response"]["headers"].get(RECORDED_FROM, ())) for played in interactions}
     for source in get_args(RecordedFrom):
-        if sources and all(found == (source,) for found in sources):
+        if found == {(source,)}:
             return cast("RecordedFrom", source)
     raise ValueError(f"{path.name} does not say who answered: each answer needs the header {RECORDED_FROM}.")
 
 
 def check_present(cassette: Any, *, command: str) -> None:
     """Fail where a `vcr.cassette.Cassette` is to be replayed that was never recorded; `command` records it."""
-    path = Path(cassette._path)  # public only in later versions of vcrpy
-    if not path.is_file():
+    if not (path := Path(cassette._path)).is_file():  # public only in later versions of vcrpy
         raise AssertionError(f"There is no cassette {path.name}: record it with `{command}`.")
 
 

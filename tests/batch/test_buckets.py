@@ -208,6 +208,15 @@ def test_a_url_that_cannot_be_one_is_refused(client: openai.OpenAI) -> None:
         image.save("s3://pictures/fox.jpg")
 
 
+@pytest.mark.parametrize("place", [Path("s3://pictures/run"), "http://pictures/run", "s3://key:secret@pictures/run"])
+def test_what_was_meant_for_a_bucket_goes_into_no_directory(client: openai.OpenAI, place: Any) -> None:
+    """A path that was a URL, another kind of URL, one with keys in it; and nothing repeats the keys."""
+    with pytest.raises(ConfigurationError) as caught:
+        generate_images(client, "a fox", directory=place)
+    assert "secret" not in str(caught.value)
+    assert list(Path.cwd().iterdir()) == []
+
+
 def test_profiles_count(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, storage: Storage, client: openai.OpenAI
 ) -> None:

@@ -680,3 +680,29 @@ def test_foreign_variables_have_no_secret_values(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("OPENAI_ORG_ID", " ")
     monkeypatch.setenv("No_Proxy", "a\x1bb")
     assert foreign_variables() == {"No_Proxy": "a?b", "OPENAI_API_KEY": ""}
+
+
+def test_odd_variables_are_told(doctor: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is almost a setting's, quotes that were taken off, a token of no known shape; no value is shown."""
+    monkeypatch.setenv("IONOS_API_TOKEN", "'not-a-jwt-at-all'")
+    monkeypatch.setenv("IONOS_MAX_RETRYS", "9")
+    monkeypatch.setenv("IONOS_CONTRACT_NUMBER", "12345")  # of the cloud SDKs, and none of ours
+    told = doctor("--offline")
+    assert {line.text for line in told.named("variable")} == {
+        "IONOS_API_TOKEN has quotes around its value, which are taken off",
+        "IONOS_MAX_RETRYS is no setting: IONOS_MAX_RETRIES is",
+    }
+    [token] = told.named("token")
+    assert token.state == "warning"
+    assert token.remedy.startswith("IONOS' tokens are JWTs")
+    assert "not-a-jwt" not in told.out + told.err
+
+
+def test_a_missing_extra_that_a_setting_needs_is_broken(
+    doctor: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line says how to install it."""
+    monkeypatch.setenv("IONOS_BUDGET_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setattr("ionos_openai.cli.doctor.checks.find_spec", lambda name: None)
+    told = doctor("--offline")
+    assert [(line.state, "redis" in line.remedy) for line in told.named("IONOS_BUDGET_URL")] == [("broken", True)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import stat
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,6 +75,18 @@ def test_completion_prints_a_script_with_commands_and_options(shell: str, cli: C
     assert (result.code, result.err) == (0, "")
     assert all(word in result.out for word in ("ionos-openai", "generate", "gallery", "max-cost"))
     assert "#" in result.out.splitlines()[0]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.parametrize(
+    ("words", "found"), [("ionos-openai gener", "generate"), ("ionos-openai batch --max-c", "--max-cost")]
+)
+def test_the_script_completes_in_bash(words: str, found: str, cli: Callable[..., Result]) -> None:
+    """Commands, and the options of each."""
+    count = len(words.split()) - 1
+    asking = f'COMP_WORDS=({words}); COMP_CWORD={count}; _ionos_openai; echo "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-c", cli("completion", "bash").out + asking], capture_output=True, check=True)
+    assert done.stdout.decode().split() == [found]
 
 
 def test_a_shell_that_is_not_known_is_refused(cli: Callable[..., Result]) -> None:

@@ -63,6 +63,6 @@ def test_a_missing_token_is_answered_in_these_words(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == (
         "Error: No IONOS token: set IONOS_API_TOKEN (or IONOS_API_KEY or IONOS_TOKEN, or IONOS_API_TOKEN_FILE to a "
         f"file that holds it). Looked in the environment and {Path('.env').absolute()}. Make a token in IONOS' Data "
-        "Center Designer under Management > Token Manager. To try without one, use the stand-in, which draws "
+        "Center Designer under Management > Token Manager. To try without one, use the sandbox, which draws "
         "placeholders: IONOS_SANDBOX=1 or --sandbox.\n"
     )

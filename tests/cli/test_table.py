@@ -53,6 +53,13 @@ def test_prompts_and_names_are_made_of_columns_whatever_their_case() -> None:
     assert [table.place(index) for index in range(3)] == ["p.csv:2 (A1)", "p.csv:3 (A2)", "p.csv:4 (A3)"]
 
 
+def test_a_columns_name_may_have_anything_but_braces_in_it() -> None:
+    """Nothing in a name is taken for a format; a field without one names no column."""
+    [request] = _table("Color: main,a!b\nred,big\n", prompt="{color: MAIN} and {a!b}").requests
+    assert request.prompt == "red and big"
+    assert "line 2: there is no column {}." in _refusal("a\n1\n", prompt="{}")
+
+
 def test_a_column_can_have_the_prompts() -> None:
     """It is no metadata then."""
     assert _table(PRODUCTS, prompt_column="title").requests[1] == ImageRequest(
@@ -127,6 +134,7 @@ def test_a_number_may_be_written_as_a_spreadsheet_does() -> None:
     [
         (b"PK\x03\x04...", "p.xlsx", "p.xlsx is a spreadsheet: export it. In Excel: File > Save As > CSV UTF-8"),
         (b"\xd0\xcf\x11\xe0...", "p.xls", "p.xls is a spreadsheet: export it."),
+        ("prompt\nfox\n".encode("utf-16-le"), "p.csv", "p.csv is not UTF-8 text (line 1): save it as UTF-8."),
         ("prompt\nBär\n".encode("cp1252"), "p.csv", "save it as UTF-8. In Excel: File > Save As > CSV UTF-8"),
         (b'[{"prompt": "a"}, 7]', "p.json", "line 2: it is no JSON object."),
         (b'[{"prompt": "a"}', "p.json", "line 1: it is no JSON"),
@@ -148,6 +156,19 @@ def test_rows_of_one_name_are_told_apart_in_the_same_way_each_time() -> None:
     assert table.notes[0] == "p.csv:3: A1 is the name of an earlier row too: this one's files are called A1_3."
     further = _table(rows.replace("B,e\n", "").replace("\n", "\nB,x\n", 1))
     assert [request.name for request in further.requests] == ["B", "A1", "A1_3", "a1.png", "A1_3", "A1_2"]
+
+
+def test_many_rows_of_one_name_are_told_briefly(cli: Callable[..., Result]) -> None:
+    """Twenty of them by line; and so are pictures that a new template supersedes, ten of them by name."""
+    table = _table("name,prompt\n" + "".join(f"A,{number}\n" for number in range(30)))
+    assert len(table.notes) == 21
+    assert table.notes[-1] == "9 further rows have names of earlier ones."
+    Path("p.csv").write_text("sku\n" + "".join(f"A{number}\n" for number in range(12)))
+    line = ("batch", "p.csv", "-o", "out", "--sandbox", "-q", "--name", "{sku}", "--prompt")
+    assert cli(*line, "A {sku}").code == 0
+    assert cli(*line, "Photo of {sku}").err.endswith(
+        " and 2 more are of older prompts of their names: superseded (results --all shows them).\n"
+    )
 
 
 def test_a_corrected_prompt_supersedes_the_picture_of_the_older_one(cli: Callable[..., Result]) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import importlib
 import multiprocessing
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import threading
+import tomllib
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +36,7 @@ from ionos_openai.client.settings import TokenFile
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.files.writing import state_directory
 from ionos_openai.sandbox import Sandbox
+from tests import REPOSITORY
 from tests.loopback import Answer
 from tests.tokens import make_token
 
@@ -299,3 +303,36 @@ def test_state_is_kept_where_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("platformdirs.user_state_dir", nobody)
     assert "ionos-openai-" in str(state_directory())
+
+
+@pytest.mark.parametrize("in_loop", [False, True])
+def test_a_proxy_that_is_in_between_is_named(monkeypatch: pytest.MonkeyPatch, in_loop: bool) -> None:
+    """By its host and port, and without its password; not where none was asked."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:hush@127.0.0.1:{port}")
+
+    def ask() -> None:
+        if in_loop:
+            asyncio.run(_list(create_async_client(api_key=TOKEN, max_retries=0)))
+        else:
+            create_client(api_key=TOKEN, max_retries=0).models.list()
+
+    with pytest.raises(openai.APIConnectionError) as caught:
+        ask()
+    assert f"The proxy 127.0.0.1:{port} was asked" in str(caught.value)
+    assert "hush" not in str(caught.value)
+    direct = create_client(api_key=TOKEN, base_url=f"http://127.0.0.1:{port}/v1", max_retries=0)
+    with pytest.raises(openai.APIConnectionError) as caught, direct:
+        direct.models.list()
+    assert "proxy" not in str(caught.value)
+
+
+def test_pyinstaller_is_told_what_to_collect() -> None:
+    """By the entry point that it asks for."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    module, _, function = project["entry-points"]["pyinstaller40"]["hook-dirs"].partition(":")
+    (folder,) = getattr(importlib.import_module(module), function)()
+    hook = Path(folder, "hook-ionos_openai.py").read_text("utf-8")
+    assert "collect_data_files" in hook
+    assert "collect_submodules" in hook

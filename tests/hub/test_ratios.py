@@ -20,6 +20,7 @@ from ionos_openai import (
 )
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
 from ionos_openai.hub.ratios import choose_size
+from ionos_openai.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,3 +114,25 @@ def test_the_commands_take_a_ratio(tmp_path: Path, cli: Callable[..., Result]) -
     lines = (tmp_path / "many" / "manifest.jsonl").read_text().splitlines()
     sizes = {line["request"]["prompt"]: line["request"]["size"] for line in map(json.loads, lines) if "request" in line}
     assert sizes == {"a": "1024x1024", "b": "1792x1024"}
+
+
+@pytest.mark.parametrize("size", ["1024*1792", " 1024 X 1792 ", "1024\u00d71792"])
+def test_a_size_is_asked_for_in_its_plain_form(size: str, tmp_path: Path) -> None:
+    """So that a batch knows its pictures again, however it is spelled; none is made twice."""
+    sandbox = Sandbox()
+    client = create_client(sandbox=sandbox)
+    assert generate_images(client, "a fox", size=size)[0].size == "1024x1792"
+    assert client.images.generate(prompt="a fox", model=DEFAULT_IMAGE_MODEL, size=size).data  # type: ignore[call-overload]
+    generate_batch(client, ["a hen"], tmp_path, size="1024x1792").run()
+    for requests in ([{"prompt": "a hen", "size": size}], ["a hen"]):
+        generate_batch(client, requests, tmp_path, size=size).run()
+    sent = [request.body["size"] for request in sandbox.requests]
+    assert sent == ["1024x1792"] * 3
+
+
+def test_a_size_that_cannot_be_read_is_refused_with_its_request(tmp_path: Path) -> None:
+    """In a batch with the row's number, and nothing is sent."""
+    sandbox = Sandbox()
+    with pytest.raises(InvalidRequestError, match=r"^Request 2 cannot work: The size '9' cannot be used"):
+        generate_batch(create_client(sandbox=sandbox), ["a", {"prompt": "b", "size": "9"}], tmp_path).run()
+    assert not sandbox.requests

@@ -6,15 +6,15 @@ import ast
 import dataclasses
 import functools
 import re
+import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ionos_openai.cli.migrate.client_names import ClientNames
-from ionos_openai.cli.migrate.facts import FACTS
-from ionos_openai.cli.migrate.keys import SECRETS, literal_of, source_of
-from ionos_openai.cli.migrate.program import arguments, chain, owner, text_of
+from ionos_openai.cli.migrate.facts import FACTS, WORDS
+from ionos_openai.cli.migrate.keys import literal_of, source_of
+from ionos_openai.cli.migrate.program import FUNCTIONS, arguments, chain, owner, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,20 +34,6 @@ FACTORIES = {
 """Which factory makes what a class of OpenAI's makes."""
 
 _OURS = frozenset({"ionos_openai.create_client", "ionos_openai.create_async_client"})
-_KEPT = frozenset({"timeout", "max_retries", "default_query", "http_client"})
-_SENSELESS = SECRETS | {
-    *("azure_endpoint", "azure_deployment", "azure_ad_token_provider", "api_version", "data_residency"),
-    *("organization", "project", "websocket_base_url", "_strict_response_validation"),
-}
-# What else a client of OpenAI's is used for. IONOS has the first three, with models of its own.
-_OTHERS = frozenset(
-    {"chat", "completions", "embeddings", "responses", "audio", "moderations", "files", "fine_tuning", "batches"}
-    | {"beta", "uploads", "vector_stores", "realtime", "conversations", "evals", "containers", "videos"}
-)
-_STEPS = frozenset(
-    {"create", "parse", "stream", "retrieve", "list", "upload", "delete", "with_raw_response", "connect"}
-    | {"with_streaming_response"}
-)
 # Classes of other packages: those that wrap OpenAI's client, and those of other services.
 _WRAPPER = re.compile(r"\w.*\bopenai\.(?:Async)?(?:Azure)?OpenAI")
 _FOREIGN = re.compile(
@@ -59,6 +45,8 @@ _TYPE_CHECKS = frozenset({"isinstance", "issubclass", "cast", "Mock"})
 _PATCHED = re.compile(r"\w+(?:\.\w+)*\.(?:Async)?OpenAI")
 _HEADERS_OF_OTHERS = re.compile(r"(?i)authorization|api-?key|openai-")
 _OTHER_SERVICE = "has a base_url that is not OpenAI's: it asks another service"
+# What is called there with a client makes pictures, or calls the file's own functions with it.
+_HARMLESS = frozenset({"openai", "ionos_openai"}) | sys.stdlib_module_names
 _MOST_PLACES = 20  # in one message
 
 
@@ -102,13 +90,13 @@ class Clients:
     @property
     def reaching(self) -> list[ImageCall]:
         """The calls that reach IONOS, and nothing else, once the file is written."""
-        ready = _asking(client for client in self.every if client.reaches_ionos)
-        left = _asking(client for client in self.every if not client.reaches_ionos)
+        ready = asking(client for client in self.every if client.reaches_ionos)
+        left = asking(client for client in self.every if not client.reaches_ionos)
         return [call for node, call in ready.items() if node not in left]
 
 
-def _asking(clients: Iterable[Client]) -> dict[ast.Call, ImageCall]:
-    """Return the calls that ask any of some clients, by their nodes."""
+def asking(clients: Iterable[Client]) -> dict[ast.Call, ImageCall]:
+    """Return the calls for pictures that ask any of some clients, by their nodes."""
     several = {id(client.draws): client.draws for client in clients}
     return {call.node: call for calls in several.values() for call in calls}
 
@@ -121,18 +109,18 @@ def find_clients(program: Program, asked: Sequence[ImageCall], others: Others, *
     search = _Search(program, asked, others, calls=calls)
     clients = [search.judge(call) for call in search.made]
     own = [client for client in clients if client.name not in _OURS and not client.is_foreign]
-    foreign = set(_asking(client for client in clients if client.is_foreign))
-    foreign -= set(_asking(client for client in clients if not client.is_foreign))
+    foreign = set(asking(client for client in clients if client.is_foreign))
+    foreign -= set(asking(client for client in clients if not client.is_foreign))
     imported = search.imported
     foreign |= {node for node, names in imported.items() if any(_is_foreign(name, others) for name in names)}
-    known = {node for node, names in imported.items() if names & others.clients} | _asking(clients).keys()
+    seen = foreign.union(asking(clients), (node for node, names in imported.items() if names & others.clients))
     return Clients(
         every=clients,
         made=[client for client in own if client.draws or search.askers(client)],
-        unseen=[draw for draw in asked if not draw.of_module and draw.node not in known | foreign],
+        unseen=[draw for draw in asked if not draw.of_module and draw.node not in seen],
         advised=[draw for draw in asked if draw.node not in foreign],
         draws=frozenset().union(*imported.values()),
-        names=frozenset().union(*(search.names.by_call[client.call] for client in own)),
+        names=frozenset().union(*{search.names[client.call] for client in own}),
         chats=bool(search.used),
         other_uses=frozenset(search.other_uses),
     )
@@ -156,45 +144,140 @@ class _Search:
     def __init__(self, program: Program, asked: Sequence[ImageCall], others: Others, *, calls: bool) -> None:
         self._program, self._others, self._calls = program, others, calls
         self.made = {call: name for call in program.all(ast.Call) if (name := _class(program, call, others))}
-        self.names = ClientNames(program, self.made)
-        self.imported: dict[ast.Call, set[str]] = {}
+        self._attributes = {
+            (holder.name, chain(target)[1])
+            for target, _ in program.assignments
+            if chain(target)[0] == "self" and (holder := program.outer(target, ast.ClassDef))
+        }
+        self._bound: defaultdict[ast.AST | str, set[str]] = defaultdict(set)
+        self._values: defaultdict[str, list[ast.expr]] = defaultdict(list)
+        for name, value in self._bindings():
+            self._bound[value].add(name)
+            self._bound[self._label(value)].add(name)
+            self._values[name].append(value)
+        self._reach = functools.cache(self._find_reached)
+        defaults = {value: name for name, value in program.parameters if value is not None}
+        self.names = {call: self._follow(call, defaults) for call in self.made}
+        self._known = frozenset().union(*set(self.names.values()))
+        self._sort(asked)
+        self._of_labels = functools.cache(self._find_of_labels)
+        self._sent = _sent_as_source(program) if self.made else set()
+        self._is_taken = "pictures" in program.text
+
+    def _bindings(self) -> Iterator[tuple[str, ast.expr]]:
+        """Yield each name with what it is set to; a function's, as a property and as a call, with what it returns."""
+        pairs = [(opened.optional_vars, opened.context_expr) for opened in self._program.all(ast.withitem)]
+        for target, value in [*self._program.assignments, *pairs]:
+            # `x = x or OpenAI()`
+            for side in (value, *(value.values if isinstance(value, ast.BoolOp) else ())):
+                names = {chain(target)[-1], self._label(target)} - {""} if target is not None else ()
+                yield from ((name, side) for name in names)
+        for given in self._program.all(ast.Return, ast.Yield):
+            function = self._program.outer(given, FUNCTIONS)
+            if function is not None and given.value is not None:
+                yield function.name, given.value
+                yield f"{function.name}()", given.value
+
+    def _sort(self, asked: Sequence[ImageCall]) -> None:
+        """Sort what is asked for pictures and for something else by the names of what is asked."""
         self._drawn: defaultdict[str, list[ImageCall]] = defaultdict(list)
+        self.imported: dict[ast.Call, set[str]] = {}
         for draw in (draw for draw in asked if not draw.of_module):
-            label = self._label(draw.asked)
-            self.imported[draw.node] = set() if label else self.names.full_names(draw.asked)
+            label = self._known_label(draw.asked)
+            self.imported[draw.node] = set() if label else self._full_names(draw.asked)
             if not self.imported[draw.node]:
                 self._drawn[label].append(draw)
         self.used: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
-        every = program.all(ast.Call)
-        self.other_uses = {name for call in every for _, value in arguments(call) for name in program.imported(value)}
-        for user, use, line in _other_uses(program):
-            self.used[self._label(user)].append((use, line))
-            self.other_uses |= self.names.full_names(user)
-        self._sent = _sent_as_source(program) if self.made else set()
-        self._of_labels = functools.cache(self._find_of_labels)
-        self._is_taken = "pictures" in program.text
+        self.other_uses: set[str] = set()
+        for user, use, line in _other_uses(self._program):
+            self.used[self._known_label(user)].append((use, line))
+            self.other_uses |= self._full_names(user)
+        # What code of other files is given, itself and by its name, with its first line.
+        self._handed_on: dict[ast.AST | str, int] = {}
+        self._handed_around: set[str] = set()
+        functions = {function.name for function in self._program.all(ast.FunctionDef, ast.AsyncFunctionDef)}
+        for call in self._program.all(ast.Call):
+            is_foreign = any(name.partition(".")[0] not in _HARMLESS for name in self._program.imported(call.func))
+            for _, value in arguments(call):
+                self.other_uses |= self._program.imported(value)
+                self._handed_around.add(chain(value)[-1])
+                for thing in (value, chain(value)[-1]):
+                    if is_foreign and thing not in functions:
+                        self._handed_on.setdefault(thing, call.lineno)
+        for holder in self._program.all(ast.List, ast.Tuple) + self._program.all(ast.Set, ast.Dict):
+            values = holder.values if isinstance(holder, ast.Dict) else holder.elts
+            self._handed_around.update(chain(value)[-1] for value in values)
 
-    def _label(self, node: ast.expr) -> str:
-        label = self.names.label(node)
-        return label if label in self.names.all else ""
+    def _follow(self, call: ast.Call, defaults: dict[ast.expr, str]) -> frozenset[str]:
+        chained = [call, *self._program.ancestors(call)]
+        names = {defaults[node] for node in chained if isinstance(node, ast.expr) and node in defaults}
+        if isinstance(self._program.parent(call), ast.Attribute):
+            names.add(self._label(call))
+        places: list[ast.AST | str] = [call, *names]
+        return self._reach(frozenset(names.union(*(self._bound[place] for place in places if place in self._bound))))
 
-    def _find_of_labels(self, labels: frozenset[str]) -> tuple[list[ImageCall], list[tuple[str, int]]]:
-        """Return what asks clients of some names for pictures, and what for something else."""
-        draws = [draw for label in sorted(labels) for draw in self._drawn.get(label, ())]
+    def _find_reached(self, start: frozenset[str]) -> frozenset[str]:
+        names = start
+        reached = start
+        # A name may be set from a name that is found later.
+        for _ in range(3):
+            reached = frozenset(new for name in reached for new in self._bound.get(name, set()) if new not in names)
+            names |= reached
+        return names
+
+    def _label(self, node: ast.AST) -> str:
+        """Return the last name in an expression; where its function or its class sets it, with that place."""
+        parts = chain(node)
+        if isinstance(node, ast.Call) and node in self.made:
+            return f"{parts[-1]}@{node.lineno}:{node.col_offset}"
+        if isinstance(node, ast.Name):
+            line = self._program.bound(node).line
+            return f"{parts[0]}@{line}" if line else parts[0]
+        if parts[0] == "self" and len(parts) == 2 and (holder := self._program.outer(node, ast.ClassDef)):
+            return f"{holder.name}.{parts[1]}" if (holder.name, parts[1]) in self._attributes else parts[1]
+        return parts[-1]
+
+    def _full_names(self, node: ast.expr, hops: int = 2) -> set[str]:
+        """Return the full names of what is imported that a client's expression may be, also by a name in between."""
+        found = {name for name in self._program.imported(node) if name.partition(".")[0] not in _HARMLESS}
+        values = self._values[self._label(node)] if hops and not found else []
+        return found.union(*(self._full_names(value, hops - 1) for value in values[:9]))
+
+    def _known_label(self, node: ast.expr) -> str:
+        label = self._label(node)
+        return label if label in self._known else ""
+
+    def _find_of_labels(
+        self, labels: frozenset[str], *, elsewhere: bool
+    ) -> tuple[list[ImageCall], list[tuple[str, int]], set[object]]:
+        """Return what asks clients of some names for pictures, what for something else, and what the first asks."""
+        draws = [
+            draw for label in sorted({*labels, ""} if elsewhere else labels) for draw in self._drawn.get(label, ())
+        ]
         chats = [use for label in sorted(labels | {""}) for use in self.used.get(label, ())]
-        return draws, sorted(chats, key=lambda use: use[1])
+        return draws, sorted(chats, key=lambda use: use[1]), {self._variable(draw.asked) for draw in draws}
+
+    def _variable(self, node: ast.expr) -> object:
+        """Return what tells one variable or attribute from others of its name, None for anything else."""
+        if isinstance(node, ast.Name):
+            return node.id, id(self._program.bound(node))
+        is_plain = isinstance(node, ast.Attribute) and "" not in chain(node)
+        return (*chain(node), self._program.outer(node, ast.ClassDef)) if is_plain else None
 
     def askers(self, client: Client) -> list[str]:
         """Return the other files that ask a client for pictures."""
         return self._files(client, self._others.draw)
 
     def _files(self, client: Client, by_name: Mapping[str, tuple[str, ...]]) -> list[str]:
-        return sorted({file for name in self.names.by_call[client.call] for file in by_name.get(name, ())})
+        names = self.names[client.call]
+        return sorted({file for name, files in by_name.items() if name in names for file in files})
 
     def judge(self, call: ast.Call) -> Client:
         """Decide whether a client can be rewritten: by what it is used for, then by its arguments."""
-        elsewhere = {""} if self.names.may_be_elsewhere(call) else set()
-        draws, chats = self._of_labels(frozenset(self.names.by_call[call] | elsewhere))
+        names = self.names[call]
+        # It may go by further names where it has none that is known, or is handed around.
+        elsewhere = not names or not names.isdisjoint(self._handed_around)
+        draws, chats, variables = self._of_labels(names, elsewhere=elsewhere)
         client = Client(call=call, name=self.made[call], draws=draws)
         if client.name in _OURS:
             return client
@@ -210,7 +293,7 @@ class _Search:
             used = [f"in {', '.join(places)}"] if places else []
             used += [f"by {', '.join(files)}"] if (files := self.askers(client)) else []
             remedy = f"pictures = {remedy}, used {' and '.join(used)}"
-            beside = self._statement_beside(client) if self._calls and chats and not problems else None
+            beside = None if problems or not (chats and self._calls) else self._statement_beside(client.call, variables)
             return dataclasses.replace(client, problem=problem, remedy=remedy, beside=beside)
         problem = problems[0] if problems else None
         return dataclasses.replace(client, problem=problem, remedy=f"{remedy}, which reads IONOS_API_TOKEN")
@@ -225,8 +308,9 @@ class _Search:
         around = {getattr(outer, "name", "") for outer in self._program.ancestors(func)} if self._sent else set()
         if not self._sent.isdisjoint({chain(func)[0], chain(func)[-1], *around}):
             return "stands in code that is handed on as text or with its imports by name"
-        for_types = any(_is_for_types(self._program, binding) for binding in self._program.bound(func).nodes)
-        if for_types or not self._program.is_one_thing(func):
+        bound = self._program.bound(func)
+        ways = len(bound.names) + any(not isinstance(node, ast.alias) for node in bound.nodes)
+        if ways != 1 or any(_is_for_types(self._program, node) for node in bound.nodes):
             return "has a name that is bound in more than one way: not understood"
         is_hidden = client.call.args or any(keyword.arg is None for keyword in client.call.keywords)
         return "has arguments that cannot be seen here" if is_hidden else None
@@ -238,27 +322,19 @@ class _Search:
             return f"also serves {what}, which IONOS has with other models or not at all"
         if files := self._files(client, self._others.use_otherwise):
             return f"is used by {', '.join(files[:3])} for more than pictures"
-        line = self.names.line_handed_on(client.call)
+        names = [name for name in self.names[client.call] if not name.endswith("()")]
+        things: list[ast.AST | str] = [client.call, *names]
+        line = min((self._handed_on[thing] for thing in things if thing in self._handed_on), default=None)
         return f"is handed to other code in {self._program.where(line)}, which may use it for chat" if line else None
 
-    def _statement_beside(self, client: Client) -> ast.Assign | ast.AnnAssign | None:
+    def _statement_beside(self, call: ast.Call, variables: set[object]) -> ast.Assign | ast.AnnAssign | None:
         """Return the statement that makes a client, where one for the pictures alone can be made behind it."""
-        program, statement = self._program, self._program.parent(client.call)
-        if not isinstance(statement, ast.Assign | ast.AnnAssign) or not client.draws or self._is_taken:
+        statement = self._program.parent(call)
+        if not isinstance(statement, ast.Assign | ast.AnnAssign) or self._is_taken:
             return None
         target, *more = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        if more or not isinstance(target, ast.Name | ast.Attribute) or "" in chain(target):
-            return None
-        for draw in client.draws:
-            if chain(draw.asked) != chain(target) or not isinstance(draw.asked, type(target)):
-                return None
-            if isinstance(target, ast.Name) and target not in program.bound(draw.asked).nodes:
-                return None
-            if isinstance(target, ast.Attribute) and (
-                program.outer(target, ast.ClassDef) is not program.outer(draw.asked, ast.ClassDef)
-            ):
-                return None
-        return statement
+        variable = self._variable(target)
+        return statement if variable and not more and variables == {variable} else None
 
 
 def _is_for_types(program: Program, binding: ast.AST) -> bool:
@@ -280,7 +356,7 @@ def _sent_as_source(program: Program) -> set[str]:
 def _verdict(program: Program, argument: ast.keyword) -> str:
     """Return "keep", "drop", or why the client is left as it is."""
     name, value = argument.arg or "", argument.value
-    if name in _KEPT:
+    if name in WORDS["kept"]:
         return "keep"
     if name == "default_headers":
         keys = [text_of(key) for key in value.keys] if isinstance(value, ast.Dict) else [None]
@@ -291,7 +367,7 @@ def _verdict(program: Program, argument: ast.keyword) -> str:
         return _address_verdict(program, value, source)
     if name == "api_key" and source == "ionos":
         return "keep"
-    if name in _SENSELESS:
+    if name in WORDS["senseless"] | WORDS["secrets"]:
         # A key without an address is OpenAI's, wherever it comes from.
         changes = any(isinstance(node, _SIDE_EFFECTS) for node in ast.walk(value))
         return f"does something else within {name}=" if changes else "drop"
@@ -317,10 +393,10 @@ def _other_uses(program: Program) -> Iterator[tuple[ast.expr, str, int]]:
     """Yield whose method is called, which one, and where, for all that is no picture."""
     for call in program.all(ast.Call):
         parts = chain(call.func)
-        index = next((index for index, part in enumerate(parts[:-1]) if index and part in _OTHERS), None)
+        index = next((index for index, part in enumerate(parts[:-1]) if index and part in WORDS["resources"]), None)
         if index is None or (parts[index] == "files" and len(parts) != index + 2):
             continue
-        if _STEPS.intersection(parts[index + 1 :]):
+        if WORDS["steps"].intersection(parts[index + 1 :]):
             yield owner(call.func, parts[:index]), ".".join(parts[index:]), program.line(call)
 
 

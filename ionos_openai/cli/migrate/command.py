@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import re
 import sys
+from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -36,6 +37,9 @@ _NEXT = (
     "Next: install ionos-openai where the code runs, set IONOS_API_TOKEN there, and try it with IONOS_SANDBOX=1, which "
     "needs no token. Tests that mock OpenAI's classes mock the factories instead."
 )
+_SERVER = (
+    "may ask for pictures too: `ionos-openai sandbox` is a server to try them with, its address in OPENAI_BASE_URL."
+)
 _LONG_SECRET = 12  # characters
 _STYLES = {"hand": "bold yellow", "write": "bold green", "none": "dim", "skipped": "yellow"}
 
@@ -56,7 +60,7 @@ def run(paths: Sequence[str], mode: Mode, terminal: Terminal, *, calls: bool = F
     if terminal.json:
         terminal.document(_document(files, changed, mode))
     else:
-        (_show_diffs if mode == "diff" else _show)(files, mode, terminal)
+        _show_diffs(files, terminal) if mode == "diff" else _show(files, mode, terminal)
         _summarise(files, changed, mode, other_languages(paths))
     return REFUSED if any(file.left_by_hand for file in files) else MADE
 
@@ -69,7 +73,7 @@ def _write(file: FileMigration) -> FileMigration:
     return file
 
 
-def _show_diffs(files: Sequence[FileMigration], mode: Mode, terminal: Terminal) -> None:  # noqa: ARG001  as `_show`
+def _show_diffs(files: Sequence[FileMigration], terminal: Terminal) -> None:
     for file in files:
         for line in _diff(file):
             terminal.row([line])
@@ -79,22 +83,31 @@ def _show_diffs(files: Sequence[FileMigration], mode: Mode, terminal: Terminal) 
 
 def _show(files: Sequence[FileMigration], mode: Mode, terminal: Terminal) -> None:
     """Show what there is to say, first what is left by hand, each once with all its places."""
-    told: dict[tuple[str, ...], list[str]] = {}
-    for file in files:
-        for finding in file.migration.findings if file.migration is not None else ():
-            key = (finding.effort, _state(finding, mode), finding.code, finding.on_ionos, finding.remedy)
-            told.setdefault(key, []).append(_place(file, finding))
-    for effort in _TITLES:
-        of_effort = [(key, list(dict.fromkeys(places))) for key, places in told.items() if key[0] == effort]
+    states = {"hand": "by hand", "write": "written" if mode == "write" else "--write does it", "none": "adapted"}
+    told: defaultdict[tuple[str, ...], dict[str, None]] = defaultdict(dict)
+    for file, finding in _findings(files):
+        cell = f"cell {finding.cell}:" if finding.cell is not None else ""
+        place = f"{file.path}:{cell}{finding.line}"
+        told[finding.effort, states[finding.effort], finding.code, finding.on_ionos, finding.remedy][place] = None
+    for effort, title in _TITLES.items():
+        of_effort = [(key[1:], places) for key, places in told.items() if key[0] == effort]
         if of_effort:
-            terminal.on_terminal(_TITLES[effort])
-        for (_, *rest), places in of_effort:
-            cells = list(map(_plain, [", ".join(places), *rest]))
-            terminal.part([cells], partial(_shown, cells, effort))
+            terminal.on_terminal(title)
+        for cells, places in of_effort:
+            _tell(terminal, effort, [", ".join(places), *cells])
     for file in files:
         if file.skipped is not None:
-            cells = [_plain(str(file.path)), "skipped", _plain(file.skipped)]
-            terminal.part([[*cells, "-", "-"]], partial(_shown, cells, "skipped"))
+            _tell(terminal, "skipped", [str(file.path), "skipped", file.skipped, "-", "-"])
+
+
+def _tell(terminal: Terminal, effort: str, cells: Sequence[str]) -> None:
+    # A tab or a line break within a cell would begin another one.
+    cells = [visible(text, instead=" ") for text in cells]
+    terminal.part([cells], partial(_shown, cells, effort))
+
+
+def _findings(files: Sequence[FileMigration]) -> Iterator[tuple[FileMigration, Finding]]:
+    yield from ((file, finding) for file in files if file.migration for finding in file.migration.findings)
 
 
 def _shown(cells: Sequence[str], effort: str) -> Iterator[Text]:
@@ -102,23 +115,9 @@ def _shown(cells: Sequence[str], effort: str) -> Iterator[Text]:
 
     place, state, text, *more = cells
     yield Text.assemble((place, "bold"), "  ", (state, _STYLES[effort]), f"  {text}")
-    for label, words in zip(("on IONOS: ", "write:    "), more, strict=False):
-        yield Text(f"    {label}{words}")
-
-
-def _state(finding: Finding, mode: Mode) -> str:
-    if finding.effort == "write":
-        return "written" if mode == "write" else "--write does it"
-    return "by hand" if finding.effort == "hand" else "adapted"
-
-
-def _place(file: FileMigration, finding: Finding) -> str:
-    cell = f"cell {finding.cell}:" if finding.cell is not None else ""
-    return f"{_plain(str(file.path))}:{cell}{finding.line}"
-
-
-def _plain(text: str) -> str:
-    return visible(text, instead=" ")  # a tab or a line break within a cell would begin another one
+    for label, words in zip(("on IONOS: ", "write:    "), more, strict=True):
+        if effort != "skipped":
+            yield Text(f"    {label}{words}")
 
 
 def _diff(file: FileMigration) -> Iterator[str]:
@@ -150,14 +149,9 @@ def _lines(text: str, secrets: frozenset[str]) -> list[str]:
 
 
 def _document(files: Sequence[FileMigration], changed: Sequence[FileMigration], mode: Mode) -> dict[str, object]:
-    findings = [
-        {"path": str(file.path), **dataclasses.asdict(finding)}
-        for file in files
-        for finding in (file.migration.findings if file.migration is not None else ())
-    ]
     diff = {"diff": "\n".join(line for file in changed for line in _diff(file))} if mode == "diff" else {}
     return {
-        "findings": findings,
+        "findings": [{"path": str(file.path), **dataclasses.asdict(finding)} for file, finding in _findings(files)],
         "skipped": [{"path": str(file.path), "reason": file.skipped} for file in files if file.skipped is not None],
         "changes": [str(file.path) for file in changed],
         "written": mode == "write",
@@ -169,7 +163,7 @@ def _document(files: Sequence[FileMigration], changed: Sequence[FileMigration], 
 def _summarise(
     files: Sequence[FileMigration], changed: Sequence[FileMigration], mode: Mode, languages: Mapping[str, int]
 ) -> None:
-    findings = [finding for file in files if file.migration for finding in file.migration.findings]
+    findings = [finding for _, finding in _findings(files)]
     by_hand = sum(finding.effort == "hand" for finding in findings)
     skipped = sum(file.skipped is not None for file in files)
     parts = [plural(len(changed), "file") + (" written" if mode == "write" else " for --write to change")]
@@ -183,10 +177,7 @@ def _summarise(
     # Beside the result, so that a pipe gets lines of one kind alone.
     print(text[0].upper() + text[1:], file=sys.stderr)
     if languages:
-        count = plural(sum(languages.values()), "file")
-        others = (
-            f"{count} in {', '.join(sorted(languages))} may ask for pictures too: `ionos-openai sandbox` is a server"
-        )
-        print(f"{others} to try them with, its address in OPENAI_BASE_URL.", file=sys.stderr)
+        others = f"{plural(sum(languages.values()), 'file')} in {', '.join(sorted(languages))}"
+        print(f"{others} {_SERVER}", file=sys.stderr)
     if changed:
         print(_NEXT, file=sys.stderr)

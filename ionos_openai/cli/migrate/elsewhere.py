@@ -25,7 +25,7 @@ _WAYS = (
     (re.compile(r"\w.*\.DallEAPIWrapper"), "call: langchain"),
     (
         re.compile(
-            r"(?!openai\.)\w[\w.]*\.(?:\w*(?:Dall_?E|DALL_?E|dall_?e|GPTImage|GptImage)\w*|OpenAIImage\w*|(?:Open|Azure)(?:AI)?TextToImage)"
+            r"(?!openai\.)\w[\w.]*\.(?:\w*(?:[Dd]all_?[Ee]|DALL_?E|G(?:PT|pt)Image)\w*|OpenAIImage\w*|(?:Open|Azure)(?:AI)?TextToImage)"
         ),
         "call: wrapper",
     ),
@@ -43,6 +43,8 @@ def find_elsewhere(program: Program) -> Iterator[Finding]:
             if key:
                 yield FACTS[key].at(line, _TOOL if key == "call: tool" else f"makes pictures with {name}")
         given = dict(arguments(call))
+        if text_of(given.get("type")) == "image_generation":
+            yield FACTS["call: tool"].at(line, _TOOL)
         if _asks_for_images(given.get("modalities")):
             yield FACTS["call: chat"].at(line, _CHAT)
         if _ENDPOINT.search(text_of(given.get("endpoint")) or "") and chain(call.func)[-2:-1] == ["batches"]:

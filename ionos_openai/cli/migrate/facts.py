@@ -45,6 +45,12 @@ def _kind(name: str) -> str:
 
 
 _TABLES = tomllib.loads((Path(__file__).parent / "facts.toml").read_text("utf-8"))
+WORDS = {name: frozenset(words) for name, words in _TABLES["words"].items()}
+"""Names of OpenAI's client and of files, by what they have in common."""
+
+LANGUAGES: dict[str, str] = _TABLES["languages"]
+"""By the ending of a file, the other languages that may ask for pictures."""
+
 FACTS = {
     name: Finding(
         line=0,
@@ -52,14 +58,14 @@ FACTS = {
         code="",
         on_ionos=on_ionos.format(**_WORDS),
         remedy=remedy.format(**_WORDS),
-        effort="hand" if title == "by_hand" else "none",
+        effort=effort,
     )
-    for title, table in _TABLES.items()
-    for name, (on_ionos, remedy) in table.items()
+    for effort in ("none", "hand")
+    for name, (on_ionos, remedy) in _TABLES[effort].items()
 }
 """What to say `at` a place, by the names in `facts.toml`."""
 
-DROPPED = frozenset(name for name, (what, _) in _TABLES["adapted"].items() if what.startswith("left out"))
+DROPPED = frozenset(name for name, (what, _) in _TABLES["none"].items() if what.startswith("left out"))
 """The parameters that only OpenAI's models know."""
 
 

@@ -25,6 +25,8 @@ _METHODS = frozenset({"generate", "edit", "create_variation"})
 _RAW = frozenset({"with_raw_response", "with_streaming_response"})
 # Parameters that IONOS takes as they are; nothing to say about them.
 _PLAIN = frozenset({"prompt", "image", "extra_headers", "extra_query", "extra_body", "timeout", "user", "seed"})
+# Those whose values tell nothing secret.
+_TOLD = frozenset(name.partition(" ")[0] for name in FACTS) - {"user", "safety_identifier"}
 # The module's own functions of openai 0.x.
 _OLD = frozenset({"openai.Image.create", "openai.Image.create_edit", "openai.Image.create_variation"})
 _OLD |= frozenset({name.replace("create", "acreate") for name in _OLD})
@@ -57,9 +59,9 @@ def find_image_calls(program: Program) -> list[ImageCall]:
     """Find the calls of `images.generate`, `images.edit` and `images.create_variation`."""
     with_openai = program.imports_from("openai", "ionos_openai")
     aliases = dict(_aliases(program))
-    names = {parts[-1] for parts in aliases}
+    names = {*_METHODS, *(parts[-1] for parts in aliases)}
     nodes: list[ast.Attribute | ast.Name] = []
-    nodes += [node for node in program.all(ast.Attribute) if node.attr in {*_METHODS, *names}]
+    nodes += [node for node in program.all(ast.Attribute) if node.attr in names]
     nodes += [node for (name, *more) in aliases if not more for node in program.references(name)]
     mappings = dict(_mappings(program))
     found = [_read(program, node, aliases, mappings) for node in nodes if isinstance(node.ctx, ast.Load)]
@@ -168,9 +170,8 @@ def describe(program: Program, calls: Sequence[ImageCall], changed: Collection[a
 def _shown(name: str, value: ast.expr) -> str:
     """Return `name="value"` for values that tell nothing secret, else the name."""
     text = text_of(value)
-    if text is not None and len(text) <= 40 and name in {fact.partition(" ")[0] for fact in FACTS}:
-        text = mask_secrets(text)
-        return f'{name}="{text}"' if name not in {"user", "safety_identifier"} else f"{name}="
+    if text is not None and len(text) <= 40 and name in _TOLD:
+        return f'{name}="{mask_secrets(text)}"'
     if isinstance(value, ast.Name) or (isinstance(value, ast.Constant) and not isinstance(value.value, str | bytes)):
         return f"{name}={ast.unparse(value)}"
     return f"{name}="

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from ionos_openai.cli.migrate.facts import FACTS
+from ionos_openai.cli.migrate.facts import FACTS, WORDS
 from ionos_openai.cli.migrate.program import arguments, chain, text_of
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 Source: TypeAlias = Literal["nothing", "openai", "ionos", "literal", "unknown"]
 """Where a value comes from: None, an `OPENAI_*` or `IONOS_*` variable, the code itself, or somewhere else."""
 
-SECRETS = frozenset({"api_key", "azure_ad_token", "admin_api_key", "webhook_secret"})
-"""What a client is given that is secret."""
-
 _CLIENT = re.compile(r"(?:OpenAI|Client)$")
 _OPENAI_KEY = re.compile(r"\w{0,40}OPENAI\w{0,40}KEY")
 # A JWT has two dots; base64 of JSON alone, which begins like one, is no key.
@@ -30,14 +27,11 @@ _PLACEHOLDER = re.compile(
     r"(?i)your|xxx|\.\.\.|…|<|placeholder|example|dummy|fake|changeme|^(?:test|none|empty|ollama|secret)\b|^\W*$"
     r"|^[a-z]+(?:[-_][a-z]+)*$"  # words, such as "lm-studio" or "OPENAI-API-KEY"
 )
+_LITERAL = re.compile(r"""(?s)[a-zA-Z]{0,2}('''|\"\"\"|'|\")((?:\\.|(?!\1).)*)\1""")
 _SECRET_NAME = re.compile(r"(?i)api_?key|token(?!iz)|secret|passw|credential|authorization")
 _RANDOM = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[\w+/=.-]{20,}")
 _VARIABLE = re.compile(
     r"\w{0,40}OPENAI\w{0,40}(?:KEY|TOKEN|URL|BASE|ORG\w{0,9}|ORGANIZATION|PROJECT\w{0,9}|SECRET|HEADERS|TYPE|VERSION)"
-)
-_MODULE_SETTINGS = frozenset(
-    {"api_key", "api_base", "base_url", "organization", "project", "api_type", "api_version", "azure_endpoint"}
-    | {"webhook_secret", "default_headers", "default_query", "http_client", "timeout", "max_retries", "proxy"}
 )
 
 
@@ -92,14 +86,14 @@ def literal_of(program: Program, node: ast.expr) -> ast.expr | None:
     return other if text_of(other) is not None else None
 
 
-def find_keys(program: Program) -> set[ast.AST]:
+def find_keys(program: Program) -> set[ast.expr]:
     """Return the literals, and the pieces of f-strings, that are keys: those that clients are given among them."""
     given = [
         value
         for call in program.all(ast.Call)
         if any(_CLIENT.search(name) for name in program.imported(call.func))
         for name, value in arguments(call)
-        if name in SECRETS
+        if name in WORDS["secrets"]
     ]
     for target, value in program.assignments:
         variable = _OPENAI_KEY.fullmatch(looked_up(target) or "")
@@ -130,11 +124,16 @@ def _origins(program: Program, node: ast.expr, followed: set[str]) -> Sequence[a
     return [other for other in [_fallback(node)] if other is not None]
 
 
-def find_secrets(program: Program, found: Iterable[ast.AST]) -> frozenset[str]:
+def find_secrets(program: Program, found: Iterable[ast.expr]) -> frozenset[str]:
     """Return the texts of `found`, and those that stand where secrets do, as they are in the source."""
     names = _names_of_values(program)
     secret = [node for node, text in program.texts if _is_secret(program, node, text, names)]
-    texts = [piece for node in (*found, *secret) for piece in program.pieces(node)]
+    texts: list[str] = []
+    for node in (*found, *secret):
+        if isinstance(program.parent(node), ast.JoinedStr):
+            texts.append(text_of(node) or "")
+        else:
+            texts += [text for _, text in _LITERAL.findall(program.written(node))]
     return frozenset(line for text in texts for line in text.splitlines() if len(line) >= 4)
 
 
@@ -184,7 +183,7 @@ def find_settings(program: Program, inside: Collection[ast.AST], *, chats: bool)
     for target, _ in program.assignments:
         for name in program.imported(target) if not chats else ():
             root, _, setting = name.partition(".")
-            if root == "openai" and setting in _MODULE_SETTINGS:
+            if root == "openai" and setting in WORDS["module_settings"]:
                 yield FACTS["setting: module"].at(program.line(target), f"sets openai.{setting}")
     for node, name in program.texts:
         if _VARIABLE.fullmatch(name) and not any(outer in inside for outer in program.ancestors(node)):

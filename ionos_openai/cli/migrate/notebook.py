@@ -14,7 +14,7 @@ from ionos_openai.cli.migrate.program import parse
 from ionos_openai.cli.migrate.source import migrate_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from ionos_openai.cli.migrate.findings import Finding, Others
 
@@ -22,13 +22,11 @@ if TYPE_CHECKING:
 _TIMING = r"(?:time|timeit|prun|memit|mprun)"
 _LINE_MAGIC = re.compile(rf"^(\s*)%{_TIMING}\b(?:\s+-\w\s*\S*)*\s*(\S.*)$")
 _CELL_MAGIC = re.compile(rf"\s*%%(?:{_TIMING}|capture|debug)\b")
-_ASSIGNED = re.compile(r"^(\s*[\w.,\[\] ]+=)\s*[!%].*$")
-_HELP = re.compile(r"^\s*\??\??[\w.]+\?{1,2}\s*$|^\s*\?")
-
+_ASSIGNED = re.compile(r"^([\w.,\[\] \t]+=)\s*[!%].*$")
+_COMMAND = re.compile(r"^(\s*)(?:[!%].*|\??\??[\w.]+\?{1,2}\s*|\?.*)$")
 _GOES_ON = re.compile(r"(?m)^([ \t]*)[!%](?:[^\n]*\\\n)+[^\n]*$")
-
 # It names the package, and does nothing with it.
-_INSTALLING = re.compile(r"(?m)^.*\b(?:pip3?|uv|conda|mamba|poetry)\b.*\b(?:install|add)\b.*$")
+_INSTALLING = re.compile(r"(?m)^.{0,200}?\b(?:pip3?|uv|conda|mamba|poetry)\b.{0,200}?\b(?:install|add)\b.*$")
 
 
 def migrate_notebook(text: str, path: str = "<notebook>", *, others: Others | None = None) -> Migration:
@@ -49,7 +47,10 @@ def migrate_notebook(text: str, path: str = "<notebook>", *, others: Others | No
         for number, code, python in cells
         for finding in _search_unread(code, python)
     ]
-    findings += [_in_cell(finding, places) for finding in found.findings]
+    for finding in found.findings:
+        number, line = places[finding.line - 1]
+        effort = "hand" if finding.effort == "write" else finding.effort
+        findings.append(dataclasses.replace(finding, cell=number, line=line, effort=effort))
     findings.sort(key=lambda finding: (finding.cell or 0, finding.line))
     return dataclasses.replace(found, findings=tuple(findings), edited=text)
 
@@ -97,16 +98,13 @@ def _as_python(code: str) -> str:
         code = f"{blank}pass{line_end}{rest}" if _CELL_MAGIC.match(first) else "\n" * code.count("\n")
     # A shell command may go on in the next line.
     code = _GOES_ON.sub(lambda found: f"{found[1]}pass" + "\n" * found[0].count("\n"), code)
-    harmless = "\n".join(_harmless(line) for line in code.split("\n"))
+    harmless = "\n".join(map(_harmless, code.split("\n")))
     return harmless if _parses(harmless) else "\n" * code.count("\n")
 
 
 def _harmless(line: str) -> str:
-    if timed := _LINE_MAGIC.match(line):
-        return timed[1] + timed[2]
-    if re.match(r"\s*[!%]", line) or _HELP.match(line):
-        return line[: len(line) - len(line.lstrip())] + "pass"
-    return _ASSIGNED.sub(r"\1 None", line)
+    timed = _LINE_MAGIC.match(line)
+    return timed[1] + timed[2] if timed else _ASSIGNED.sub(r"\1 None", _COMMAND.sub(r"\1pass", line))
 
 
 def _parses(code: str) -> bool:
@@ -115,10 +113,3 @@ def _parses(code: str) -> bool:
     except SourceError:
         return False
     return True
-
-
-def _in_cell(finding: Finding, places: Sequence[tuple[int, int]]) -> Finding:
-    """Return a finding of the joined cells with its cell and its line there."""
-    number, line = places[finding.line - 1]
-    effort = "hand" if finding.effort == "write" else finding.effort
-    return dataclasses.replace(finding, cell=number, line=line, effort=effort)

@@ -23,7 +23,9 @@ Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS: tuple[type[Function], ...] = (ast.FunctionDef, ast.AsyncFunctionDef)
 """The kinds of them."""
 
-_LONGEST = 5.0  # seconds of the processor
+LONGEST = 5.0
+"""How long a file may take, in seconds of the processor."""
+
 # Deeper nesting than anybody writes would end the functions here that call themselves.
 _DEEPEST = 200
 # Methods that return the same client, set up otherwise.
@@ -31,7 +33,6 @@ _SAME_CLIENT = frozenset({"with_options()", "copy()"})
 _SILENT = (ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop)
 _SCOPES = (*FUNCTIONS, ast.Lambda, ast.ClassDef, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _NAMED = (*FUNCTIONS, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
-_LITERAL = re.compile(r"""(?s)[a-zA-Z]{0,2}('''|\"\"\"|'|\")((?:\\.|(?!\1).)*)\1""")
 
 
 class _Scope:
@@ -128,8 +129,8 @@ class Program:
         Raises:
             SourceError: It does.
         """
-        if time.process_time() - self._started > _LONGEST:
-            raise SourceError(f"it takes longer than {_LONGEST:g} s to look through: split it")
+        if time.process_time() - self._started > LONGEST:
+            raise SourceError(f"it takes longer than {LONGEST:g} s to look through: split it")
 
     @overload
     def all(self, kind: type[_Node], /) -> list[_Node]: ...
@@ -222,11 +223,6 @@ class Program:
         names = {self.full_name(alias) for statement in self.imports for alias in statement.names}
         return any(name.partition(".")[0] in packages for name in names)
 
-    def is_one_thing(self, node: ast.AST) -> bool:
-        """Tell whether an expression's name was bound in one way only."""
-        bound = self.bound(node)
-        return len(bound.names) + any(not isinstance(binding, ast.alias) for binding in bound.nodes) == 1
-
     def references(self, name: str) -> list[ast.Name]:
         """Return where a name is used or set, but by its imports."""
         return self._by_name[name]
@@ -280,12 +276,6 @@ class Program:
         """Each string literal, and each piece of text in an f-string; docstrings left out."""
         constants = [(node, node.value) for node in self.all(ast.Constant) if isinstance(node.value, str)]
         return [(node, text) for node, text in constants if not isinstance(self.parent(node), ast.Expr)]
-
-    def pieces(self, node: ast.AST) -> list[str]:
-        """Return the text of each string literal in an expression, as the source has it."""
-        if not isinstance(node, ast.expr) or isinstance(self.parent(node), ast.JoinedStr):
-            return [str(getattr(node, "value", ""))]
-        return [literal[2] for literal in _LITERAL.finditer(self.written(node))]
 
 
 def local_name(alias: ast.alias) -> str:

@@ -10,13 +10,13 @@ import re
 import stat
 import tokenize
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ionos_openai import errors
 from ionos_openai.cli.migrate.configuration import INSTALLING, search_configuration
-from ionos_openai.cli.migrate.facts import RELEVANT
+from ionos_openai.cli.migrate.facts import LANGUAGES, RELEVANT, WORDS
 from ionos_openai.cli.migrate.findings import Migration, Others, SourceError
 from ionos_openai.cli.migrate.notebook import migrate_notebook
 from ionos_openai.cli.migrate.program import parse
@@ -26,27 +26,8 @@ from ionos_openai.files.writing import write_new
 
 _LARGEST = 10**6  # bytes
 _LARGEST_NOTEBOOK = 32 * 10**6  # bytes; the pictures in a notebook's outputs count too
-_SKIPPED_FOLDERS = frozenset(
-    {".git", ".hg", ".svn", "node_modules", "__pycache__", "site-packages", "dist-packages"}
-    | {".tox", ".nox", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
-)
 _ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 _CONFIGURATION = frozenset({".yaml", ".yml", ".toml", ".json", ".env"})
-_LANGUAGES = {
-    **dict.fromkeys((".js", ".mjs", ".cjs", ".jsx"), "JavaScript"),
-    **dict.fromkeys((".ts", ".tsx"), "TypeScript"),
-    ".go": "Go",
-    ".java": "Java",
-    ".kt": "Kotlin",
-    ".cs": "C#",
-    ".rb": "Ruby",
-    ".php": "PHP",
-    ".rs": "Rust",
-    ".swift": "Swift",
-    ".dart": "Dart",
-    ".sh": "shell",
-    ".ex": "Elixir",
-}
 _FOREIGN_CALL = re.compile(rb"images/generations|images\s*\.\s*(?:generate|edit)|\bdall-e-|gpt-image-|GenerateImage")
 
 
@@ -67,11 +48,6 @@ class FileMigration:
         return self.data.decode(self.encoding)
 
     @property
-    def is_configuration(self) -> bool:
-        """Whether it is neither Python nor a notebook."""
-        return _is_configuration(self.path)
-
-    @property
     def is_changed(self) -> bool:
         """Whether `write_edited` has anything to write."""
         return self.migration is not None and bool(self.data) and self.migration.edited != self.original
@@ -87,10 +63,6 @@ class FileMigration:
 def migrate_files(paths: Iterable[str | os.PathLike[str]], *, calls: bool = False) -> list[FileMigration]:
     """Read files and directories, and find what they meet on IONOS, each with what the others do with its clients.
 
-    Args:
-        paths: What to read; see `find_sources`.
-        calls: Whether calls are changed too; see `migrate_source`.
-
     Raises:
         ConfigurationError: A path does not exist.
     """
@@ -98,27 +70,30 @@ def migrate_files(paths: Iterable[str | os.PathLike[str]], *, calls: bool = Fals
     alone = Others(modules=frozenset(part for path in sources for part in (*path.parent.parts, path.stem)))
     files = [migrate_file(path, calls=calls, others=alone) for path in sources]
     # A file that never names OpenAI may still chat with a client that another one makes.
-    makers = {_module(file.path)[-1] for file in files if file.migration and file.migration.shared.made}
-    users = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in sorted(makers)).encode()) if makers else None
+    makers = {_module(file.path)[-1].encode() for file in files if file.migration and file.migration.shared.made}
     for index, file in enumerate(files):
-        if users and not file.matters and file.path.suffix == ".py":
-            files[index] = migrate_file(file.path, calls=calls, others=alone, relevant=users)
-    found = _Sharing(files)
+        if makers and not file.matters and file.path.suffix == ".py":
+            files[index] = migrate_file(
+                file.path,
+                calls=calls,
+                others=alone,
+                is_relevant=lambda data: not makers.isdisjoint(re.findall(rb"[\w\x80-\xff]+", data)),
+            )
+    sharing = _Sharing(files)
     for index, file in enumerate(files):
-        others = found.of(file.path, alone) if file.path.suffix == ".py" and file.migration else alone
+        others = sharing.of(file.path, alone) if file.path.suffix == ".py" and file.migration else alone
         if others != alone:
             files[index] = migrate_file(file.path, calls=calls, others=others)
+    # Settings matter where pictures are made, and dependencies where code changes.
     draws = any(file.migration.draws for file in files if file.migration)
-    is_changed = any(file.is_changed for file in files)
-    return [_as_needed(file, draws=draws, is_changed=is_changed) for file in files]
+    wanted = {"setting": draws, "dependency": any(file.is_changed for file in files)}
+    return [_as_wanted(file, wanted) if _is_configuration(file.path) else file for file in files]
 
 
-def _as_needed(file: FileMigration, *, draws: bool, is_changed: bool) -> FileMigration:
-    """Leave out settings where nothing makes pictures, and dependencies where no code changes."""
-    if file.migration is None or not file.is_configuration:
+def _as_wanted(file: FileMigration, wanted: Mapping[str, bool]) -> FileMigration:
+    if file.migration is None:
         return file
-    left_out = {kind for kind, wanted in (("setting", draws), ("dependency", is_changed)) if not wanted}
-    findings = tuple(finding for finding in file.migration.findings if finding.kind not in left_out)
+    findings = tuple(finding for finding in file.migration.findings if wanted.get(finding.kind, True))
     return dataclasses.replace(file, migration=dataclasses.replace(file.migration, findings=findings))
 
 
@@ -130,15 +105,13 @@ class _Sharing:
         self._by_name: defaultdict[str, list[Path]] = defaultdict(list)
         for path in self._shared:
             self._by_name[_module(path)[-1]].append(path)
-        self._imported, self._draw, self._use = (defaultdict[tuple[Path, str], set[str]](set) for _ in range(3))
+        self._imported: defaultdict[Path, set[str]] = defaultdict(set)
+        self._draw, self._use = (defaultdict[tuple[Path, str], set[str]](set) for _ in range(2))
         for path, shared in self._shared.items():
-            pairs = (
-                (self._imported, shared.imports.values()),
-                (self._draw, shared.draws),
-                (self._use, shared.other_uses),
-            )
-            for used, names in pairs:
-                for target in (target for name in names for target in self._targets(name)):
+            for maker, name in (target for full in shared.imports.values() for target in self._targets(full)):
+                self._imported[maker].add(name)
+            for used, names in ((self._draw, shared.draws), (self._use, shared.other_uses)):
+                for target in (target for full in names for target in self._targets(full)):
                     used[target].add(path.name)
 
     def _targets(self, full: str, hops: int = 2) -> Iterator[tuple[Path, str]]:
@@ -158,28 +131,24 @@ class _Sharing:
             {name: tuple(sorted(files)) for name in shared.made if (files := used.get((path, name.removesuffix("()"))))}
             for used in (self._draw, self._use)
         )
-        if shared.made:
-            alone = dataclasses.replace(
-                alone, imported=frozenset(name for file, name in self._imported if file == path)
-            )
+        imported = frozenset(self._imported[path]) if shared.made else frozenset()
         clients = frozenset(full for full in shared.draws if any(map(self._is_client, self._targets(full))))
-        return dataclasses.replace(alone, draw=draw, use_otherwise=use, clients=clients)
+        return dataclasses.replace(alone, draw=draw, use_otherwise=use, imported=imported, clients=clients)
 
     def _is_client(self, target: tuple[Path, str]) -> bool:
         return not self._shared[target[0]].made.isdisjoint({target[1], f"{target[1]}()"})
 
 
 def _module(path: Path) -> list[str]:
-    parts = [*path.parent.parts, *([] if path.stem == "__init__" else [path.stem])]
-    return parts or [path.stem]
+    return [*path.parent.parts, *([] if path.stem == "__init__" else [path.stem])] or [path.stem]
 
 
 def other_languages(paths: Iterable[str | os.PathLike[str]]) -> dict[str, int]:
     """Count the files of other languages that ask OpenAI for pictures, by language."""
     found: defaultdict[str, int] = defaultdict(int)
     for root in map(Path, paths):
-        for path in _walk(root, _LANGUAGES) if root.is_dir() else [root]:
-            language = _LANGUAGES.get(path.suffix)
+        for path in _walk(root, LANGUAGES) if root.is_dir() else [root]:
+            language = LANGUAGES.get(path.suffix)
             if language:
                 with contextlib.suppress(OSError), path.open("rb") as file:
                     found[language] += bool(_FOREIGN_CALL.search(file.read(_LARGEST)))
@@ -220,7 +189,7 @@ def _walk(root: Path, suffixes: Collection[str] = ()) -> Iterator[Path]:
 
 
 def _is_entered(folder: Path, root: Path) -> bool:
-    if folder.name in _SKIPPED_FOLDERS or folder.is_symlink():
+    if folder.name in WORDS["skipped_folders"] or folder.is_symlink():
         return False
     # A junction of Windows is no link, and leads out all the same.
     if os.name == "nt" and not folder.resolve().is_relative_to(root):
@@ -238,18 +207,20 @@ def _is_configuration(path: Path) -> bool:
 
 
 def migrate_file(
-    path: Path, *, calls: bool = False, others: Others | None = None, relevant: re.Pattern[bytes] = RELEVANT
+    path: Path,
+    *,
+    calls: bool = False,
+    others: Others | None = None,
+    is_relevant: Callable[[bytes], object] = RELEVANT.search,
 ) -> FileMigration:
     """Read a file and find what it meets on IONOS; whatever is wrong with it comes back as `skipped`.
 
-    `relevant` is what must be in it for more than its syntax to be looked at.
+    Of a file whose bytes are not relevant, only the syntax is looked at.
     """
     matters = True
     try:
-        data, matters = _read(path, relevant)
-        if data is not None:
-            return _migrate(path, data, matters=matters, calls=calls, others=others)
-        reason = f"it is larger than {_limit(path) // 10**6} MB"
+        data, matters = _read(path, is_relevant)
+        return _migrate(path, data, matters=matters, calls=calls, others=others)
     except (SyntaxError, LookupError, UnicodeDecodeError):
         reason = "its text is not in the encoding that it says"
     except SourceError as error:
@@ -259,48 +230,49 @@ def migrate_file(
     return FileMigration(path=path, skipped=reason, matters=matters)
 
 
-def _limit(path: Path) -> int:
-    return _LARGEST_NOTEBOOK if path.suffix == ".ipynb" else _LARGEST
-
-
-def _read(path: Path, relevant: re.Pattern[bytes]) -> tuple[bytes | None, bool]:
+def _read(path: Path, is_relevant: Callable[[bytes], object]) -> tuple[bytes | None, bool]:
     """Return a file's bytes, None where it is too large, and whether anything in it looks like OpenAI's."""
     limit = _limit(path)
     with path.open("rb") as file:
         data = file.read(limit + 1)
         if len(data) <= limit:
             # Without NULs, text in UTF-16 shows its letters too.
-            return data, bool(relevant.search(data.replace(b"\0", b"")))
-        matters = bool(relevant.search(data))
+            return data, bool(is_relevant(data.replace(b"\0", b"")))
+        matters = bool(is_relevant(data))
         while not matters and file.tell() < LARGEST and (more := file.read(limit)):
             data = data[-100:] + more
-            matters = bool(relevant.search(data))
+            matters = bool(is_relevant(data))
         return None, matters
 
 
-def _migrate(path: Path, data: bytes, *, matters: bool, calls: bool, others: Others | None) -> FileMigration:
+def _limit(path: Path) -> int:
+    return _LARGEST_NOTEBOOK if path.suffix == ".ipynb" else _LARGEST
+
+
+def _migrate(path: Path, data: bytes | None, *, matters: bool, calls: bool, others: Others | None) -> FileMigration:
+    if data is None:
+        raise SourceError(f"it is larger than {_limit(path) // 10**6} MB")
+    encoding = "utf-8"
+    found = Migration(findings=(), edited="")
     if _is_configuration(path):
         text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", errors="replace")
         is_env = path.name.startswith(".env") or path.suffix == ".env"
-        installs = bool(INSTALLING.fullmatch(path.name))
-        found = search_configuration(text, holds_secrets=is_env, installs=installs)
-        return FileMigration(path=path, migration=found, matters=matters)
-    if path.suffix == ".ipynb":
+        found = search_configuration(text, holds_secrets=is_env, installs=bool(INSTALLING.fullmatch(path.name)))
+    elif path.suffix == ".ipynb":
         text = data.decode("utf-8-sig")
-        found = migrate_notebook(text, str(path), others=others) if matters else Migration(findings=(), edited=text)
-        return FileMigration(path=path, migration=found, matters=matters)
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-    text = data.decode(encoding)
-    if text.encode(encoding) != data:
-        raise SourceError(f"its {encoding} text would not survive")
-    if not matters:
-        parse(text)
-        return FileMigration(path=path, migration=Migration(findings=(), edited=""), matters=False)
-    found = migrate_source(text, path, calls=calls, others=others)
-    if found.edited is text:
+        found = migrate_notebook(text, str(path), others=others) if matters else found
+    else:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        text = data.decode(encoding)
+        if text.encode(encoding) != data:
+            raise SourceError(f"its {encoding} text would not survive")
+        found = migrate_source(text, path, calls=calls, others=others) if matters else found
+        if not matters:
+            parse(text)
+    if found.edited in (text, ""):
         # Of a thousand files, only those that change are kept.
-        return FileMigration(path=path, migration=dataclasses.replace(found, edited=""))
-    return FileMigration(path=path, migration=found, data=data, encoding=encoding)
+        found, data = dataclasses.replace(found, edited=""), b""
+    return FileMigration(path=path, migration=found, matters=matters, data=data, encoding=encoding)
 
 
 def write_edited(file: FileMigration) -> None:
@@ -319,10 +291,7 @@ def write_edited(file: FileMigration) -> None:
         if target.read_bytes() != file.data:
             raise SourceError("it was changed while it was read")
         write_new(target.parent, target.name, data, overwrite=True)
-    except (OSError, errors.ImageSaveError, UnicodeEncodeError) as error:
-        why = (
-            os.strerror(error.errno or 0)
-            if isinstance(error, OSError | errors.ImageSaveError)
-            else "its encoding lacks a letter"
-        )
-        raise SourceError(f"it cannot be written ({why})") from error
+    except UnicodeEncodeError as error:
+        raise SourceError("it cannot be written (its encoding lacks a letter)") from error
+    except (OSError, errors.ImageSaveError) as error:
+        raise SourceError(f"it cannot be written ({os.strerror(error.errno or 0)})") from error

@@ -9,7 +9,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from ionos_openai.cli.migrate.answer_use import reads_urls
-from ionos_openai.cli.migrate.clients import FACTORIES
+from ionos_openai.cli.migrate.clients import FACTORIES, asking
 from ionos_openai.cli.migrate.facts import DROPPED, FACTS, OUR_MODELS
 from ionos_openai.cli.migrate.findings import SourceError
 from ionos_openai.cli.migrate.image_calls import fact_of
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from ionos_openai.cli.migrate.program import Import, Program
 
 _PACKAGE = "ionos_openai"
-_BLANKS = re.compile(r"(?:[\s\\]|#[^\n]*)*")
-_TO_COMMA = re.compile(rf"{_BLANKS.pattern},")
+# Possessive: what stands in a comment is no comma and no bracket.
+_TO_COMMA = re.compile(r"(?:[\s\\]|#[^\n]*+)*+,")
+_TO_BRACKET = re.compile(r"(?:[\s\\)]|#[^\n]*+)*+\(")
+_CODE = re.compile(r"[\w.\[\]'\"]+(?:\s*[|,]\s*[\w.\[\]'\"]+)*")
 _LINE_END = re.compile(r"[ \t]*(?:#[^\n]*)?\r?\n")
-_TO_BRACKET = re.compile(r"(?:[\s\\)]|#[^\n]*)*\(")
 
 
 class Edit(NamedTuple):
@@ -51,8 +52,10 @@ def rewrite_clients(program: Program, clients: Sequence[Client], names: frozense
     locals_ = {factory: name for factory in factories if (name := _free_name(program, factory))}
     if len(locals_) < len(factories):
         return None
-    edits = [edit for client in chosen for edit in _call(program, client, locals_[FACTORIES[client.name]])]
+    edits = [Edit(*program.span(client.call.func), locals_[FACTORIES[client.name]]) for client in chosen]
+    edits += [edit for client in chosen for edit in _without_arguments(program, client.call, client.dropped)]
     edits += [edit for client in beside for edit in _beside(program, client, locals_[FACTORIES[client.name]])]
+    edits += [Edit(*program.span(draw.asked), _beside_name(program, draw.asked)) for draw in asking(beside).values()]
     edits += _imports(program, chosen, beside, locals_, names)
     parts, position = [], 0
     # Those within the place of another are left out.
@@ -81,41 +84,36 @@ def _free_name(program: Program, factory: str) -> str | None:
     return None
 
 
-def _call(program: Program, client: Client, factory: str) -> Iterator[Edit]:
-    yield Edit(*program.span(client.call.func), factory)
-    yield from _without_arguments(program, client.call, client.dropped)
-
-
 def _without_arguments(program: Program, call: ast.Call, gone: Collection[ast.keyword]) -> Iterator[Edit]:
     """Yield the edits that take arguments out of a call."""
     given: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
     bracket = _TO_BRACKET.match(program.text, program.span(call.func)[1])
     if bracket and gone and not any(isinstance(value, ast.Starred) for value in call.args):
-        goes = [argument in gone for argument in given]
-        yield from _without(
-            program.text, list(map(program.span, given)), goes, bracket.end(), program.span(call)[1] - 1
-        )
+        spans, goes = list(map(program.span, given)), [argument in gone for argument in given]
+        yield from _without(program.text, spans, goes, bracket.end(), program.span(call)[1] - 1)
 
 
 def _beside(program: Program, client: Client, factory: str) -> Iterator[Edit]:
-    """Make a client for the pictures alone behind the other one, and ask it."""
+    """Make a client for the pictures alone behind the other one."""
     statement = client.beside
     if statement is None:
         return
     target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
-    name = re.sub(r"\w+$", "pictures", program.written(target))
     start, end = program.span(statement)
     indent = program.text[program.text.rfind("\n", 0, start) + 1 : start]
     line_end = program.text.find("\n", end)
     rest = program.text[end : line_end if line_end >= 0 else len(program.text)]
     kept = [program.written(given) for given in client.call.keywords if given not in client.dropped]
-    made = f"{name} = {factory}({', '.join(kept)})"
+    made = f"{_beside_name(program, target)} = {factory}({', '.join(kept)})"
     if indent.strip() or rest.partition("#")[0].strip():
         yield Edit(end, end, f"; {made}")
     else:
         place = end + len(rest)
         yield Edit(place, place, f"\n{indent}{made}" + ("\r" if rest.endswith("\r") else ""))
-    yield from (Edit(*program.span(draw.asked), name) for draw in client.draws)
+
+
+def _beside_name(program: Program, node: ast.expr) -> str:
+    return re.sub(r"\w+$", "pictures", program.written(node))
 
 
 def _imports(
@@ -126,12 +124,8 @@ def _imports(
     for client in [*chosen, *beside]:
         for binding in program.bound(client.call.func).nodes:
             needed[binding].add(FACTORIES[client.name])
-    used = {node for client in chosen if client.beside is None for node in ast.walk(client.call.func)}
-    gone = {
-        alias
-        for alias in needed
-        if isinstance(alias, ast.alias) and local_name(alias) not in shared and _is_unused(program, alias, used)
-    }
+    used = {node for client in chosen for node in ast.walk(client.call.func)}
+    gone = _unused(program, [alias for alias in needed if isinstance(alias, ast.alias)], used, shared)
     # What has been imported so far for all that follows in the file.
     brought: set[str] = set()
     for statement in program.imports:
@@ -145,15 +139,21 @@ def _imports(
             yield from _statement(program, statement, f"from {_PACKAGE} import {', '.join(new)}" if new else "", goes)
 
 
-def _is_unused(program: Program, alias: ast.alias, used: set[ast.AST]) -> bool:
-    """Tell whether an import serves nothing but clients that are rewritten."""
-    name = local_name(alias)
-    others = (node for node in program.references(name) if node not in used)
-    if program.name.rpartition("/")[2] == "__init__.py" or any(alias in program.bound(node).nodes for node in others):
-        return False
-    # A type, an entry of __all__ or the target of a patch may stand in a string.
-    word = re.compile(rf"(?=.*\b{re.escape(name)}\b)[\w.\[\]'\"]+(?:\s*[|,]\s*[\w.\[\]'\"]+)*")
-    return not any(word.fullmatch(text) and not text.startswith(("OPENAI", "http")) for _, text in program.texts)
+def _unused(
+    program: Program, aliases: Sequence[ast.alias], used: set[ast.AST], shared: frozenset[str]
+) -> set[ast.alias]:
+    """Return the imports that serve nothing but clients that are rewritten."""
+    if program.name.rpartition("/")[2] == "__init__.py":
+        return set()
+    names = {local_name(alias) for alias in aliases} - shared
+    for _, text in program.texts:
+        # A type, an entry of __all__ or the target of a patch may stand in a string.
+        if _CODE.fullmatch(text) and not text.startswith(("OPENAI", "http")):
+            names -= set(re.findall(r"\w+", text))
+    others = [node for name in names for node in program.references(name) if node not in used]
+    several = {id(bound): bound for bound in map(program.bound, others)}
+    kept = {binding for bound in several.values() for binding in bound.nodes}
+    return {alias for alias in aliases if local_name(alias) in names and alias not in kept}
 
 
 def _statement(program: Program, statement: Import, new: str, goes: Sequence[bool]) -> Iterator[Edit]:
@@ -190,8 +190,8 @@ def _without(text: str, spans: Sequence[tuple[int, int]], goes: Sequence[bool], 
     for is_gone, run in itertools.groupby(range(len(spans)), key=goes.__getitem__):
         if not is_gone:
             continue
-        first, *_ = indices = list(run)
-        last = indices[-1]
+        indices = list(run)
+        first, last = indices[0], indices[-1]
         begin, stop = spans[first][0], _behind_comma(text, spans[last][1], end)
         is_last = last == len(spans) - 1
         line = text.rfind("\n", start, begin) + 1
@@ -260,14 +260,15 @@ def _edit_model(program: Program, call: ImageCall, *, reads_url: bool, reads_dat
         return {}
     edits = [_quoted(program, literal, OUR_MODELS["edit" if call.method == "edit" else "generate"])]
     # A model of IONOS' gives a URL only where one is asked for.
-    gave_url = fact == FACTS["model short"] or (text_of(literal) or "").startswith("dall-e")
-    if gave_url and "response_format" not in call.arguments:
+    is_short = fact == FACTS["model short"]
+    gave_url = is_short or (text_of(literal) or "").startswith("dall-e")
+    if gave_url and "response_format" not in call.arguments and (reads_url or not reads_data):
         keyword = next((keyword for keyword in call.node.keywords if keyword.value is value), None)
-        if reads_url and not reads_data and keyword:
-            end = program.span(keyword)[1]
-            edits.append(Edit(end, end, ', response_format="url"'))
-        elif reads_url or not reads_data:
+        # A deployment's name, which is refused, goes in any case.
+        if keyword is None or not (is_short or (reads_url and not reads_data)):
             return {}
+        end = program.span(keyword)[1]
+        edits.append(Edit(end, end, ', response_format="url"'))
     return {value: edits}
 
 

@@ -78,7 +78,7 @@ def migrate_source(
 
 
 def _find(
-    program: Program, found: Clients, asked: Sequence[ImageCall], secret: set[ast.AST], changed: Collection[ast.expr]
+    program: Program, found: Clients, asked: Sequence[ImageCall], secret: set[ast.expr], changed: Collection[ast.expr]
 ) -> Iterator[Finding]:
     yield from clients.describe(program, found)
     yield from image_calls.describe(program, found.advised, changed)

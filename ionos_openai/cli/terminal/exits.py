@@ -9,21 +9,19 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ionos_openai import errors
-from ionos_openai.cli.terminal.output import as_option
+from ionos_openai.cli.terminal.output import Terminal, as_option
 from ionos_openai.errors.masking import mask_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     import openai
 
-    from ionos_openai.cli.terminal.output import Terminal
     from ionos_openai.images.image import GeneratedImage
 
 MADE = 0
@@ -121,8 +119,7 @@ def describe(error: BaseException) -> dict[str, object]:
 class Outcome:
     """What a command that does one thing after another has come to so far.
 
-    `made` and `errors` are what was made and what failed, as the document has it; `reasons` where each reason was met,
-    `codes` the exit codes of what failed.
+    `made` and `errors` are as the document has them; `reasons` tells where each was met, `codes` which exit codes.
     """
 
     terminal: Terminal
@@ -137,9 +134,9 @@ class Outcome:
         return worst(self.codes)
 
     def fail(self, error: BaseException, said: str | None = None, *, where: str = "", **facts: object) -> None:
-        """Tell what failed, by default in the error's words; in the document `facts` stand first, and win.
+        """Tell what failed, by default in the error's words: a person once for each reason, a program each time.
 
-        A person is told each reason once, and at the end how often it was met; a program each time.
+        In the document `facts` stand first, and win.
         """
         self.codes.append(exit_code(error))
         if self.terminal.json:
@@ -151,10 +148,7 @@ class Outcome:
             self.terminal.error(f"{where}: {reason}" if where else reason)
 
     def rescue(self, image: GeneratedImage, *, advice: str = "", **saving: Any) -> GeneratedImage:
-        """Save a picture that could not go where it should, and may be paid for, in the system's folder for such files.
-
-        It comes back with its new path, as it was where that folder takes none either; both are said.
-        """
+        """Save a picture that has no other place in the system's folder for temporary files; it may be paid for."""
         from ionos_openai.images.image import save_images
 
         try:

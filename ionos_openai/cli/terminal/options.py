@@ -1,7 +1,6 @@
 """The options of the command line, each declared once. Loads nothing heavy, so that `--help` stays quick.
 
-A command's parameter of one of these types is spread into options, a field each: `app.command` does so. What a field
-is, its help says; None means the library's default.
+`app.command` spreads a parameter of such a type into options. A field's help says what it is; None is the library's.
 """
 
 from __future__ import annotations
@@ -20,11 +19,8 @@ if TYPE_CHECKING:
 def option(help: str, metavar: str | None = None, *names: str, default: Any = None) -> Any:
     """Declare an option: the default of a field, or of a command's parameter.
 
-    Args:
-        help: What its help says; where it does not speak of the default, that is shown behind it.
-        metavar: What its value is called.
-        names: How it is called, besides `--` and the field's name or in place of that.
-        default: What it is where it is not given; `MISSING` for one that must be.
+    It is called `--` and the field's name, unless `names` has a long one; `metavar` is what its value is called. Where
+    `help` does not speak of the default, that is shown behind it; `MISSING` makes an option that must be given.
     """
     return field(default=default, metadata={"names": names, "help": help, "metavar": metavar})
 
@@ -64,9 +60,7 @@ class Connection:
 class PacedConnection(Connection):
     """A service that is asked for a picture or two, which somebody waits for."""
 
-    max_wait: float | None = option(
-        "Wait no longer than this for the contract's limits. By default as long as needed.", "SECONDS"
-    )
+    max_wait: float | None = option("Wait no longer for the limits. By default as long as needed.", "SECONDS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,24 +68,20 @@ class _MakingOptions:
     """What is asked for, where it goes and how it is kept."""
 
     output: str | None = option(
-        "Where to save: a file (.png, .jpg or .webp asks for that format), a directory (existing, or ending in /), or "
-        "- for standard output. By default the current folder.",
+        "Where to save: a file (.png, .jpg or .webp asks for that format), a directory (existing, or ending in /), "
+        "s3://BUCKET/PREFIX, or - for standard output. By default the current folder.",
         "FILE|DIR|-",
         "-o",
     )
     model: str | None = option("A model's id or a short name for it, such as flux.1.", "MODEL", "-m")
     size: str | None = option("In pixels. By default 1024x1024.", "WIDTHxHEIGHT", "-s")
     aspect_ratio: str | None = option("In place of --size: the nearest size that the model makes.", "W:H")
-    n: int = option(
-        "How many pictures of each prompt, by default 1; each one is billed.", "N", "-n", "--number", default=1
-    )
+    n: int = option("Pictures of each prompt, by default 1; each one is billed.", "N", "-n", "--number", default=1)
     name: str | None = option("The files' name. By default it is made from the prompt.", "NAME")
     concurrency: int = option("Requests at once, by default 1.", "N", default=1)
     timeout: float | None = option("Give a request up after so long.", "SECONDS")
     dry_run: bool = switch("Check everything, tell the cost and time; send nothing.")
-    provenance: bool | None = switch(
-        "Do not write into the metadata that a model made the picture.", "--no-provenance", means=False
-    )
+    provenance: bool | None = switch("Leave out of the metadata that a model made it.", "--no-provenance", means=False)
     prompt_in_metadata: bool | None = switch("Have the prompt in the metadata too. By default it is not.", means=True)
     sign: bool | None = switch("Sign the pictures (C2PA) with the certificate in IONOS_C2PA_CERTIFICATE.", means=True)
 
@@ -109,30 +99,26 @@ class PictureOptions(_MakingOptions):
     format: str | None = option("Convert to png, jpeg or webp. By default as the service sends it.", "FORMAT")
     overwrite: bool = switch("Replace files of the same name. By default the next free name is taken.")
     opens: bool = switch("Open the pictures when they are there.", "--open")
-    yes: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerateOptions(PictureOptions):
-    """The same of pictures from prompts, of which there may be many."""
-
     yes: bool = switch("Spend without being asked again.", "-y")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditOptions(PictureOptions):
-    """The same of pictures that are made from pictures."""
+    """The same of pictures that are made from pictures, by one prompt."""
 
     model: str | None = option("A model's id or a short name for it, such as klein.", "MODEL", "-m")
     size: str | None = option("In pixels. By default the service decides.", "WIDTHxHEIGHT", "-s")
     concurrency: int = 1
+    yes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOptions(_MakingOptions):
     """How a batch is to be carried out; model, size and number are for rows without their own."""
 
-    output: str = option("Where pictures and record go. One run at a time.", "DIR", "-o", default=MISSING)
+    output: str = option(
+        "Where pictures and record go, or s3://BUCKET/PREFIX. One run at a time.", "DIR", "-o", default=MISSING
+    )
     name: str | None = option("Make the files' names out of columns: '{sku}'.", "TEMPLATE")
     prompt: str | None = option("Make prompts out of columns: 'Photo of {title}, {category}'.", "TEMPLATE")
     prompt_column: str | None = option("The column with the prompts, by default prompt.", "COLUMN")
@@ -141,9 +127,7 @@ class BatchOptions(_MakingOptions):
     max_cost: str | None = option("Stop before this run would spend more: 5, or '5 EUR'.", "AMOUNT")
     max_images: int | None = option("Stop before this run would ask for more pictures.", "N")
     missing: Literal["keep", "remake"] = option(
-        "What to do about recorded pictures that are gone; by default keep: none is made again.",
-        "keep|remake",
-        default="keep",
+        "What becomes of pictures that are gone; by default keep: none is made again.", "keep|remake", default="keep"
     )
     ignore_damaged: bool = switch("Go on though lines of the record are damaged; buy those pictures again.")
     verify: bool = switch("Compare recorded pictures byte for byte.")
@@ -171,25 +155,17 @@ class ServerOptions:
     host: str = option("Where to listen; 0.0.0.0 is everywhere.", "ADDRESS", default="127.0.0.1")
     port: int = option("0 takes any that is free.", "PORT", default=8600)
     token: str | None = option("Take only this token. By default any is taken.", "TOKEN")
-    limits: str = option(
-        "documented, off, or IMAGES_PER_MINUTE:BURST such as 10:20; past them 429 with Retry-After.",
-        "LIMITS",
-        default="documented",
-    )
+    limits: str = option("documented, off, or IMAGES_PER_MINUTE:BURST such as 10:20.", "LIMITS", default="documented")
     time_scale: float = option("Let limits fill N times faster than real time.", "N", default=1.0)
     latency: str | None = option("How long answers take: 2, or a range such as 0.5-2.", "SECONDS")
     models: str | None = option("Offer other models: a recorded answer of GET /v1/models.", "FILE")
     image_format: str | None = option("jpeg, png or webp; by default jpeg.", "FORMAT")
     unknown_model: str = option(
-        "How unknown models are refused, which is not known for certain: empty-400 or not-found.",
-        "ANSWER",
-        default="empty-400",
+        "How unknown models are refused (not known for certain): empty-400 or not-found.", "ANSWER", default="empty-400"
     )
-    sizes: str = option(
-        "documented refuses sizes that the documentation does not have; or any.", "SIZES", default="documented"
-    )
+    sizes: str = option("documented refuses sizes that are not documented; or any.", "SIZES", default="documented")
     embeddings_base64: str = option(
-        "error ends them in a 500, as was recorded; answer does not, for clients that ask for nothing else.",
+        "error is the 500 that was recorded; answer is for clients that ask for nothing else.",
         "ANSWER",
         default="error",
     )

@@ -13,6 +13,7 @@ import sys
 import textwrap
 import traceback
 import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -21,8 +22,6 @@ from ionos_openai.errors import IonosWarning
 from ionos_openai.errors.words import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
     from rich.console import Console, OverflowMethod
     from rich.table import Table
     from rich.text import Text
@@ -130,9 +129,7 @@ class Terminal:
     def on_terminal(self, message: str) -> None:
         """Tell a person on a terminal something besides the result; programs are not told."""
         if self.error_console is not None and not self.json and not self.quiet:
-            from rich.text import Text
-
-            self.error_console.print(Text(one_line(message), style="dim"), soft_wrap=True)
+            self._say(message)
 
     @contextlib.contextmanager
     def waiting(self, message: str) -> Iterator[None]:
@@ -218,11 +215,11 @@ class Terminal:
 
         text, *rows = _ROWS.split(f"{kind}{message}")
         what, *remedy = re.split(r"(?<=\S\S[.?!]) +(?=[A-Z`\"'])", text, maxsplit=1)
-        wrapper = textwrap.TextWrapper(self.error_console.width, subsequent_indent="  ", break_on_hyphens=False)
-        wrapper.break_long_words = False  # such as paths
+        wrapper = textwrap.TextWrapper(
+            self.error_console.width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
+        )
         first, *lines = wrapper.wrap(what) or [""]
-        wrapper.initial_indent = "  "
-        lines += [line for text in (*remedy, *rows) for line in wrapper.wrap(text)]
+        lines += [line for text in (*remedy, *rows) for line in wrapper.wrap(f"  {text}")]
         self.error_console.print(Text.assemble((first[: len(kind)], style), first[len(kind) :]), soft_wrap=True)
         for line in lines:
             self.error_console.print(Text(line), soft_wrap=True)
@@ -269,15 +266,14 @@ def one_line(text: str) -> str:
 
 def visible(text: str, *, instead: str | None = None) -> str:
     """Return text with control characters written out, or `instead` for each: a cell stays one cell of one line."""
-    # Half a surrogate stands for a byte of a file's name that is no Unicode; the stream writes that byte.
-    return "".join(
-        letter
-        if letter.isprintable() or "\udc80" <= letter <= "\udcff"
-        else letter.encode("unicode_escape").decode()
-        if instead is None
-        else instead
-        for letter in text
-    )
+
+    def shown(letter: str) -> str:
+        # Half a surrogate stands for a byte of a file's name that is no Unicode; the stream writes that byte.
+        if letter.isprintable() or "\udc80" <= letter <= "\udcff":
+            return letter
+        return letter.encode("unicode_escape").decode() if instead is None else instead
+
+    return "".join(map(shown, text))
 
 
 def csv_line(cells: Iterable[str]) -> str:

@@ -98,14 +98,19 @@ class Queue:
         return True
 
     def leave(self, turn: Turn) -> None:
-        """Step out; a unit that was taken goes to the next, else back to the ledger, unless that could block a loop."""
+        """Step out of the queue; a unit that was taken goes to the next, else back to the ledger."""
         with self._lock:
             if turn not in self._turns:
                 return
             self._go(turn)
             spare = self._holds and not self._turns
             self._holds = self._holds and not spare
-        if spare and not self.ledger.is_slow():
+        if spare:
+            self.give_back()
+
+    def give_back(self) -> None:
+        """Give a unit back, unless that could block a loop."""
+        if not self.ledger.is_slow():
             self.ledger.give_back(self.bucket)
 
     def _go(self, turn: Turn) -> None:

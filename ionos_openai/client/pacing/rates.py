@@ -17,12 +17,9 @@ _REQUEST_MARGIN = 2
 Operation: TypeAlias = Literal["take", "give_back", "set_back"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Bucket:
-    """A limit of "images" or "requests", its `name`.
-
-    At most `capacity` may go at once after a rest, and one more every `interval` seconds.
-    """
+    """A limit of "images" or "requests", its `name`: `capacity` at once after a rest, one more every `interval` s."""
 
     name: str
     capacity: int
@@ -45,21 +42,16 @@ class ContractLimits:
     @property
     def images(self) -> Bucket:
         """The bucket of images, with a margin of one."""
-        capacity = max(1, self.image_burst - _IMAGE_MARGIN)
-        return Bucket(name="images", capacity=capacity, interval=60 / self.images_per_minute)
+        return Bucket("images", max(1, self.image_burst - _IMAGE_MARGIN), 60 / self.images_per_minute)
 
     @property
     def requests(self) -> Bucket:
         """The bucket of requests, with a margin of two."""
-        capacity = max(1, self.request_burst - _REQUEST_MARGIN)
-        return Bucket(name="requests", capacity=capacity, interval=1 / self.requests_per_second)
+        return Bucket("requests", max(1, self.request_burst - _REQUEST_MARGIN), 1 / self.requests_per_second)
 
 
 def estimate_seconds(images: int, limits: ContractLimits) -> float:
-    """Return after how many seconds the last of so many images may be asked for, beginning with full buckets.
-
-    Without the time that the service takes, and without neighbours on the same contract.
-    """
+    """Return after how many seconds the last of so many images may be asked for, with full buckets, no neighbours."""
     return max(max(0.0, (images - bucket.capacity) * bucket.interval) for bucket in (limits.images, limits.requests))
 
 

@@ -1,7 +1,6 @@
 """What a client calls: a turn for each attempt, and another one after a 429. Sync in threads, async in an event loop.
 
-Threads share one queue, and each event loop has its own, so that a loop which stands still holds up nobody else; all of
-them take turns through the ledger.
+Threads share one queue and each event loop has its own: one that stands still holds up nobody. The ledger is shared.
 """
 
 from __future__ import annotations
@@ -146,10 +145,8 @@ class Contract:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """Begin with nobody waiting; `clock` and `sleep`, in seconds, are for tests."""
-        self.limits = limits
-        self.ledger = ledger
-        self.clock = clock
-        self.sleep = sleep
+        self.limits, self.ledger = limits, ledger
+        self.clock, self.sleep = clock, sleep
         self._of_threads = self._open_queues()
         self._of_loop = PerLoop(self._open_queues)
 
@@ -189,18 +186,16 @@ class PacedCall:
         self, contract: Contract, *, images: bool, max_wait: float | None = None, max_retries: int = 2
     ) -> None:
         """Begin a call, for an image or not; `max_retries` of 0 makes a 429 an error at once."""
-        self.contract = contract
-        self.images = images
+        self.contract, self.images = contract, images
         self.ticket = next(_counter)  # an earlier call goes first, also after a 429
         self.left = math.inf if max_wait is None else max_wait  # seconds that it may still wait
         self.refusals = 0  # how many of its attempts were answered with 429
-        self._max_wait = max_wait
-        self._max_retries = max_retries
+        self._max_wait, self._max_retries = max_wait, max_retries
         self._is_wanted = _wanted.get()
 
     def wait(self) -> None:
         """Wait for the turn of one attempt; a BudgetExceededError where it would not come within `max_wait`."""
-        with self._giving_back() as passed:
+        with contextlib.ExitStack() as passed:  # should a later queue fail, what the others granted goes back
             for queue in self.contract.queues(images=self.images, in_loop=False):
                 signal = threading.Event()
                 with self._turn(queue, signal) as turn:
@@ -211,13 +206,14 @@ class PacedCall:
                             self.contract.sleep(seconds)
                         elif queue.settle(turn, queue.ask(turn)):
                             break
-                passed.append(queue)
+                passed.callback(queue.give_back)
+            passed.pop_all()
 
     async def await_turn(self) -> None:
-        """Do what `wait` does, in an event loop. It may be cancelled; a unit taken from Redis then stays spent."""
+        """Do what `wait` does, in an event loop; of one that is cancelled, a unit taken from Redis stays spent."""
         import anyio
 
-        with self._giving_back() as passed:
+        with contextlib.ExitStack() as passed:  # should a later queue fail, what the others granted goes back
             for queue in self.contract.queues(images=self.images, in_loop=True):
                 signal = anyio.Event()
                 with self._turn(queue, signal) as turn:
@@ -230,7 +226,8 @@ class PacedCall:
                             await anyio.sleep(seconds)
                         elif queue.settle(turn, await self.without_blocking(functools.partial(queue.ask, turn))):
                             break
-                passed.append(queue)
+                passed.callback(queue.give_back)
+            passed.pop_all()
 
     def _still_wanted(self, seconds: float) -> float:
         """Return for how long to sleep before the next look; give up where the call is not wanted any more."""
@@ -239,18 +236,6 @@ class PacedCall:
         if not self._is_wanted():
             raise WithdrawnError
         return min(seconds, _LOOK_EVERY)
-
-    @contextlib.contextmanager
-    def _giving_back(self) -> Iterator[list[Queue]]:
-        """Take note of the queues that were passed; should a later one fail, what they granted goes back."""
-        passed: list[Queue] = []
-        try:
-            yield passed
-        except BaseException:
-            if not self.contract.ledger.is_slow():
-                for queue in passed:
-                    self.contract.ledger.give_back(queue.bucket)
-            raise
 
     @contextlib.contextmanager
     def _turn(self, queue: Queue, signal: threading.Event | anyio.Event) -> Iterator[Turn]:
@@ -368,10 +353,7 @@ def find_cause(retry_after: float | None, limits: ContractLimits, *, images: boo
 
 
 def read_retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds that an answer asks to wait, a day at most; None where it does not say.
-
-    `Retry-After-Ms` counts before `Retry-After`, which is a number or a date.
-    """
+    """Return for how many seconds, a day at most, `Retry-After-Ms` or `Retry-After` asks to wait; None without them."""
     text = response.headers.get("retry-after", "").strip()
     with contextlib.suppress(ValueError):
         milliseconds = float(response.headers.get("retry-after-ms", ""))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
+from ionos_openai.cli.migrate import program
 from ionos_openai.cli.migrate.findings import SourceError
 from ionos_openai.cli.migrate.project import (
     FileMigration,
@@ -108,6 +110,38 @@ def test_what_cannot_be_read_is_told_with_its_reason(name: str, content: bytes, 
     assert (found.migration, found.skipped, found.left_by_hand) == (None, reason, matters)
     write_edited(found)
     assert path.read_bytes() == content
+
+
+def test_a_file_that_takes_too_long_is_skipped_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file never holds up the others."""
+    monkeypatch.setattr(program, "LONGEST", -1.0)
+    found = migrate_file(put("a.py"))
+    assert (found.skipped, found.left_by_hand) == ("it takes longer than -1 s to look through: split it", True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = OpenAI()\nx.chat.completions.create()\nx.images.generate(model='dall-e-3')\n",
+        "OpenAI().images.generate(model='dall-e-3', prompt='x')\n",
+        "f(OpenAI())\ny.images.generate(model='dall-e-3')\n",
+        "client.images.generate(model=MODEL, prompt='é');",
+        "def f():\n    from openai import OpenAI\n    return OpenAI().images.generate(prompt='x')\n",
+        "def get():\n    global client\n    client = client or OpenAI()\n    return client\n",
+        "d = {'a': 'x', 'b': 'sk-aaaaaaaaaaaaaaaaaaaa'}\nu = made.data[0].url\nopen('a.png', 'wb')\n",
+    ],
+)
+def test_what_stands_there_a_thousand_times_takes_no_longer_each_time(line: str) -> None:
+    """Twelve times the lines take about twelve times as long, and not a hundred and forty-four times."""
+
+    def measure(count: int) -> float:
+        path = put("a.py", f"import os\nfrom openai import OpenAI\nMODEL = 'dall-e-3'\n{line * count}\n")
+        start = time.process_time()
+        assert migrate_file(path, calls=True).skipped is None
+        return time.process_time() - start
+
+    measure(100)
+    assert measure(2400) < 50 * max(measure(200), 0.02)
 
 
 def test_a_directory_in_a_files_place_is_told() -> None:

@@ -157,9 +157,8 @@ def test_an_import_for_type_checks_stays_and_gets_no_twin() -> None:
         "    return OpenAI()\nf().images.generate(prompt='x')\n"
     )
     assert edited == (
-        "if TYPE_CHECKING:\n    from openai import OpenAI\n"
-        "def f() -> OpenAI:\n    from ionos_openai import create_client\n"
-        "    return create_client()\nf().images.generate(prompt='x')\n"
+        "if TYPE_CHECKING:\n    from openai import OpenAI\ndef f() -> OpenAI:\n"
+        "    from ionos_openai import create_client\n    return create_client()\nf().images.generate(prompt='x')\n"
     )
 
 
@@ -243,6 +242,49 @@ def test_clients_of_one_name_are_told_apart_by_class_and_function() -> None:
         """
     )
     assert [number for number, line in enumerate(edited.splitlines(), 1) if "= create_client()" in line] == [7, 13]
+
+
+def test_clients_without_a_name_are_told_apart() -> None:
+    """Each is asked where it is made."""
+    edited, _ = migrate(
+        "from openai import OpenAI\nOpenAI().responses.create()\nOpenAI().images.generate(prompt='x')\n"
+    )
+    assert edited.splitlines()[2:] == ["OpenAI().responses.create()", "create_client().images.generate(prompt='x')"]
+
+
+def with_calls(source: str) -> str:
+    return migrate_source(textwrap.dedent(source), calls=True).edited
+
+
+@pytest.mark.parametrize(
+    ("body", "is_changed"),
+    [
+        ("M = 'gpt-image-1'\nc.images.generate(model=M, prompt='x')", True),
+        ("M = 'gpt-image-1'\nprint(M)\nc.images.generate(model=M, prompt='x')", False),
+        ("M = 'dall-e-3'\nprint(c.images.generate(model=M, prompt='x').data[0].url)", True),
+        ("r = c.images.generate(model='dall-e-3', prompt='x').data[0]\nprint(r.url or r.b64_json)", False),
+        ("d = OpenAI(base_url='http://localhost:1/v1')\n"
+         "for e in (c, d): e.images.generate(model='gpt-image-1', prompt='x')", False),
+    ],
+)  # fmt: skip
+def test_a_model_is_exchanged_where_that_is_safe(body: str, is_changed: bool) -> None:
+    """Behind a name of its own too, but not where another service is asked, or where the answer would lack its url."""
+    edited = with_calls(f"from openai import OpenAI\nc = OpenAI()\n{body}\n")
+    assert ("FLUX.1-schnell" in edited, "c = create_client()" in edited) == (is_changed, True)
+    assert ("response_format=" in edited) == (is_changed and ".url" in body)
+
+
+def test_a_deployments_name_goes_with_its_client() -> None:
+    """It would be refused; the answer has a url as before, whoever reads it."""
+    made = "from openai import AzureOpenAI\nc = AzureOpenAI()\ndef draw(): return c.images.generate(model='ours')\n"
+    model = "'black-forest-labs/FLUX.1-schnell', response_format=\"url\""
+    assert with_calls(made).splitlines()[-1] == f"def draw(): return c.images.generate(model={model})"
+
+
+def test_what_only_openai_knows_goes_behind_a_name_too() -> None:
+    """What is passed as `quality` goes, whatever holds it."""
+    asked = "Q = 'hd'\nOpenAI().images.generate(prompt='x', quality=Q, style='vivid')\n"
+    assert with_calls(f"from openai import OpenAI\n{asked}").endswith("create_client().images.generate(prompt='x')\n")
 
 
 def test_a_second_client_for_chat_does_not_keep_the_first() -> None:
@@ -533,6 +575,10 @@ def test_calls_and_parameters_are_found_behind_names(body: str, found: list[tupl
          [(1, "has the address of OpenAI's image endpoint")]),
         ("c.responses.create(model='gpt-5', tools=[{'type': 'image_generation'}])\n",
          [(1, "makes pictures with the tool image_generation")]),
+        ("from openai.types.responses import tool\ntools = [tool.ImageGeneration(type='image_generation')]\n",
+         [(2, "makes pictures with the tool image_generation")]),
+        ("from autogen.capabilities import generate_images\ngenerate_images.DalleImageGenerator({})\n",
+         [(2, "makes pictures with autogen.capabilities.generate_images.DalleImageGenerator")]),
         ("from agents import ImageGenerationTool\nImageGenerationTool(tool_config={'type': 'image_generation'})\n",
          [(2, "makes pictures with the tool image_generation")]),
         ("c.chat.completions.create(model='gpt-5-image', extra_body={'modalities': ['image', 'text']})\n",
