@@ -6,6 +6,7 @@ clients ask the sandbox, with `--live` as well the service, and what comes is re
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,7 @@ from ionos_openai import create_async_client, create_client
 from ionos_openai.client.pacing import turns
 from ionos_openai.errors import notices
 from ionos_openai.sandbox import Sandbox
-from ionos_openai.testing import cassettes as recording
-from tests import REPOSITORY
+from tests import REPOSITORY, recordings
 from tests.terminal import Result
 from tests.tokens import make_token
 
@@ -52,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "fault(name, times=1): What the first requests meet; recorded from the sandbox, also with --live."
     )
-    recording.quiet_vcr()
+    logging.getLogger("vcr").setLevel(logging.WARNING)  # at INFO it logs whole bodies
     if not config.getoption("--live"):
         return
     if config.getoption("--record-mode") in (None, "none"):
@@ -69,16 +69,16 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     cassette = getattr(item, "funcargs", {}).get("vcr")
     replays = cassette is not None and cassette.write_protected
     if replays:
-        recording.check_present(cassette, command=RECORD_COMMAND)
+        recordings.check_present(cassette, command=RECORD_COMMAND)
     result = yield
     if replays:
-        recording.check_played(cassette)
+        recordings.check_played(cassette)
     return result
 
 
 def pytest_recording_configure(config: pytest.Config, vcr: Any) -> None:
     """Have cassettes written so that they can be read."""
-    vcr.register_serializer("yaml", recording.ReadableYaml)
+    vcr.register_serializer("yaml", recordings.ReadableYaml)
 
 
 @pytest.fixture(autouse=True)
@@ -113,13 +113,13 @@ def vcr_cassette_dir() -> str:
 
 
 @pytest.fixture
-def recorded_from(request: pytest.FixtureRequest, record_mode: str) -> recording.RecordedFrom:
+def recorded_from(request: pytest.FixtureRequest, record_mode: str) -> recordings.RecordedFrom:
     """Who answers while a cassette is recorded, or who answered when the one that is replayed was."""
     if request.node.get_closest_marker("vcr") is None:
         return "stand-in"  # The plugin asks for `vcr_config` in every test.
     if record_mode == "none":
         path = CASSETTES / f"{request.getfixturevalue('default_cassette_name')}.yaml"
-        return recording.source_of(path) if path.is_file() else "stand-in"
+        return recordings.source_of(path) if path.is_file() else "stand-in"
     is_live = _live_token in request.config.stash and request.node.get_closest_marker("fault") is None
     return "service" if is_live else "stand-in"
 
@@ -132,7 +132,7 @@ def vcr_config(ionos_vcr_config: dict[str, object]) -> dict[str, object]:
 
 @pytest.fixture
 def _client_options(
-    request: pytest.FixtureRequest, record_mode: str, recorded_from: recording.RecordedFrom
+    request: pytest.FixtureRequest, record_mode: str, recorded_from: recordings.RecordedFrom
 ) -> Iterator[dict[str, Any]]:
     """What makes a client that fits the record mode; only `--live` lets a request out."""
     with ExitStack() as stack:

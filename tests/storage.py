@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 BUCKET = "pictures"
+GONE = 0
+"""In place of a status: the connection breaks."""
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-central-3"}
 
 
@@ -37,6 +40,7 @@ class Storage:
         self.requests: Counter[str] = Counter()
         self.fault: Callable[[str, str], int | None] = lambda method, path: None
         self.delay = 0.0
+        self._one_by_one = threading.Lock()
         self.honours_conditions = True
 
     @property
@@ -57,16 +61,17 @@ class Storage:
         if not self.honours_conditions:
             environ.pop("HTTP_IF_NONE_MATCH", None)
         status = self.fault(method, path)
+        if status == GONE:
+            raise ConnectionResetError
         if status is not None:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             start(f"{status} Fault", [("Content-Type", "application/xml")])
             return [f"<Error><Code>Fault{status}</Code><Message>as the test says</Message></Error>".encode()]
-        return self._moto(environ, start)  # type: ignore[no-any-return]
+        with self._one_by_one:  # moto looks whether a name is taken, and then takes it: two may do so at once
+            return self._moto(environ, start)  # type: ignore[no-any-return]
 
     def __enter__(self) -> Self:
         """Start serving, and make the bucket."""
-        import threading
-
         import boto3
 
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
+from ionos_openai.batch.costs import Spending
 from ionos_openai.batch.plan import PUT_BACK, Plan
 from ionos_openai.batch.records import Record, StoredFile
 from ionos_openai.batch.request import ImageRequest, check, digest, digest_prompt, identify
 from ionos_openai.batch.results import Estimate
-from ionos_openai.batch.spending import Spending
 from ionos_openai.batch.stored import FileState, Store
 from ionos_openai.client.pacing.rates import estimate_seconds
 from ionos_openai.errors import ImageSaveError, InvalidRequestError

@@ -7,14 +7,8 @@ from typing import Literal, TypeAlias
 
 import openai
 
+from ionos_openai import errors
 from ionos_openai.client.pacing.turns import WithdrawnError, is_used_up, read_retry_after
-from ionos_openai.errors import (
-    BudgetUnavailableError,
-    ConfigurationError,
-    ImageSaveError,
-    InvalidRequestError,
-    IonosWarning,
-)
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.images.image import ImageDecodeError
 
@@ -24,7 +18,7 @@ Meaning: TypeAlias = Literal["end", "wait", "outage", "retry", "refused", "left"
 _REFILL = 6.0
 _SHORTEST_PAUSE = 0.2  # seconds, after a 429 that asks for none: as long as one request takes in the limits
 _LONGEST_PAUSE = 30.0  # seconds, between attempts
-_ENDING = (openai.AuthenticationError, openai.PermissionDeniedError, ConfigurationError, ImageSaveError)
+_ENDING = (openai.AuthenticationError, openai.PermissionDeniedError, errors.ConfigurationError, errors.ImageSaveError)
 # Answers of something that stands before the model and waited no longer; it may have made a picture all the same.
 _GAVE_UP_WAITING = (408, 502, 504, 524)
 _NO_PICTURE = (ImageDecodeError, json.JSONDecodeError, openai.APIResponseValidationError)
@@ -34,12 +28,11 @@ _UNEXPECTED = (ValueError, TypeError, RecursionError)
 def meaning(error: BaseException) -> Meaning:
     """Tell what follows from an error.
 
-    Returns:
-        "end" for what the next prompt would meet too (token, privilege, settings, disk) and for what nobody expected;
-        "wait" for 429; "outage" where nothing was sent, since what counts for several hosts is gone for a while;
-        "retry" for what may work the next time; "refused" for what is this prompt's alone;
-        "left" where nothing was sent, since nobody wants it any more. What can be neither sent nor understood, such as
-        half a character in a prompt, is this prompt's too, for it would end every run at the same place.
+    "end" stands for what the next prompt would meet too (token, privilege, settings, disk) and for what nobody
+    expected; "wait" for 429; "outage" where nothing was sent, since what counts for several hosts is gone for a while;
+    "retry" for what may work the next time; "left" where nothing was sent, since nobody wants it any more; "refused"
+    for what is this prompt's alone. What can be neither sent nor understood, such as half a character in a prompt, is
+    this prompt's too, for it would end every run at the same place.
     """
     if isinstance(error, WithdrawnError):
         return "left"
@@ -47,7 +40,7 @@ def meaning(error: BaseException) -> Meaning:
         return "end"
     if isinstance(error, openai.RateLimitError):
         return "end" if is_used_up(error) or error.response.headers.get("x-should-retry") == "false" else "wait"
-    if isinstance(error, BudgetUnavailableError):
+    if isinstance(error, errors.BudgetUnavailableError):
         return "outage"
     if isinstance(error, openai.APIStatusError):
         if error.status_code < 400:
@@ -58,7 +51,7 @@ def meaning(error: BaseException) -> Meaning:
         return "refused"  # asked again, a URL would come again
     if isinstance(error, (openai.APIConnectionError, *_NO_PICTURE)):
         return "retry"
-    return "refused" if isinstance(error, (openai.OpenAIError, IonosWarning, *_UNEXPECTED)) else "end"
+    return "refused" if isinstance(error, (openai.OpenAIError, errors.IonosWarning, *_UNEXPECTED)) else "end"
 
 
 def is_unreached(error: BaseException) -> bool:
@@ -77,7 +70,7 @@ def may_be_billed(error: BaseException) -> bool:
 
 def brings_no_picture(error: BaseException) -> bool:
     """Tell whether a request was no failure of the service's, and no picture came that can be read."""
-    return isinstance(error, (*_NO_PICTURE, *_UNEXPECTED)) and not isinstance(error, InvalidRequestError)
+    return isinstance(error, (*_NO_PICTURE, *_UNEXPECTED)) and not isinstance(error, errors.InvalidRequestError)
 
 
 def retry_after(error: BaseException) -> float | None:
@@ -85,8 +78,7 @@ def retry_after(error: BaseException) -> float | None:
     known = getattr(error, "retry_after", None)
     if isinstance(known, (int, float)):
         return max(0.0, float(known))
-    response = getattr(error, "response", None)
-    return None if response is None else read_retry_after(response)
+    return read_retry_after(response) if (response := getattr(error, "response", None)) is not None else None
 
 
 def pause_after_limit(error: BaseException) -> float:

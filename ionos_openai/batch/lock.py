@@ -20,8 +20,7 @@ from typing import Any
 
 from ionos_openai.batch.records import MANIFEST
 from ionos_openai.errors import BatchRunningError, ImageSaveError
-from ionos_openai.files.locks import try_lock
-from ionos_openai.files.opening import open_own, read_regular
+from ionos_openai.files.opening import open_own, read_regular, try_lock
 
 LOCK = ".ionos-batch.lock"
 OWNER = ".ionos-batch.owner"

@@ -19,9 +19,9 @@ from ionos_openai.errors.notices import warn_once
 from ionos_openai.errors.numbers import check_whole_number
 from ionos_openai.files.buckets import Place, check_place
 from ionos_openai.files.names import SavingSettings, choose_saving
+from ionos_openai.hub.compat import choose_size
 from ionos_openai.hub.models import naming_for, parse_size
 from ionos_openai.hub.prices import Ceiling, Money, parse_ceiling, parse_prices, price_of
-from ionos_openai.hub.ratios import choose_size
 from ionos_openai.provenance.signing import Sign
 
 Missing: TypeAlias = Literal["keep", "remake"]

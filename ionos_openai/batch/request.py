@@ -16,9 +16,8 @@ from typing import Any
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.numbers import is_whole_number, whole_number
 from ionos_openai.files.names import choose_format, clean_name
-from ionos_openai.hub.compat import check_number, check_prompt
+from ionos_openai.hub.compat import check_number, check_prompt, choose_size
 from ionos_openai.hub.models import check_size, resolve_model
-from ionos_openai.hub.ratios import choose_size
 
 # Made once: `json.dumps` would make it anew for each of 100,000 requests.
 _encode = json.JSONEncoder(sort_keys=True, default=repr).encode
@@ -39,8 +38,7 @@ class ImageRequest:
         size: "WIDTHxHEIGHT" in px; None means the batch's.
         aspect_ratio: "16:9" or the like, in place of `size`: the nearest size that the model makes.
         n: How many pictures, 1 to 100; each is a request and is billed.
-        name: The files' name; by default it is made from the prompt. One that ends in .png, .jpg or .webp asks for
-            that format.
+        name: The files' name, by default made from the prompt; one in .png, .jpg or .webp asks for that format.
         seed: Sent as it is; whether the service honours it is not known.
         extra: Further fields of the request, sent as they are; JSON values.
         metadata: Columns of your own, such as a customer or a sku; they go into the manifest and are never sent.
@@ -59,7 +57,6 @@ class ImageRequest:
 
 def check_source(requests: Any) -> Iterable[Any]:
     """Return what has requests in it; refuse one text, a mapping and a table, which give letters, keys and columns."""
-    problem = "" if isinstance(requests, Iterable) else f"{type(requests).__name__}: pass a list of prompts"
     if isinstance(requests, str):
         problem = "one text: pass a list of prompts, such as [prompt]"
     elif isinstance(requests, Mapping):
@@ -68,9 +65,11 @@ def check_source(requests: Any) -> Iterable[Any]:
     elif hasattr(requests, "columns"):
         rows = next((call for call in _AS_ROWS if hasattr(requests, call.partition("(")[0])), _AS_ROWS[-1])
         problem = f"a table: pass its rows, table.{rows}"
-    if problem:
-        raise InvalidRequestError(f"The requests are {problem}.")
-    return requests  # type: ignore[no-any-return]
+    elif isinstance(requests, Iterable):
+        return requests
+    else:
+        problem = f"{type(requests).__name__}: pass a list of prompts"
+    raise InvalidRequestError(f"The requests are {problem}.")
 
 
 def read_row(row: Mapping[str, Any], labels: Mapping[str, str] | None = None, n: int = 1) -> ImageRequest:
@@ -83,14 +82,12 @@ def read_row(row: Mapping[str, Any], labels: Mapping[str, str] | None = None, n:
     for name in TEXTS:
         if not isinstance(row.get(name, ""), str):
             raise InvalidRequestError(f"{name} is no text.")
-    known = {name: row[name].strip() for name in TEXTS if name in row}
-    numbers = {name: _number(name, row[name]) for name in NUMBERS if name in row}
-    fields = {name: row[name] for name in ("extra", "metadata") if isinstance(row.get(name), dict)}
-    own = fields.pop("metadata", {})
-    taken = {*TEXTS, *NUMBERS, *fields, *(["metadata"] if own else [])}
-    others = {key: _plain(value) for key, value in row.items() if key not in taken}
-    metadata = {**(labels or {}), **own, **others}
-    return ImageRequest(**{"prompt": "", "n": n, **known, **numbers, **fields, "metadata": metadata})
+    known: dict[str, Any] = {name: row[name].strip() for name in TEXTS if name in row}
+    known |= {name: _number(name, row[name]) for name in NUMBERS if name in row}
+    known |= {name: row[name] for name in ("extra", "metadata") if isinstance(row.get(name), dict)}
+    others = {key: _plain(value) for key, value in row.items() if key not in known}
+    known["metadata"] = {**(labels or {}), **known.get("metadata", {}), **others}
+    return ImageRequest(**{"prompt": "", "n": n, **known})
 
 
 def _is_blank(value: object) -> bool:
@@ -102,9 +99,9 @@ def _is_blank(value: object) -> bool:
 
 def _plain(value: object) -> object:
     """Return a value of a table's own types as JSON has it; a date as text."""
-    number = whole_number(value)
-    is_plain = isinstance(value, (str, int, float, list, dict))
-    return value if is_plain else str(value) if number is None else number
+    if isinstance(value, (str, int, float, list, dict)):
+        return value
+    return str(value) if (number := whole_number(value)) is None else number
 
 
 def _number(name: str, value: Any) -> int:
@@ -126,8 +123,7 @@ def complete(
 ) -> ImageRequest:
     """Return a request with the batch's model and size where it has none; an aspect ratio becomes a size.
 
-    Raises:
-        InvalidRequestError: It is no request, its model is not known, or it has both a size and an aspect ratio.
+    An InvalidRequestError where it is none, its model is not known, or it has both a size and an aspect ratio.
     """
     if isinstance(request, str):
         return ImageRequest(prompt=request, model=model, size=size)
@@ -156,8 +152,8 @@ def check(request: ImageRequest) -> None:
         choose_format(clean_name(request.name), "JPEG", None)
     if request.seed is not None and not is_whole_number(request.seed):
         raise InvalidRequestError(f"seed={request.seed!r} is no whole number.")
-    for kind, values in (("extra", request.extra), ("metadata", request.metadata)):
-        _check_json(kind, values)
+    _check_json("extra", request.extra)
+    _check_json("metadata", request.metadata)
 
 
 def _check_json(kind: str, values: object) -> None:
@@ -173,11 +169,10 @@ def _check_json(kind: str, values: object) -> None:
 
 def is_recordable(request: ImageRequest) -> bool:
     """Tell whether a request that `check` refused can still stand in the manifest as it is."""
-    try:
+    with contextlib.suppress(TypeError, ValueError):
         json.dumps([describe_request(request), dict(request.metadata)], allow_nan=False)
-    except (TypeError, ValueError):
-        return False
-    return isinstance(request.prompt, str)
+        return isinstance(request.prompt, str)
+    return False
 
 
 def describe_request(request: ImageRequest) -> dict[str, object]:

@@ -33,8 +33,7 @@ class BatchResult(Brief):
 
     Attributes:
         request: What was asked, with the batch's model and size where it had none of its own.
-        paths: The pictures' files, in a bucket their URLs, those of an earlier run included; all `n` of them unless
-            `error` is set.
+        paths: The pictures' files, in a bucket their URLs, earlier runs' included; all `n` unless `error` is set.
         error: Why pictures are missing; None where none is. It is recorded and tried again by the next run.
         attempts: How many requests it took in this run, those answered with 429 not counted.
         seconds: From its first request to its last picture on disk.
@@ -76,13 +75,10 @@ class BatchResult(Brief):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Estimate(Brief):
-    """What a batch will take.
+    """What a batch will take: prompts still to be made, their pictures, and seconds within the documented limits.
 
-    Attributes:
-        prompts: How many prompts are still to be made; None where the requests cannot be counted beforehand.
-        images: How many pictures they ask for.
-        cost: What they cost; None where a price is not known or currencies differ.
-        seconds: How long the documented limits make it last; None where `images` is.
+    All three are None where the requests cannot be counted beforehand; `cost` too where a price is not known or
+    currencies differ.
     """
 
     prompts: int | None = None
@@ -103,24 +99,18 @@ class Estimate(Brief):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Progress(Brief):
-    """How far a batch has come.
+    """How far this run of a batch has come.
 
     Attributes:
         total: How many prompts there are; None where they cannot be counted beforehand.
-        done: Prompts whose pictures were all made in this run.
-        failed: Prompts that failed in this run.
-        skipped: Prompts that an earlier run has done, with `only_failed` also untried ones; `modified` and `missing`
-            ones are among them.
-        modified: Prompts whose pictures somebody changed since.
-        missing: Prompts whose pictures somebody took away since.
+        done, failed: Prompts whose pictures were all made, and those that failed.
+        skipped: Prompts that an earlier run has done, with `only_failed` also untried ones.
+        modified, missing: Those of them whose pictures somebody changed since, or took away.
         in_flight: Requests that are on their way, or wait for their turn in the client.
         retrying: Requests that will be made again.
-        images: Pictures made in this run.
-        marked: Those of them whose metadata or sidecar says where they come from.
-        signed: Those of them that are signed.
-        attempts: Requests made in this run, those answered with 429 not counted.
-        limited: Requests that were answered with 429.
-        cost: What the pictures of this run cost; None where a price is not known.
+        images: Pictures made; of these `marked` say where they come from, and `signed` have a signature.
+        attempts, limited: Requests that were not answered with 429, and those that were.
+        cost: What the pictures cost; None where a price is not known.
     """
 
     total: int | None = None
@@ -153,13 +143,9 @@ class Progress(Brief):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BatchEvent(Brief):
-    """Something that happened.
+    """Something that happened, also as a line for people; the prompt it is about, and its result once there is one.
 
-    Attributes:
-        kind: What.
-        message: The same as a line for people.
-        request: The prompt it is about; None where it is about the whole run.
-        result: Its result, where it is done or failed.
+    Where it is about the whole run, `request` is None.
     """
 
     kind: EventKind
@@ -173,10 +159,7 @@ class BatchEvent(Brief):
 
 
 def read_batch(directory: str | os.PathLike[str] | Place) -> list[BatchResult]:
-    """Read what is recorded of each prompt, in the order in which they were first recorded.
-
-    Args:
-        directory: A batch's directory, or a bucket's URL.
+    """Read what a batch's directory, or a bucket's URL, records of each prompt, in the order of first recording.
 
     Raises:
         InvalidRequestError: Nothing is recorded there.
@@ -188,14 +171,13 @@ def read_batch(directory: str | os.PathLike[str] | Place) -> list[BatchResult]:
 
 def _as_result(record: Record, place: Place) -> BatchResult:
     asked = {name: getattr(record, name) for name in ("model", "size", "n", "name", "seed", "extra", "metadata")}
-    known = {name: getattr(record, name) for name in ("attempts", "cost", "sandbox", "id")}
     return BatchResult(
         request=ImageRequest(prompt=record.prompt or "", **asked),
         paths=tuple(place / name for name in record.names if is_plain_name(name)),
         error=IonosError(record.error or "unknown") if record.status == "failed" else None,
         earlier=True,
         superseded=record.status == "superseded",
-        **known,
+        **{name: getattr(record, name) for name in ("attempts", "cost", "sandbox", "id")},
     )
 
 

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from ionos_openai.batch.costs import Spending
 from ionos_openai.batch.earlier import Earlier, Standing
 from ionos_openai.batch.failure import (
     Meaning,
@@ -33,7 +34,6 @@ from ionos_openai.batch.plan import PUT_BACK, Plan
 from ionos_openai.batch.records import StoredFile, describe_damaged
 from ionos_openai.batch.request import ImageRequest, digest, is_recordable
 from ionos_openai.batch.results import BatchEvent, BatchResult, EventKind, Progress, clock_time
-from ionos_openai.batch.spending import Spending
 from ionos_openai.batch.stored import Store, record_line, warn
 from ionos_openai.client.pacing.turns import LONG_WAIT
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, keep_partial_results, partial_results

@@ -128,9 +128,8 @@ def command(
 ) -> Callable[[Callable[..., int]], None]:
     """Register a function as the command of its name, parameters of option types spread into their fields.
 
-    `prints` are those of "json" and "quiet" that it takes: the function gets a `Terminal` for them. Below the help
-    stand two `examples` without the program's name, and `epilog`. The library's warnings are shown unless the result
-    itself holds them. `in_sandbox` has a failure's document say that the sandbox was asked, whatever the settings say.
+    `prints` are those of "json" and "quiet" that it takes: the function gets a `Terminal` for them, which shows the
+    library's warnings unless the result itself holds them. `in_sandbox` has a failure's document say so.
     """
 
     def register(function: Callable[..., int]) -> None:
@@ -290,9 +289,9 @@ def costs(
     """
     if as_csv and terminal.json:
         raise typer.BadParameter("--csv and --json exclude each other")
-    from ionos_openai.cli import costs
+    from ionos_openai.cli import records
 
-    return costs.show(directories, terminal, by=by, as_csv=as_csv)
+    return records.show_costs(directories, terminal, by=by, as_csv=as_csv)
 
 
 @command("json", examples=("results campaign/ --excel > results.csv", "results campaign/ --failed > again.csv"))
@@ -312,9 +311,9 @@ def results(
     """
     if (as_csv or for_excel) and terminal.json:
         raise typer.BadParameter("--csv and --json exclude each other")
-    from ionos_openai.cli import results
+    from ionos_openai.cli import records
 
-    return results.show(directory, terminal, every=every, failed=failed, as_csv=as_csv, for_excel=for_excel)
+    return records.show_results(directory, terminal, every=every, failed=failed, as_csv=as_csv, for_excel=for_excel)
 
 
 @command("json", examples=("models", "models --all --json"))

@@ -33,8 +33,8 @@ from ionos_openai.errors.words import plural
 from ionos_openai.files.buckets import is_url
 from ionos_openai.files.writing import is_directory
 from ionos_openai.hub.catalogue import DEFAULT_SIZE
+from ionos_openai.hub.compat import choose_size
 from ionos_openai.hub.models import model_to_send
-from ionos_openai.hub.ratios import choose_size
 from ionos_openai.images.image import partial_images
 
 _LINE_EVERY = 10.0  # seconds, where nobody watches
@@ -70,7 +70,7 @@ def run(source: str, options: BatchOptions, connection: Connection, terminal: Te
             options = replace(options, output=nowhere)
         client = at_the_end.enter_context(connection.connect(settings))
         batch = _make(client, table.requests, options, report)
-        return _show_plan(batch, report) if options.dry_run else _carry_out(batch, report)
+        return report.show_plan(batch) if options.dry_run else report.carry_out(batch)
 
 
 def _make(client: OpenAI, requests: list[ImageRequest], options: BatchOptions, report: _Telling) -> Batch:
@@ -80,35 +80,6 @@ def _make(client: OpenAI, requests: list[ImageRequest], options: BatchOptions, r
     return generate_batch(
         client, requests, options.output, **given, only_failed=options.retry_failed, on_event=report.tell
     )
-
-
-def _show_plan(batch: Batch, report: _Telling) -> int:
-    estimate, progress = batch.estimate, batch.progress
-    batch.close()
-    already = (progress.total or 0) - (estimate.prompts or 0)
-    done = f"; {already} of {progress.total} prompts are done" if already else ""
-    plan = _sentence(estimate) if estimate.images == 0 else f"Would make {estimate}"
-    facts = {"prompts": progress.total, "left": estimate.prompts, "images": estimate.images}
-    further = {"cost": estimate.cost and estimate.cost.facts(), "seconds": estimate.seconds}
-    if report.terminal.json:
-        report.terminal.document({"sandbox": report.is_sandbox, "dry_run": True, **facts, **further})
-    else:
-        report.terminal.row([f"{plan}{done}. Nothing was sent."])
-        for line in _preview(report.table, report.options):
-            report.terminal.on_stderr(line)
-    return MADE
-
-
-def _preview(table: Table, options: BatchOptions) -> Iterator[str]:
-    """Yield the first prompts with their names, and what becomes of each column of a table."""
-    for index, request in enumerate(table.requests[:_SHOWN_PROMPTS]):
-        named = "" if request.name is None else f" -> {request.name}"
-        yield f"{table.place(index)}: {request.prompt}{named}"
-    for column in table.columns if len(table.columns) > 1 or table.used else ():
-        is_prompt = column.casefold() == (options.prompt_column or "prompt").casefold()
-        said = "the prompt" if is_prompt else "metadata"
-        said = f"of the request ({column})" if column in KNOWN_COLUMNS else said
-        yield f"Column {column}: {'in prompt or name, and ' if column.casefold() in table.used else ''}{said}"
 
 
 @dataclass(kw_only=True)
@@ -170,26 +141,93 @@ class _Telling(Outcome):
         for image in partial_images(error):
             self.rescue(image, advice=" The next run makes another one.")
 
+    def show_plan(self, batch: Batch) -> int:
+        estimate, progress = batch.estimate, batch.progress
+        batch.close()
+        already = (progress.total or 0) - (estimate.prompts or 0)
+        done = f"; {already} of {progress.total} prompts are done" if already else ""
+        plan = _sentence(estimate) if estimate.images == 0 else f"Would make {estimate}"
+        facts = {"prompts": progress.total, "left": estimate.prompts, "images": estimate.images}
+        further = {"cost": estimate.cost and estimate.cost.facts(), "seconds": estimate.seconds}
+        if self.terminal.json:
+            self.terminal.document({"sandbox": self.is_sandbox, "dry_run": True, **facts, **further})
+        else:
+            self.terminal.row([f"{plan}{done}. Nothing was sent."])
+            for line in self._preview():
+                self.terminal.on_stderr(line)
+        return MADE
 
-def _carry_out(batch: Batch, report: _Telling) -> int:
-    began, limits = time.monotonic(), batch.limits
-    with batch, _stopping_on_signals(batch, report.terminal) as stopped:
-        try:
-            with _display(report.terminal, lambda: batch.progress, began, limits):
-                for result in batch:
-                    report.take(result)
-        except (OpenAIError, KeyboardInterrupt) as error:
-            report.take_end(error)
-    if stopped():
-        report.codes.append(INTERRUPTED)
-    elif batch.progress.left and report.fatal is None:
-        report.codes.append(REFUSED)  # a limit of one's own was reached
-    if any(request.name for request in report.table.requests):
-        report.tell_superseded([name for record in supersede(batch.directory, report.rows) for name in record.names])
-    code = _summarise(batch, report, time.monotonic() - began)
-    if code == INTERRUPTED and not report.terminal.json:
-        report.terminal.on_stderr("Run the same command again: it goes on where this one ended.")
-    return code
+    def carry_out(self, batch: Batch) -> int:
+        began, limits = time.monotonic(), batch.limits
+        with batch, _stopping_on_signals(batch, self.terminal) as stopped:
+            try:
+                with _display(self.terminal, lambda: batch.progress, began, limits):
+                    for result in batch:
+                        self.take(result)
+            except (OpenAIError, KeyboardInterrupt) as error:
+                self.take_end(error)
+        if stopped():
+            self.codes.append(INTERRUPTED)
+        elif batch.progress.left and self.fatal is None:
+            self.codes.append(REFUSED)  # a limit of one's own was reached
+        if any(request.name for request in self.table.requests):
+            self.tell_superseded([name for record in supersede(batch.directory, self.rows) for name in record.names])
+        code = self._summarise(batch, time.monotonic() - began)
+        if code == INTERRUPTED and not self.terminal.json:
+            self.terminal.on_stderr("Run the same command again: it goes on where this one ended.")
+        return code
+
+    def _summarise(self, batch: Batch, elapsed: float) -> int:
+        """Say what the run has come to, and return its exit code."""
+        progress, terminal = batch.progress, self.terminal
+        self.sum_up()
+        if not terminal.json and not terminal.quiet:
+            terminal.on_stderr(self._summary(batch, elapsed))
+            folder = shlex.quote(str(batch.directory))
+            terminal.on_terminal(f"Look at it: ionos-openai gallery {folder} --open, or ionos-openai results {folder}")
+        counts = ["total", "done", "failed", "skipped", "modified", "missing", "left", "images", "attempts", "limited"]
+        counts += ["marked", "signed"] if self.options.sign else []
+        document: dict[str, object] = {
+            "sandbox": self.is_sandbox,
+            "directory": str(batch.directory),
+            **{name: getattr(progress, name) for name in counts},
+            "seconds": round(elapsed, 3),
+            "cost": progress.cost and progress.cost.facts(),
+            "images_saved": self.made,
+        }
+        code = self.code
+        why = f"{progress.left} prompts are left: a limit of yours was reached."
+        why = "Interrupted." if code == INTERRUPTED else why
+        return self.end(document, otherwise={"message": why, "type": "Unfinished", "exit_code": code})
+
+    def _summary(self, batch: Batch, elapsed: float) -> str:
+        progress = batch.progress
+        parts = [f"{progress.done} made ({plural(progress.images, 'picture')})"]
+        parts += [f"{progress.marked} marked, {progress.signed} signed"] * bool(self.options.sign)
+        before = "that had not failed left alone" if self.options.retry_failed else "done before"
+        others = {
+            before: progress.skipped - progress.modified - progress.missing,
+            "kept though changed": progress.modified,
+            "gone and not made again (--missing remake makes them)": progress.missing,
+            "failed (the same command tries them again)": progress.failed,
+            "left": progress.left,
+            "answered 429 and asked again": progress.limited,
+        }
+        parts += [f"{number} {what}" for what, number in others.items() if number]
+        cost = "no cost, placeholders" if self.is_sandbox else str(progress.cost or "cost not known")
+        record = batch.directory / MANIFEST if isinstance(batch.directory, Path) else batch.directory
+        return f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {record}"
+
+    def _preview(self) -> Iterator[str]:
+        """Yield the first prompts with their names, and what becomes of each column of the table."""
+        for index, request in enumerate(self.table.requests[:_SHOWN_PROMPTS]):
+            named = "" if request.name is None else f" -> {request.name}"
+            yield f"{self.table.place(index)}: {request.prompt}{named}"
+        for column in self.table.columns if len(self.table.columns) > 1 or self.table.used else ():
+            is_prompt = column.casefold() == (self.options.prompt_column or "prompt").casefold()
+            said = "the prompt" if is_prompt else "metadata"
+            said = f"of the request ({column})" if column in KNOWN_COLUMNS else said
+            yield f"Column {column}: {'in prompt or name, and ' if column.casefold() in self.table.used else ''}{said}"
 
 
 @contextlib.contextmanager
@@ -217,7 +255,13 @@ def _display(
 ) -> Iterator[None]:
     """Show how far it is: live on a terminal, as a line every 10 s elsewhere."""
     if terminal.quiet or terminal.error_console is not None:
-        with terminal.progress(lambda: live_line(read(), time.monotonic() - began, limits)):
+
+        def live() -> tuple[int, int | None, str]:
+            progress = read()
+            parts = _failed(progress), str(progress.cost or ""), _time_left(progress, time.monotonic() - began, limits)
+            return progress.done + progress.skipped + progress.failed, progress.total, ", ".join(filter(None, parts))
+
+        with terminal.progress(live):
             yield
         return
     over = threading.Event()
@@ -237,12 +281,6 @@ def tell_regularly(terminal: Terminal, line: Callable[[], str], over: threading.
         terminal.on_stderr(line())
 
 
-def live_line(progress: Progress, elapsed: float, limits: ContractLimits | None) -> tuple[int, int | None, str]:
-    """Return how many prompts are through, of how many, and the rest of the live line, as `progress_line` does."""
-    parts = _failed(progress), str(progress.cost or ""), _left(progress, elapsed, limits)
-    return progress.done + progress.skipped + progress.failed, progress.total, ", ".join(filter(None, parts))
-
-
 def progress_line(progress: Progress, elapsed: float, limits: ContractLimits | None) -> str:
     """Return how far a batch is after so many seconds; the time that is left follows from the contract's limits."""
     total = "" if progress.total is None else f" of {progress.total}"
@@ -252,7 +290,7 @@ def progress_line(progress: Progress, elapsed: float, limits: ContractLimits | N
         f"{progress.in_flight} asked for or waiting for the limit",
         f"{progress.retrying} to try again" if progress.retrying else "",
         f"{60 * progress.images / elapsed:.1f} pictures/min" if elapsed >= 1 else "",
-        _left(progress, elapsed, limits),
+        _time_left(progress, elapsed, limits),
         str(progress.cost or ""),
     ]
     return ", ".join(filter(None, parts))
@@ -262,66 +300,19 @@ def _failed(progress: Progress) -> str:
     return f"{progress.failed} failed" if progress.failed else ""
 
 
-def _left(progress: Progress, elapsed: float, limits: ContractLimits | None) -> str:
-    left = time_left(progress, elapsed, limits)
-    return "" if left is None else f"{clock_time(left)} left"
-
-
-def time_left(progress: Progress, elapsed: float, limits: ContractLimits | None) -> float | None:
-    """Return the seconds that are left, by the limits or by the pace so far, whichever is longer; None if unknown."""
+def _time_left(progress: Progress, elapsed: float, limits: ContractLimits | None) -> str:
+    """Tell what is left by the limits or by the pace so far, whichever is longer; nothing where that is unknown."""
     if not progress.left:
-        return None
-    made = max(1, progress.done)
-    images = round(progress.left * max(1.0, progress.images / made))
+        return ""
+    images = round(progress.left * max(1.0, progress.images / max(1, progress.done)))
     by_pace = elapsed * progress.left / progress.done if progress.done else 0.0
     if limits is None:
-        return by_pace or None
+        return f"{clock_time(by_pace)} left" if by_pace else ""
     # What has been asked for is out of the bucket already.
     by_limits = estimate_seconds(progress.images + images, limits) - elapsed
     is_in_burst = progress.images <= limits.images.capacity
-    return max(by_limits, 0.0 if is_in_burst else min(by_pace, images * limits.images.interval))
-
-
-def _summarise(batch: Batch, report: _Telling, elapsed: float) -> int:
-    """Say what the run has come to, and return its exit code."""
-    progress, terminal = batch.progress, report.terminal
-    report.sum_up()
-    if not terminal.json and not terminal.quiet:
-        terminal.on_stderr(_summary(batch, report, elapsed))
-        folder = shlex.quote(str(batch.directory))
-        terminal.on_terminal(f"Look at it: ionos-openai gallery {folder} --open, or ionos-openai results {folder}")
-    counts = ["total", "done", "failed", "skipped", "modified", "missing", "left", "images", "attempts", "limited"]
-    counts += ["marked", "signed"] if report.options.sign else []
-    document: dict[str, object] = {
-        "sandbox": report.is_sandbox,
-        "directory": str(batch.directory),
-        **{name: getattr(progress, name) for name in counts},
-        "seconds": round(elapsed, 3),
-        "cost": progress.cost and progress.cost.facts(),
-        "images_saved": report.made,
-    }
-    code = report.code
-    why = "Interrupted." if code == INTERRUPTED else f"{progress.left} prompts are left: a limit of yours was reached."
-    return report.end(document, otherwise={"message": why, "type": "Unfinished", "exit_code": code})
-
-
-def _summary(batch: Batch, report: _Telling, elapsed: float) -> str:
-    progress = batch.progress
-    parts = [f"{progress.done} made ({plural(progress.images, 'picture')})"]
-    parts += [f"{progress.marked} marked, {progress.signed} signed"] * bool(report.options.sign)
-    before = "that had not failed left alone" if report.options.retry_failed else "done before"
-    others = {
-        before: progress.skipped - progress.modified - progress.missing,
-        "kept though changed": progress.modified,
-        "gone and not made again (--missing remake makes them)": progress.missing,
-        "failed (the same command tries them again)": progress.failed,
-        "left": progress.left,
-        "answered 429 and asked again": progress.limited,
-    }
-    parts += [f"{number} {what}" for what, number in others.items() if number]
-    cost = "no cost, placeholders" if report.is_sandbox else str(progress.cost or "cost not known")
-    record = batch.directory / MANIFEST if isinstance(batch.directory, Path) else batch.directory
-    return f"{', '.join(parts)}; {clock_time(elapsed)}; {cost}. Record: {record}"
+    longer = max(by_limits, 0.0 if is_in_burst else min(by_pace, images * limits.images.interval))
+    return f"{clock_time(longer)} left"
 
 
 def _sentence(phrase: object) -> str:

@@ -1,7 +1,4 @@
-"""The prompts of a batch out of a file: a prompt a line, CSV with columns, or JSON lines.
-
-Everything is read and checked before anything is sent; each bad row is named with its line.
-"""
+"""The prompts of a batch out of a file: a prompt a line, CSV or JSON lines; each bad row is named with its line."""
 
 from __future__ import annotations
 
@@ -67,10 +64,7 @@ class Templates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The rows of a file: where each begins, and what it asks for; the columns; and what there is to say of them.
-
-    `used` are the columns that prompts and names are made of, in small letters.
-    """
+    """The rows of a file; `used` are the columns that prompts and names are made of, in small letters."""
 
     source: str
     used: set[str]
@@ -88,10 +82,9 @@ class Table:
 def read_table(
     source: str, labels: Mapping[str, str], *, n: int, templates: Templates | None = None, **asked: Any
 ) -> Table:
-    """Read the prompts of a file, or of standard input, "-", whose kind is found out.
+    """Read the prompts of a file, or of "-", whose kind is found out; an `InvalidRequestError` names all bad rows.
 
-    `labels` are further metadata, behind columns of the same name; `n` is for rows that do not say, and `asked` what
-    `complete` takes for them. All rows that cannot work are named in one `InvalidRequestError`.
+    `labels` are metadata behind columns of the same name; `n` and `asked`, as `complete` takes it, are for other rows.
     """
     templates = templates or Templates()
     table, problems = Table(source=source, used=templates.columns()), dict[str, list[str]]()
@@ -248,58 +241,51 @@ def _json_object(row: object) -> dict[str, Any] | InvalidRequestError:
 
 
 def _csv_rows(text: str, *, needs_prompt: bool) -> Iterator[tuple[int, dict[str, Any] | InvalidRequestError]]:
-    records = _csv_records(text)
-    line, head = next(records, (1, []))
-    names = head if isinstance(head, InvalidRequestError) else _column_names(head, needs_prompt=needs_prompt)
-    if isinstance(names, InvalidRequestError):
-        yield line, names
-        return
-    for line, cells in records:
-        if isinstance(cells, InvalidRequestError):
-            yield line, cells
-        elif any(cell.strip() for cell in cells):
-            yield line, _csv_row(names, cells)
-
-
-def _csv_records(text: str) -> Iterator[tuple[int, list[str] | InvalidRequestError]]:
-    """Yield the cells of each record, or why it has none, with the number of the line where it begins."""
     said = re.match(r"sep=(.)\r?\n", text)  # as Excel writes it, and leaves out of the table
-    line = 2 if said else 1
+    line = first = 2 if said else 1
     text = text[said.end() :] if said else text
     head = re.sub('"[^"]*"', "", text.split("\n", 1)[0])
     delimiter = said[1] if said else "\t" if "\t" in head else ";" if ";" in head and "," not in head else ","
     records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    first = line
+    names: list[str] | None = None
     while True:
         try:
-            yield line, next(records)
-        except StopIteration:
-            return
+            cells = next(records, [] if names is None else None)
+            if cells is None:
+                return
+            if names is None:
+                names = _column_names(cells, needs_prompt=needs_prompt)
+            elif any(cell.strip() for cell in cells):
+                yield line, _csv_row(names, cells)
         except csv.Error as error:
             yield line, InvalidRequestError(f"it is no CSV ({error}): check its quotes.")
+        except InvalidRequestError as error:
+            yield line, error
+        if names is None:
+            return
         line = records.line_num + first
 
 
-def _column_names(columns: Iterable[str], *, needs_prompt: bool) -> list[str] | InvalidRequestError:
+def _column_names(columns: Iterable[str], *, needs_prompt: bool) -> list[str]:
     known = {*TEXTS, *NUMBERS}
     names = [column.lower() if column.lower() in known else column for column in map(str.strip, columns)]
     if "prompt" not in names and needs_prompt:
         there = ", ".join(filter(None, names))
-        return InvalidRequestError(
+        raise InvalidRequestError(
             f"there is no column called prompt. The columns are: {there}. Name one with --prompt-column, or make the "
             "prompt of them, as in --prompt 'Photo of {title}'."
         )
     for name, times in Counter(names).items():
         if name and times > 1:
-            return InvalidRequestError(f"there are {times} columns called {name}: leave one, or rename them.")
+            raise InvalidRequestError(f"there are {times} columns called {name}: leave one, or rename them.")
     return names
 
 
-def _csv_row(names: Sequence[str], cells: Sequence[str]) -> dict[str, Any] | InvalidRequestError:
+def _csv_row(names: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
     if len(cells) > len(names):
-        return InvalidRequestError(f"it has {len(cells)} cells, and there are {len(names)} columns.")
+        raise InvalidRequestError(f"it has {len(cells)} cells, and there are {len(names)} columns.")
     for number, (name, cell) in enumerate(zip(names, cells, strict=False), 1):
         if cell.strip() and not name:
-            return InvalidRequestError(f"column {number} has no name, and a cell here: name it in line 1.")
+            raise InvalidRequestError(f"column {number} has no name, and a cell here: name it in line 1.")
     # An apostrophe that keeps a spreadsheet from taking a cell for a formula is no part of it.
     return {name: _HARMLESS.sub("", cell, count=1) for name, cell in zip(names, cells, strict=False) if name}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import webbrowser
+
 from ionos_openai import errors
 from ionos_openai.cli.terminal.exits import MADE
-from ionos_openai.cli.terminal.output import Terminal, headed, open_in_browser
+from ionos_openai.cli.terminal.output import Terminal, headed
 from ionos_openai.errors.words import plural
 from ionos_openai.files.buckets import is_url
 from ionos_openai.gallery import make_gallery
@@ -43,6 +45,6 @@ def run(
         terminal.warn(f"{plural(left, 'further file')} could not be shown; --json lists them all.")
     if folders := gallery.left_out:
         terminal.on_stderr(f"{plural(folders, 'sub-folder')} with pictures left out: --recursive shows them too.")
-    if opens and not open_in_browser(gallery.path.resolve().as_uri()):
+    if opens and not webbrowser.open(gallery.path.resolve().as_uri()):
         terminal.warn(f"No browser was found: open {gallery.path} yourself.")
     return MADE

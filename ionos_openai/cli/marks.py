@@ -1,7 +1,4 @@
-"""`ionos-openai mark`, `sign` and `inspect`: where pictures say they come from, file by file.
-
-What is wrong with one file is told, and the rest goes on. No pixel is decoded, so no picture is too large to look at.
-"""
+"""`ionos-openai mark`, `sign` and `inspect`: where pictures say they come from, file by file; no pixel is decoded."""
 
 from __future__ import annotations
 
@@ -70,11 +67,13 @@ class _FileError(Exception):
 
 
 def mark(paths: Sequence[str], terminal: Terminal, *, like: str | None, words: Mapping[str, str | None]) -> int:
-    """Write into each picture where it comes from, with words of one's own; return the exit code, 1 where one failed.
-
-    An original that says nothing, or cannot be read, is refused before anything is written.
-    """
-    original = None if like is None else _read_original(like)
+    """Write into each picture where it comes from, with words of one's own; the exit code is 1 where one failed."""
+    try:
+        original = None if like is None else read_provenance(like)
+    except (OSError, errors.ProvenanceError) as error:
+        raise errors.InvalidRequestError(f"Cannot take the mark from {like}: {_clause(error)}.") from error
+    if like is not None and original is None:
+        raise errors.InvalidRequestError(f"Cannot take the mark from {like}: it does not say where it comes from.")
     given = {name: text for name, text in words.items() if text is not None}
 
     def work(name: str) -> tuple[dict[str, object], None]:
@@ -86,12 +85,14 @@ def mark(paths: Sequence[str], terminal: Terminal, *, like: str | None, words: M
 
 
 def sign(paths: Sequence[str], options: SignOptions, terminal: Terminal) -> int:
-    """Sign each picture, beside it or in its place, or make a certificate for development; return the exit code.
-
-    What cannot sign is refused before anything is written.
-    """
-    if options.make_test_certificate is not None:
-        return _make_certificate(options.make_test_certificate, terminal)
+    """Sign each picture, beside it or in its place, or make a certificate for development; return the exit code."""
+    if (directory := options.make_test_certificate) is not None:
+        try:
+            made = dict(zip(("certificate", "key", "root"), map(str, make_test_certificate(directory)), strict=True))
+        except OSError as error:
+            raise errors.InvalidRequestError(f"Cannot make a certificate in {directory}: {_reason(error)}.") from error
+        terminal.result(made, [[path] for path in made.values()], lambda: headed(directory, made.values()))
+        return 0
     from ionos_openai.client.settings import IonosSettings, load_signer
 
     given = {"c2pa_certificate": options.certificate, "c2pa_private_key": options.key, "c2pa_tsa_url": options.tsa_url}
@@ -112,20 +113,8 @@ def sign(paths: Sequence[str], options: SignOptions, terminal: Terminal) -> int:
     return _each(paths, terminal, work)
 
 
-def _make_certificate(directory: str, terminal: Terminal) -> int:
-    try:
-        paths = dict(zip(("certificate", "key", "root"), map(str, make_test_certificate(directory)), strict=True))
-    except OSError as error:
-        raise errors.InvalidRequestError(f"Cannot make a certificate in {directory}: {_reason(error)}.") from error
-    terminal.result(paths, [[path] for path in paths.values()], lambda: headed(directory, paths.values()))
-    return 0
-
-
 def inspect(paths: Sequence[str], terminal: Terminal, *, trust: str | None = None) -> int:
-    """Show what each picture is and where it says it comes from.
-
-    The exit code is 1 where a file could not be looked at, or its signature is invalid.
-    """
+    """Show what each picture is and says; the exit code is 1 where one cannot be read or its signature is invalid."""
 
     def work(name: str) -> tuple[dict[str, object], Exception | None]:
         facts, problem = _look(Path(name), name, trust)
@@ -170,20 +159,13 @@ def _each(
     return outcome.end({"files": outcome.made})
 
 
-def _read_original(like: str) -> Provenance:
-    try:
-        found = read_provenance(like)
-    except (OSError, errors.ProvenanceError) as error:
-        raise errors.InvalidRequestError(f"Cannot take the mark from {like}: {_clause(error)}.") from error
-    if found is None:
-        raise errors.InvalidRequestError(f"Cannot take the mark from {like}: it does not say where it comes from.")
-    return found
-
-
 def _mark(path: Path, original: Provenance | None, words: dict[str, str]) -> Path | None:
     """Mark one file; return what was written, the picture or its sidecar, or None where it said all that already."""
     data, found = _read(path)
-    record = replace(original or _own_record(path, data), **words)  # type: ignore[arg-type]  # they are its texts
+    record = original or read_provenance(path) or Provenance()
+    if not (original or record.digital_source_type):
+        record = merge(record, describe(model=None, placeholder=is_marked_sandbox(data)))
+    record = replace(record, **words)  # type: ignore[arg-type]  # they are its texts
     if found.format in WITHOUT_CARRIER:
         return _write_beside(path, record)
     try:
@@ -196,11 +178,6 @@ def _mark(path: Path, original: Provenance | None, words: dict[str, str]) -> Pat
         return None
     _replace(path, marked)
     return path
-
-
-def _own_record(path: Path, data: bytes) -> Provenance:
-    own, general = read_provenance(path) or Provenance(), describe(model=None, placeholder=is_marked_sandbox(data))
-    return own if own.digital_source_type else merge(own, general)
 
 
 def _write_beside(path: Path, record: Provenance) -> Path:

@@ -29,7 +29,17 @@ def show(connection: Connection, terminal: Terminal, *, every: bool) -> int:
     found = {entry.id for entry in entries if every and isinstance(entry.id, str)}
     others = sorted(found - known, key=str.lower)
     strangers = [{"id": name, "name": name.rpartition("/")[2], "makes_images": False} for name in others]
-    rows, names = [_row(model) for model in makers], list(map(one_line, others))
+    rows = [
+        (
+            one_line(model.id),
+            "images, edits" if model.can_edit else "images",
+            f"{model.price.amount} {model.price.currency}" if model.price else "",
+            "retired" if model.retired else "",
+            model.purpose or "known by its name only",
+        )
+        for model in makers
+    ]
+    names = list(map(one_line, others))
     terminal.result(
         {"sandbox": is_sandbox, "models": [_facts(model) for model in makers] + strangers},
         ([cell or _UNKNOWN for cell in row] for row in [*rows, *((name, "", "", "", "") for name in names)]),
@@ -48,16 +58,6 @@ def _shown(rows: Sequence[Sequence[str]], names: Sequence[str]) -> Iterator[Tabl
 
     yield plain_table(_HEADS, rows, overflow="fold")
     yield from (Text(name, style="dim") for name in names)
-
-
-def _row(model: ImageModel) -> tuple[str, str, str, str, str]:
-    return (
-        one_line(model.id),
-        "images, edits" if model.can_edit else "images",
-        f"{model.price.amount} {model.price.currency}" if model.price else "",
-        "retired" if model.retired else "",
-        model.purpose or "known by its name only",
-    )
 
 
 def _facts(model: ImageModel) -> dict[str, object]:

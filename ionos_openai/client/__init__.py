@@ -1,8 +1,8 @@
 """The real OpenAI client, set up for IONOS: `create_client`, and what its clients are made of.
 
 - `settings`, `tokens`: what the environment, `.env` and code say; `construction`: a client made of it;
-- `hooks`: the two subclasses of the SDK's clients; `calls`, `fanout`: a call as IONOS takes it, once or n times;
-- `explain`: IONOS' words in the SDK's exceptions; `remembered`: what was asked, kept with the response;
+- `hooks`: the two subclasses of the SDK's clients; `calls`, `fanout`: a call as IONOS takes it, once or n times, and
+  what was asked, kept with the response; `explain`: IONOS' words in the SDK's exceptions;
 - `pacing`: each attempt waits for its turn in the contract's limits;
 - `transport`: the HTTP client; `in_process`: the sandbox in the network's place.
 """
@@ -50,7 +50,7 @@ def create_client(
     max_wait: float | None = None,
     sandbox: bool | Sandbox | None = None,
 ) -> openai.OpenAI:
-    """Make an `openai.OpenAI` that talks to the IONOS AI Model Hub.
+    """Make an `openai.OpenAI`, with every resource of the SDK's, that talks to the IONOS AI Model Hub.
 
     What is not given comes from `settings`, which by default reads the environment and the `.env` file of the working
     directory (see `ionos_openai.client.settings`). Nothing is read from, or sent because of, an `OPENAI_*` variable.
@@ -74,9 +74,6 @@ def create_client(
         max_wait: Seconds that a call may spend waiting for the limits and between its attempts; by default as long
             as needed. Where it would be longer, `BudgetExceededError` is raised at once.
         sandbox: True, or a `Sandbox`: this stand-in for the service answers, with placeholders; no token, no socket.
-
-    Returns:
-        A client whose every resource is the SDK's.
 
     Raises:
         MissingTokenError: There is no token.

@@ -19,7 +19,7 @@ from ionos_openai.client.in_process import answering_async_client, answering_cli
 from ionos_openai.client.pacing.rates import ContractLimits
 from ionos_openai.client.pacing.turns import Pacing
 from ionos_openai.client.settings import IonosSettings, foreign_variables
-from ionos_openai.client.tokens import AsyncTokenSource, TokenSource, find_token
+from ionos_openai.client.tokens import Token, find_token
 from ionos_openai.client.transport import make_http_client, one_for_each_loop
 from ionos_openai.errors import ConfigurationError, IonosError, MissingTokenError, UntrustedHostError
 from ionos_openai.errors.http import http_library
@@ -140,9 +140,7 @@ def _find_address(settings: IonosSettings, base_url: str | httpx.URL | None) -> 
     raise ConfigurationError(f"{origin} is not a URL that the HTTP library can read: check the host's name.")
 
 
-def _trusted_token(
-    settings: IonosSettings, api_key: Any, url: str, *, named_in_code: bool
-) -> SecretStr | TokenSource | AsyncTokenSource:
+def _trusted_token(settings: IonosSettings, api_key: Any, url: str, *, named_in_code: bool) -> Token:
     """Return the token; refuse an address to which it may not go."""
     try:
         token = find_token(settings, api_key, url)

@@ -94,8 +94,7 @@ def is_readable(response: httpx.Response) -> bool:
 def check_parsed(parsed: Any, response: httpx.Response, cast_to: object) -> Any:
     """Return what the SDK made of an answer, `NOTHING` where it could not be parsed; a stream's events are checked too.
 
-    Raises:
-        openai.APIResponseValidationError: It is none of the SDK's objects although one belongs there.
+    Where one of the SDK's objects belongs and there is none, it is an `openai.APIResponseValidationError`.
     """
     if isinstance(parsed, openai.Stream | openai.AsyncStream):
         checked = _explained_events if isinstance(parsed, openai.Stream) else _aexplained_events
@@ -128,38 +127,38 @@ def _unreadable(response: httpx.Response, what: str) -> openai.APIResponseValida
 
 def _explained_events(events: Iterator[Item], response: httpx.Response) -> Iterator[Item]:
     """Pass on a stream's events; an error among them, or one that is no JSON, says so and shows no secret."""
-    with contextlib.suppress(json.JSONDecodeError):
-        try:
-            yield from events
-        except openai.APIError as error:
-            _explain_event(error, response)
-            raise
+    with _explaining_event(response):
+        yield from events
         return
     raise _unreadable(response, "An event of the stream")
 
 
 async def _aexplained_events(events: AsyncIterator[Item], response: httpx.Response) -> AsyncIterator[Item]:
-    with contextlib.suppress(json.JSONDecodeError):
-        try:
-            async for event in events:
-                yield event
-        except openai.APIError as error:
-            _explain_event(error, response)
-            raise
+    with _explaining_event(response):
+        async for event in events:
+            yield event
         return
     raise _unreadable(response, "An event of the stream")
 
 
-def _explain_event(error: openai.APIError, response: httpx.Response) -> None:
-    forget_variables(error, outside=error.__context__)
-    if isinstance(error, openai.APIConnectionError):
+@contextlib.contextmanager
+def _explaining_event(response: httpx.Response) -> Iterator[None]:
+    """Explain an error among a stream's events; leave the block at one that is no JSON."""
+    try:
+        yield
+    except json.JSONDecodeError:
         return
-    error.body = readable_body(response, error.body)
-    said = read_error_body(error.body)
-    error.code = said.code
-    error.message = said.message or mask_secrets(error.message, _token_of(response.request))
-    error.args = (error.message,)
-    error.request_id = _request_id(response)  # type: ignore[attr-defined]  # as an APIStatusError has it
+    except openai.APIError as error:
+        forget_variables(error, outside=error.__context__)
+        if isinstance(error, openai.APIConnectionError):
+            raise
+        error.body = readable_body(response, error.body)
+        said = read_error_body(error.body)
+        error.code = said.code
+        error.message = said.message or mask_secrets(error.message, _token_of(response.request))
+        error.args = (error.message,)
+        error.request_id = _request_id(response)  # type: ignore[attr-defined]  # as an APIStatusError has it
+        raise
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from queue import Empty, SimpleQueue
 from typing import Generic, Self, TypeVar
 
+import anyio
+
 from ionos_openai.client.pacing.turns import WithdrawnError, while_wanted
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.client.telemetry import several
@@ -60,14 +62,15 @@ class FanOut(Generic[Answer]):
             waiting.put(place)
         try:
             self._start(lambda: self._work(send, waiting, bell))
-            self._wait(bell, self._times)
+            self._wait(bell)
         except BaseException as interruption:  # noqa: BLE001 - raised with the answers that came
             self._is_over = True
             self.failures.insert(0, interruption)
-            self._wait(bell, self._times - _empty(waiting))
+            self._work(send, waiting, bell)  # which only ends what nobody has begun
+            self._wait(bell)
 
-    def _wait(self, bell: SimpleQueue[None], number: int) -> None:
-        while len(self._ended) < number:
+    def _wait(self, bell: SimpleQueue[None]) -> None:
+        while len(self._ended) < self._times:
             with contextlib.suppress(Empty):
                 bell.get(timeout=_LONGEST_WAIT)
 
@@ -103,8 +106,6 @@ class FanOut(Generic[Answer]):
 
     async def asend(self, send: Callable[[], Awaitable[Answer]]) -> None:
         """Do what `send` does, in tasks; being cancelled cancels the calls."""
-        import anyio  # comes with the SDK
-
         if self._times == 1:
             self._answers[0] = await send()
             return
@@ -119,13 +120,3 @@ class FanOut(Generic[Answer]):
         async with anyio.create_task_group() as group:
             for place in range(self._times):
                 group.start_soon(send_in_turn, place)
-
-
-def _empty(waiting: SimpleQueue[int]) -> int:
-    """Take back what nobody has begun; return how many that were."""
-    number = 0
-    with contextlib.suppress(Empty):
-        while True:
-            waiting.get_nowait()
-            number += 1
-    return number

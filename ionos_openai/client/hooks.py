@@ -66,8 +66,6 @@ class _Ionos(BaseClient[Any, Any]):
     """
 
     api_key: str
-    organization: str | None
-    project: str | None
     ionos_settings: IonosSettings | None = None
     ionos_pacing: turns.Pacing | None = None
     ionos_sandboxed = False  # whether it was given a sandbox of its own
@@ -94,10 +92,10 @@ class _Ionos(BaseClient[Any, Any]):
         self._contracts: dict[tuple[object, ...], turns.Contract] = {}
         watch_client(self._client, in_loop=self._in_loop)
         # What the SDK's constructor took from `OPENAI_*` variables, as it does for each copy again.
-        self.organization = self.project = None
         self._custom_headers = dict(default_headers or {})
-        left = {"admin_api_key": None, "_ambient_authorizations": frozenset[object]()}
-        for name, value in {**left, "webhook_secret": options.get("webhook_secret")}.items():
+        left = dict.fromkeys(("organization", "project", "admin_api_key"))
+        given = {"_ambient_authorizations": frozenset[object](), "webhook_secret": options.get("webhook_secret")}
+        for name, value in {**left, **given}.items():
             if hasattr(self, name):
                 setattr(self, name, value)
 
@@ -180,9 +178,7 @@ class IonosOpenAI(_Ionos, openai.OpenAI):
 
         def send() -> Any:
             with awaiting_answer(), explain.explaining_connections(), self._telling(call) as picture:
-                answer = turns.repeat(self._paced_call(options, self._find_contract()), attempt)
-                picture.take(answer)
-                return answer
+                return picture.take(turns.repeat(self._paced_call(options, self._find_contract()), attempt))
 
         with FanOut[Any](call.n, self.ionos_settings) as sent:
             sent.send(send)
@@ -254,9 +250,8 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
 
         async def send() -> Any:
             with awaiting_answer(), explain.explaining_connections(), self._telling(call) as picture:
-                answer = await turns.arepeat(self._paced_call(options, await self._find_contract()), attempt)
-                picture.take(answer)
-                return answer
+                paced = self._paced_call(options, await self._find_contract())
+                return picture.take(await turns.arepeat(paced, attempt))
 
         with FanOut[Any](call.n, self.ionos_settings) as sent:
             await sent.asend(send)
@@ -264,7 +259,7 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
 
     async def _find_contract(self) -> turns.Contract | None:
         if self.ionos_pacing is not None and self._contract_key() not in self._contracts:
-            token = SecretStr(tokens.plain_token(await self._given_token() if self._token_source else self.api_key))
+            token = SecretStr(tokens.plain_token(await self._given_token()))
             self._contracts[self._contract_key()] = await self.ionos_pacing.acontract(token)
         return self._contracts.get(self._contract_key())
 
@@ -302,7 +297,7 @@ class AsyncIonosOpenAI(_Ionos, openai.AsyncOpenAI):
         watch(request, in_loop=self._in_loop)
 
     async def _given_token(self) -> object:
-        token = self._token_source() if self._token_source else None
+        token = self._token_source() if self._token_source else self.api_key
         return await token if inspect.isawaitable(token) else token
 
 

@@ -6,6 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, cast
 
+import anyio.to_thread
 import openai
 
 from ionos_openai.errors.http import http_library
@@ -51,7 +52,6 @@ def answering_client(answer: Callable[[httpx.Request], httpx.Response]) -> httpx
 
 def answering_async_client(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.AsyncClient:
     """Do what `answering_client` does, for async code; `answer` runs in a thread."""
-    import anyio.to_thread
 
     async def answer_in_thread(request: httpx.Request) -> httpx.Response:
         return await anyio.to_thread.run_sync(answer, request)

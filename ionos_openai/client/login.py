@@ -31,11 +31,7 @@ class Login(NamedTuple):
 
 
 def keep(token: SecretStr) -> str:
-    """Keep a token, in place of one that is there, and return where.
-
-    Raises:
-        ConfigurationError: There is no keyring, and the file cannot be written.
-    """
+    """Keep a token, in place of one that is there, and return where; a ConfigurationError where it cannot be kept."""
     path, keyring, token_text = _file(), _keyring(), token.get_secret_value()
     kept, problem = {"machine": _machine(), "token": token_text}, None
     with contextlib.suppress(Exception):  # there is no keyring, or it takes nothing

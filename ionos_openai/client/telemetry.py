@@ -4,7 +4,6 @@ A request is one CLIENT span, `image_generation MODEL`, with the attributes of O
 fit, and what nobody else can tell under `ionos.`. Several pictures of one call have a parent. A batch is a span that
 its requests are linked to; a row with a `traceparent` in its metadata continues that trace. Pictures are never in it,
 prompts only with `IONOS_TELEMETRY_CONTENT=on`. Chat and embeddings are left to the instrumentations that there are.
-Attempts are those that `hooks` tells of.
 
 Source: OpenTelemetry semantic conventions for GenAI, and pydantic-ai's `ImageGenerator`, 2026-11.
 """
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     import httpx2 as httpx
 
-    from ionos_openai.client.remembered import Remembered
+    from ionos_openai.client.calls import Remembered
     from ionos_openai.client.settings import IonosSettings
 
 _NAME = "ionos_openai"
@@ -125,7 +124,16 @@ class PictureCall:
         known = _told(self._known(remembered) | {"error.type": kind and kind.__qualname__})
         if kind is not None:  # without its words, in which a prompt may be
             self._span.set_status(trace.Status(trace.StatusCode.ERROR, kind.__qualname__))
-        self._span.set_attributes(_told(known | self._details(remembered) | self._came))
+        details = {
+            "ionos.wait.seconds": self.waited,
+            "ionos.attempts": self.attempts,
+            "ionos.refusals": self.refusals,
+            "ionos.trace_id": self._trace,
+            "ionos.request.size": remembered.size,
+            "ionos.request.edit": remembered.edited,
+            "gen_ai.prompt": remembered.prompt if self.settings and self.settings.telemetry_content else None,
+        }
+        self._span.set_attributes(_told(known | details | self._came))
         instruments["gen_ai.client.operation.duration"].record(time.monotonic() - self._began, known)
         instruments["ionos.client.wait.duration"].record(self.waited, known)
         instruments["ionos.client.refusals"].add(self.refusals, known)
@@ -151,22 +159,10 @@ class PictureCall:
             "http.response.status_code": self._status,
         }
 
-    def _details(self, remembered: Remembered) -> dict[str, Any]:
-        tells = self.settings is not None and self.settings.telemetry_content
-        return {
-            "ionos.wait.seconds": self.waited,
-            "ionos.attempts": self.attempts,
-            "ionos.refusals": self.refusals,
-            "ionos.trace_id": self._trace,
-            "ionos.request.size": remembered.size,
-            "ionos.request.edit": remembered.edited,
-            "gen_ai.prompt": remembered.prompt if tells else None,
-        }
-
-    def take(self, answer: object) -> None:
-        """Note what came, where somebody looks; a raw answer is not opened for it."""
+    def take(self, answer: Any) -> Any:
+        """Return an answer, having noted what came where somebody looks; a raw one is not opened for it."""
         if self._span is None or not isinstance(answer, ImagesResponse) or not answer.data or not self._is_seen():
-            return
+            return answer
         with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
             data = pybase64.b64decode(answer.data[0].b64_json or (answer.data[0].url or "").partition(",")[2])
             found, is_placeholder = recognise(data), is_marked_sandbox(data)
@@ -180,6 +176,7 @@ class PictureCall:
                 "ionos.cost.amount": price and float(price.amount),
                 "ionos.cost.currency": price and price.currency,
             }
+        return answer
 
 
 _current: contextvars.ContextVar[PictureCall | None] = contextvars.ContextVar("ionos_openai_picture", default=None)

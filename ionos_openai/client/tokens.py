@@ -16,14 +16,8 @@ from pydantic import SecretStr
 from ionos_openai.client.settings import TOKEN_VARIABLES, IonosSettings, TokenFile
 from ionos_openai.errors import ConfigurationError, InvalidTokenError, MissingTokenError, UntrustedHostError
 from ionos_openai.errors.notices import in_notebook, is_first
-from ionos_openai.hub.credentials import (
-    SANDBOX_TOKEN,
-    TOKEN_ADVICE,
-    check_secure,
-    check_token,
-    clean_token,
-    same_origin,
-)
+from ionos_openai.hub import credentials
+from ionos_openai.hub.credentials import SANDBOX_TOKEN, TOKEN_ADVICE
 
 if TYPE_CHECKING:
     import httpx2 as httpx
@@ -32,6 +26,7 @@ log = logging.getLogger("ionos_openai")
 
 TokenSource: TypeAlias = Callable[[], str]
 AsyncTokenSource: TypeAlias = Callable[[], Awaitable[str]]
+Token: TypeAlias = SecretStr | TokenSource | AsyncTokenSource
 
 # Stands in a copy's arguments for the address of WebSockets, since the SDK would else ask the client for its own.
 NO_WEBSOCKETS = "no WebSockets"
@@ -39,9 +34,7 @@ _IN_NOTEBOOK = " In a notebook: from getpass import getpass; create_client(api_k
 _WARN_WITHIN_DAYS = 7
 
 
-def find_token(
-    settings: IonosSettings, api_key: SecretStr | TokenSource | AsyncTokenSource | None, url: str
-) -> SecretStr | TokenSource | AsyncTokenSource:
+def find_token(settings: IonosSettings, api_key: Token | None, url: str) -> Token:
     """Return the token for `url`, checked, or the callable to ask for it, in the order in which settings count."""
     origin, token = settings.origin("api_key"), settings.api_key if api_key is None else api_key
     if token is None and origin is None:
@@ -72,7 +65,7 @@ def _missing_token(settings: IonosSettings) -> str:
 def inspect_token(token: SecretStr, origin: str, url: str) -> None:
     """Refuse a token that cannot work at `url`; warn, once a process, of one that ends within a week."""
     now = datetime.now(UTC)
-    expires = check_token(token, now=now, origin=origin, url=url).expires
+    expires = credentials.check_token(token, now=now, origin=origin, url=url).expires
     if expires is not None and (expires - now).days < _WARN_WITHIN_DAYS and is_first("a token that expires"):
         log.warning("%s expires on %s UTC. %s", origin, expires.strftime("%Y-%m-%d at %H:%M"), TOKEN_ADVICE)
 
@@ -80,19 +73,16 @@ def inspect_token(token: SecretStr, origin: str, url: str) -> None:
 def checked_token(token: object, source: object, url: str) -> SecretStr:
     """Return what the callable `source` returned, if it can work as a token at `url`."""
     token = SecretStr(plain_token(token))
-    inspect_token(token, _origin_of(source), url)
+    place = f"in {source.path}" if isinstance(source, TokenFile) else "from the api_key callable"
+    inspect_token(token, f"The token {place}", url)
     return token
-
-
-def _origin_of(source: object) -> str:
-    return f"The token in {source.path}" if isinstance(source, TokenFile) else "The token from the api_key callable"
 
 
 def plain_token(token: object) -> str:
     """Return what a callable returned as a token; empty text where it is none."""
     if inspect.iscoroutine(token):
         token.close()  # an async callable in a sync client: refused when it is sent, without Python's warning of it
-    return clean_token(token) if isinstance(token, str) else ""
+    return credentials.clean_token(token) if isinstance(token, str) else ""
 
 
 def _clean_authorization(request: httpx.Request) -> None:
@@ -106,7 +96,7 @@ def _is_clean(request: httpx.Request) -> bool:
     header = given.strip()
     scheme, _, token = header.partition(" ")
     if scheme.lower() == "bearer":
-        header = f"Bearer {clean_token(token)}"
+        header = f"Bearer {credentials.clean_token(token)}"
     elif not header.isascii() or not header.isprintable():
         return False
     if header != given:
@@ -126,12 +116,12 @@ def check_departure(request: httpx.Request, base_url: str) -> None:
     if not scheme or token == SecretStr(SANDBOX_TOKEN):
         return
     url = str(request.url)
-    if not same_origin(url, base_url):
+    if not credentials.same_origin(url, base_url):
         raise UntrustedHostError(
             f"The request goes to {request.url.host} and not to the client's {base_url}, so the token was not sent: "
             "use a path, or a client of your own for other hosts."
         )
-    check_secure(url, origin="The request")
+    credentials.check_secure(url, origin="The request")
     if scheme == "bearer":
         inspect_token(token, "The token", url)
 

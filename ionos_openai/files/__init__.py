@@ -3,6 +3,5 @@
 - `formats`: what the bytes of a picture say, block by block, and the same picture in another format;
 - `names`: what a file is called, and what the arguments and the settings say of saving it;
 - `writing`: whole or not at all;
-- `locks`: one process at a time;
-- `opening`: what a stranger may have put there.
+- `opening`: what a stranger may have put there, and one holder at a time.
 """

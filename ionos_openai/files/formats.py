@@ -35,7 +35,14 @@ EXTENSIONS: dict[ImageFormat, str] = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".w
 # Stands in the bytes of every picture of the sandbox, so that it is known for a placeholder wherever it goes.
 SANDBOX_MARK = b"ionos-openai sandbox placeholder"
 _MARK_REACH = 2048
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_BEGINNINGS = re.compile(
+    rb"(?s)(?P<JPEG>\xff\xd8\xff)|(?P<PNG>\x89PNG\r\n\x1a\n)|(?P<WEBP>RIFF....WEBP)|(?P<GIF>GIF8[79]a)"
+)
+_FOREIGN = {
+    "it is an HTML page": (b"<!doctype html", b"<html"),
+    "it is XML or SVG text": (b"<svg", b"<?xml"),
+    "it is JSON": (b"{", b"["),
+}
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_ONE_PASS = frozenset({0xC0, 0xC1})
 # Elsewhere, 0xFF is followed by 0, by padding, or it is a marker without content (01, D0 to D7).
@@ -61,14 +68,14 @@ class Recognised:
 def recognise(data: bytes) -> Recognised:
     """Read format, and width and height in px, of an encoded picture, and check that it is whole.
 
-    Bytes after its end are tolerated.
-
-    Raises:
-        FormatError: It is none of the known formats, ends too early, has a wrong checksum (PNG), or no size.
+    Bytes after its end are tolerated. A `FormatError` where its format is not known, it ends too early, has a wrong
+    checksum (PNG), or no size.
     """
     found = sniff(data)
     if found is None:
-        raise FormatError(_describe_foreign(data[:512]))
+        text = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+        known = (words for words, beginnings in _FOREIGN.items() if text.startswith(beginnings))
+        raise FormatError(next(known, "its bytes are not JPEG, PNG, WebP, GIF or AVIF") if data else "it is empty")
     try:
         width, height = _READERS[found](data)
     except (struct.error, IndexError):
@@ -88,28 +95,13 @@ def is_marked_sandbox(data: bytes) -> bool:
 
 def sniff(data: bytes) -> ImageFormat | None:
     """Tell by its first bytes which format a picture is of; None where it is none of these."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(_PNG_SIGNATURE):
-        return "PNG"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF"
-    return "AVIF" if data[4:8] == b"ftyp" and _AVIF_BRANDS & _brands(data) else None
-
-
-def _describe_foreign(head: bytes) -> str:
-    if not head:
-        return "it is empty"
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith((b"<!doctype html", b"<html")):
-        return "it is an HTML page"
-    if text.startswith((b"<svg", b"<?xml")):
-        return "it is XML or SVG text"
-    if text.startswith((b"{", b"[")):
-        return "it is JSON"
-    return "its bytes are not JPEG, PNG, WebP, GIF or AVIF"
+    if match := _BEGINNINGS.match(data):
+        return match.lastgroup  # type: ignore[return-value]  # the groups are called as the formats
+    if data[4:8] != b"ftyp":
+        return None
+    length = min(int.from_bytes(data[:4], "big"), 256)
+    brands = {data[8:12]} | {data[start : start + 4] for start in range(16, length, 4)}
+    return "AVIF" if _AVIF_BRANDS & brands else None
 
 
 def _cut_off(found: str) -> FormatError:
@@ -212,16 +204,11 @@ def _read_jpeg(data: bytes) -> tuple[int, int]:
 
 
 def _read_png(data: bytes) -> tuple[int, int]:
-    size, pixels = (0, 0), False
-    for kind, start, end in png_chunks(data, verify=True):
-        if kind == b"IHDR":
-            if end - start != 13:
-                raise FormatError("the PNG is damaged")
-            size = struct.unpack_from(">II", data, start)
-        pixels = pixels or kind == b"IDAT"
-    if not pixels:
-        raise FormatError("the PNG has no pixels")
-    return size
+    pixels = sum(kind == b"IDAT" for kind, _, _ in png_chunks(data, verify=True))
+    length, _, width, height = struct.unpack_from(">I4sII", data, 8)
+    if length != 13 or not pixels:
+        raise FormatError(f"the PNG {'has no pixels' if length == 13 else 'is damaged'}")
+    return width, height
 
 
 def _read_webp(data: bytes) -> tuple[int, int]:
@@ -304,11 +291,6 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]
         start = stop
 
 
-def _brands(data: bytes) -> set[bytes]:
-    length = min(int.from_bytes(data[:4], "big"), 256)
-    return {data[8:12]} | {data[start : start + 4] for start in range(16, length, 4)}
-
-
 FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 """What Pillow may take bytes for that come from outside: its readers of other formats start programs, or are old."""
 
@@ -316,11 +298,9 @@ _READERS = dict(zip(FORMATS, (_read_jpeg, _read_png, _read_webp, _read_gif, _rea
 
 
 def open_picture(data: bytes) -> Image.Image:
-    """Open a picture with Pillow, its pixels loaded.
+    """Open a picture with Pillow, its pixels loaded; an OSError where Pillow cannot read it, or has too many pixels.
 
-    Raises:
-        OSError: Pillow cannot read it, or it has more pixels than Pillow takes for harmless; other exceptions of
-            Pillow's decoders are possible.
+    Other exceptions of Pillow's decoders are possible.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -329,9 +309,8 @@ def open_picture(data: bytes) -> Image.Image:
     except UnidentifiedImageError:
         raise OSError("the installed Pillow cannot read it") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the second where warnings are errors
-        raise OSError(
-            f"it has too many pixels; PIL.Image.MAX_IMAGE_PIXELS, {Image.MAX_IMAGE_PIXELS:,}, bounds them"
-        ) from None
+        bound = f"PIL.Image.MAX_IMAGE_PIXELS, {Image.MAX_IMAGE_PIXELS:,}, bounds them"
+        raise OSError(f"it has too many pixels; {bound}") from None
     picture.load()
     return picture
 
@@ -357,22 +336,23 @@ def upright(data: bytes) -> bytes:
 
 
 def convert(data: bytes, target: WritableFormat) -> bytes:
-    """Encode a picture anew in another format.
+    """Encode a picture anew in another format, once `open_picture` has opened it.
 
     JPEG is written with quality 95, transparent parts on white; PNG without loss; WebP with quality 90. A rotation in
     the EXIF data is applied; of an animation, the first frame is taken. The colour profile stays where the colours
     do, and so does the mark of the sandbox; other metadata may be lost.
-
-    Raises:
-        OSError: Pillow cannot read it; other exceptions of Pillow's decoders are possible.
     """
     from PIL import ImageOps
 
     source = open_picture(data)
     profile = source.info.get("icc_profile")
     picture = fit_mode(ImageOps.exif_transpose(source), target)
-    options: dict[str, object] = {"icc_profile": profile if _profile_fits(profile, picture.mode) else None}
-    options |= {"JPEG": {"quality": 95}, "PNG": {}, "WEBP": {"quality": 90}}[target]
+    # The colour space that a profile is for stands in its header.
+    fits = isinstance(profile, bytes) and profile[16:20] == (b"GRAY" if picture.mode == "L" else b"RGB ")
+    options: dict[str, object] = {
+        "icc_profile": profile if fits else None,
+        "quality": {"JPEG": 95, "WEBP": 90}.get(target),
+    }
     marked = is_marked_sandbox(data)
     if marked and target == "WEBP":
         options["xmp"] = b"<!-- " + SANDBOX_MARK + b" -->"
@@ -383,28 +363,16 @@ def convert(data: bytes, target: WritableFormat) -> bytes:
 
 def fit_mode(picture: Image.Image, target: WritableFormat) -> Image.Image:
     """Return a Pillow image in a mode that the format can hold, with its colours; the same one where it has it."""
-    if picture.mode.startswith("I;16"):
-        picture = picture.convert("I").point(lambda level: level * (1 / 256)).convert("L")
-    transparent = picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info
-    if transparent:
-        if target == "JPEG":
-            return _on_white(picture)
-        return picture if picture.mode == "RGBA" else picture.convert("RGBA")
-    if picture.mode == "L" and target != "WEBP":
-        return picture
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
-
-
-def _on_white(picture: Image.Image) -> Image.Image:
     from PIL import Image
 
-    picture = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-
-
-def _profile_fits(profile: object, mode: str) -> bool:
-    # The colour space that a profile is for stands in its header.
-    return isinstance(profile, bytes) and profile[16:20] == (b"GRAY" if mode == "L" else b"RGB ")
+    if picture.mode.startswith("I;16"):
+        picture = picture.convert("I").point(lambda level: level * (1 / 256)).convert("L")
+    is_transparent = picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info
+    if is_transparent and target == "JPEG":
+        picture = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    wanted = "RGBA" if is_transparent else "L" if picture.mode == "L" and target != "WEBP" else "RGB"
+    return picture if picture.mode == wanted else picture.convert(wanted)
 
 
 def _insert_mark(data: bytes, target: WritableFormat) -> bytes:

@@ -56,23 +56,23 @@ _ELSEWHERE = re.compile("[/\\\\:\0-\x1f\x7f\ud800-\udfff]")  # a way to other pl
 # Windows forbids the first ones; the others show a name in another order than it has, as "a\u202egpj.exe".
 _REPLACED = re.compile('[<>:"|?*\u202a-\u202e\u2066-\u2069]')
 _VARIATIONS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # how a character is to look, such as in colour
-_WINDOWS_RESERVED = frozenset(
-    {"con", "prn", "aux", "nul", "conin$", "conout$"}
-    | {device + digit for device in ("com", "lpt") for digit in "0123456789¹²³"}
-)
+_WINDOWS_RESERVED = re.compile(r"(?ai)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|\Z)")
 
 
 def slug(prompt: str) -> str:
-    """Make a file name without extension out of any text.
+    """Return a text's letters and digits in lower case, all else as single hyphens: a file name without extension.
 
-    Returns:
-        Its letters and digits in lower case, all else as single hyphens: at most 80 characters and 200 bytes of
-        UTF-8, valid on Windows too. "image" where nothing is left.
+    It has at most 80 characters and 200 bytes of UTF-8, and is valid on Windows too; "image" where nothing is left.
     """
     text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", prompt).lower())
-    words = unicodedata.normalize("NFC", "-".join(_keep_letters(text).split()))
+    kept = " "
+    for character in _VARIATIONS.sub("", text):
+        kind = unicodedata.category(character)[0]
+        if kind != "M" or kept[-1] != " ":
+            kept += character if kind in "LNM" else " "
+    words = unicodedata.normalize("NFC", "-".join(kept.split()))
     name = cut(words, characters=_LONGEST_SLUG).rstrip("-") or "image"
-    return f"image-{name}" if _is_reserved(name) else name
+    return f"image-{name}" if _WINDOWS_RESERVED.match(name) else name
 
 
 def digest(prompt: str) -> str:
@@ -90,31 +90,24 @@ def prompt_name(prompt: str | None, file_names: FileNames) -> str:
 
 
 def clean_name(name: str) -> str:
-    """Make a name that the user chose, with or without extension, valid on every system.
+    """Make a name that the user chose, with or without extension, valid on every system; a path or "" is refused.
 
-    Returns:
-        The name as written, but for the characters that Windows forbids and those that turn the reading direction,
-        which become hyphens, blanks around it and dots behind it; "image-" stands before a name that Windows reserves.
-
-    Raises:
-        InvalidRequestError: It is a path, or empty.
+    What Windows forbids and what turns the reading direction becomes hyphens, blanks around it and dots behind it go,
+    and "image-" stands before a name that Windows reserves.
     """
     name = os.fspath(name) if isinstance(name, os.PathLike) else name
     if not isinstance(name, str):
         raise errors.InvalidRequestError(f"name={name!r} is no text: write name={str(name)!r}.")
-    if "/" in name or "\\" in name:
-        raise errors.InvalidRequestError(
-            f"name={shown(name)} is a path: give the directory as the directory, and a plain file name as name."
-        )
     cleaned = "".join("-" if unicodedata.category(c) in {"Cc", "Cs"} else c for c in _REPLACED.sub("-", name))
     cleaned = cleaned.strip().rstrip(". ")
+    problem = "" if _is_encodable(cleaned) else "has letters that no file name on this system has"
     if not cleaned:
-        raise errors.InvalidRequestError(
-            f"name={shown(name)} is no file name: give one with letters in it, such as 'fox'."
-        )
-    if not _is_encodable(cleaned):
-        raise errors.InvalidRequestError(f"name={shown(name)} has letters that no file name on this system has.")
-    return f"image-{cleaned}" if _is_reserved(cleaned) else cleaned
+        problem = "is no file name: give one with letters in it, such as 'fox'"
+    if "/" in name or "\\" in name:
+        problem = "is a path: give the directory as the directory, and a plain file name as name"
+    if problem:
+        raise errors.InvalidRequestError(f"name={shown(name)} {problem}.")
+    return f"image-{cleaned}" if _WINDOWS_RESERVED.match(cleaned) else cleaned
 
 
 def _is_encodable(name: str) -> bool:
@@ -143,23 +136,21 @@ def choose_format(
 ) -> tuple[str, WritableFormat | None]:
     """Return a picture's name with its extension, and the format to convert to; None where the bytes stay as they are.
 
-    `source` is what the bytes are, `wanted` a format that was asked for beside the name.
-
-    Raises:
-        InvalidRequestError: The name is an extension alone, contradicts `wanted`, or is of another format.
+    `source` is what the bytes are, `wanted` a format that was asked for beside the name. An InvalidRequestError where
+    the name is an extension alone, contradicts `wanted`, or is of another format.
     """
-    if name.lower() in _SUFFIXES or name.lower() in _OTHER_PICTURES:
-        raise errors.InvalidRequestError(
-            f"{shown(name)} is an extension without a name: write one, such as {'fox' + name!r}."
-        )
-    suffix = split_extension(name)[1].lower()
+    suffix, problem = split_extension(name)[1].lower(), ""
     asked = _SUFFIXES.get(suffix)
     if suffix in _OTHER_PICTURES:
         if wanted is None and suffix == EXTENSIONS[source]:
             return name, None
-        raise errors.InvalidRequestError(f"{shown(name)} cannot be written: end the name in .jpg, .png or .webp.")
+        problem = "cannot be written: end the name in .jpg, .png or .webp"
+    if name.lower() in _SUFFIXES or name.lower() in _OTHER_PICTURES:
+        problem = f"is an extension without a name: write one, such as {'fox' + name!r}"
     if asked and wanted and asked != wanted:
-        raise errors.InvalidRequestError(f"{shown(name)} contradicts format={wanted!r}: leave one of the two out.")
+        problem = f"contradicts format={wanted!r}: leave one of the two out"
+    if problem:
+        raise errors.InvalidRequestError(f"{shown(name)} {problem}.")
     target = asked or wanted
     full = name if asked else name + EXTENSIONS[target or source]
     return full, None if target == source else target
@@ -176,15 +167,6 @@ def numbered(name: str, number: int) -> str:
     """Return the name of the picture with this number: fox.jpg is number 1, fox-2.jpg number 2."""
     stem, suffix = split_extension(name)
     return name if number == 1 else f"{stem}-{number}{suffix}"
-
-
-def _keep_letters(text: str) -> str:
-    kept = " "
-    for character in _VARIATIONS.sub("", text):
-        kind = unicodedata.category(character)[0]
-        if kind != "M" or kept[-1] != " ":
-            kept += character if kind in "LNM" else " "
-    return kept
 
 
 def cut(text: str, size: int = LONGEST_NAME, *, characters: int | None = None) -> str:
@@ -204,10 +186,6 @@ def split_extension(name: str) -> tuple[str, str]:
 
 def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
-
-
-def _is_reserved(name: str) -> bool:
-    return name.partition(".")[0].rstrip(" ").lower() in _WINDOWS_RESERVED
 
 
 def shown(name: str, longest: int = 60) -> str:

@@ -1,10 +1,14 @@
-"""Opening files that a stranger may have put there: no link is followed, no device or pipe is read or waited for."""
+"""Opening files that a stranger may have put there: no link is followed, no device or pipe is read or waited for.
+
+Of an open file there is one holder at a time: the system's lock, which ends with its process, however that dies.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
 
 from ionos_openai import errors
@@ -12,17 +16,15 @@ from ionos_openai import errors
 LARGEST = 256 * 1024 * 1024
 """Bytes; a file that is larger is no picture or record of ours."""
 
+_BEYOND = 1 << 30  # Windows keeps everyone from reading what is locked: lock what is not there
+_TAKEN = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
 _CAREFULLY = 0
 for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # no system has them all
     _CAREFULLY |= getattr(os, _flag, 0)
 
 
 def at_home(path: str | os.PathLike[str]) -> Path:
-    """Return a path with the home directory for its ~, as a shell has it.
-
-    Raises:
-        ConfigurationError: There is no home.
-    """
+    """Return a path with the home directory for its ~, as a shell has it; a ConfigurationError where there is none."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -37,8 +39,7 @@ def open_own(path: str | os.PathLike[str], flags: int, mode: int = 0o666) -> int
     `strerror` of an OSError says what it is instead.
     """
     handle = _open(path, flags, mode)
-    found = os.fstat(handle)
-    why = None
+    found, why = os.fstat(handle), None
     if found.st_nlink > 1:
         why = "it has a second name, as another file (a hard link)"
     elif hasattr(os, "geteuid") and found.st_uid not in (os.geteuid(), Path(path).absolute().parent.stat().st_uid):
@@ -53,8 +54,7 @@ def open_own(path: str | os.PathLike[str], flags: int, mode: int = 0o666) -> int
 def make_own_directory(path: Path) -> None:
     """Make a directory for this user alone, and its parents, where it is missing.
 
-    Raises:
-        OSError: It cannot be made, it belongs to another user, or such a user's link leads there; root is none.
+    An OSError where it cannot be made, belongs to another user, or such a user's link leads there; root is none.
     """
     if hasattr(os, "geteuid"):
         for place in (path, *path.parents):
@@ -80,6 +80,26 @@ def open_regular(path: str | os.PathLike[str], *, most: int = LARGEST) -> int:
         os.close(handle)
         raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", os.fspath(path))
     return handle
+
+
+def try_lock(handle: int) -> bool:
+    """Lock an open file until it is closed; False where somebody else has. An OSError where there are no locks."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(handle, _BEYOND, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+            os.lseek(handle, 0, os.SEEK_SET)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _TAKEN:
+            return False
+        raise
+    return True
 
 
 def _open(path: str | os.PathLike[str], flags: int, mode: int = 0o666) -> int:

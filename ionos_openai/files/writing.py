@@ -63,10 +63,11 @@ def user_directory(kind: Literal["state", "config"]) -> Path:
     import platformdirs  # only where it is needed
 
     find = platformdirs.user_state_dir if kind == "state" else platformdirs.user_config_dir
-    try:
-        return Path(find("ionos-openai", appauthor=False))
-    except RuntimeError:
-        return Path(tempfile.gettempdir(), f"ionos-openai-{os.geteuid() if hasattr(os, 'geteuid') else 'user'}", kind)
+    with contextlib.suppress(RuntimeError):
+        found = Path(find("ionos-openai", appauthor=False))
+        if found.is_absolute():  # and not "~/..."
+            return found
+    return Path(tempfile.gettempdir(), f"ionos-openai-{os.geteuid() if hasattr(os, 'geteuid') else 'user'}", kind)
 
 
 def is_directory(path: str | os.PathLike[str]) -> bool:
@@ -106,11 +107,9 @@ def write_new(
         directory: Where to write; made if missing.
         name: The full file name. If it is taken, the next free one of fox-2.jpg, fox-3.jpg, ... is used.
         data: The content.
-        overwrite: Replace a file of this name instead, in one step; its permissions stay. One that is mounted by itself
-            cannot be replaced, so it is written into.
+        overwrite: Replace a file of this name in one step, its permissions kept; one mounted by itself is written into.
         number: The first number to try: 2 begins with fox-2.jpg.
-        follow: Whether the user chose the name: then a link to a file with the same extension stays, and that file is
-            replaced. Of a link that a stranger may have put there, nothing is known.
+        follow: Whether the user chose the name, so that of a link with its extension the file behind it is replaced.
 
     Raises:
         ImageSaveError: The system refuses it. No file is left then.
@@ -119,7 +118,8 @@ def write_new(
     try:
         if overwrite:
             path = folder / numbered(name, number)
-            _overwrite(_behind_link(path) if follow else path, data)
+            real = path.resolve() if follow and path.is_symlink() else path
+            _overwrite(real if real.suffix.lower() == path.suffix.lower() and real.is_file() else path, data)
             return path
         with _written(folder / name, data) as part:
             candidates = (folder / candidate for candidate in _free_names(folder, name, number))
@@ -140,15 +140,8 @@ def _save_error(what: str, error: Exception, remedy: str) -> errors.ImageSaveErr
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write a file that can be made again, whole or not at all, in the place of what is there; not synced."""
-    part = path.with_name(_part_name(path.name))
-    try:
-        with part.open("xb") as file:
-            file.write(data)
-        _sweep(path.parent, part)
+    with _written(path, data, is_synced=False) as part:
         part.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _overwrite(path: Path, data: bytes) -> None:
@@ -164,24 +157,24 @@ def _overwrite(path: Path, data: bytes) -> None:
             _write_synced(path, data, "r+b")  # It is mounted by itself.
 
 
-def _behind_link(path: Path) -> Path:
-    real = path.resolve() if path.is_symlink() else path
-    return real if real.suffix.lower() == path.suffix.lower() and real.is_file() else path
-
-
 @contextlib.contextmanager
-def _written(path: Path, data: bytes) -> Iterator[Path]:
-    """Write a hidden file beside `path`, synced, for the block to put in its place; remove what it leaves."""
+def _written(path: Path, data: bytes, *, is_synced: bool = True) -> Iterator[Path]:
+    """Write a hidden file beside `path` for the block to put in its place; remove what it leaves."""
     part = path.with_name(_part_name(path.name))
     try:
-        _write_synced(part, data)
+        if is_synced:
+            _write_synced(part, data)
+        else:
+            with part.open("xb") as file:
+                file.write(data)
         _sweep(path.parent, part)
         yield part
     finally:
         # Where it could not be removed (a virus scanner on Windows holds it), a later save does so.
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-    _sync_directory(path.parent)
+    if is_synced:
+        _sync_directory(path.parent)
 
 
 def _write_synced(path: Path, data: bytes, mode: str = "xb") -> None:
@@ -243,8 +236,10 @@ def _show(part: Path, final: Path) -> bool:
 
 def _show_by_renaming(part: Path, final: Path) -> bool:
     # Only Windows refuses a taken name by itself. Elsewhere renaming would replace a file in silence: whoever makes the
-    # claim owns the name until it is removed.
-    claim = final.with_name(_claim_name(final.name))
+    # claim owns the name until it is removed. A name that leaves no room is claimed by a digest, the same for all
+    # spellings that may be one file.
+    name = final.name if cut(final.name, 240) == final.name else digest(final.name.casefold())
+    claim = final.with_name(f".{name}.ionos.claim")
     try:
         if os.name == "nt":
             part.rename(final)
@@ -301,8 +296,3 @@ def _sweep(folder: Path, part: Path) -> None:
 
 def _part_name(name: str) -> str:
     return f".{cut(name)}.{secrets.token_hex(8)}.part"
-
-
-def _claim_name(name: str) -> str:
-    # A name that leaves no room is claimed by a digest, the same for all spellings that may be one file.
-    return f".{name if cut(name, 240) == name else digest(name.casefold())}.ionos.claim"

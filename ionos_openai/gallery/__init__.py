@@ -1,8 +1,4 @@
-"""A directory of pictures as one page, which opens in a browser without a network.
-
-What stands in it comes from three places: the pictures, their provenance, and the manifest of a batch where there is
-one. A damaged picture or line is told and passed over; it never ends the work on the others.
-"""
+"""A directory of pictures as one page, out of the pictures, their provenance, and the manifest of a batch."""
 
 from __future__ import annotations
 
@@ -49,10 +45,9 @@ class Gallery:
 def write_gallery(directory: str | os.PathLike[str], *, recursive: bool = False, caption: str | None = None) -> Path:
     """Write `index.html` into a directory, a page of the pictures in it, and return its path.
 
-    The thumbnails go into `.thumbnails` beside it, at most 384 px wide and high, as JPEG. Those that are there already
-    are kept as long as their pictures stay as they are. What could not be read or is gone is logged as a WARNING of
-    `ionos_openai`; `make_gallery` returns it instead. A notebook shows the page in a new tab with
-    `webbrowser.open(path.resolve().as_uri())`.
+    Thumbnails of at most 384 px a side go into `.thumbnails`, and stay as long as their pictures stay as they are. What
+    could not be read or is gone is logged as a WARNING of `ionos_openai`; `make_gallery` returns it instead. A notebook
+    shows the page in a new tab with `webbrowser.open(path.resolve().as_uri())`.
 
     Args:
         directory: Where the pictures are; `manifest.jsonl` in it tells more about them.
@@ -76,14 +71,14 @@ def make_gallery(
     caption: str | None = None,
     on_progress: Callable[[int, int], object] | None = None,
 ) -> Gallery:
-    """Do what `write_gallery` does, and return what came of it; nothing is logged.
-
-    `on_progress` is called with how many pictures that need a thumbnail were read, and of how many.
-    """
+    """Do as `write_gallery`, and return what came of it; `on_progress` gets how many are read, of how many to read."""
     folder = at_home(directory)
     folders, left_out, listed, unlisted = _list(folder, recursive=recursive)
     _check_page(folder / PAGE)
-    thumbnails = _make_own_directory(folder / THUMBNAILS)
+    thumbnails = folder / THUMBNAILS
+    if thumbnails.is_symlink():  # to where others' files may be
+        raise errors.InvalidRequestError(f"{thumbnails} is a link: move it away.")
+    make_directory(thumbnails)
     files, made = read_pictures(folder, thumbnails, listed, on_progress)
     _sweep(thumbnails, {f"{entry.thumbnail}.jpg" for entry in files if entry.thumbnail})
     found, gone, records, damaged = list[Entry](), list[Problem](), list[Record](), list[Problem]()
@@ -115,13 +110,6 @@ def _list(folder: Path, *, recursive: bool) -> tuple[list[str], int, dict[str, F
     except OSError as error:
         why = f"{folder} cannot be read: {error.strerror}. Check its permissions."
         raise errors.InvalidRequestError(why) from error
-
-
-def _make_own_directory(path: Path) -> Path:
-    """Make a directory, or take the one that is there; never one that a link leads to, where others' files may be."""
-    if path.is_symlink():
-        raise errors.InvalidRequestError(f"{path} is a link: move it away.")
-    return make_directory(path)
 
 
 def _check_page(path: Path) -> None:

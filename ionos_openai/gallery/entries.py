@@ -71,10 +71,9 @@ class Entry:
 def make_entries(
     files: Sequence[Entry], records: Sequence[Record], folder: str = ""
 ) -> tuple[list[Entry], list[Problem]]:
-    """Put together what each file says and what the manifest says; `folder` is where both are, "" or with its slash.
+    """Return an entry for each file, failed request, and file of the manifest that is gone; and problems of the latter.
 
-    Returned is an entry for each file, for each request that failed, and for each file of the manifest that is gone;
-    and what is to be told about the latter.
+    `folder` is where file and manifest are, "" or with its slash.
     """
     record_of = {folder + name: record for record in records for name in record.names}
     known = [_of_file(file, record_of.get(file.name or "", Record({}))) for file in files]
@@ -88,7 +87,9 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
     found = list(entries)
     asked = sorted((entry for entry in found if entry.asked), key=lambda entry: entry.asked or "")
     rows = {id(entry): row for row, entry in enumerate(asked)}
-    return sorted((replace(entry, row=rows.get(id(entry))) for entry in found), key=_age)
+    # A picture's own date may be one of whole seconds, in which a batch makes several.
+    age = lambda entry: (-_seconds(entry.date), -_seconds(_moment(entry.asked)), entry.name or "")  # noqa: E731
+    return sorted((replace(entry, row=rows.get(id(entry))) for entry in found), key=age)
 
 
 def _of_file(file: Entry, record: Record) -> Entry:
@@ -112,17 +113,12 @@ def _said(record: Record) -> dict[str, Any]:
     said = {name: getattr(record, name) for name in ("prompt", "model", "size", "seed", "cost", "sandbox")}
     said |= {"created": record.started, "asked": record.started, "shares_cost": max(1, len(record.names))}
     said["has_extra"] = bool(record.extra)
-    said["metadata"] = {key: _shown(value) for key, value in record.metadata.items() if value is not None}
+    said["metadata"] = {
+        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for key, value in record.metadata.items()
+        if value is not None
+    }
     return {name: value for name, value in said.items() if value is not None and value is not False}
-
-
-def _shown(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _age(entry: Entry) -> tuple[float, float, str]:
-    # A picture's own date may be one of whole seconds, in which a batch makes several.
-    return -_seconds(entry.date), -_seconds(_moment(entry.asked)), entry.name or ""
 
 
 def _seconds(date: datetime | None) -> float:

@@ -1,7 +1,4 @@
-"""The page: cards as HTML that needs no script, and what the script needs beside them, each text once.
-
-A prompt is text wherever it stands: it is escaped, and the page lets no script run but its own.
-"""
+"""The page: cards as escaped HTML that needs no script, and what the script needs beside them, each text once."""
 
 from __future__ import annotations
 
@@ -42,10 +39,7 @@ _IN_SCRIPT = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "<>&'"})
 
 
 def render(title: str, entries: Sequence[Entry], records: Iterable[Record] = (), caption: str | None = None) -> str:
-    """Return the page of the directory called `title`, its cards in the order in which they are shown at first.
-
-    The records of the manifest say what they cost together; `caption` is the column that stands on each card.
-    """
+    """Return the page of a directory; `caption` is the column on each card, and the records say what all have cost."""
     script = _read("gallery.js")
     return Template(_read("gallery.html")).substitute(
         mark=MARK,
@@ -55,16 +49,12 @@ def render(title: str, entries: Sequence[Entry], records: Iterable[Record] = (),
         counted=_count(entries, ("", "failed")),
         others=_count(entries, ("gone", "unreadable", "superseded")),
         spent=_escape(_spent(records)),
-        data=_to_json(_data(entries)),
+        # Nothing in it ends a script, or is taken for HTML.
+        data=json.dumps(_data(entries), ensure_ascii=False, separators=(",", ":")).translate(_IN_SCRIPT),
         style=_read("gallery.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-
-
-def _to_json(data: object) -> str:
-    """Return JSON that can stand in a script: nothing in it ends one, or is taken for HTML."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_IN_SCRIPT)
 
 
 def _escape(text: str) -> str:

@@ -1,8 +1,9 @@
-"""All pictures of a directory: listed, and read by several threads."""
+"""All pictures of a directory: listed, read by several threads, and copied small for a page that shows many."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import stat
 import threading
@@ -14,16 +15,19 @@ from typing import NamedTuple
 
 from ionos_openai import errors
 from ionos_openai.batch.records import Problem
-from ionos_openai.files.formats import EXTENSIONS, FormatError, is_marked_sandbox, recognise
+from ionos_openai.files.formats import EXTENSIONS, FORMATS, FormatError, fit_mode, is_marked_sandbox, recognise
 from ionos_openai.files.names import digest
 from ionos_openai.files.opening import LARGEST, read_regular
+from ionos_openai.files.writing import replace_file
 from ionos_openai.gallery.entries import Entry
-from ionos_openai.gallery.thumbnails import ThumbnailError, is_too_large, write_thumbnail
 from ionos_openai.provenance import COMPOSITE, Provenance, read_provenance, read_signature
 
 _SUFFIXES = frozenset({*EXTENSIONS.values(), ".jpeg"})
 _MOST_THREADS = 4
 _LARGE = 1 << 24  # px
+_LONGEST_SIDE = 384  # px: sharp on a dense screen in a column of 190 px
+_SMALLEST_SIDE = 256  # px of a JPEG: resampling it to more would take most of the time
+_QUALITY = 80
 _alone = threading.Lock()  # Large pictures are decoded one after the other: each may take hundreds of MB.
 
 
@@ -36,10 +40,7 @@ class Found(NamedTuple):
 
 
 def list_folders(folder: Path, *, recursive: bool) -> tuple[list[str], int]:
-    """Return the folders to look into, each with its slash and the folder itself as "", and how many are left out.
-
-    No link is followed, and what is hidden is no folder of pictures.
-    """
+    """Return the folders to look into, each with its slash, and how many are left out; no links, nothing hidden."""
     found, left = [""], [""]
     while left:
         prefix = left.pop()
@@ -58,10 +59,7 @@ def _has_pictures(folder: Path) -> bool:
 
 
 def list_pictures(folder: Path, places: Iterable[str]) -> tuple[dict[str, Found], list[Problem]]:
-    """List the files in some places of a folder that are pictures by their extension; hidden ones are left out.
-
-    Returned is what is known of each, in the order of the names; and what has the name of a picture and is no file.
-    """
+    """Return what is known of the files that are called pictures and not hidden, by name, and what is no file."""
     listed, problems = dict[str, Found](), list[Problem]()
     for place in places:
         with os.scandir(folder / place) as found:
@@ -87,12 +85,14 @@ def list_pictures(folder: Path, places: Iterable[str]) -> tuple[dict[str, Found]
 def read_pictures(
     folder: Path, thumbnails: Path, listed: Mapping[str, Found], on_progress: Callable[[int, int], object] | None = None
 ) -> tuple[list[Entry], int]:
-    """Read all pictures, and make the thumbnails that are missing or of another picture.
+    """Return what the files say, in their order, and how many thumbnails were missing, or of other pictures, and made.
 
-    A thumbnail is as old as its picture: a file that takes the place of another one may be older than that. Returned is
-    what the files say, in their order, and how many thumbnails were made.
+    A thumbnail is as old as its picture: a file that takes the place of another one may be older than that.
     """
-    ages = _thumbnail_ages(thumbnails)
+    with os.scandir(thumbnails) as there:
+        own = (entry for entry in there if entry.name.endswith(".jpg") and entry.is_file(follow_symlinks=False))
+        facts = {entry.name.removesuffix(".jpg"): entry.stat() for entry in own}
+    ages = {name: fact.st_mtime_ns for name, fact in facts.items() if fact.st_size}  # a crash leaves empty files
     new = {name for name, found in listed.items() if ages.get(digest(name)) != found.changed}
 
     def read(name: str) -> Entry:
@@ -115,14 +115,6 @@ def read_pictures(
     return entries, sum(entry.thumbnail is not None and entry.name in new for entry in entries)
 
 
-def _thumbnail_ages(thumbnails: Path) -> dict[str, int]:
-    """Return of when each thumbnail's picture is, in ns; empty files are what a crash leaves."""
-    with os.scandir(thumbnails) as found:
-        own = (entry for entry in found if entry.name.endswith(".jpg") and entry.is_file(follow_symlinks=False))
-        facts = {entry.name: entry.stat() for entry in own}
-    return {name.removesuffix(".jpg"): fact.st_mtime_ns for name, fact in facts.items() if fact.st_size}
-
-
 def _read(folder: Path, name: str, found: Found, thumbnails: Path, *, keep_thumbnail: bool) -> Entry:
     """Read a picture, and make its thumbnail unless there is one already that is good."""
     path = folder / name
@@ -135,17 +127,18 @@ def _read(folder: Path, name: str, found: Found, thumbnails: Path, *, keep_thumb
         return Entry(problem=str(error))
     entry = Entry(width=picture.width, height=picture.height, signed=_signer(data))
     entry = _from_provenance(path if found.has_sidecar else data, data, entry)
-    if is_too_large(picture.width, picture.height):
+    from PIL import Image  # which a page without pictures does not need
+
+    if Image.MAX_IMAGE_PIXELS is not None and picture.width * picture.height > Image.MAX_IMAGE_PIXELS:
         return replace(entry, too_large=True, problem="it has too many pixels for a thumbnail")
     thumbnail = digest(name)  # short, and valid whatever the picture is called
-    try:
-        if not keep_thumbnail:
-            with _alone if picture.width * picture.height > _LARGE else contextlib.nullcontext():
-                write_thumbnail(data, thumbnails / f"{thumbnail}.jpg")
-            with contextlib.suppress(OSError):  # Then it is made again the next time.
-                os.utime(thumbnails / f"{thumbnail}.jpg", ns=(found.changed, found.changed))
-    except ThumbnailError as error:
-        return replace(entry, problem=str(error))
+    if not keep_thumbnail:
+        with _alone if picture.width * picture.height > _LARGE else contextlib.nullcontext():
+            problem = write_thumbnail(data, thumbnails / f"{thumbnail}.jpg")
+        if problem:
+            return replace(entry, problem=problem)
+        with contextlib.suppress(OSError):  # Then it is made again the next time.
+            os.utime(thumbnails / f"{thumbnail}.jpg", ns=(found.changed, found.changed))
     return replace(entry, thumbnail=thumbnail)
 
 
@@ -177,3 +170,35 @@ def _signer(data: bytes) -> str | None:
     if signature is None:
         return None
     return "signature invalid" if signature.state == "invalid" else f"signed by {signature.signer}"
+
+
+def write_thumbnail(data: bytes, path: Path) -> str | None:
+    """Write a thumbnail, whole or not at all, but not synced; return why a picture can have none, as a clause."""
+    try:
+        encoded = _shrink(data)
+    except Exception as error:  # noqa: BLE001 - Pillow raises a dozen kinds for hostile bytes
+        return f"its pixels cannot be read ({type(error).__name__})"
+    try:
+        replace_file(path, encoded)
+    except OSError as error:
+        return f"its thumbnail cannot be written: {error.strerror}"
+    return None
+
+
+def _shrink(data: bytes) -> bytes:
+    from PIL import Image, ImageOps
+
+    # Closed, and not only left: the pixels, which may be hundreds of MB, would wait for the garbage collector.
+    with contextlib.closing(Image.open(io.BytesIO(data), formats=FORMATS)) as opened:
+        picture: Image.Image = opened
+        # A JPEG is decoded at a fraction of its size right away: 1024x1024 px at a quarter, which is not resampled.
+        picture.draft("RGB", (_SMALLEST_SIDE, _SMALLEST_SIDE))
+        if picture.mode.startswith("I"):  # 16 bits, which Pillow would cut off
+            picture = picture.convert("I").point(lambda level: level * (1 / 256)).convert("L")
+        small = fit_mode(picture, "PNG")  # in which colours can be mixed
+        # Halving comes first, as it costs next to nothing; what is left is resampled well.
+        small.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), reducing_gap=1.1)
+        upright = fit_mode(ImageOps.exif_transpose(small), "JPEG")
+    written = io.BytesIO()
+    upright.save(written, "JPEG", quality=_QUALITY)
+    return written.getvalue()

@@ -1,11 +1,13 @@
-"""The catalogue: what is known of the image models, with dates and sources. Sizes are in px, width before height."""
+"""What is known of the image models, with dates and sources: `catalogue.toml`. Sizes are in px, width before height."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import tomllib
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 from ionos_openai.errors.words import Brief
 
@@ -36,7 +38,6 @@ DEFAULT_SIZE = DefaultSize("1024x1024")
 
 # Source: OpenAI's deprecations page, as of 2026-11.
 OPENAI_RETIRED = {"dall-e-2": "2026-05-12", "dall-e-3": "2026-05-12", "gpt-image-1": "2026-10-23"}
-_SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,51 +140,16 @@ class ImageModel(Brief):
         return f"{self.name}: {self.purpose or 'not in the catalogue'}, {'retired' if self.retired else price}"
 
 
-_AUTUMN_2026 = date(2026, 11, 1)
-_DOCUMENTED = Source("https://docs.ionos.com/cloud/ai/ai-model-hub", _AUTUMN_2026, "DOC")
+def _known_model(row: dict[str, Any]) -> ImageModel:
+    """Return the model of which a row of `catalogue.toml` tells."""
+    facts = {**row, "name": row["id"].rpartition("/")[2], "sources": tuple(Source(**seen) for seen in row["sources"])}
+    if rule := row.get("size_rule"):
+        choices = tuple(rule.get("choices", ()))
+        facts["size_rule"] = SizeRule(**{**rule, "choices": choices, "source": Source(**rule["source"])})
+    if price := row.get("price"):
+        facts["price"] = Price(**{**price, "amount": Decimal(price["amount"]), "source": Source(**price["source"])})
+    return ImageModel(reason="catalogue", **facts)
 
 
-def _sources(identifier: str, recorded: date, documented: Source = _DOCUMENTED) -> tuple[Source, ...]:
-    """Return where a model was seen: in the documentation, in the service's list, and on its page of weights."""
-    weights = Source(f"https://huggingface.co/{identifier}", _AUTUMN_2026, "DOC")
-    return documented, Source("recorded GET /v1/models answers", recorded, "REC"), weights
-
-
-CATALOGUE: tuple[ImageModel, ...] = (
-    ImageModel(
-        id=DEFAULT_IMAGE_MODEL,
-        name="FLUX.1-schnell",
-        purpose="artistic, stylised images from text",
-        reason="catalogue",
-        can_edit=False,
-        size_rule=SizeRule(choices=("1024x1024", "1024x1792", "1792x1024"), source=_DOCUMENTED),
-        licence="Apache-2.0",
-        price=Price(
-            amount=Decimal("0.032"), currency="USD", source=Source("published by IONOS staff", date(2026, 6, 2), "DOC")
-        ),
-        prompt_limit=256,
-        sources=_sources(DEFAULT_IMAGE_MODEL, date(2026, 8, 1)),
-    ),
-    ImageModel(
-        id=DEFAULT_EDIT_MODEL,
-        name="FLUX.2-klein-4B",
-        purpose="compact; makes and edits images",
-        reason="catalogue",
-        can_edit=True,
-        size_rule=SizeRule(
-            multiple_of=16, minimum=64, maximum=2048, source=Source("a public client's code", _AUTUMN_2026, "CODE")
-        ),
-        licence="Apache-2.0",
-        sources=_sources(DEFAULT_EDIT_MODEL, date(2026, 8, 1)),
-    ),
-    ImageModel(
-        id=_SDXL,
-        name="stable-diffusion-xl-base-1.0",
-        purpose="photorealistic images from text",
-        reason="catalogue",
-        can_edit=False,
-        licence="CreativeML Open RAIL++-M",
-        retired=True,
-        sources=_sources(_SDXL, date(2025, 8, 1), replace(_DOCUMENTED, seen=date(2025, 8, 1))),
-    ),
-)
+_ROWS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))["models"]
+CATALOGUE: tuple[ImageModel, ...] = tuple(map(_known_model, _ROWS))

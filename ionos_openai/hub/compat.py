@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,18 +20,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import pybase64
 
 from ionos_openai import errors
+from ionos_openai.errors.notices import warn_once
 from ionos_openai.errors.numbers import whole_number
 from ionos_openai.errors.words import EMPTY_PROMPT
 from ionos_openai.files.formats import MEDIA_TYPES, recognise
-from ionos_openai.hub.catalogue import DEFAULT_SIZE, SizeRule
-from ionos_openai.hub.models import (
-    broken_rule,
-    check_size,
-    is_openai_model,
-    model_to_send,
-    parse_size,
-    retired_by_openai,
-)
+from ionos_openai.hub import models
+from ionos_openai.hub.catalogue import DEFAULT_SIZE, DefaultSize, SizeRule
 
 if TYPE_CHECKING:
     from openai.types import Image, ImagesResponse
@@ -44,6 +39,9 @@ SIZE_DOUBT = "size-doubt"
 
 # What goes through: IONOS documents these or its clients send them, or nothing is known against them.
 _SENT = frozenset({"model", "prompt", "n", "size", "response_format", "output_format", "user", "seed"})
+_SIDE = 1024  # of the square that has as many px as the size shall have
+_ENOUGH = math.log(1.25)  # how far from that its px may be for the sake of its shape
+_USUAL = (16, 64, 2048)  # where no rule is known: what each side is a multiple of, the least, the most
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens")
 
 
@@ -77,11 +75,8 @@ def adapt_image_request(
 
     `mode` "adapt" changes what IONOS does not know, "strict" refuses it. `default_model` is asked for OpenAI's models
     and where none is named; `edits` tells that it goes to `/images/edits`. At another `url` than IONOS' own, a gateway
-    may know models by names of its own.
-
-    Raises:
-        UnsupportedParameterError: `stream=True`; in "strict", anything that would have to be changed.
-        InvalidRequestError: The prompt, the model, `n` or the size cannot work.
+    may know models by names of its own. A prompt, a model, `n` or a size that cannot work is an `InvalidRequestError`,
+    `stream=True`, and in "strict" anything that would have to be changed, an `UnsupportedParameterError`.
     """
     if fields.get("stream"):
         remedy = "IONOS does not stream images: leave stream=True out."
@@ -153,12 +148,12 @@ def _adapt_model(
     sent: dict[str, object], default_model: str, url: str | None, *, edits: bool, beside: str
 ) -> list[Change]:
     name = sent.get("model")
-    if name is not None and not is_openai_model(name):
-        sent["model"] = model_to_send(name, url)
+    if name is not None and not models.is_openai_model(name):
+        sent["model"] = models.model_to_send(name, url)
         return []
     sent["model"] = default_model
     variable = "IONOS_IMAGE_EDIT_MODEL" if edits else "IONOS_IMAGE_MODEL"
-    asked = f"model={name!r} is OpenAI's{retired_by_openai(str(name))}: {default_model} is asked instead."
+    asked = f"model={name!r} is OpenAI's{models.retired_by_openai(str(name))}: {default_model} is asked instead."
     asked = f"No model is named, so {default_model} is asked." if name is None else asked
     return [Change("model", f"{asked} Write model={default_model!r}; {variable} sets another default.{beside}")]
 
@@ -170,13 +165,13 @@ def _adapt_size(sent: dict[str, object]) -> list[Change]:
     if size == "auto":
         sent["size"] = DEFAULT_SIZE
         return [Change("size", f"size='auto' becomes {DEFAULT_SIZE}: write size={DEFAULT_SIZE!r}.")]
-    width, height = parse_size(size)  # type: ignore[arg-type]  # what is no text is refused there
+    width, height = models.parse_size(size)  # type: ignore[arg-type]  # what is no text is refused there
     sent["size"] = size = f"{width}x{height}"
-    if (broken := broken_rule(model, width, height)) is None:
+    if (broken := models.broken_rule(model, width, height)) is None:
         return []
     rule, makes = broken
     if not rule.is_official:
-        return [Change(SIZE_DOUBT, check_size(size, model) or "")]
+        return [Change(SIZE_DOUBT, models.check_size(size, model) or "")]
     sent["size"] = nearest = nearest_size(width, height, rule)
     return [Change("size", f"{makes}, so {size} becomes {nearest}: write size={nearest!r}.")]
 
@@ -185,12 +180,58 @@ def nearest_size(width: int, height: int, rule: SizeRule) -> str:
     """Return the choice of `rule` that is nearest to `width` x `height` px, of the same orientation if there is one."""
 
     def distance(choice: str) -> tuple[bool, float]:
-        across, down = parse_size(choice)
+        across, down = models.parse_size(choice)
         turned = (across > down) != (width > height) or (across < down) != (width < height)
         shape = abs(math.log(across / down) - math.log(width / height))
         return turned, shape + abs(math.log(across * down) - math.log(width * height))
 
     return min(rule.choices, key=distance)
+
+
+def choose_size(size: str | None, aspect_ratio: str | None, model: str) -> str | None:
+    """Return the size to ask the model for: `size`, or the nearest one that it makes to a ratio such as "16:9".
+
+    One that is not exactly of the ratio is an `IonosWarning`; both, or what cannot be read, an `InvalidRequestError`.
+    """
+    if aspect_ratio is None:
+        with contextlib.suppress(errors.InvalidRequestError):  # it is refused with the rest of its request
+            plain = size and "{}x{}".format(*models.parse_size(size))
+            size = plain if plain != size else size  # the default stays the object that it is
+        return size
+    if size is not None and not isinstance(size, DefaultSize):
+        both = f"aspect_ratio={aspect_ratio!r} and size={size!r}"
+        raise errors.InvalidRequestError(f"{both} exclude each other: leave one out.")
+    number = r"\s*(\d{1,4}(?:\.\d{1,4})?)\s*"
+    match = re.fullmatch(f"{number}[:/]{number}", aspect_ratio) if isinstance(aspect_ratio, str) else None
+    if match is None or not float(match[1]) or not float(match[2]):
+        problem = f"The aspect ratio {aspect_ratio!r} cannot be read"
+        raise errors.InvalidRequestError(f"{problem}: write WIDTH:HEIGHT, as in '16:9'.")
+    ratio = float(match[1]) / float(match[2])
+    known = models.find_model(model)
+    rule = known.size_rule if known else None
+    chosen = _nearest(ratio, rule)
+    width, height = models.parse_size(chosen)
+    if not math.isclose(width / height, ratio):
+        makes = f"{known.name} makes {rule.describe()}" if known and rule else f"The sizes of {model} are not known"
+        message = f"{makes}, so {match[0].strip()} is asked for as {chosen}."
+        warn_once(f"aspect_ratio {model}", message, errors.IonosWarning)
+    return chosen
+
+
+def _nearest(ratio: float, rule: SizeRule | None) -> str:
+    if rule is not None and rule.choices:
+        width = _SIDE * math.sqrt(ratio)
+        return nearest_size(round(width) or 1, round(width / ratio) or 1, rule)
+    step, least, most = (rule.multiple_of, rule.minimum, rule.maximum or _USUAL[2]) if rule else _USUAL
+
+    def distance(sides: tuple[int, int]) -> tuple[bool, float, float]:
+        width, height = sides
+        area = abs(math.log(width * height) - 2 * math.log(_SIDE))
+        return area > _ENOUGH, abs(math.log(width / height) - math.log(ratio)), area
+
+    allowed = range(math.ceil(least / step) * step, most + 1, step)
+    fitting = [(width, min(allowed, key=lambda height: abs(height - width / ratio))) for width in allowed]
+    return "{}x{}".format(*min(fitting, key=distance))
 
 
 def shape_answer(response: ImagesResponse, *, wants_url: bool, keeps_base64: bool = False) -> ImagesResponse:

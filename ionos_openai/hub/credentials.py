@@ -91,14 +91,10 @@ def read_token(token: str) -> TokenFacts:
 
 
 def check_token(token: object, *, now: datetime, origin: str = "The token", url: str = BASE_URL) -> TokenFacts:
-    """Refuse a token, text or a `SecretStr`, that cannot work; return what it says of itself.
+    """Refuse a token, text or a `SecretStr`, that cannot work, with an `InvalidTokenError`; return what it says.
 
     `now` is the present time in UTC, `origin` where it came from, to start the messages with ("IONOS_API_TOKEN"), and
     `url` where it is to go: the keys of a gateway may have any shape.
-
-    Raises:
-        InvalidTokenError: It is empty, a token's ID, a key of another service, has blanks or line breaks inside,
-            has expired, or its privileges lack the AI Model Hub.
     """
     token = conceal(token)
     if not isinstance(token, SecretStr) or not token:
@@ -152,11 +148,8 @@ def normalise_base_url(text: str, *, origin: str = "base_url") -> str:
     """Bring a base URL into the form that the SDK wants: no trailing slash, and "/v1" where there was no path.
 
     Quotes around it and the path of an endpoint, up to which it may have been copied, are taken off. `origin` is where
-    it came from, to start the messages with.
-
-    Raises:
-        ConfigurationError: It is no http or https URL with a host, or it carries a query or a fragment.
-        UntrustedHostError: It carries a user name, which makes one host look like another.
+    it came from, to start the messages with. A user name, which makes one host look like another, is an
+    `UntrustedHostError`, all else that is no such URL a `ConfigurationError`.
     """
     text = undressed(text)
     parts = _split(text)
@@ -171,13 +164,10 @@ def normalise_base_url(text: str, *, origin: str = "base_url") -> str:
 
 
 def check_base_url(url: str, *, origin: str, named_in_code: bool, allowed_hosts: Collection[str] = ()) -> None:
-    """Refuse a base URL, as `normalise_base_url` returns it, to which a token must not go.
+    """Refuse, with an `UntrustedHostError`, a base URL, normalised, to which a token must not go.
 
     `origin` is where it came from, to start the messages with. A host outside ionos.com has to be `named_in_code`, or
     to be one of the `allowed_hosts` of the real environment.
-
-    Raises:
-        UntrustedHostError: Nobody allowed the host, or the connection would be unencrypted.
     """
     check_secure(url, origin=origin)
     host = _host(url)

@@ -15,12 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ionos_openai import errors
-from ionos_openai.errors.loading import lazy
 from ionos_openai.errors.numbers import whole_number
 from ionos_openai.hub.answers import read_field
 from ionos_openai.hub.catalogue import CATALOGUE, OPENAI_RETIRED, ImageModel, Price, SizeRule
-
-__getattr__ = lazy(__name__, "ionos_openai.hub.offers")  # which loads the SDK
 
 _OPENAI_MODEL = re.compile(r"(dall-e|gpt-image|chatgpt-image)\b", re.IGNORECASE)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character, which cannot be encoded
@@ -111,10 +108,8 @@ def resolve_model(name: str, candidates: Iterable[str] | None = None) -> str:
     """Turn an id or a short name ("flux.1", "FLUX.1-schnell", "sdxl"), in any case, into the id to send.
 
     A name with a slash is an id and stays as it is: the service may have models that nobody here knows. The others are
-    short for one of the candidates, by default the catalogue's ids.
-
-    Raises:
-        UnknownModelError: It is no text that can be sent, no candidate fits, or several do; `.candidates` lists them.
+    short for one of the candidates, by default the catalogue's ids. Where not exactly one fits, or it is no text that
+    can be sent, it is an `UnknownModelError`, whose `.candidates` lists them.
     """
     offered, ids = (_OFFERED, _IDS) if candidates is None else (list(candidates),) * 2
     name = _named(name)
@@ -196,11 +191,8 @@ def _last_part(identifier: str) -> str:
 def estimate_cost(model: str, images: int) -> Cost | None:
     """Estimate what so many images of a model (its id, or a short name) cost, from the catalogue's dated prices.
 
-    Returns:
-        The cost of all of them; None where the model or its price is not known. Nothing is asked.
-
-    Raises:
-        InvalidRequestError: `images` is negative, or no whole number.
+    It is None where the model or its price is not known; nothing is asked. `images` that are negative, or no whole
+    number, are an `InvalidRequestError`.
     """
     number = whole_number(images)
     if number is None or number < 0:
@@ -216,8 +208,7 @@ def estimate_cost(model: str, images: int) -> Cost | None:
 def parse_size(size: str) -> tuple[int, int]:
     """Read "1024x1792", also with the * of IONOS' own pages or a multiplication sign, as (1024, 1792), in px.
 
-    Raises:
-        InvalidRequestError: It is not two whole numbers from 1 to 16384 with an x between them.
+    What is not two whole numbers from 1 to 16384 is an `InvalidRequestError`.
     """
     side = r"\s*([1-9]\d{0,4})\s*"
     match = re.fullmatch(f"{side}[xX*\u00d7]{side}", size) if isinstance(size, str) else None
@@ -228,13 +219,9 @@ def parse_size(size: str) -> tuple[int, int]:
 
 
 def check_size(size: str, model: str) -> str | None:
-    """Hold a size against the rule of a model, named by its full id.
+    """Hold a size against the rule of a model, named by its full id; what breaks an official one is refused.
 
-    Returns:
-        A warning's text where the rule is known from a client's code alone, so that the size may work; else None.
-
-    Raises:
-        InvalidRequestError: The size cannot be read, or breaks an official rule.
+    Where the rule is known from a client's code alone, so that the size may work, a warning's text is returned.
     """
     width, height = parse_size(size)
     if (broken := broken_rule(model, width, height)) is None:

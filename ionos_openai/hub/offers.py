@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import openai
-from openai import AsyncOpenAI, OpenAI
 
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.hub.catalogue import ImageModel
 from ionos_openai.hub.models import select_image_models
 
 
-def list_image_models(client: OpenAI) -> list[ImageModel]:
-    """Ask the service for its models and return those that make images.
+def list_image_models(client: openai.OpenAI) -> list[ImageModel]:
+    """Ask the service, with any `openai.OpenAI` that points at it, for its models; return those that make images.
 
-    Args:
-        client: Any `openai.OpenAI` that points at the service.
-
-    Returns:
-        One `ImageModel` per model, in the catalogue's order, then by name; empty where the service lists none.
+    They come in the catalogue's order, then by name. Source: `GET /v1/models`, as recorded 2025-03 to 2026-08.
 
     Raises:
         openai.APIError: The service could not be asked, or it refused.
         InvalidRequestError: The client is an `openai.AsyncOpenAI`.
-
-    Source: `GET /v1/models`, as recorded 2025-03 to 2026-08.
     """
     check_client(client, "alist_image_models")
     return select_image_models(client.models.list().data)
 
 
-async def alist_image_models(client: AsyncOpenAI) -> list[ImageModel]:
+async def alist_image_models(client: openai.AsyncOpenAI) -> list[ImageModel]:
     """Do what `list_image_models` does, with an `openai.AsyncOpenAI`."""
     check_client(client, "list_image_models", awaited=True)
     return select_image_models((await client.models.list()).data)
@@ -40,5 +33,5 @@ def check_client(client: object, twin: str, *, awaited: bool = False) -> None:
     if isinstance(client, openai.OpenAI if awaited else openai.AsyncOpenAI):
         what = "an OpenAI, which nothing awaits: use {}" if awaited else "an AsyncOpenAI: use {}, and await it"
         raise InvalidRequestError(f"The client is {what.format(twin)}.")
-    if not hasattr(client, "models"):
+    if not (hasattr(client, "images") or hasattr(client, "models")):
         raise InvalidRequestError(f"The client is {type(client).__name__}: pass what create_client() returns.")

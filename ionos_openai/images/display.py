@@ -56,7 +56,8 @@ class ImageList(list["GeneratedImage"]):
         wanted = bool(self) and _is_wanted("text/html", include, exclude)
         return {"text/html": _grid(self), **plain} if wanted else plain
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - a picture holds no list
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's own signature
+        del cycle  # a picture holds no list
         printer.text(self._lines())
 
     def _lines(self) -> str:
@@ -86,7 +87,7 @@ def picture_bundle(
 
 def alt_text(image: GeneratedImage) -> str:
     """Return a picture's alternative text: what was asked for, and whether a model made it."""
-    what = "Placeholder of the stand-in" if image.sandbox else f"Picture made by {_model(image) or 'a model'}"
+    what = "Placeholder of the sandbox" if image.sandbox else f"Picture made by {_model(image) or 'a model'}"
     return f"{what}: {_cut(image.prompt, _LONGEST_ALT)}" if image.prompt else what
 
 

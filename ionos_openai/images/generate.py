@@ -29,10 +29,9 @@ from ionos_openai.files.buckets import check_place
 from ionos_openai.files.formats import EXTENSIONS, MEDIA_TYPES, FormatError, recognise, upright
 from ionos_openai.files.names import choose_format, choose_saving, clean_name, parse_format
 from ionos_openai.hub.catalogue import DEFAULT_SIZE, ImageModelName
-from ionos_openai.hub.compat import SIZE_DOUBT, check_number, check_prompt
+from ionos_openai.hub.compat import SIZE_DOUBT, check_number, check_prompt, choose_size
 from ionos_openai.hub.models import check_size, find_model, naming_for
 from ionos_openai.hub.offers import check_client
-from ionos_openai.hub.ratios import choose_size
 from ionos_openai.images.display import ImageList
 from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, save_images
 from ionos_openai.images.payload import is_upload, read_picture

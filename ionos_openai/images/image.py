@@ -21,7 +21,7 @@ import pybase64
 from pydantic import BaseModel
 
 from ionos_openai.client import settings
-from ionos_openai.client.remembered import recall
+from ionos_openai.client.calls import recall
 from ionos_openai.errors import (
     ImageSaveError,
     InvalidRequestError,

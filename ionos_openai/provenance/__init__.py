@@ -2,18 +2,11 @@
 
 The encoded picture stays bit for bit what it was. What is written is a statement, not a proof: anybody can change or
 remove it, unless it is signed. All sizes are in bytes unless said otherwise.
-
-- `record`: what is said about a picture;
-- `packet`: the XMP that says it, merged into what others wrote;
-- `rdf`: the XML of XMP, read as hostile, and repaired where it is no XML;
-- `carriers`: JPEG, PNG and WebP with a packet in them;
-- `sidecars`: the file beside a picture that takes none;
-- `marking`: the mark, and the signature, of a picture that is about to be written;
-- `signing`: the signature over it, made and validated.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -24,7 +17,7 @@ from ionos_openai.files.opening import at_home
 from ionos_openai.provenance.carriers import embed, scan
 from ionos_openai.provenance.packet import build_packet, read_packets, to_xmp
 from ionos_openai.provenance.record import ALGORITHMIC, COMPOSITE, TRAINED, Provenance, describe, merge
-from ionos_openai.provenance.sidecars import load, read_sidecar, sidecar_path
+from ionos_openai.provenance.sidecars import load, sidecar_path
 from ionos_openai.provenance.signing import Signature, Signer, read_signature, write_signature
 
 if TYPE_CHECKING:
@@ -63,23 +56,18 @@ def write_provenance(data: bytes, provenance: Provenance) -> bytes:
     """Write the fields of `provenance` into a picture's XMP metadata; pixels and other metadata stay as they are.
 
     What says how the picture was made (source type, AI system and version, prompt and its writer, model, size, seed,
-    placeholder) is one statement: it replaces the picture's former one as a whole, so a field that is None is removed.
-    Of the other fields, those that are None stay as the picture has them. A property that says the same already is
-    kept with its translations.
+    placeholder) is one statement: it replaces the former one as a whole. Of the other fields, those that are None stay
+    as the picture has them. A property that says the same already is kept with its translations.
 
     Args:
-        data: An encoded JPEG, PNG or WebP.
+        data: An encoded JPEG, PNG or WebP; one of the sandbox still carries its mark near the beginning or the end.
         provenance: What to say. Where the packet would be longer than a JPEG segment (65,502 bytes) or 1 MiB in PNG
             and WebP, the prompt is cut to what fits and ends in "…".
-
-    Returns:
-        The marked picture. A picture of the sandbox still carries its mark near the beginning or the end.
 
     Raises:
         SignedPictureError: The picture has a C2PA manifest, or names one on the web: write `to_xmp(provenance)` to
             `sidecar_path(path)`.
-        ProvenanceError: The bytes are no whole JPEG, PNG or WebP, the XMP in it is damaged or hostile, or the packet
-            would be too long even without the prompt.
+        ProvenanceError: It is no whole JPEG, PNG or WebP, the XMP in it is damaged or hostile, or the packet too long.
 
     Source: XMP Specification Part 3; PNG Specification, Third Edition; WebP Container Specification; read 2026-11.
     """
@@ -96,20 +84,16 @@ def write_provenance(data: bytes, provenance: Provenance) -> bytes:
 
 
 def read_provenance(source: bytes | str | os.PathLike[str]) -> Provenance | None:
-    """Read what a picture's metadata, or its sidecar's, says about where it comes from.
+    """Read what a picture's metadata, or its sidecar's, says about where it comes from, whichever program wrote it.
 
-    The fields are found whichever program wrote them. A sidecar ("fox.xmp" or "fox.jpg.xmp" beside "fox.jpg") speaks
-    where the picture itself says nothing; where a C2PA manifest forbids to write into it, the sidecar comes first.
+    A sidecar ("fox.xmp" or "fox.jpg.xmp" beside "fox.jpg") speaks where the picture itself says nothing; where a C2PA
+    manifest forbids to write into it, the sidecar comes first. GIF and AVIF are not searched, only their sidecars.
 
     Args:
         source: The bytes of a picture or of an XMP packet, or the path of either. Of a path, at most 256 MiB.
 
-    Returns:
-        The fields that were found; None where there are none. GIF and AVIF are not searched, only their sidecars.
-
     Raises:
-        ProvenanceError: The bytes are neither a picture nor XMP, are damaged or end too early; or the XMP is damaged
-            or hostile.
+        ProvenanceError: It is neither a picture nor XMP, is damaged or hostile, or ends too early.
         OSError: The file cannot be read.
     """
     if isinstance(source, bytes):
@@ -119,7 +103,9 @@ def read_provenance(source: bytes | str | os.PathLike[str]) -> Provenance | None
     own = _read(data)
     if own is not None and not has_c2pa(data):
         return own
-    beside = read_sidecar(path)
+    place, beside = sidecar_path(path), None
+    with contextlib.suppress(FileNotFoundError):
+        beside = None if place == path else read_packets([load(place)])
     return merge(beside, own) if beside and own else beside or own
 
 

@@ -1,7 +1,4 @@
-"""JPEG, PNG and WebP as carriers of an XMP packet: where it stands, and the same bytes with another one.
-
-The pixels are never looked at, and what stands in a picture besides XMP goes over unchanged.
-"""
+"""JPEG, PNG and WebP as carriers of an XMP packet: where it stands, and the same bytes with another one."""
 
 from __future__ import annotations
 
@@ -51,10 +48,7 @@ class Layout:
 
 
 def scan(data: bytes) -> Layout | None:
-    """Walk through a picture, a JPEG only as far as its pixels; None where it is no JPEG, PNG or WebP.
-
-    Raises a `ProvenanceError` where it is damaged or ends too early; `embed` does, too.
-    """
+    """Walk through a picture, a JPEG to its pixels; None where it is another file, a `ProvenanceError` if damaged."""
     found = formats.sniff(data)
     walk = _SCANNERS.get(found) if found else None
     try:
@@ -134,10 +128,7 @@ def _scan_png(data: bytes) -> Layout:
 
 
 def _png_text(content: bytes, longest: int) -> bytes:
-    """Return the text of a chunk from behind its keyword: two flags, language, translated keyword, text.
-
-    Of a compressed one at most `longest` bytes: what it unpacks to can have a thousand times its size.
-    """
+    """Return the text of a chunk from behind its keyword; of a compressed one, perhaps a bomb, at most `longest`."""
     _, _, text = content[2:].partition(b"\0")
     _, _, text = text.partition(b"\0")
     if not content[:1].strip(b"\0"):

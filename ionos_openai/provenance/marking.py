@@ -1,7 +1,6 @@
 """The mark of a picture that is about to be written: into its bytes, else into a sidecar, and never in its way.
 
-A picture may have been paid for, so nothing here keeps it from being written: where it cannot be marked, it goes as
-it was sent, and a warning says so once it is safe.
+A picture may have been paid for: one that cannot be marked goes as it was sent, and a warning says so once it is safe.
 """
 
 from __future__ import annotations
@@ -56,10 +55,7 @@ def mark(data: bytes, format: ImageFormat, say: Callable[[], Provenance]) -> Mar
 def add_signature(
     marked: Marked, signer: Signer | str, say: Callable[[], Provenance] | None, inputs: Sequence[bytes]
 ) -> Marked:
-    """Sign a marked picture, with what it says and what it was made from; `signer` may be why there is none.
-
-    What cannot be signed goes without; where it has to be signed, that is a `SignatureError`.
-    """
+    """Sign a marked picture, or say why not, as `signer` may do; a `SignatureError` only where it has to be signed."""
     if isinstance(signer, str):
         return replace(marked, unsigned=signer)
     try:
@@ -74,11 +70,9 @@ def add_signature(
 
 
 def finish(marked: Marked, path: Path | str, place: Place, *, overwrite: bool) -> list[str]:
-    """Write the sidecar of a picture that was just written into a place, where it needs one; never raises.
+    """Write the sidecar that a picture just written needs, if any; return why it has no mark or no signature.
 
-    In a bucket it is "fox.gif.xmp", a new one. With `overwrite`, a sidecar that is there already is this picture's; its
-    foreign fields stay. Returned is why the picture has no mark or no signature, for warnings; nothing where all is
-    well.
+    With `overwrite`, a sidecar that is there already is this picture's; its foreign fields stay. This never raises.
     """
     problem, path = marked.problem, Path(path)
     if marked.beside is not None:

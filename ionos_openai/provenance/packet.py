@@ -18,18 +18,13 @@ from xml.etree.ElementTree import Element, SubElement
 
 from ionos_openai import errors
 from ionos_openai.files.formats import SANDBOX_MARK
-from ionos_openai.provenance.rdf import ABOUT, DESCRIPTION, LONGEST_PACKET, RDF, XML, Graph, parse, serialise
+from ionos_openai.provenance.rdf import ABOUT, DESCRIPTION, LONGEST_PACKET, NAMESPACES, RDF, Graph, parse, serialise
 from ionos_openai.provenance.record import CREATOR_TOOL, Provenance, clean_text
 
 # A random UUID: a namespace has to be nobody else's, for ever, and a web address can change hands. The "#" keeps
 # namespace and name apart where RDF joins them.
 _OURS = "urn:uuid:50cd2138-ddee-464e-b4a1-0e3536ed4c6d#"
-_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
-_CORE = "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"
-_DC = "http://purl.org/dc/elements/1.1/"
-_XMP = "http://ns.adobe.com/xap/1.0/"
-_PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
-_PREFIXES = {_EXT: "Iptc4xmpExt", _CORE: "Iptc4xmpCore", _DC: "dc", _XMP: "xmp", _PHOTOSHOP: "photoshop"}
+_PREFIXES = {NAMESPACES[prefix]: prefix for prefix in ("Iptc4xmpExt", "Iptc4xmpCore", "dc", "xmp", "photoshop")}
 _PREFIXES[_OURS] = "ionosopenai"
 
 _CONTAINERS = {f"{{{RDF}}}{kind}" for kind in ("Alt", "Bag", "Seq")}
@@ -37,7 +32,7 @@ _ITEM = f"{{{RDF}}}li"
 _VALUE = f"{{{RDF}}}value"
 _RESOURCE = f"{{{RDF}}}resource"
 _MANIFEST = "{http://purl.org/dc/terms/}provenance"
-_LANGUAGE = f"{{{XML}}}lang"
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
 # The id is a constant of the XMP specification; `begin` holds a byte order mark.
 _BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
@@ -49,43 +44,45 @@ _NUMBER = re.compile(r"[+-]?\d{1,40}")
 
 
 class _Property(NamedTuple):
-    """Where a field of `Provenance` stands, as `{namespace}name`: a text, a list ("seq"), or a text per language.
+    """What a field of `Provenance` is called in XMP: a text, a list ("seq"), or a text per language ("alt").
 
-    What says how the picture was made is one statement, replaced as a whole; other properties stay where a new record
-    leaves them out.
+    A statement is what says how the picture was made, replaced as a whole; the others stay where a record has none.
     """
 
     field: str
-    tag: str
+    name: str
     form: Literal["text", "seq", "alt"] = "text"
     is_statement: bool = False
 
+    @property
+    def tag(self) -> str:
+        """The same as `{namespace}name`."""
+        prefix, _, name = self.name.partition(":")
+        return f"{{{NAMESPACES.get(prefix, _OURS)}}}{name}"
+
 
 _PROPERTIES = (
-    _Property("digital_source_type", f"{{{_EXT}}}DigitalSourceType", is_statement=True),
-    _Property("ai_system", f"{{{_EXT}}}AISystemUsed", is_statement=True),
-    _Property("ai_system_version", f"{{{_EXT}}}AISystemVersionUsed", is_statement=True),
-    _Property("prompt", f"{{{_EXT}}}AIPromptInformation", is_statement=True),
-    _Property("prompt_writer", f"{{{_EXT}}}AIPromptWriterName", is_statement=True),
-    _Property("model", f"{{{_OURS}}}Model", is_statement=True),
-    _Property("size", f"{{{_OURS}}}Size", is_statement=True),
-    _Property("seed", f"{{{_OURS}}}Seed", is_statement=True),
-    _Property("placeholder", f"{{{_OURS}}}Placeholder", is_statement=True),
-    _Property("creator_tool", f"{{{_XMP}}}CreatorTool"),
-    _Property("created", f"{{{_XMP}}}CreateDate"),
-    _Property("creator", f"{{{_DC}}}creator", "seq"),
-    _Property("credit", f"{{{_PHOTOSHOP}}}Credit"),
-    _Property("copyright", f"{{{_DC}}}rights", "alt"),
-    _Property("alt", f"{{{_CORE}}}AltTextAccessibility", "alt"),
+    _Property("digital_source_type", "Iptc4xmpExt:DigitalSourceType", is_statement=True),
+    _Property("ai_system", "Iptc4xmpExt:AISystemUsed", is_statement=True),
+    _Property("ai_system_version", "Iptc4xmpExt:AISystemVersionUsed", is_statement=True),
+    _Property("prompt", "Iptc4xmpExt:AIPromptInformation", is_statement=True),
+    _Property("prompt_writer", "Iptc4xmpExt:AIPromptWriterName", is_statement=True),
+    _Property("model", "ionosopenai:Model", is_statement=True),
+    _Property("size", "ionosopenai:Size", is_statement=True),
+    _Property("seed", "ionosopenai:Seed", is_statement=True),
+    _Property("placeholder", "ionosopenai:Placeholder", is_statement=True),
+    _Property("creator_tool", "xmp:CreatorTool"),
+    _Property("created", "xmp:CreateDate"),
+    _Property("creator", "dc:creator", "seq"),
+    _Property("credit", "photoshop:Credit"),
+    _Property("copyright", "dc:rights", "alt"),
+    _Property("alt", "Iptc4xmpCore:AltTextAccessibility", "alt"),
 )
-_EXTENSION = _Property("extension", f"{{{_PHOTOSHOP}}}SidecarForExtension")
+_EXTENSION = _Property("extension", "photoshop:SidecarForExtension")
 
 
 def read_packets(packets: Sequence[bytes]) -> Provenance | None:
-    """Read the fields out of XMP packets, the first mention of each; None where there is none.
-
-    Raises a `ProvenanceError` where a packet is damaged or hostile, as all do that read one.
-    """
+    """Read the fields out of XMP packets, the first mention of each; None where there is none."""
     graph = parse(packets)
     found = {entry.field: _read(graph, entry) for entry in _PROPERTIES}
     given = {name: value for name, value in found.items() if value is not None}
@@ -123,9 +120,8 @@ def build_packet(
 ) -> bytes:
     """Write a packet with the fields of `provenance` and everything else that stands in `existing`.
 
-    Where it would be longer than `longest` bytes, the prompt is cut and ends in an ellipsis; one that is too long even
-    without is a `ProvenanceError`. With `marked`, the mark of the sandbox stands at both ends. `extension` is, in a
-    sidecar, that of the picture it is about; empty leaves out or keeps what is there.
+    The prompt is cut to what `longest` bytes hold; a packet that is too long even without is a `ProvenanceError`. With
+    `marked`, the sandbox's mark stands at both ends; `extension` is, in a sidecar, that of the picture it is about.
     """
     merge = functools.partial(_merge, existing=existing, marked=marked, extension=extension)
     packet = merge(provenance)
@@ -141,15 +137,10 @@ def build_packet(
 
 
 def to_xmp(provenance: Provenance, existing: bytes = b"", *, extension: str = "") -> bytes:
-    """Return an XMP packet for a sidecar, in UTF-8.
+    """Return an XMP packet for a sidecar, in UTF-8; a prompt is cut, and ends in "…", where it would be beyond 1 MiB.
 
-    Args:
-        provenance: What to say. Where the packet would be longer than 1 MiB, the prompt is cut and ends in "…".
-        existing: The sidecar that is there already; merged as `write_provenance` does.
-        extension: That of the picture, such as "jpg": says which of several of one name the sidecar is about.
-
-    Raises:
-        ProvenanceError: `existing` is damaged or hostile, or the packet would be too long even without the prompt.
+    `existing` is the sidecar that is there already, merged as `write_provenance` does, or a `ProvenanceError` where it
+    is damaged or hostile. `extension`, such as "jpg", tells which of several pictures of one name it is about.
     """
     return build_packet(
         provenance, [existing] if existing else [], marked=SANDBOX_MARK in existing, extension=extension
@@ -178,12 +169,17 @@ def _put(graph: Graph, own: Element, entry: _Property, value: object) -> None:
     """Replace a property by `value` in `own`; what says the same already is moved there as it stands."""
     is_absent = value is None or value is False
     present = [] if is_absent and not entry.is_statement else _find(graph, entry.tag)
-    if present:
-        _remove(graph, entry.tag)
+    for description in graph.descriptions if present else ():
+        description.attrib.pop(entry.tag, None)
+        # All at once: one by one, thousands of them would take quadratic time.
+        description[:] = [child for child in description if child.tag != entry.tag]
     if is_absent:
         return
     is_same = bool(present) and _convert(entry, present[0]) == value
-    element = present[0] if is_same and isinstance(present[0], Element) else _make(entry, _to_text(value))
+    if isinstance(value, datetime):  # XMP has no offsets of seconds
+        offset = value.utcoffset()
+        value = (value.astimezone(UTC) if offset and offset.total_seconds() % 60 else value).isoformat()
+    element = present[0] if is_same and isinstance(present[0], Element) else _make(entry, str(value))
     element.tail = "\n  "
     own.append(element)
 
@@ -199,14 +195,6 @@ def _make(entry: _Property, text: str) -> Element:
     return element
 
 
-def _to_text(value: object) -> str:
-    if not isinstance(value, datetime):
-        return str(value)
-    offset = value.utcoffset()
-    # XMP has no offsets of seconds.
-    return (value.astimezone(UTC) if offset and offset.total_seconds() % 60 else value).isoformat()
-
-
 def _find(graph: Graph, tag: str) -> list[Element | str]:
     """Return each mention of a property: an element, or the text of an attribute."""
     found: list[Element | str] = []
@@ -214,13 +202,6 @@ def _find(graph: Graph, tag: str) -> list[Element | str]:
         found += [description.attrib[tag]] if tag in description.attrib else []
         found += description.findall(tag)
     return found
-
-
-def _remove(graph: Graph, tag: str) -> None:
-    for description in graph.descriptions:
-        description.attrib.pop(tag, None)
-        # All at once: one by one, thousands of them would take quadratic time.
-        description[:] = [child for child in description if child.tag != tag]
 
 
 def _read(graph: Graph, entry: _Property) -> object:

@@ -16,10 +16,7 @@ COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrained
 """IPTC's term for a picture that a trained model edited. Source: IPTC NewsCodes, digitalsourcetype, 2024-10."""
 
 ALGORITHMIC = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia"
-"""IPTC's term for a picture drawn by an algorithm without training data, as the sandbox's placeholders are.
-
-Source: IPTC NewsCodes, digitalsourcetype, 2024-10.
-"""
+"""IPTC's term for what an algorithm drew without training data, as placeholders are. Source: as above."""
 
 AI_SYSTEM = "IONOS AI Model Hub"
 CREATOR_TOOL = "ionos-openai"
@@ -82,10 +79,9 @@ def describe(
     edited: bool = False,
     placeholder: bool = False,
 ) -> Provenance:
-    """Say what this package knows about a picture that it has asked for: the fields of the same names.
+    """Say what this package knows about a picture that it asked for; `edited` is one that is made out of others.
 
-    `edited` tells whether it was made out of other pictures. For a `placeholder` of the sandbox no AI system is named,
-    since none made it.
+    For a `placeholder` of the sandbox no AI system is named, since none made it.
     """
     drawn = COMPOSITE if edited else TRAINED
     return Provenance(

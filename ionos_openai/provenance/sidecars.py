@@ -14,35 +14,25 @@ from pathlib import Path
 from ionos_openai import errors
 from ionos_openai.files.opening import read_regular
 from ionos_openai.files.writing import write_new
-from ionos_openai.provenance.packet import read_extension, read_packets, to_xmp
+from ionos_openai.provenance.packet import read_extension, to_xmp
 from ionos_openai.provenance.record import Provenance
 
 
 def sidecar_path(path: str | os.PathLike[str]) -> Path:
-    """Return where the sidecar of the picture at `path` is, or would be written.
+    """Return where the sidecar of the picture at `path` is, or would be written: "fox.xmp" beside "fox.jpg".
 
-    That is "fox.xmp" beside "fox.jpg"; "fox.jpg.xmp" where there is such a file, or "fox.xmp" says that it is about a
-    picture with another extension.
+    "fox.jpg.xmp" where there is such a file, or "fox.xmp" is about a picture with another extension.
     """
     path = Path(path)
     short, full = path.with_name(f"{path.stem}.xmp"), path.with_name(f"{path.name}.xmp")
     return full if full.exists() or _is_about_another(short, path) else short
 
 
-def read_sidecar(path: Path) -> Provenance | None:
-    """Read what the sidecar of a picture says; None where there is none, or it says nothing."""
-    place = sidecar_path(path)
-    with contextlib.suppress(FileNotFoundError):
-        return None if place == path else read_packets([load(place)])
-    return None
-
-
 def write_sidecar(path: Path, record: Provenance, *, overwrite: bool) -> Path:
     """Write what `record` says into the sidecar of the picture at `path`, to `sidecar_path(path)`.
 
-    With `overwrite`, a "fox.xmp" that does not say which picture it is about is this one's. Without, such a file is
-    left alone, and the sidecar is called "fox.jpg.xmp". What is there and damaged, or would become too long, is a
-    `ProvenanceError`; what cannot be written is an `ImageSaveError`, and what cannot be read another `OSError`.
+    With `overwrite`, a "fox.xmp" that does not say which picture it is about is this one's. Without, it is left alone,
+    and the sidecar is called "fox.jpg.xmp". A damaged one is a `ProvenanceError`, and what is not written an OSError.
     """
     place = sidecar_path(path)
     if not overwrite and place.exists():
@@ -55,10 +45,7 @@ def write_sidecar(path: Path, record: Provenance, *, overwrite: bool) -> Path:
 
 
 def load(path: Path) -> bytes:
-    """Read a file of at most 256 MiB; one that the user named may be behind a link.
-
-    What is larger, or no file, is a `ProvenanceError`: reading a pipe could wait for ever.
-    """
+    """Read a file of at most 256 MiB, perhaps behind a link; another one, or none, is a `ProvenanceError`."""
     try:
         return read_regular(os.path.realpath(path))  # which takes a link to itself for a file
     except OSError as error:

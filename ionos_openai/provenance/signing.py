@@ -237,15 +237,12 @@ def _given(**fields: object) -> dict[str, object]:
 def read_signature(
     source: bytes | str | os.PathLike[str], *, trust: str | os.PathLike[str] | None = None
 ) -> Signature | None:
-    """Validate the signature of a picture, without asking the network.
+    """Validate the signature of a picture, its bytes or a path of at most 256 MiB of them, without the network.
 
     Args:
-        source: The picture: its bytes, or the path of at most 256 MiB of them.
+        source: The picture; None is returned where it has no manifest in it.
         trust: A PEM file with the certificates that the chain of a signer or of a time stamp may lead to, such as
             C2PA's trust list. Without it no signer is "trusted".
-
-    Returns:
-        What the manifest says; None where the picture has none in it.
 
     Raises:
         ConfigurationError: The trust list cannot be read, or c2pa-python is not installed.
@@ -360,7 +357,7 @@ def _check_chain(chain: Sequence[Certificate], now: datetime) -> None:
     purposes = {purpose.dotted_string for purpose in fields.get("2.5.29.37", ())}
     begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     taken = ", ".join(_PURPOSES.values())
-    is_broken = any(lower.issuer != upper.subject for lower, upper in itertools.pairwise(chain))
+    is_broken = not all(_has_issued(upper, lower) for lower, upper in itertools.pairwise(chain))
     signs = getattr(fields.get("2.5.29.15"), "digital_signature", False)
     problems = {
         "the first certificate is its own issuer: the signer's own comes first": leaf.subject == leaf.issuer,
@@ -372,6 +369,16 @@ def _check_chain(chain: Sequence[Certificate], now: datetime) -> None:
     }
     for problem in itertools.compress(problems, problems.values()):
         raise errors.SignatureError(problem)
+
+
+def _has_issued(upper: Certificate, lower: Certificate) -> bool:
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+    try:
+        lower.verify_directly_issued_by(upper)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):  # another name, kind of key, or key
+        return False
+    return True
 
 
 def _read_chain(source: str | os.PathLike[str] | bytes) -> list[Certificate]:
@@ -432,11 +439,7 @@ def _to_pem(*certificates: Certificate) -> str:
 
 
 def make_test_certificate(directory: str | os.PathLike[str]) -> tuple[Path, Path, Path]:
-    """Make a chain for development, which nobody trusts, as its subject says.
-
-    Returned are the files of the chain, of the private key, and of the root; only their owner may read them. One that
-    is there already, or cannot be written, is an `OSError`.
-    """
+    """Make a chain for development that nobody trusts; return the files of chain, key and root, their owner's alone."""
     load_library()
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat

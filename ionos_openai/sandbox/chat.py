@@ -1,7 +1,4 @@
-"""Chat, completions and embeddings: fixed answers that say what they are, since no model runs here.
-
-The shapes are OpenAI's, which the service is documented to be compatible with; its own answers were not recorded.
-"""
+"""Chat, completions and embeddings in OpenAI's documented shapes: fixed answers that say that no model runs here."""
 
 from __future__ import annotations
 

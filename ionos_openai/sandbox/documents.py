@@ -1,8 +1,7 @@
 """A small JSON document that fits a JSON schema or is like an example, for structured answers and calls of tools.
 
-What is not understood is refused with its name, so that no document is sent that does not fit. The libraries that make
-documents from schemas (jsf, hypothesis-jsonschema, polyfactory; seen 2026-11) throw random ones, and bring forty
-megabytes, a testing framework, or models instead of schemas.
+What is not understood is refused by name. Libraries that do this (jsf, hypothesis-jsonschema, polyfactory; 2026-11)
+throw random documents, and bring forty megabytes, a testing framework, or models instead of schemas.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The placeholder picture: a landscape, the prompt written on it, and a strip that says what it is.
-
-Nobody must take it for a model's work: the strip says so to people, and a mark in the bytes says so to programs.
-"""
+"""The placeholder picture: a landscape, the prompt written on it, and a strip and a mark that say what it is."""
 
 from __future__ import annotations
 
@@ -40,13 +37,9 @@ def placeholder(
 ) -> bytes:
     """Draw the placeholder for a prompt: the same bytes for the same arguments and version of Pillow.
 
-    Args:
-        prompt: Any text; it is written on the picture as far as the font goes and the room lasts.
-        model: The model's id, whose last part is written on the picture.
-        size: Width and height, in px, each at least 1.
-        format: What to encode it as, with `formats.SANDBOX_MARK` near its begin or end; JPEG is baseline, 4:2:0.
-        inputs: Pictures that are to be edited, up to three shown small; a ValueError says that one is none.
-        take: Which one of equal requests this is, from 1; each has another picture, with its number on it.
+    Written on it are the prompt, as far as font and room last, the end of the model's id, and which one of equal
+    requests this is: `take`, from 1. `size` is in px; up to three `inputs` are shown small, and a ValueError says that
+    one is no picture. The bytes have `formats.SANDBOX_MARK` near their begin or end; JPEG is baseline, 4:2:0.
     """
     again, number = (f"\0{take}", f" · take {take}") if take > 1 else ("", "")
     digest = hashlib.sha256(f"{model}\0{prompt}{again}".encode("utf-8", "surrogatepass")).digest()
@@ -89,22 +82,18 @@ def _draw_cards(image: Image.Image, cards: Sequence[Image.Image]) -> None:
     angles = {1: (-4.0,), 2: (5.0, -4.0), 3: (6.0, -3.0, 4.0)}.get(len(cards), ()) if unit >= 48 else ()
     for place, (card, angle) in enumerate(zip(cards, angles, strict=False)):
         card.thumbnail((int(unit * 0.34), int(unit * 0.34)))
-        photo = _photograph(card, max(2, unit // 70)).rotate(angle, Image.Resampling.BICUBIC, expand=True)
+        border, (width, height) = max(2, unit // 70), card.size
+        # White paper, with clear room around it for turning.
+        photo = Image.new("RGBA", (width + 4 * border, height + 6 * border), (250, 249, 245, 0))
+        photo.paste((250, 249, 245, 255), (border, border, width + 3 * border, height + 5 * border))
+        photo.alpha_composite(card, (2 * border, 2 * border))
+        photo = photo.rotate(angle, Image.Resampling.BICUBIC, expand=True)
         x = int(image.width * (place + 1) / (len(cards) + 1) - photo.width / 2)
         y = int(image.height * 0.61 - photo.height / 2)
         shadow = photo.getchannel("A").point([value * 2 // 5 for value in range(256)])
         shadow = shadow.filter(ImageFilter.GaussianBlur(unit / 120))
         image.paste((10, 10, 20), (x + unit // 150, y + unit // 80), shadow)
         image.paste(photo, (x, y), photo)
-
-
-def _photograph(card: Image.Image, border: int) -> Image.Image:
-    """Return a picture on white paper, with clear room around it for turning."""
-    width, height = card.size
-    photo = Image.new("RGBA", (width + 4 * border, height + 6 * border), (250, 249, 245, 0))
-    photo.paste((250, 249, 245, 255), (border, border, width + 3 * border, height + 5 * border))
-    photo.alpha_composite(card, (2 * border, 2 * border))
-    return photo
 
 
 def _write_prompt(image: Image.Image, text: str, palette: Palette) -> None:

@@ -18,8 +18,7 @@ from string import Template
 
 from ionos_openai.errors.masking import each_leaf
 from ionos_openai.hub.credentials import SANDBOX_TOKEN
-from ionos_openai.sandbox.content import Content
-from ionos_openai.sandbox.wire import Refusal, SandboxRequest, SandboxResponse, json_answer
+from ionos_openai.sandbox.wire import Content, Refusal, SandboxRequest, SandboxResponse, json_answer
 
 PREFIX = "/sandbox/"
 REQUESTS_LOG = logging.getLogger("ionos_openai.sandbox.requests")
@@ -128,8 +127,12 @@ class Journal:
             raise Refusal(405, "reports", "This path is asked with GET or DELETE")
         if name == "health":
             return json_answer({"status": "ok", "sandbox": True, "pid": os.getpid()})  # whose port it is
-        requests = {"requests": [dataclasses.asdict(recorded) for recorded in list(self.requests)]}
-        return json_answer(requests if name == "requests" else self._stats())
+        if name == "requests":
+            return json_answer({"requests": [dataclasses.asdict(recorded) for recorded in list(self.requests)]})
+        with self._lock:
+            counts = {f"by_{kind}": dict(sorted(counter.items())) for kind, counter in self._by.items()}
+            since, requests = self._since.isoformat(timespec="seconds"), sum(self._by["path"].values())
+            return json_answer({"since": since, "requests": requests, "images": self._images, **counts})
 
     def _page(self, host: str, token: str) -> SandboxResponse:
         """Return the page for people: what this is, the two variables, and the last requests, the newest first."""
@@ -145,9 +148,3 @@ class Journal:
         self._images = 0
         self._by: dict[str, Counter[str]] = {kind: Counter() for kind in ("path", "status", "token", "fault")}
         self._since = datetime.now(UTC)
-
-    def _stats(self) -> dict[str, object]:
-        with self._lock:
-            counts = {f"by_{kind}": dict(sorted(counter.items())) for kind, counter in self._by.items()}
-            since, requests = self._since.isoformat(timespec="seconds"), sum(self._by["path"].values())
-            return {"since": since, "requests": requests, "images": self._images, **counts}

@@ -50,17 +50,16 @@ def load_font(size: int) -> Font:
 
 
 def readable(text: str) -> str:
-    """Spell the first 600 characters of `text` with those that the bundled font can show.
-
-    Letters with marks stay, as `write` draws the marks; an emoji is named ("[fox face]"), and so is a script that the
-    font does not have, with a digest that tells two texts apart ("[Cyrillic text 3f9a]").
-    """
+    """Spell 600 characters with what `write` can show, or name them: "[fox face]", "[Cyrillic text 3f9a]"."""
     cut = (" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text[:_LONGEST_TEXT])
     words = unicodedata.normalize("NFC", "".join(cut)).split()
     pieces = (piece for word in words for piece in _spell(word))
     # A sentence in one foreign script is named once, not once per word; all else is a run of its own.
     runs = itertools.groupby(enumerate(pieces), key=lambda piece: (piece[1][0], piece[1][0][:1] == "[" or piece[0]))
-    kept = [_told_apart(shown, "".join(meant for _, (_, meant) in run)) for (shown, _), run in runs]
+    kept = []
+    for (shown, _), run in runs:
+        digest = hashlib.sha256("".join(meant for _, (_, meant) in run).encode("utf-8", "surrogatepass")).hexdigest()
+        kept.append(f"{shown[:-1]} {digest[:4]}]" if shown.endswith(" text]") else shown)
     joined = re.sub(r"\] ([,.;:!?])", r"]\1", " ".join(kept))
     return spell_out(joined + ("…" if len(text) > _LONGEST_TEXT and kept else ""))
 
@@ -71,10 +70,9 @@ def spell_out(text: str) -> str:
 
 
 def fit(text: str, *, width: float, height: float, sizes: tuple[int, ...]) -> Lines | None:
-    """Wrap what `readable` returned in the largest of `sizes` in which it fits, else shorten it in the smallest.
+    """Wrap what `readable` returned in the largest of `sizes`, in px, in which it fits, else shorten it in the last.
 
-    Each line has `width` px of room, all of them `height`; the sizes of letters, in px, begin with the largest. The
-    last line ends in an ellipsis where something was left out; there is None without text, or room for any.
+    Each line has `width` px of room, all of them `height`; there is None without text, or room for any.
     """
     for size in sizes:
         font, pitch = load_font(size), size * _LINE_HEIGHT
@@ -134,12 +132,6 @@ def _bare(letter: str) -> str:
     base, marks = apart[0], apart[1:]
     is_marked = marks and base.isascii() and all(mark in _MARKS for mark in marks)
     return _BUILT[letter][0] if letter in _BUILT else base if is_marked else letter
-
-
-def _told_apart(shown: str, meant: str) -> str:
-    if not shown.endswith(" text]"):
-        return shown
-    return f"{shown[:-1]} {hashlib.sha256(meant.encode('utf-8', 'surrogatepass')).hexdigest()[:4]}]"
 
 
 def _spell(word: str) -> Iterator[tuple[str, str]]:

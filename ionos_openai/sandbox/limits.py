@@ -55,10 +55,9 @@ def read_limits(
     requests_per_second: float | None = None,
     request_burst: int | None = None,
 ) -> Limits:
-    """Return the limits that an option means, or numbers by the names that the settings of a client have.
+    """Return the limits of an option, or of numbers named as a client's settings are; a ValueError where that is wrong.
 
-    Where one number of a pair is left out, it is as documented; where both are, nothing is limited by them. A
-    ValueError says what cannot be read, or would let nothing through.
+    Where one number of a pair is left out, it is as documented; where both are, nothing is limited by them.
     """
 
     def changed(usual: Rate, **numbers: float | None) -> Rate | None:

@@ -1,8 +1,4 @@
-"""The landscape of a placeholder picture: a sky, a sun, and ridges that lose themselves in the haze.
-
-A few words of the prompt choose the place and the light; chance, thrown with the prompt's own digest, does the
-rest. All measures are in pixels of the picture, from its upper left corner.
-"""
+"""The landscape of a placeholder picture: a sky, a sun, and ridges that lose themselves in the haze; all in px."""
 
 from __future__ import annotations
 
@@ -40,19 +36,15 @@ class Palette(NamedTuple):
     near: Colour
 
 
-def _palette(colours: str) -> Palette:
-    return Palette(*(tuple(bytes.fromhex(colour)) for colour in colours.split()))  # type: ignore[arg-type]  # three bytes each
-
-
 _TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
-_PALETTES = {name: _palette(colours) for name, colours in _TABLES["palettes"].items()}
+_PALETTES = {
+    name: Palette(*(tuple(bytes.fromhex(colour)) for colour in colours.split()))  # type: ignore[arg-type]  # three bytes each
+    for name, colours in _TABLES["palettes"].items()
+}
 
 
 def draw_scene(prompt: str, size: tuple[int, int], *, digest: bytes) -> tuple[Image.Image, Palette]:
-    """Draw the landscape for a prompt, in RGB and `size` px, and return it with its colours.
-
-    The prompt's words choose the place and the light where they name one; all else is thrown with `digest`.
-    """
+    """Draw in RGB, `size` px, what words of a prompt name and `digest` throws; return it with its colours."""
     shrink = min(1.0, _LONGEST_SIDE / max(size))
     width, height = (max(_SHORTEST_SIDE, round(side * shrink)) for side in size)
     scene = _Scene(prompt, width, height, random.Random(digest))  # noqa: S311  # a picture, not a secret

@@ -1,7 +1,6 @@
-"""The sandbox over HTTP, for clients in any language.
+"""The sandbox over HTTP, for clients in any language, served by uvicorn with its plain parser (h11).
 
-uvicorn serves it: pure Python with its plain parser (h11), so that it installs wherever Python runs, and it can stream
-and hold back answers without a thread for each. Pictures are drawn in threads, so that a large one holds up nobody.
+Pictures are drawn in threads, so that a large one holds up nobody.
 """
 
 from __future__ import annotations
@@ -17,9 +16,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ionos_openai.errors import ConfigurationError
 from ionos_openai.hub.credentials import SANDBOX_TOKEN
-from ionos_openai.sandbox.content import LARGEST_BODY
 from ionos_openai.sandbox.service import Sandbox
-from ionos_openai.sandbox.wire import Refusal, SandboxRequest, SandboxResponse
+from ionos_openai.sandbox.wire import LARGEST_BODY, Refusal, SandboxRequest, SandboxResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -44,17 +42,12 @@ _PROBLEMS = {"EADDRINUSE": _TAKEN, "EACCES": _NO_RIGHTS, "EPERM": _NO_RIGHTS}
 class SandboxServer:
     """Serves a sandbox over HTTP: in a thread for as long as a `with` block, or until Ctrl-C with `run()`.
 
-    Args:
-        sandbox: The sandbox; by default one that counts no limits.
-        host: The address to listen on, never blank, afterwards in numbers. Only this machine reaches the default.
-        port: The port to listen on, 0 for any that is free; afterwards the one that it is.
-
-    Raises:
-        ConfigurationError: uvicorn is not installed, or nobody may listen there: the port is taken or needs rights.
+    By default it counts no limits, and only this machine reaches it. `port` 0 takes any that is free; afterwards `host`
+    and `port` are the address in numbers. A ConfigurationError says that uvicorn is missing or nobody may listen there.
     """
 
     def __init__(self, sandbox: Sandbox | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Take the port; see the class for the arguments. Requests wait until serving begins."""
+        """Take the port; requests wait until serving begins."""
         self.sandbox = Sandbox() if sandbox is None else sandbox
         self._pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="sandbox")
         self._server = _uvicorn_server(_application(self.sandbox, self._pool))

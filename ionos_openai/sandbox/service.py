@@ -1,7 +1,4 @@
-"""The sandbox itself: what it answers to which request.
-
-Every refusal carries the name of its row in `behaviours.toml`, which says how the behaviour is known.
-"""
+"""The sandbox itself: what it answers to which request; a refusal has the name of its row in `behaviours.toml`."""
 
 from __future__ import annotations
 
@@ -28,12 +25,11 @@ from ionos_openai.hub.credentials import SANDBOX_TOKEN
 from ionos_openai.hub.models import broken_rule, find_model, parse_size
 from ionos_openai.sandbox import faults as faulty, wire
 from ionos_openai.sandbox.chat import chat, complete, embed, purpose_of
-from ionos_openai.sandbox.content import Content, read_content
 from ionos_openai.sandbox.drawing import PlaceholderFormat, picture_size, placeholder
 from ionos_openai.sandbox.faults import FaultsOption, LatencyOption
 from ionos_openai.sandbox.journal import PREFIX, Journal, RecordedRequest
 from ionos_openai.sandbox.limits import Buckets, LimitsOption, read_limits
-from ionos_openai.sandbox.wire import Refusal, SandboxRequest, SandboxResponse, json_answer
+from ionos_openai.sandbox.wire import Content, Refusal, SandboxRequest, SandboxResponse, json_answer, read_content
 
 _log = logging.getLogger("ionos_openai.sandbox")
 
@@ -52,9 +48,9 @@ _OPEN = {"access_control_allow_origin": "*", "access_control_expose_headers": _T
 class Sandbox:
     """A stand-in for the IONOS AI Model Hub: in this process, or behind a `SandboxServer`.
 
-    It may be used from several threads at once. The same requests in the same order give the same answers: where a rate
-    or a range asks for chance, it is thrown alike in every run. The second of two equal requests for a picture gives
-    another one than the first.
+    It may be used from several threads at once. The same requests in the same order give the same answers: chance is
+    thrown alike in every run. The second of two equal requests for a picture gives another one than the first. Its
+    `requests` are the last 1000, the newest last, without tokens and base64. What is none of these is a ValueError.
 
     Args:
         token: The only bearer token that is taken; by default, or where it is blank, any is.
@@ -71,13 +67,6 @@ class Sandbox:
         latency: How long each answer takes, in seconds, or a range of them; by default no longer than it needs.
         time_scale: How many times faster than real time limits fill and slow bodies come, from 0.001 to a million.
         clock: Returns seconds that never run backwards; what the limits are counted by.
-
-    Raises:
-        ValueError: An argument is none of those.
-
-    Attributes:
-        requests: The last 1000 requests, the newest last, without tokens and base64.
-        token: The only token that is taken, or None.
     """
 
     def __init__(
@@ -122,24 +111,15 @@ class Sandbox:
         """Count requests from now on against other limits, every bucket full.
 
         They are given as to the class, or as `images_per_minute`, `image_burst`, `requests_per_second` and
-        `request_burst`, as the settings of a client have them; what of a pair is left out is as documented.
-
-        Raises:
-            TypeError: A number has another name.
-            ValueError: They are none of those, or both are given.
+        `request_burst`; what of a pair is left out is as documented. Anything else is a ValueError or TypeError.
         """
         read = read_limits(limits, **numbers)  # type: ignore[arg-type]  # a burst is whole; a Rate would not mind
         self._buckets = Buckets(read, time_scale=self._time_scale, clock=self._clock)
 
     def fault(self, name: str, *, times: int = 1) -> None:
-        """Show a fault at the next requests, after those that were asked for before.
+        """Show a fault at the next requests, at least one, after those that were asked for before.
 
-        Args:
-            name: One of `ionos_openai.sandbox.faults.FAULT_NAMES`; what befalls pictures waits for a request for one.
-            times: How many requests it befalls, at least 1.
-
-        Raises:
-            ValueError: There is no such fault, or `times` is below 1.
+        It is one of `ionos_openai.sandbox.faults.FAULT_NAMES`, or a ValueError; what befalls pictures waits for one.
         """
         faulty.check_fault(name)
         if times < 1:
@@ -341,11 +321,6 @@ _PATHS: dict[str, tuple[str, Callable[[Sandbox, Content], SandboxResponse]]] = {
     "/v1/completions": ("POST", lambda sandbox, content: sandbox._talk(content, complete)),
     "/v1/embeddings": ("POST", lambda sandbox, content: sandbox._embed(content)),
 }
-_MAY_ASK = {
-    "access_control_allow_methods": "GET, HEAD, POST, DELETE",
-    "access_control_allow_private_network": "true",
-    "access_control_max_age": "600",
-}
 _PICTURE_FIELD = re.compile(r"image(\[\d*\])?|mask")
 
 
@@ -388,8 +363,12 @@ def _to_a_browser(request: SandboxRequest) -> SandboxResponse:
     """Answer what a browser asks before it lets a page ask."""
     wanted = request.header("access-control-request-headers") or "*"
     headers = "".join(letter for letter in wanted if letter.isascii() and letter.isprintable())
-    response = SandboxResponse(status=204, headers={}, body=b"").with_headers(access_control_allow_headers=headers)
-    return response.with_headers(**_MAY_ASK)
+    return SandboxResponse(status=204, headers={}, body=b"").with_headers(
+        access_control_allow_headers=headers,
+        access_control_allow_methods="GET, HEAD, POST, DELETE",
+        access_control_allow_private_network="true",
+        access_control_max_age="600",
+    )
 
 
 def _check_picture(content: Content) -> None:

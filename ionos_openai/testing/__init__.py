@@ -12,24 +12,24 @@ PYTEST_DONT_REWRITE: a conftest may import from here before pytest loads it as a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 try:
     import pytest
 except ImportError as error:
     raise ImportError("ionos_openai.testing holds fixtures for pytest: install it with pip install pytest.") from error
 
+import openai
+
 from ionos_openai.client import create_async_client, create_client
 from ionos_openai.client.in_process import answering
 from ionos_openai.client.settings import IonosSettings, own_variables
+from ionos_openai.errors.masking import SIGNS_OF_SECRETS
 from ionos_openai.hub.credentials import SANDBOX_TOKEN
 from ionos_openai.sandbox import Sandbox, SandboxServer
-from ionos_openai.testing.secrets import assert_no_secrets
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import openai
 
 __all__ = [
     "assert_no_secrets",
@@ -40,6 +40,14 @@ __all__ = [
     "ionos_sandbox_server",
     "ionos_vcr_config",
 ]
+
+_CASSETTES = frozenset({".yaml", ".yml", ".json"})
+
+# As keys of YAML or JSON, or at the head of a line: a prompt may have these words.
+_HEADERS = {
+    name: rf"""(?im:^[\s?-]*[\w-]*{name}\s*:|["'][\w-]*{name}\\?["']\s*:)""" for name in ("authorization", "cookie")
+}
+_SIGNS = {name: re.compile(pattern) for name, pattern in {**SIGNS_OF_SECRETS, **_HEADERS}.items()}
 
 
 @pytest.fixture
@@ -102,5 +110,29 @@ def ionos_vcr_config() -> dict[str, object]:
         from ionos_openai.testing import cassettes
     except ImportError as error:
         raise ImportError("ionos_vcr_config needs vcrpy: install it with pip install pytest-recording.") from error
-    cassettes.quiet_vcr()
     return cassettes.vcr_config()
+
+
+def signs_of_secrets(text: str, *tokens: str) -> list[str]:
+    """Name what in a file's text looks like a secret, or is one of the tokens; the secrets are not repeated."""
+    found = [name for name, pattern in _SIGNS.items() if pattern.search(text)]
+    return [*found, *("a token" for token in tokens if token and token in text)]
+
+
+def assert_no_secrets(directory: str | os.PathLike[str], *tokens: str) -> None:
+    """Fail where a cassette (.yaml, .yml, .json) in a directory, or below it, holds what looks like a secret.
+
+    The tokens must not be in them, whatever they look like. The AssertionError names files and kinds, never the secret;
+    that there is no cassette at all is one too.
+    """
+    root = Path(directory)
+    paths = sorted(path for path in root.rglob("*") if path.suffix in _CASSETTES and path.is_file())
+    if not paths:
+        raise AssertionError(f"There are no cassettes (.yaml, .yml, .json) in {root}.")
+    found = [
+        f"{path.relative_to(root).as_posix()} ({', '.join(signs)})"
+        for path in paths
+        if (signs := signs_of_secrets(path.read_text(encoding="utf-8", errors="replace"), *tokens))
+    ]
+    if found:
+        raise AssertionError(f"What looks like a secret stands in {'; '.join(found)}: record them again, scrubbed.")

@@ -10,25 +10,18 @@ import io
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast, get_args
+from collections.abc import Callable
+from typing import Any
 
 import pybase64
-import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 from PIL import Image
-from vcr.serializers import yamlserializer  # type: ignore[import-untyped]  # it has no types
 
 from ionos_openai.errors.masking import Secrets, each_leaf, mask_recorded
 from ionos_openai.files.formats import FORMATS, SANDBOX_MARK, is_marked_sandbox
-from ionos_openai.sandbox.content import Part, read_form
-from ionos_openai.sandbox.wire import SANDBOX_HEADER
-
-RecordedFrom: TypeAlias = Literal["stand-in", "service"]
-"""Who answered while a cassette was recorded."""
+from ionos_openai.sandbox.wire import SANDBOX_HEADER, Part, read_form
 
 RECORDED_FROM = "x-recorded-from"
-"""The header that every recorded answer is given; its value is a `RecordedFrom`."""
+"""The header by which every recorded answer says who gave it: "stand-in" or "service"."""
 
 TRACE_ID = "0" * 32
 
@@ -53,6 +46,7 @@ _DATA_URI = re.compile(r"data:image/[\w.+-]+;base64,")
 
 def vcr_config() -> dict[str, object]:
     """Return the arguments for `vcr.VCR`, or what pytest-recording's fixture `vcr_config` is to return."""
+    logging.getLogger("vcr").setLevel(logging.WARNING)  # at INFO vcrpy logs whole bodies
     scrubber = Scrubber()
     return {
         "match_on": ("method", "scheme", "host", "port", "path", "query", "body"),
@@ -60,11 +54,6 @@ def vcr_config() -> dict[str, object]:
         "before_record_request": scrubber.request,
         "before_record_response": scrubber.answer,
     }
-
-
-def quiet_vcr() -> None:
-    """Keep vcrpy from logging whole bodies, which it does at INFO."""
-    logging.getLogger("vcr").setLevel(logging.WARNING)
 
 
 class Scrubber:
@@ -223,61 +212,6 @@ def _data_in(text: str) -> tuple[str, bytes]:
         return head, pybase64.b64decode(text[len(head) :], validate=True)
     except ValueError:
         return head, b""
-
-
-class ReadableYaml:
-    """A serializer for vcrpy: YAML with bodies line by line, and a first line that says who answered."""
-
-    @staticmethod
-    def serialize(cassette: Mapping[str, Any]) -> str:
-        """Write a cassette."""
-        answers = [interaction["response"] for interaction in cassette["interactions"]]
-        sources = sorted({source for answer in answers for source in answer["headers"].get(RECORDED_FROM, ["unknown"])})
-        text: str = yaml.dump(dict(cassette), Dumper=_LineByLine, sort_keys=False, width=1000)
-        return f"# Recorded from the {' and the '.join(sources)}: see README.md.\n{text}"
-
-    deserialize = staticmethod(yamlserializer.deserialize)
-
-
-class _LineByLine(yaml.SafeDumper):  # type: ignore[misc]  # as above, no types
-    """Writes a text of several lines as it reads, where that loses nothing."""
-
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002  # the base class asks with it
-        """Write what two answers share twice, and not as "&id001"."""
-        return True
-
-
-def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    readable = "\n" in text and text.isascii() and text.replace("\n", "").isprintable()
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if readable else None)
-
-
-_LineByLine.add_representer(str, _write_text)
-
-
-def source_of(path: Path) -> RecordedFrom:
-    """Return who answered when a cassette was recorded; a ValueError where it does not say so, or says two things."""
-    interactions = ReadableYaml.deserialize(path.read_text(encoding="utf-8"))["interactions"]
-    found = {tuple(played["response"]["headers"].get(RECORDED_FROM, ())) for played in interactions}
-    for source in get_args(RecordedFrom):
-        if found == {(source,)}:
-            return cast("RecordedFrom", source)
-    raise ValueError(f"{path.name} does not say who answered: each answer needs the header {RECORDED_FROM}.")
-
-
-def check_present(cassette: Any, *, command: str) -> None:
-    """Fail where a `vcr.cassette.Cassette` is to be replayed that was never recorded; `command` records it."""
-    if not (path := Path(cassette._path)).is_file():  # public only in later versions of vcrpy
-        raise AssertionError(f"There is no cassette {path.name}: record it with `{command}`.")
-
-
-def check_played(cassette: Any) -> None:
-    """Fail where not every recorded request was made again."""
-    if cassette.play_count < len(cassette):
-        name = Path(cassette._path).name
-        left = [request for number, request in enumerate(cassette.requests) if not cassette.play_counts[number]]
-        unplayed = ", ".join(f"{request.method} {request.path}" for request in left)
-        raise AssertionError(f"{name}: {cassette.play_count} of {len(cassette)} requests were made; not {unplayed}.")
 
 
 def _without_named_traces(text: str) -> str:

@@ -202,7 +202,7 @@ def test_several_pictures_of_a_prompt_are_requests_of_their_own(
 
 
 def test_placeholders_cost_nothing_and_are_recorded_as_such(tmp_path: Path) -> None:
-    """The stand-in's pictures have no cost in the record."""
+    """The sandbox's pictures have no cost in the record."""
     with create_client(sandbox=True) as stand_in:
         [result] = generate_batch(stand_in, ["a"], tmp_path).run()
     assert (result.sandbox, result.cost) == (True, None)

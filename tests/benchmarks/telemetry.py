@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ionos_openai import IonosSettings, create_client
 from ionos_openai.client import telemetry
+from ionos_openai.client.calls import Remembered
 from ionos_openai.client.in_process import answering_client
-from ionos_openai.client.remembered import Remembered
 from ionos_openai.errors.http import http_library
 
 if TYPE_CHECKING:

@@ -310,7 +310,7 @@ def test_the_stand_in_is_named_in_the_json_of_an_error(
 
 
 def test_the_stand_in_is_named_in_json(monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Result]) -> None:
-    """`sandbox` is true in the document and on the picture, also when a variable asked for the stand-in."""
+    """`sandbox` is true in the document and on the picture, also when a variable asked for the sandbox."""
     monkeypatch.setenv("IONOS_SANDBOX", "1")
     result = cli("generate", "a", "--json")
     assert (result.json()["sandbox"], result.json()["images"][0]["sandbox"]) == (True, True)

@@ -22,13 +22,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ionos_openai.client.pacing import turns as pacing
-from ionos_openai.client.pacing.ledgers import FileLedger, MemoryLedger
+from ionos_openai.client.pacing.ledgers import FileLedger, MemoryLedger, RedisLedger, without_password
 from ionos_openai.client.pacing.rates import Bucket, ContractLimits, Level, estimate_seconds, give_back, set_back, take
-from ionos_openai.client.pacing.redis_ledger import RedisLedger, without_password
 from ionos_openai.client.pacing.turns import Contract, PacedCall, Pacing, contract_name, find_cause, read_retry_after
 from ionos_openai.errors import BudgetUnavailableError, ConfigurationError
 from ionos_openai.errors.http import http_library
-from ionos_openai.files.locks import try_lock
+from ionos_openai.files.opening import try_lock
 from tests.tokens import make_token
 
 if TYPE_CHECKING:

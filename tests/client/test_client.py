@@ -17,8 +17,8 @@ from openai.types import ImagesResponse
 from pydantic import SecretStr
 
 from ionos_openai.client import create_async_client, create_client
+from ionos_openai.client.calls import recall
 from ionos_openai.client.in_process import answering_async_client, answering_client
-from ionos_openai.client.remembered import recall
 from ionos_openai.client.settings import IonosSettings
 from ionos_openai.errors import ConfigurationError, InvalidTokenError, MissingTokenError, UntrustedHostError
 from ionos_openai.errors.http import http_library

@@ -32,6 +32,7 @@ from ionos_openai import (
     generate_images,
     list_image_models,
     partial_images,
+    read_batch,
     read_provenance,
     read_signature,
     save_images,
@@ -201,6 +202,7 @@ def use_everything(server: LoopbackServer, notes: Notes, token: str, key: Any, d
         notes.look_at(batch, *batch)
         server.answers = failures(token)[2:3]
         notes.look_at(*generate_batch(client, ["a bad one"], directory / "batch"))
+        notes.look_at(*read_batch(directory / "batch"))
         for answer in failures(token):
             server.answers = [answer] * 3
             try_it(notes, lambda: generate_images(client, "a fox"))

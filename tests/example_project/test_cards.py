@@ -35,7 +35,7 @@ def test_a_failure_is_told(ionos_client: openai.OpenAI, ionos_sandbox: Sandbox, 
 def test_several_cards_and_another_language(
     ionos_async_client: openai.AsyncOpenAI, ionos_sandbox_server: SandboxServer
 ) -> None:
-    """The async client and whatever speaks HTTP ask the same stand-in."""
+    """The async client and whatever speaks HTTP ask the same sandbox."""
     assert asyncio.run(count_cards(ionos_async_client, ["Ada", "Grace"])) == 2
     with urllib.request.urlopen(f"{ionos_sandbox_server.url}/sandbox/stats") as answer:
         assert json.load(answer)["images"] == 2

@@ -13,13 +13,12 @@ from hypothesis import given, settings, strategies as st
 
 from ionos_openai.client import create_async_client, create_client
 from ionos_openai.errors import InvalidRequestError, UnknownModelError
+from ionos_openai.hub import alist_image_models, list_image_models
 from ionos_openai.hub.catalogue import CATALOGUE, DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL, Price, SizeRule
 from ionos_openai.hub.models import (
-    alist_image_models,
     check_size,
     estimate_cost,
     find_model,
-    list_image_models,
     makes_images,
     parse_size,
     resolve_model,

@@ -19,7 +19,7 @@ from ionos_openai import (
     generate_images,
 )
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
-from ionos_openai.hub.ratios import choose_size
+from ionos_openai.hub.compat import choose_size
 from ionos_openai.sandbox import Sandbox
 
 if TYPE_CHECKING:

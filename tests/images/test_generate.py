@@ -109,7 +109,7 @@ def test_one_prompt_gives_one_picture_that_knows_what_was_asked() -> None:
 
 
 async def test_the_async_twin_gives_the_same_picture() -> None:
-    """The stand-in draws the same bytes for the same request, sync and async."""
+    """The sandbox draws the same bytes for the same request, sync and async."""
     (image,) = await agenerate_images(create_async_client(sandbox=True), "a fox")
     (same,) = generate_images(create_client(sandbox=True), "a fox")
     assert image.data == same.data

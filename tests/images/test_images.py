@@ -22,7 +22,7 @@ from hypothesis import given, settings, strategies as st
 from openai.types import Image as SDKImage, ImagesResponse, Model
 from PIL import Image, ImageCms
 
-from ionos_openai.client.remembered import Remembered, remember
+from ionos_openai.client.calls import Remembered, remember
 from ionos_openai.errors import ImageSaveError, InvalidRequestError, keep_partial_results
 from ionos_openai.files.formats import SANDBOX_MARK, FormatError, recognise
 from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, partial_images, save_images

@@ -227,9 +227,9 @@ def test_a_response_shows_itself_as_its_pictures() -> None:
 
 
 def test_a_placeholder_is_called_one() -> None:
-    """The alternative text and the caption of the stand-in's pictures say what they are."""
+    """The alternative text and the caption of the sandbox's pictures say what they are."""
     images = generate_images(create_client(sandbox=True), "a fox")
-    assert images[0]._repr_mimebundle_()[1]["image/jpeg"]["alt"] == "Placeholder of the stand-in: a fox"
+    assert images[0]._repr_mimebundle_()[1]["image/jpeg"]["alt"] == "Placeholder of the sandbox: a fox"
     assert "FLUX.1-schnell, 1024x1024, placeholder" in images._repr_mimebundle_()["text/html"]  # type: ignore[attr-defined]
 
 
@@ -314,7 +314,7 @@ def test_the_readmes_example_shows_a_grid(outputs: list[list[Any]]) -> None:
     found = sources(data["text/html"])
     assert len(found) == 2
     assert all(shown(one).size == (512, 512) for one in found)
-    assert data["text/html"].count('alt="Placeholder of the stand-in: a fox in the snow"') == 2
+    assert data["text/html"].count('alt="Placeholder of the sandbox: a fox in the snow"') == 2
     assert [line.partition("(")[0] for line in data["text/plain"].splitlines()] == ["GeneratedImage"] * 2
     assert len(json.dumps(outputs[0])) < 150_000
 
@@ -326,7 +326,7 @@ def test_a_picture_at_a_cells_end_is_the_jpeg(outputs: list[list[Any]]) -> None:
     data = result["data"]
     assert set(data) == {"image/jpeg", "text/plain"}
     assert shown(data["image/jpeg"]).size == (1024, 1024)
-    assert result["metadata"]["image/jpeg"]["alt"] == "Placeholder of the stand-in: a hen"
+    assert result["metadata"]["image/jpeg"]["alt"] == "Placeholder of the sandbox: a hen"
     assert len(json.dumps(result)) < len(data["image/jpeg"]) + 1000
 
 

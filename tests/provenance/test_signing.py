@@ -332,6 +332,10 @@ BAD: dict[str, tuple[Callable[[Authority], Leaf], str]] = {
         lambda authority: Leaf(**{**vars(authority.leaf()), "root": Authority("Elsewhere").root}),
         r"a certificate of the chain did not issue the one before it",
     ),
+    "another issuer of the same name": (
+        lambda authority: Leaf(**{**vars(authority.leaf()), "root": Authority().root}),
+        r"a certificate of the chain did not issue the one before it",
+    ),
     "another key": (
         lambda authority: Leaf(**{**vars(authority.leaf()), "key": authority.leaf().key}),
         r"does not belong to the first certificate",

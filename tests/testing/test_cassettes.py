@@ -35,9 +35,8 @@ from ionos_openai.files.formats import SANDBOX_MARK, is_marked_sandbox, recognis
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
 from ionos_openai.sandbox import Sandbox
 from ionos_openai.sandbox.drawing import placeholder
-from ionos_openai.testing import assert_no_secrets, cassettes as recording
-from ionos_openai.testing.secrets import signs_of_secrets
-from tests import REPOSITORY
+from ionos_openai.testing import assert_no_secrets, cassettes as recording, signs_of_secrets
+from tests import REPOSITORY, recordings
 from tests.conftest import CASSETTES, RECORD_COMMAND
 from tests.loopback import Answer, LoopbackServer
 from tests.tokens import make_token
@@ -78,7 +77,7 @@ async def test_models_are_found_with_an_async_client(cassette_async_client: open
 @pytest.mark.vcr
 @pytest.mark.default_cassette("image")
 def test_a_prompt_becomes_a_picture(
-    cassette_client: openai.OpenAI, recorded_from: recording.RecordedFrom, tmp_path: Path
+    cassette_client: openai.OpenAI, recorded_from: recordings.RecordedFrom, tmp_path: Path
 ) -> None:
     """A prompt becomes a square JPEG that knows what was asked and who drew it, and can be saved."""
     (image,) = generate_images(cassette_client, PROMPT)
@@ -93,7 +92,7 @@ def test_a_prompt_becomes_a_picture(
 @pytest.mark.vcr
 @pytest.mark.default_cassette("image-async")
 async def test_a_prompt_becomes_a_picture_with_an_async_client(
-    cassette_async_client: openai.AsyncOpenAI, recorded_from: recording.RecordedFrom
+    cassette_async_client: openai.AsyncOpenAI, recorded_from: recordings.RecordedFrom
 ) -> None:
     """An async client gives the same kind of picture."""
     (image,) = await agenerate_images(cassette_async_client, PROMPT, size="1024x1792")
@@ -104,7 +103,7 @@ async def test_a_prompt_becomes_a_picture_with_an_async_client(
 
 @pytest.mark.vcr
 @pytest.mark.default_cassette("edit")
-def test_a_picture_is_edited(cassette_client: openai.OpenAI, recorded_from: recording.RecordedFrom) -> None:
+def test_a_picture_is_edited(cassette_client: openai.OpenAI, recorded_from: recordings.RecordedFrom) -> None:
     """A picture and a prompt become a picture that is known for an edit."""
     (image,) = edit_images(cassette_client, ORANGE_PNG, "Make it blue", size="512x512")
     assert (image.prompt, image.model, image.edited) == ("Make it blue", DEFAULT_EDIT_MODEL, True)
@@ -169,7 +168,7 @@ def test_a_400_without_a_body_is_explained(cassette_client: openai.OpenAI) -> No
 def recorder(mode: str = "new_episodes") -> Any:
     """Return vcrpy as our cassettes use it."""
     made = vcr.VCR(record_mode=mode, **recording.vcr_config())
-    made.register_serializer("yaml", recording.ReadableYaml)
+    made.register_serializer("yaml", recordings.ReadableYaml)
     return made
 
 
@@ -180,7 +179,7 @@ def asking(**options: Any) -> openai.OpenAI:
 
 def pictures_in(path: Path) -> Iterator[bytes]:
     """Yield the pictures of a cassette."""
-    for interaction in recording.ReadableYaml.deserialize(path.read_text(encoding="utf-8"))["interactions"]:
+    for interaction in recordings.ReadableYaml.deserialize(path.read_text(encoding="utf-8"))["interactions"]:
         if '"b64_json"' in interaction["response"]["body"]["string"]:
             for item in json.loads(interaction["response"]["body"]["string"])["data"]:
                 yield base64.b64decode(item["b64_json"])
@@ -202,7 +201,7 @@ def test_a_cassette_is_small(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_cassette_says_who_answered(path: Path) -> None:
     """A cassette says who answered, in its first line too, and no placeholder is passed off as the service's."""
-    source = recording.source_of(path)
+    source = recordings.source_of(path)
     assert path.read_text(encoding="utf-8").startswith(f"# Recorded from the {source}: see README.md.\n")
     assert all(is_marked_sandbox(data) == (source == "stand-in") for data in pictures_in(path))
 
@@ -246,12 +245,12 @@ def test_a_cassette_is_played_to_its_end() -> None:
         with pytest.raises(openai.RateLimitError):
             generate_images(asking(), PROMPT)
         with pytest.raises(AssertionError) as caught:
-            recording.check_played(cassette)
+            recordings.check_played(cassette)
         assert str(caught.value) == (
             "rate-limit-then-image.yaml: 1 of 2 requests were made; not POST /v1/images/generations."
         )
         generate_images(asking(), PROMPT)
-        recording.check_played(cassette)
+        recordings.check_played(cassette)
 
 
 def test_a_missing_cassette_says_how_to_record_it(tmp_path: Path) -> None:
@@ -260,7 +259,7 @@ def test_a_missing_cassette_says_how_to_record_it(tmp_path: Path) -> None:
     with recorder(mode="none").use_cassette(str(tmp_path / "new.yaml")) as cassette:
         pass
     with pytest.raises(AssertionError, match=message):
-        recording.check_present(cassette, command="pytest -x")
+        recordings.check_present(cassette, command="pytest -x")
 
 
 def test_the_token_is_nowhere_in_a_cassette(server: LoopbackServer, tmp_path: Path) -> None:
@@ -280,7 +279,7 @@ def test_the_token_is_nowhere_in_a_cassette(server: LoopbackServer, tmp_path: Pa
         client.get("/page", cast_to=object, options={"headers": {"Cookie": "session=abc"}})
     text = path.read_text(encoding="utf-8")
     assert signs_of_secrets(text, token, *token.split("."), trace, "session=abc") == []
-    (first, second) = recording.ReadableYaml.deserialize(text)["interactions"]
+    (first, second) = recordings.ReadableYaml.deserialize(text)["interactions"]
     assert first["request"]["headers"] == {"content-type": ["application/json"]}
     assert json.loads(first["request"]["body"]) == {"prompt": "say <token>"}
     assert first["response"]["headers"] == {
@@ -364,7 +363,7 @@ def test_a_compressed_answer_is_written_as_text(server: LoopbackServer, tmp_path
         assert client.get("/packed", cast_to=object) == {"seen": token}
         with pytest.raises((openai.APIConnectionError, ValueError)):
             client.get("/unreadable", cast_to=object)
-    (only,) = recording.ReadableYaml.deserialize(path.read_text(encoding="utf-8"))["interactions"]
+    (only,) = recordings.ReadableYaml.deserialize(path.read_text(encoding="utf-8"))["interactions"]
     assert json.loads(only["response"]["body"]["string"]) == {"seen": "<token>"}
 
 
@@ -463,8 +462,8 @@ def test_what_is_written_is_read_again(text: str) -> None:
     """Whatever a body holds, it is read as it was written."""
     text = text.encode("utf-8", "replace").decode()
     cassette = {"interactions": [{"request": {"body": text}, "response": {"headers": {}, "body": {"string": text}}}]}
-    written = recording.ReadableYaml.serialize(cassette)
-    assert recording.ReadableYaml.deserialize(written) == cassette
+    written = recordings.ReadableYaml.serialize(cassette)
+    assert recordings.ReadableYaml.deserialize(written) == cassette
     assert written.isascii()
 
 
@@ -518,6 +517,7 @@ def test_one_command_records_all(tmp_path: Path) -> None:
         "__init__",
         "conftest",
         "loopback",
+        "recordings",
         "terminal",
         "testing/__init__",
         "testing/test_cassettes",
@@ -529,7 +529,7 @@ def test_one_command_records_all(tmp_path: Path) -> None:
     assert recorded.returncode == 0, recorded.stdout
     assert {path.name for path in (tmp_path / "cassettes").iterdir()} == {path.name for path in FILES}
     for path in FILES:
-        if recording.source_of(path) == "stand-in":
+        if recordings.source_of(path) == "stand-in":
             assert outline(tmp_path / "cassettes" / path.name) == outline(path)
     (tmp_path / "tests" / "test_lazy.py").write_text(LAZY, encoding="utf-8")
     replayed = run_pytest(tmp_path, "-m", "vcr", "tests/test_lazy.py")
@@ -546,7 +546,7 @@ def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
 
 def outline(path: Path) -> list[Any]:
     """Return what of a cassette is the same at each recording: all but dates and pictures."""
-    interactions = recording.ReadableYaml.deserialize(path.read_text(encoding="utf-8"))["interactions"]
+    interactions = recordings.ReadableYaml.deserialize(path.read_text(encoding="utf-8"))["interactions"]
     for interaction in interactions:
         body = interaction["response"]["body"]
         body["string"] = re.sub(r'("created": )\d+|("b64_json": )".*"', r"\1\2…", body["string"])

@@ -15,8 +15,8 @@ import vcr
 
 from ionos_openai import generate_images
 from ionos_openai.testing import assert_no_secrets
-from ionos_openai.testing.cassettes import source_of
 from tests import REPOSITORY
+from tests.recordings import source_of
 
 if TYPE_CHECKING:
     from ionos_openai.sandbox import Sandbox, SandboxServer

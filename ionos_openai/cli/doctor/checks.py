@@ -11,7 +11,7 @@ import re
 import socket
 import ssl
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -36,7 +36,6 @@ from ionos_openai.errors.http import http_library
 from ionos_openai.hub.credentials import (
     SANDBOX_TOKEN,
     TOKEN_ADVICE,
-    TokenFacts,
     check_base_url,
     check_token,
     is_ionos_host,
@@ -85,7 +84,6 @@ class Look:
     settings: IonosSettings
     offline: bool = False  # whether nothing is sent
     min_validity: timedelta = timedelta(days=7)  # a token that ends sooner is warned about
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def sandbox(self) -> bool:
@@ -115,8 +113,8 @@ def examine(connection: Connection, *, offline: bool, min_validity: timedelta) -
         return
     if look.sandbox:
         origin = "--sandbox" if connection.sandbox else str(settings.origin("sandbox"))
-        text = f"{origin}: the stand-in answers, and every picture is a placeholder"
-        yield Check("warning", "stand-in", text, "For the service, leave --sandbox out and unset IONOS_SANDBOX.")
+        text = f"{origin}: the sandbox answers, and every picture is a placeholder"
+        yield Check("warning", "sandbox", text, "For the service, leave --sandbox out and unset IONOS_SANDBOX.")
     yield from examine_with(look, _CHECKS)
 
 
@@ -163,7 +161,10 @@ def _token(look: Look) -> Iterator[Check]:
         text = f"{variable} is passed over: it holds a key for IONOS' DNS and hosting API"
         yield Check("warning", "token", text, "If it was meant for the AI Model Hub, replace it by a token.")
     if token is None and settings.api_key_file is None:
-        yield _no_token(look)
+        places = " and ".join(map(str, filter(None, ("the environment", settings.env_path))))
+        remedy = f"Set IONOS_API_TOKEN. {TOKEN_ADVICE} Without one, --sandbox draws placeholders."
+        missing = Check("broken", "token", f"none in {places}", remedy, USAGE)
+        yield Check("good", "token", "none, and the sandbox needs none") if look.sandbox else missing
         return
     place = str(settings.origin("api_key" if token else "api_key_file"))
     if token is None:
@@ -171,35 +172,25 @@ def _token(look: Look) -> Iterator[Check]:
         token, place = SecretStr(source()), f"{source.path} ({place})"
         yield from _plain("token", source.path, source.dress)
     url = look.connection.base_url or settings.base_url
-    facts = check_token(token, now=look.now, origin=place, url=url)
+    facts = check_token(token, now=datetime.now(UTC), origin=place, url=url)
     is_odd = facts.kind == "opaque" and is_ionos_host(_host(url))
     remedy = f"IONOS' tokens are JWTs, which begin with eyJ. {TOKEN_ADVICE}" if is_odd else ""
-    yield Check("warning" if is_odd else "good", "token", f"{place}: {_kind(facts, token)}", remedy)
+    kind = f"{'a JWT' if facts.kind == 'jwt' else 'not readable as a JWT'}, {len(token)} characters"
+    if facts.kind == "sandbox":
+        kind = f"the word {SANDBOX_TOKEN!r}, which is no secret and which the service does not take"
+    yield Check("warning" if is_odd else "good", "token", f"{place}: {kind}", remedy)
     if facts.kind == "jwt":
         yield _expiry(facts.expires, look)
         may = "the AI Model Hub is among them" if facts.may_use_hub else "the token does not say"
         yield Check("good", "privilege", may)
 
 
-def _no_token(look: Look) -> Check:
-    if look.sandbox:
-        return Check("good", "token", "none, and the stand-in needs none")
-    places = " and ".join(map(str, filter(None, ("the environment", look.settings.env_path))))
-    remedy = f"Set IONOS_API_TOKEN. {TOKEN_ADVICE} Without one, --sandbox draws placeholders."
-    return Check("broken", "token", f"none in {places}", remedy, USAGE)
-
-
-def _kind(facts: TokenFacts, token: SecretStr) -> str:
-    if facts.kind == "sandbox":
-        return f"the word {SANDBOX_TOKEN!r}, which is no secret and which the service does not take"
-    return f"{'a JWT' if facts.kind == 'jwt' else 'not readable as a JWT'}, {len(token)} characters"
-
-
 def _expiry(expires: datetime | None, look: Look) -> Check:
     if expires is None:
         return Check("good", "expiry", "the token does not say")
-    text = f"{expires:%Y-%m-%d %H:%M} UTC, {_span(expires - look.now)} left"
-    if expires - look.now < look.min_validity:
+    left = expires - datetime.now(UTC)
+    text = f"{expires:%Y-%m-%d %H:%M} UTC, {_span(left)} left"
+    if left < look.min_validity:
         return Check("warning", "expiry", f"{text}, less than {_span(look.min_validity)}", TOKEN_ADVICE)
     return Check("good", "expiry", text)
 
@@ -277,7 +268,7 @@ def _signing(look: Look) -> Iterator[Check]:
         return
     signer = load_signer(settings.sign or True, settings)
     leaf = signer.chain[0]
-    left = min(certificate.not_valid_after_utc for certificate in signer.chain) - look.now
+    left = min(certificate.not_valid_after_utc for certificate in signer.chain) - datetime.now(UTC)
     text = f"{leaf.subject.rfc4514_string()}, by {leaf.issuer.rfc4514_string()}, {_span(left)} left"
     ends = "Get a new certificate before it ends." if left < _RENEWAL else ""
     yield Check("warning" if ends else "good", "signature", text, ends)
@@ -382,7 +373,7 @@ def _ask(client: openai.OpenAI, look: Look) -> Iterator[Check]:
         return
     took = time.perf_counter() - begun
     yield from tls
-    yield Check("good", "service", f"{'the stand-in ' * look.sandbox}answered GET /models in {took * 1000:.0f} ms")
+    yield Check("good", "service", f"{'the sandbox ' * look.sandbox}answered GET /models in {took * 1000:.0f} ms")
     offered, wanted = [model.id for model in select_image_models(entries)], look.settings.image_model
     text = ", ".join(offered)
     if not offered:

@@ -32,7 +32,7 @@ def show(connection: Connection, terminal: Terminal, *, offline: bool, min_valid
     with terminal.waiting("Looking around"):
         checks = list(examine(connection, offline=offline, min_validity=validity))
     code = worst(check.exit_code for check in checks)
-    sandbox = any(check.name == "stand-in" for check in checks)
+    sandbox = any(check.name == "sandbox" for check in checks)
     show_checks(checks, terminal, {"exit_code": code}, sandbox=sandbox)
     return code
 

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from ionos_openai.cli.migrate.facts import FACTS
+from ionos_openai.cli.migrate.findings import Finding
+from ionos_openai.cli.migrate.image_calls import ImageCall
 from ionos_openai.cli.migrate.keys import looked_up
-from ionos_openai.cli.migrate.program import FUNCTIONS, arguments, chain, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ionos_openai.cli.migrate.findings import Finding
-    from ionos_openai.cli.migrate.image_calls import ImageCall
-    from ionos_openai.cli.migrate.program import Program
+from ionos_openai.cli.migrate.program import FUNCTIONS, Program, arguments, chain, text_of
 
 _FETCHERS = frozenset({"get", "urlopen", "urlretrieve", "stream", "request", "Request", "download", "imread", "fetch"})
 _PASSING_ON = frozenset({"enumerate", "list", "tuple", "sorted", "zip", "iter", "reversed"})

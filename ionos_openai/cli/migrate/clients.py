@@ -8,20 +8,15 @@ import functools
 import re
 import sys
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ionos_openai.cli.migrate.facts import FACTS, WORDS
+from ionos_openai.cli.migrate.findings import Effort, Finding, Others
+from ionos_openai.cli.migrate.image_calls import ImageCall
 from ionos_openai.cli.migrate.keys import literal_of, source_of
-from ionos_openai.cli.migrate.program import FUNCTIONS, arguments, chain, owner, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from ionos_openai.cli.migrate.findings import Effort, Finding, Others
-    from ionos_openai.cli.migrate.image_calls import ImageCall
-    from ionos_openai.cli.migrate.program import Program
+from ionos_openai.cli.migrate.program import FUNCTIONS, Program, arguments, chain, owner, text_of
 
 FACTORIES = {
     "openai.OpenAI": "create_client",

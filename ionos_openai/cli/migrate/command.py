@@ -47,11 +47,7 @@ _STYLES = {"hand": "bold yellow", "write": "bold green", "none": "dim", "skipped
 def run(paths: Sequence[str], mode: Mode, terminal: Terminal, *, calls: bool = False) -> int:
     """Report on files, show or apply what is safe; `calls`: change calls for pictures too.
 
-    Returns:
-        0 where nothing is left to do by hand, else 1.
-
-    Raises:
-        ConfigurationError: A path does not exist.
+    Returns 0 where nothing is left to do by hand, else 1. `ConfigurationError`: a path does not exist.
     """
     found = migrate_files(paths, calls=calls)
     found = [_write(file) if mode == "write" and file.is_changed else file for file in found]

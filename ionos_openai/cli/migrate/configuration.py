@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ionos_openai.cli.migrate.facts import FACTS, model_findings
-from ionos_openai.cli.migrate.findings import Migration
+from ionos_openai.cli.migrate.findings import Finding, Migration
 from ionos_openai.cli.migrate.keys import key_finding, looks_like_key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ionos_openai.cli.migrate.findings import Finding
 
 INSTALLING = re.compile(r"requirements[\w.-]*\.(?:txt|in)|pyproject\.toml|setup\.(?:py|cfg)|Pipfile|environment\.ya?ml")
 """The names of files that say what a project needs."""

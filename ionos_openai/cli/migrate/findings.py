@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
 Effort: TypeAlias = Literal["write", "none", "hand"]
 """Who has to do something: `migrate --write` does it, nobody (the client adapts the call), or a person."""

@@ -1,25 +1,21 @@
-"""Image calls: which there are, and what becomes of their models and parameters."""
+"""Image calls: which there are, and what becomes of their models and parameters; and what asks in other ways."""
 
 from __future__ import annotations
 
 import ast
 import dataclasses
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ionos_openai import errors
-from ionos_openai.cli.migrate.facts import FACTS, retirement
-from ionos_openai.cli.migrate.program import arguments, chain, owner, text_of
+from ionos_openai.cli.migrate.facts import ADDRESS, FACTS, address_finding, retirement
+from ionos_openai.cli.migrate.findings import Finding
+from ionos_openai.cli.migrate.program import Program, arguments, chain, owner, text_of
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
 from ionos_openai.hub.compat import MOST_PICTURES, nearest_size
 from ionos_openai.hub.models import find_model, is_openai_model, parse_size, resolve_model
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-
-    from ionos_openai.cli.migrate.findings import Finding
-    from ionos_openai.cli.migrate.program import Program
 
 _METHODS = frozenset({"generate", "edit", "create_variation"})
 _RAW = frozenset({"with_raw_response", "with_streaming_response"})
@@ -30,6 +26,23 @@ _TOLD = frozenset(name.partition(" ")[0] for name in FACTS) - {"user", "safety_i
 # The module's own functions of openai 0.x.
 _OLD = frozenset({"openai.Image.create", "openai.Image.create_edit", "openai.Image.create_variation"})
 _OLD |= frozenset({name.replace("create", "acreate") for name in _OLD})
+_ENDPOINT = re.compile(r"(?<!\w)images/(?:generations|edits|variations)\b")
+_HOST = re.compile(r"https?://([\w.-]+)")
+_FIELDS = frozenset({"prompt", "b64_json", "response_format"})
+# What makes pictures with OpenAI in other packages, by the full name, and the fact to tell.
+_WAYS = (
+    (re.compile(r"\w.*\.(?:Code)?ImageGenerationTool"), "call: tool"),
+    (re.compile(r"litellm(?:\.\w+)*\.a?image_(?:generation|edit|variation)"), "call: litellm"),
+    (re.compile(r"\w.*\.DallEAPIWrapper"), "call: langchain"),
+    (
+        re.compile(
+            r"(?!openai\.)\w[\w.]*\.(?:\w*(?:[Dd]all_?[Ee]|DALL_?E|G(?:PT|pt)Image)\w*|OpenAIImage\w*|(?:Open|Azure)(?:AI)?TextToImage)"
+        ),
+        "call: wrapper",
+    ),
+)
+_TOOL, _CHAT = "makes pictures with the tool image_generation", "asks a chat model for pictures"
+_TOOL_NAME = "dalle-image-generator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +75,7 @@ def find_image_calls(program: Program) -> list[ImageCall]:
     names = {*_METHODS, *(parts[-1] for parts in aliases)}
     nodes: list[ast.Attribute | ast.Name] = []
     nodes += [node for node in program.all(ast.Attribute) if node.attr in names]
-    nodes += [node for (name, *more) in aliases if not more for node in program.references(name)]
+    nodes += [node for (name, *more) in aliases if not more for node in program.references[name]]
     mappings = dict(_mappings(program))
     found = [_read(program, node, aliases, mappings) for node in nodes if isinstance(node.ctx, ast.Load)]
     return [call for call in found if call is not None and (with_openai or _is_for_pictures(call))]
@@ -92,7 +105,7 @@ def _mappings(program: Program) -> Iterator[tuple[str, ast.expr]]:
     passed = [pair for call in program.all(ast.Call) for pair in arguments(call)]
     spread = {node: node.id for keyword, node in passed if keyword == "**" and isinstance(node, ast.Name)}
     for name, node in {name: node for node, name in spread.items()}.items():
-        others = [reference for reference in program.references(name) if reference not in spread]
+        others = [reference for reference in program.references[name] if reference not in spread]
         value = program.only_value(node) if len(others) == 1 else None
         if value is not None:
             yield name, value
@@ -227,3 +240,52 @@ def _size_fact(call: ImageCall, size: str | None) -> Finding | None:
     if rule is None or not rule.is_official or rule.allows(width, height):
         return None
     return dataclasses.replace(FACTS["size other"], remedy=f'size="{nearest_size(width, height, rule)}"')
+
+
+def find_elsewhere(program: Program) -> Iterator[Finding]:
+    """Report the tools of the Responses API and of agents, chat with pictures, wrappers, and raw requests."""
+    for call in program.all(ast.Call):
+        line = program.line(call)
+        for name in program.imported(call.func):
+            key = next((key for pattern, key in _WAYS if pattern.fullmatch(name)), None)
+            if key:
+                yield FACTS[key].at(line, _TOOL if key == "call: tool" else f"makes pictures with {name}")
+        given = dict(arguments(call))
+        if text_of(given.get("type")) == "image_generation":
+            yield FACTS["call: tool"].at(line, _TOOL)
+        if _asks_for_images(given.get("modalities")):
+            yield FACTS["call: chat"].at(line, _CHAT)
+        if _ENDPOINT.search(text_of(given.get("endpoint")) or "") and chain(call.func)[-2:-1] == ["batches"]:
+            yield FACTS["call: batch"].at(line, "asks OpenAI's Batch API for pictures")
+    for entries in program.all(ast.Dict):
+        pairs = dict(zip(map(text_of, entries.keys), entries.values, strict=True))
+        if text_of(pairs.get("type")) == "image_generation":
+            yield FACTS["call: tool"].at(program.line(entries), _TOOL)
+        if _asks_for_images(pairs.get("modalities")):
+            yield FACTS["call: chat"].at(program.line(entries), _CHAT)
+    for node, text in program.texts:
+        if text == _TOOL_NAME:
+            yield FACTS["call: langchain"].at(program.line(node), f"makes pictures with {text}")
+    yield from _find_requests(program)
+
+
+def _asks_for_images(value: ast.expr | None) -> bool:
+    return isinstance(value, ast.List | ast.Tuple) and any(text_of(kind) == "image" for kind in value.elts)
+
+
+def _find_requests(program: Program) -> Iterator[Finding]:
+    """Report addresses of the image endpoints, where nothing tells that they are another service's."""
+    reaches_openai = any("api.openai.com" in text for _, text in program.texts)
+    named = {text for _, text in program.texts} | {keyword.arg for keyword in program.all(ast.keyword)}
+    hosts = [host for _, text in program.texts for host in _HOST.findall(text)]
+    is_asked = not _FIELDS.isdisjoint(named) and not any(map(_is_service, hosts))
+    for node, text in program.texts:
+        is_ours = _ENDPOINT.search(text) and not _HOST.search(text) and (reaches_openai or is_asked)
+        if ADDRESS.search(text) or is_ours:
+            call = program.outer(node, ast.Call)
+            if call is None or chain(call.func)[-2:] != ["batches", "create"]:
+                yield address_finding(program.line(node))
+
+
+def _is_service(host: str) -> bool:
+    return host.startswith(("api.", "openai.", "generativelanguage.")) or host.endswith("ionos.com")

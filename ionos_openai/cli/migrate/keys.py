@@ -5,16 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, TypeAlias
 
 from ionos_openai.cli.migrate.facts import FACTS, WORDS
-from ionos_openai.cli.migrate.program import arguments, chain, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
-    from ionos_openai.cli.migrate.findings import Finding
-    from ionos_openai.cli.migrate.program import Program
+from ionos_openai.cli.migrate.findings import Finding
+from ionos_openai.cli.migrate.program import Program, arguments, chain, text_of
 
 Source: TypeAlias = Literal["nothing", "openai", "ionos", "literal", "unknown"]
 """Where a value comes from: None, an `OPENAI_*` or `IONOS_*` variable, the code itself, or somewhere else."""

@@ -5,18 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from ionos_openai.cli.migrate.facts import ADDRESS, FACTS, RELEVANT, address_finding, model_findings
-from ionos_openai.cli.migrate.findings import Migration, SourceError
+from ionos_openai.cli.migrate.findings import Finding, Migration, Others, SourceError
 from ionos_openai.cli.migrate.keys import key_finding, looks_like_key
 from ionos_openai.cli.migrate.program import parse
 from ionos_openai.cli.migrate.source import migrate_source
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ionos_openai.cli.migrate.findings import Finding, Others
 
 # Magics whose rest is Python: it stays.
 _TIMING = r"(?:time|timeit|prun|memit|mprun)"
@@ -30,14 +26,9 @@ _INSTALLING = re.compile(r"(?m)^.{0,200}?\b(?:pip3?|uv|conda|mamba|poetry)\b.{0,
 
 
 def migrate_notebook(text: str, path: str = "<notebook>", *, others: Others | None = None) -> Migration:
-    """Find what a notebook's code meets on IONOS; `text` is its JSON.
+    """Find what a notebook's code meets on IONOS, with cell and line; `text` is its JSON, and `edited` the very same.
 
-    Returns:
-        The findings with cell and line; `edited` is `text` itself, so what a script would have changed for it is to
-        be done by hand.
-
-    Raises:
-        SourceError: It is no notebook, or its Python is too deeply nested.
+    So what `--write` would have changed is to be done by hand. `SourceError`: no notebook, or too deeply nested Python.
     """
     cells = [(number, code, _as_python(code)) for number, code in _code_cells(text)]
     places = [(number, line) for number, _, python in cells for line in range(1, python.count("\n") + 2)]

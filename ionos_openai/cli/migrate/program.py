@@ -17,12 +17,7 @@ from ionos_openai.cli.migrate.findings import SourceError
 _Node = TypeVar("_Node", bound=ast.AST)
 _Other = TypeVar("_Other", bound=ast.AST)
 Import: TypeAlias = ast.Import | ast.ImportFrom
-"""A statement that imports."""
-Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
-"""A function or method."""
-FUNCTIONS: tuple[type[Function], ...] = (ast.FunctionDef, ast.AsyncFunctionDef)
-"""The kinds of them."""
-
+FUNCTIONS: tuple[type[ast.FunctionDef | ast.AsyncFunctionDef], ...] = (ast.FunctionDef, ast.AsyncFunctionDef)
 LONGEST = 5.0
 """How long a file may take, in seconds of the processor."""
 
@@ -75,11 +70,7 @@ class Program:
     """A parsed source text, of the file that is called `name`."""
 
     def __init__(self, text: str, name: str, cells: Sequence[tuple[int, int]] = ()) -> None:
-        """Parse `text`; of the lines of a notebook, `cells` are the cells and their lines.
-
-        Raises:
-            SourceError: It is not Python, or nested too deeply.
-        """
+        """Parse `text`, or raise `SourceError`; of the lines of a notebook, `cells` are the cells and their lines."""
         self._started = time.process_time()
         self.text, self.name, self._cells = text, name, cells
         self.tree = parse(text)
@@ -90,7 +81,8 @@ class Program:
         self._nodes: defaultdict[type[ast.AST], list[ast.AST]] = defaultdict(list)
         self._parents: dict[ast.AST, ast.AST] = {}
         self._scopes: dict[ast.AST, _Scope] = {}
-        self._by_name: defaultdict[str, list[ast.Name]] = defaultdict(list)
+        # Where each name is used or set, but by its imports.
+        self.references: defaultdict[str, list[ast.Name]] = defaultdict(list)
         self._bound: dict[tuple[_Scope | None, str], Bound] = {}
         self._read()
 
@@ -110,7 +102,7 @@ class Program:
 
     def _bind(self, node: ast.AST, scope: _Scope) -> None:
         if isinstance(node, ast.Name):
-            self._by_name[node.id].append(node)
+            self.references[node.id].append(node)
             self._scopes[node] = scope
             if not isinstance(node.ctx, ast.Load):
                 scope.bind(node.id, node)
@@ -124,11 +116,7 @@ class Program:
             scope.bind(node.name, node)
 
     def check_time(self) -> None:
-        """Give up on a file that takes too long.
-
-        Raises:
-            SourceError: It does.
-        """
+        """Give up on a file that takes too long, with `SourceError`."""
         if time.process_time() - self._started > LONGEST:
             raise SourceError(f"it takes longer than {LONGEST:g} s to look through: split it")
 
@@ -223,10 +211,6 @@ class Program:
         names = {self.full_name(alias) for statement in self.imports for alias in statement.names}
         return any(name.partition(".")[0] in packages for name in names)
 
-    def references(self, name: str) -> list[ast.Name]:
-        """Return where a name is used or set, but by its imports."""
-        return self._by_name[name]
-
     @functools.cached_property
     def assignments(self) -> list[tuple[ast.expr, ast.expr]]:
         """Each target that is set in the file, with its value."""
@@ -237,7 +221,13 @@ class Program:
     @functools.cached_property
     def parameters(self) -> list[tuple[str, ast.expr | None]]:
         """Each parameter of the file's functions, with its default."""
-        return [pair for given in self.all(ast.arguments) for pair in defaults_of(given)]
+        found: list[tuple[str, ast.expr | None]] = []
+        for given in self.all(ast.arguments):
+            plain = [*given.posonlyargs, *given.args]
+            defaults = [*[None] * (len(plain) - len(given.defaults)), *given.defaults, *given.kw_defaults]
+            found += zip([arg.arg for arg in [*plain, *given.kwonlyargs]], defaults, strict=True)
+            found += [(arg.arg, None) for arg in (given.vararg, given.kwarg) if arg]
+        return found
 
     @functools.cached_property
     def defaults(self) -> dict[str, list[ast.expr]]:
@@ -314,25 +304,13 @@ def arguments(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
         yield keyword.arg or "**", keyword.value
 
 
-def defaults_of(given: ast.arguments) -> Iterator[tuple[str, ast.expr | None]]:
-    """Yield a function's parameters with their defaults."""
-    plain = [*given.posonlyargs, *given.args]
-    defaults = [*[None] * (len(plain) - len(given.defaults)), *given.defaults, *given.kw_defaults]
-    yield from zip([arg.arg for arg in [*plain, *given.kwonlyargs]], defaults, strict=True)
-    yield from ((arg.arg, None) for arg in (given.vararg, given.kwarg) if arg)
-
-
 def text_of(node: ast.AST | None) -> str | None:
     """Return the text of a string literal, else None."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def parse(text: str) -> ast.Module:
-    """Read a text as Python does.
-
-    Raises:
-        SourceError: It is not Python, or none that Python itself can read.
-    """
+    """Read a text as Python does; `SourceError` where it is none that Python itself can read."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -61,11 +61,7 @@ class FileMigration:
 
 
 def migrate_files(paths: Iterable[str | os.PathLike[str]], *, calls: bool = False) -> list[FileMigration]:
-    """Read files and directories, and find what they meet on IONOS, each with what the others do with its clients.
-
-    Raises:
-        ConfigurationError: A path does not exist.
-    """
+    """Read files and directories (`ConfigurationError`: there is none), and find what they meet on IONOS."""
     sources = list(find_sources(paths))
     alone = Others(modules=frozenset(part for path in sources for part in (*path.parent.parts, path.stem)))
     files = [migrate_file(path, calls=calls, others=alone) for path in sources]
@@ -159,10 +155,8 @@ def find_sources(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
     """Yield the files to read: those named, and in directories the Python, notebook and configuration files.
 
     Links are not followed: what they lead to within a directory is found anyway, and what lies outside is not meant.
-    Version control, virtual environments and installed packages are passed over.
-
-    Raises:
-        ConfigurationError: A path does not exist. Raised before the first file comes.
+    Version control, virtual environments and installed packages are passed over. Before the first file comes,
+    `ConfigurationError` is raised where a path does not exist.
     """
     roots = [Path(path) for path in paths]
     for root in roots:
@@ -276,11 +270,7 @@ def _migrate(path: Path, data: bytes | None, *, matters: bool, calls: bool, othe
 
 
 def write_edited(file: FileMigration) -> None:
-    """Replace a file by its edited text, whole or not at all; encoding, byte order mark and mode stay.
-
-    Raises:
-        SourceError: It was changed since it was read, or cannot be written; it is as it was then.
-    """
+    """Replace a file by its edited text, whole or, with `SourceError`, not at all; encoding, mark and mode stay."""
     if file.migration is None or not file.is_changed:
         return
     target = file.path.resolve()

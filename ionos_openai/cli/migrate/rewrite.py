@@ -6,21 +6,15 @@ import ast
 import itertools
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
 
 from ionos_openai.cli.migrate.answer_use import reads_urls
-from ionos_openai.cli.migrate.clients import FACTORIES, asking
+from ionos_openai.cli.migrate.clients import FACTORIES, Client, asking
 from ionos_openai.cli.migrate.facts import DROPPED, FACTS, OUR_MODELS
 from ionos_openai.cli.migrate.findings import SourceError
-from ionos_openai.cli.migrate.image_calls import fact_of
-from ionos_openai.cli.migrate.program import local_name, parse, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
-    from ionos_openai.cli.migrate.clients import Client
-    from ionos_openai.cli.migrate.image_calls import ImageCall
-    from ionos_openai.cli.migrate.program import Import, Program
+from ionos_openai.cli.migrate.image_calls import ImageCall, fact_of
+from ionos_openai.cli.migrate.program import Import, Program, local_name, parse, text_of
 
 _PACKAGE = "ionos_openai"
 # Possessive: what stands in a comment is no comma and no bracket.
@@ -41,10 +35,7 @@ class Edit(NamedTuple):
 def rewrite_clients(program: Program, clients: Sequence[Client], names: frozenset[str], more: list[Edit]) -> str | None:
     """Make clients with the factories, those with a problem beside the old ones, and make `more` edits.
 
-    `names` are what other files import from this one.
-
-    Returns:
-        The whole text; None where the names that it would need are taken.
+    `names` are what other files import from this one. Returns None where the names that the text would need are taken.
     """
     chosen = [client for client in clients if client.name in FACTORIES and not client.problem]
     beside = [client for client in clients if client.beside is not None]
@@ -79,7 +70,7 @@ def _free_name(program: Program, factory: str) -> str | None:
     taken |= {node.name for node in program.all(ast.ClassDef)} | {name for name, _ in program.parameters}
     for name in (factory, factory.replace("_client", "_ionos_client")):
         is_ours = all(program.full_name(alias) == ours for alias in aliases if local_name(alias) == name)
-        if is_ours and name not in taken and all(program.imported(node) == {ours} for node in program.references(name)):
+        if is_ours and name not in taken and all(program.imported(node) == {ours} for node in program.references[name]):
             return name
     return None
 
@@ -150,7 +141,7 @@ def _unused(
         # A type, an entry of __all__ or the target of a patch may stand in a string.
         if _CODE.fullmatch(text) and not text.startswith(("OPENAI", "http")):
             names -= set(re.findall(r"\w+", text))
-    others = [node for name in names for node in program.references(name) if node not in used]
+    others = [node for name in names for node in program.references[name] if node not in used]
     several = {id(bound): bound for bound in map(program.bound, others)}
     kept = {binding for bound in several.values() for binding in bound.nodes}
     return {alias for alias in aliases if local_name(alias) in names and alias not in kept}
@@ -230,7 +221,7 @@ def edit_calls(program: Program, calls: Sequence[ImageCall]) -> dict[ast.expr, l
         models |= _edit_model(program, call, reads_url=reads_url, reads_data=reads_data)
     # A name that is used for anything else too stands for the same as before.
     named = {value.id for value in models if isinstance(value, ast.Name)}
-    kept = {name for name in named if any(_is_read(node) and node not in models for node in program.references(name))}
+    kept = {name for name in named if any(_is_read(node) and node not in models for node in program.references[name])}
     return edits | {value: made for value, made in models.items() if getattr(value, "id", None) not in kept}
 
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 import ast
 import dataclasses
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Sequence
 
-from ionos_openai.cli.migrate import clients, elsewhere, image_calls, keys
+from ionos_openai.cli.migrate import clients, image_calls, keys
 from ionos_openai.cli.migrate.answer_use import find_answer_uses
+from ionos_openai.cli.migrate.clients import Clients
 from ionos_openai.cli.migrate.configuration import find_inline
-from ionos_openai.cli.migrate.findings import Migration, Others, Shared
+from ionos_openai.cli.migrate.facts import model_findings
+from ionos_openai.cli.migrate.findings import Finding, Migration, Others, Shared
+from ionos_openai.cli.migrate.image_calls import ImageCall
 from ionos_openai.cli.migrate.program import Program, local_name
 from ionos_openai.cli.migrate.rewrite import edit_calls, rewrite_clients
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
-    from ionos_openai.cli.migrate.clients import Clients
-    from ionos_openai.cli.migrate.findings import Finding
-    from ionos_openai.cli.migrate.image_calls import ImageCall
 
 _TAKEN = "stands in a file where create_client and create_ionos_client are taken"
 
@@ -34,18 +30,10 @@ def migrate_source(
 ) -> Migration:
     """Find what a Python source, without a byte order mark, meets on IONOS, and apply what is safe.
 
-    Args:
-        source: The text.
-        path: Where it stands. Only the name matters: the imports of an `__init__.py` are kept, as others may use them.
-        calls: Whether calls are changed too, and clients for pictures made beside those that also chat.
-        others: What the project's other files have to do with this one.
-        cells: For each line of a notebook's code, the cell and the line in it.
-
-    Returns:
-        The findings in the order of their lines, and the edited text: `source` itself where nothing is to change.
-
-    Raises:
-        SourceError: It is not Python that can be read, or it takes too long.
+    Of `path`, only the name matters: the imports of an `__init__.py` are kept, as others may use them. With `calls`,
+    calls are changed too, and clients for pictures made beside those that also chat. `others` is what the project's
+    other files have to do with this one; `cells`, for each line of a notebook's code, the cell and the line in it.
+    `SourceError`: it is not Python that can be read, or it takes too long.
     """
     program = Program(source, os.fspath(path).replace("\\", "/"), cells)
     others = others or Others()
@@ -82,12 +70,14 @@ def _find(
 ) -> Iterator[Finding]:
     yield from clients.describe(program, found)
     yield from image_calls.describe(program, found.advised, changed)
-    others = list(elsewhere.find_elsewhere(program))
+    others = list(image_calls.find_elsewhere(program))
     yield from others
     is_test = program.imports_from("unittest", "pytest") or program.name.rpartition("/")[2].startswith("test_")
     is_ours = bool(found.made or others) or program.imports_from("ionos_openai")
     passed = {call.arguments.get("model") for call in asked}
-    yield from elsewhere.find_names(program, passed, adapted=is_ours or is_test)
+    for node, text in program.texts:
+        if node not in passed:
+            yield from model_findings(text, program.line(node), adapted=is_ours or is_test)
     if found.advised:
         yield from find_answer_uses(program, found.advised)
     yield from (keys.key_finding(program.line(node)) for node in secret)

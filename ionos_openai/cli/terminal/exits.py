@@ -1,7 +1,6 @@
 """What went wrong, as an exit code, as a line for people and as JSON for programs.
 
-The exit codes are the same for every command; with several prompts the worst one wins, in the order of `WORST_FIRST`.
-75 and 77 are those of sysexits.h: a temporary failure, and no permission.
+The codes are the same for every command, 75 (temporary) and 77 (no permission) those of sysexits.h; the worst one wins.
 """
 
 from __future__ import annotations
@@ -51,9 +50,7 @@ def is_expected(error: BaseException) -> bool:
 def exit_code(error: BaseException) -> int:
     """Return the exit code of a command that ended with `error`.
 
-    130 for Ctrl-C; 77 for a token that cannot work or was refused (401, 403); 2 for usage, a setting, a missing token,
-    or a place that cannot be written to; 75 for what may work later (408, 409, 425, 429, 5xx, timeouts, broken
-    connections, a batch that runs in the directory, a Redis that is gone); 1 for all else.
+    77 is for a token, 2 for usage, settings and places that cannot be written to, 75 for what may work later.
     """
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
@@ -95,7 +92,10 @@ def message(error: BaseException) -> str:
         return _IN_MEMORY.sub("", " ".join(str(error).split()))
     text = as_option(" ".join(mask_secrets(str(error)).split())) or type(error).__name__
     if isinstance(error, openai.APIConnectionError):
-        return f"Cannot reach {_host(error)}: {_cause(text)} {DOCTOR_ADVICE}"
+        # What is in the brackets says it all.
+        match = re.fullmatch(r"Connection error\. \((.*)\)( The server's certificate .*)?", text)
+        cause = f"{match[1].rstrip('.')}.{match[2] or ''}" if match else text
+        return f"Cannot reach {_host(error)}: {cause} {DOCTOR_ADVICE}"
     if isinstance(error, openai.APIStatusError) and text.startswith("Error code: "):
         seconds = read_retry_after(error.response)
         when = "wait a while" if seconds is None else f"wait {seconds:.0f} s"
@@ -117,10 +117,7 @@ def describe(error: BaseException) -> dict[str, object]:
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What a command that does one thing after another has come to so far.
-
-    `made` and `errors` are as the document has them; `reasons` tells where each was met, `codes` which exit codes.
-    """
+    """What a command has come to so far; `made` and `errors` as the document has them, `reasons` with their places."""
 
     terminal: Terminal
     made: list[dict[str, object]] = field(default_factory=list)
@@ -134,10 +131,7 @@ class Outcome:
         return worst(self.codes)
 
     def fail(self, error: BaseException, said: str | None = None, *, where: str = "", **facts: object) -> None:
-        """Tell what failed, by default in the error's words: a person once for each reason, a program each time.
-
-        In the document `facts` stand first, and win.
-        """
+        """Tell what failed: a person once for each reason, a program each time. In the document `facts` win."""
         self.codes.append(exit_code(error))
         if self.terminal.json:
             self.errors.append({**facts, **describe(error), **facts})
@@ -169,10 +163,7 @@ class Outcome:
         self.reasons.clear()
 
     def end(self, content: Mapping[str, object], *, otherwise: Mapping[str, object] | None = None) -> int:
-        """Print the document, if there is to be one, with `content` beside the errors, and return the exit code.
-
-        `otherwise` is the error of a failed command whose exit code no error stands for.
-        """
+        """Print the document, if one is wanted, and return the exit code; `otherwise` is what no error stands for."""
         self.sum_up()
         if self.terminal.json:
             # As in every failed command's document: the error that decided the exit code.
@@ -180,12 +171,6 @@ class Outcome:
             failure = {} if self.code == MADE else {"error": decisive}
             self.terminal.document({**content, "errors": self.errors, **failure})
         return self.code
-
-
-def _cause(text: str) -> str:
-    """Return what is in the brackets of "Connection error. (the cause)", which says it all, and what follows them."""
-    match = re.fullmatch(r"Connection error\. \((.*)\)( The server's certificate .*)?", text)
-    return f"{match[1].rstrip('.')}.{match[2] or ''}" if match else text
 
 
 def _host(error: openai.APIConnectionError) -> str:

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 
 def option(help: str, metavar: str | None = None, *names: str, default: Any = None) -> Any:
-    """Declare an option: the default of a field, or of a command's parameter.
+    """Declare an option, called as its field unless `names` has a long one; `metavar` is what its value is called.
 
-    It is called `--` and the field's name, unless `names` has a long one; `metavar` is what its value is called. Where
-    `help` does not speak of the default, that is shown behind it; `MISSING` makes an option that must be given.
+    Where `help` does not speak of the default, that is shown behind it; `MISSING` makes an option that must be given.
     """
     return field(default=default, metadata={"names": names, "help": help, "metavar": metavar})
 

@@ -58,22 +58,17 @@ _IN_CODE = {
 
 
 class Terminal:
-    """Standard output and standard error, as one command uses them.
-
-    `pretty` tells whether the result is shown to a person and not read by a program; `error_console` is standard error
-    where it is a terminal, else None.
-    """
+    """Standard output and error: `pretty` where a person reads the result, `error_console` where that is a terminal."""
 
     def __init__(
         self, *, json: bool = False, quiet: bool = False, stdout_is_taken: bool = False, tells_warnings: bool = True
     ) -> None:
-        """Print one JSON document, only paths, or all there is to say.
-
-        Where a picture takes standard output, all goes to standard error. The library's warnings are told unless the
-        result itself holds them.
-        """
+        """Print one JSON document, only paths, or all there is; where a picture takes standard output, on the other."""
         for stream in (sys.stdout, sys.stderr):
-            _never_fail_to_encode(stream)
+            # Any path and prompt is printed, whichever encoding the terminal has.
+            as_utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="surrogateescape" if as_utf8 and os.name != "nt" else "backslashreplace")
         self.json, self.quiet = json, quiet
         self._tells_warnings, self._is_live = tells_warnings, False
         self._out: TextIO = sys.stderr if stdout_is_taken else sys.stdout
@@ -82,17 +77,14 @@ class Terminal:
 
     def row(self, cells: Sequence[str]) -> None:
         """Print a line for programs, its cells with tabs between them, at once."""
-        self._write("\t".join(cells) + "\n")
+        print(*cells, sep="\t", file=self._out, flush=True)
 
     def document(self, content: Mapping[str, object]) -> None:
         """Print the JSON document."""
-        self._write(as_json(content))
+        print(as_json(content), end="", file=self._out, flush=True)
 
     def part(self, rows: Iterable[Sequence[str]], shown: Callable[[], Iterable[Text | Table]]) -> None:
-        """Print what of the result is there already: `shown` for people, else `rows`; as JSON nothing yet.
-
-        People's lines are neither cut nor wrapped, so that a path can be copied; tables are.
-        """
+        """Print what of the result is there: `shown`, tables or lines that are not wrapped, for people, else `rows`."""
         if self.pretty:
             from rich.text import Text
 
@@ -114,22 +106,39 @@ class Terminal:
         else:
             self.part(rows, shown)
 
-    def on_stderr(self, message: str) -> None:
-        """Say on standard error how things are."""
-        self._say(message)
+    def on_stderr(self, message: str, kind: str = "", *, style: str = "") -> None:
+        """Say on standard error how things are; `kind` is a word in front, in its own style."""
+        if self.json and self._out is sys.stderr:
+            return  # the document stands there alone, so that it can be read; it holds the errors
+        message = as_option(one_line(message))
+        if self.error_console is None:
+            print(f"{kind}{message}", file=sys.stderr, flush=True)
+            return
+        from rich.text import Text
+
+        text, *rows = _ROWS.split(f"{kind}{message}")
+        what, *remedy = re.split(r"(?<=\S\S[.?!]) +(?=[A-Z`\"'])", text, maxsplit=1)
+        wrapper = textwrap.TextWrapper(
+            self.error_console.width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
+        )
+        first, *lines = wrapper.wrap(what) or [""]
+        lines += [line for text in (*remedy, *rows) for line in wrapper.wrap(f"  {text}")]
+        self.error_console.print(Text.assemble((first[: len(kind)], style), first[len(kind) :]), soft_wrap=True)
+        for line in lines:
+            self.error_console.print(Text(line), soft_wrap=True)
 
     def error(self, message: str) -> None:
         """Say on standard error what went wrong."""
-        self._say(message, "Error: ", style="bold red")
+        self.on_stderr(message, "Error: ", style="bold red")
 
     def warn(self, message: str) -> None:
         """Say on standard error what to look out for."""
-        self._say(message, "Warning: ", style="bold yellow")
+        self.on_stderr(message, "Warning: ", style="bold yellow")
 
     def on_terminal(self, message: str) -> None:
         """Tell a person on a terminal something besides the result; programs are not told."""
         if self.error_console is not None and not self.json and not self.quiet:
-            self._say(message)
+            self.on_stderr(message)
 
     @contextlib.contextmanager
     def waiting(self, message: str) -> Iterator[None]:
@@ -145,10 +154,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def progress(self, read: Callable[[], tuple[int, int | None, str]]) -> Iterator[None]:
-        """Show in one line how far it is: `read` returns how many are done, of how many, and further words.
-
-        The line is cut to the terminal's width; where nobody watches there is none.
-        """
+        """Show in one line, where somebody watches, what `read` returns: how many are done, of how many, and words."""
         if self.error_console is None or self.quiet:
             yield
             return
@@ -176,7 +182,7 @@ class Terminal:
         """Ask on the terminal whether to go on; no is the error that `otherwise` says, and so is nobody to ask."""
         if sys.stdin is None or not sys.stdin.isatty():
             raise errors.InvalidRequestError(f"{question} Nobody is here to confirm that: add --yes.")
-        self._say(question)
+        self.on_stderr(question)
         print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise errors.InvalidRequestError(otherwise)
@@ -204,30 +210,6 @@ class Terminal:
         finally:
             log.removeHandler(lines)
 
-    def _say(self, message: str, kind: str = "", *, style: str = "") -> None:
-        if self.json and self._out is sys.stderr:
-            return  # the document stands there alone, so that it can be read; it holds the errors
-        message = as_option(one_line(message))
-        if self.error_console is None:
-            print(f"{kind}{message}", file=sys.stderr, flush=True)
-            return
-        from rich.text import Text
-
-        text, *rows = _ROWS.split(f"{kind}{message}")
-        what, *remedy = re.split(r"(?<=\S\S[.?!]) +(?=[A-Z`\"'])", text, maxsplit=1)
-        wrapper = textwrap.TextWrapper(
-            self.error_console.width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
-        )
-        first, *lines = wrapper.wrap(what) or [""]
-        lines += [line for text in (*remedy, *rows) for line in wrapper.wrap(f"  {text}")]
-        self.error_console.print(Text.assemble((first[: len(kind)], style), first[len(kind) :]), soft_wrap=True)
-        for line in lines:
-            self.error_console.print(Text(line), soft_wrap=True)
-
-    def _write(self, text: str) -> None:
-        self._out.write(text)
-        self._out.flush()
-
 
 def as_option(message: str) -> str:
     """Return a message of the library's with its arguments called as the terminal's options are."""
@@ -241,13 +223,6 @@ def open_closed_streams() -> None:
     """Let what is printed go nowhere where standard output or standard error was closed before the start."""
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # open to the end
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-
-
-def open_in_browser(address: str) -> bool:
-    """Open an address, or a file's, in the browser; return whether there is one."""
-    import webbrowser  # which loads half a dozen others
-
-    return webbrowser.open(address)
 
 
 def _origin(record: logging.LogRecord) -> str:
@@ -327,11 +302,3 @@ def _console(stream: TextIO) -> Console:
     from rich.console import Console
 
     return Console(file=stream, highlight=False, markup=False, emoji=False)
-
-
-def _never_fail_to_encode(stream: TextIO) -> None:
-    """Let any path and prompt be printed, whichever encoding the terminal has."""
-    reconfigure = getattr(stream, "reconfigure", None)
-    if reconfigure is not None:
-        as_utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
-        reconfigure(errors="surrogateescape" if as_utf8 and os.name != "nt" else "backslashreplace")

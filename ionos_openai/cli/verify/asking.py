@@ -35,13 +35,13 @@ _LONGEST_BODY = 60.0  # seconds from an answer's head to its end; the client's t
 _LARGEST_BODY = 64 * 2**20  # bytes
 
 
+@dataclass(eq=False)
 class Unanswered(Exception):  # noqa: N818  # it ends a row as it should be ended, and never leaves this package
-    """Nothing came that tells of a behaviour; the message says why."""
+    """Nothing came that tells of a behaviour."""
 
-    def __init__(self, message: str, *, is_asked: bool = True, token: bool = False) -> None:
-        """Keep what happened, whether anything was to be asked, and whether the token is the reason."""
-        super().__init__(message)
-        self.is_asked, self.token = is_asked, token
+    why: str
+    is_asked: bool = True  # whether anything was to be asked
+    token: bool = False  # whether the token is the reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +109,7 @@ class Asker:
 
     def check_budget(self, pictures: int) -> None:
         """Raise `Unanswered` where so many pictures may not be asked for any more."""
-        left = self.spend - self.asked
-        if pictures > left:
+        if pictures > (left := self.spend - self.asked):
             spent = f", and {left} of {self.spend} are left" if self.spend else ""
             why = f"it asks for {plural(pictures, 'picture')}, which may be billed{spent}: see --spend"
             raise Unanswered(why, is_asked=False)
@@ -158,9 +157,8 @@ class Asker:
                 self.sleep(spacing)
         answers = [future.result() for future in futures]
         seconds = self.clock() - started
-        first = {answer.status: answer for answer in reversed(answers)}
-        for status in sorted(first):
-            self._keep(question, first[status])
+        for _, answer in sorted({answer.status: answer for answer in reversed(answers)}.items()):
+            self._keep(question, answer)
         refused = tuple(answer for answer in answers if answer.status == 429)
         return Burst(passed=len(answers) - len(refused), refused=refused, seconds=seconds)
 
@@ -199,7 +197,10 @@ class Asker:
         except (IonosError, openai.APIConnectionError) as error:
             # Some of ours are an APIStatusError too, with an answer that nobody sent.
             self._learn(getattr(error, "request", None))
-            reason = self.mask(_reason(error))
+            reason = str(error) or type(error).__name__
+            if isinstance(error, openai.APITimeoutError):
+                reason = "no answer in time"
+            reason = self.mask(str(error.__cause__) if isinstance(error.__cause__, Unanswered) else reason)
             self.exchanges.append({"request": question.facts(self._keeper), "error": reason})
             raise Unanswered(reason, token=isinstance(error, openai.AuthenticationError)) from None
         except openai.APIStatusError as error:
@@ -221,12 +222,6 @@ class Asker:
         body = self._keeper.body(answer.body) if answer.body else None
         facts = {"status": answer.status, "headers": self._keeper.headers(answer.headers), "body": body}
         self.exchanges.append({"request": question.facts(self._keeper), **facts})
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error.__cause__, Unanswered):
-        return str(error.__cause__)
-    return "no answer in time" if isinstance(error, openai.APITimeoutError) else str(error) or type(error).__name__
 
 
 def _rest(answer: Answer) -> float:

@@ -78,17 +78,10 @@ def verify(
 ) -> Iterator[RowFinding]:
     """Go through the table of behaviours, asking whatever the client talks to, and yield what was found row by row.
 
-    A row that differs, or that cannot be answered, never ends the walk.
-
-    Args:
-        client: A client of `create_client`. Requests are sent as they are, once each; a 429 is waited for.
-        spend: The most pictures to ask for. One that is expected to be refused counts too, since it may be billed. With
-            0 nothing is asked that may cost anything, a few tokens of text included.
-        limits: Whether limits are provoked. That of requests costs nothing: the list of models is asked for too often;
-            that of images takes 24 of `spend`.
-        spacing: Seconds from one request to the next, at least.
-        clock: Returns seconds that never run backwards.
-        sleep: Waits for so many seconds.
+    A row that differs, or that cannot be answered, never ends the walk. Requests are sent as they are, once each, and a
+    429 is waited for. A picture that is expected to be refused counts in `spend` too, since it may be billed; with 0
+    nothing is asked that may cost anything, a few tokens of text included. Of the `limits`, that of requests costs
+    nothing: the list of models is asked for too often; that of images takes 24 of `spend`. `spacing` is in seconds.
     """
     asking = Asking(client=client, spend=spend, limits=limits, spacing=spacing, clock=clock, sleep=sleep)
     for behaviour in BEHAVIOURS:
@@ -106,7 +99,7 @@ def _find(asking: Asking, name: str) -> tuple[Verdict, str, bool]:
     try:
         difference = PROBES[name](asking)
     except Unanswered as why:
-        return "no answer" if why.is_asked else "not asked", str(why), why.token
+        return "no answer" if why.is_asked else "not asked", why.why, why.token
     except Exception as error:  # noqa: BLE001  # whatever a service sends, the other rows are asked all the same
         return "no answer", f"what came could not be judged ({type(error).__name__})", False
     return "different" if difference else "as the stand-in", difference, False
@@ -189,12 +182,8 @@ def _document(findings: Sequence[RowFinding], service: str | None, code: int) ->
         "versions": {"ionos-openai": __version__, "openai": openai.__version__},
         "pictures": sum(finding.pictures for finding in findings),
         "rows": [
-            {
-                **dataclasses.asdict(row.behaviour),
-                "verdict": row.verdict,
-                "text": row.text,
-                "answers": list(row.exchanges),
-            }
+            dataclasses.asdict(row.behaviour)
+            | {"verdict": row.verdict, "text": row.text, "answers": list(row.exchanges)}
             for row in findings
         ],
         "exit_code": code,
@@ -204,11 +193,10 @@ def _document(findings: Sequence[RowFinding], service: str | None, code: int) ->
 def _shown(findings: Sequence[RowFinding]) -> Iterator[Table | Text]:
     from rich.text import Text
 
-    rows = [
-        (row.behaviour.name, row.behaviour.basis, Text(*_SHOWN[row.verdict]), Text(one_line(row.text)))
-        for row in findings
-    ]
-    yield plain_table(("Behaviour", "Basis", "Verdict", "What came, or why nothing was asked"), rows)
+    table = plain_table(("Behaviour", "Basis", "Verdict", "What came, or why nothing was asked"))
+    for row in findings:
+        table.add_row(row.behaviour.name, row.behaviour.basis, Text(*_SHOWN[row.verdict]), Text(one_line(row.text)))
+    yield table
     counts = Counter(finding.verdict for finding in findings)
     summary = ", ".join(f"{counts[verdict]} {words}" for verdict, (words, _) in _SHOWN.items() if counts[verdict])
     asked = sum(finding.pictures for finding in findings)

@@ -16,7 +16,7 @@ import re
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pybase64
 
@@ -42,12 +42,8 @@ _CHAT_MODEL = "meta-llama/Meta-Llama-3.1-8B-Instruct"  # the smallest of the rec
 _SEEING_MODEL = "mistralai/Mistral-Small-24B-Instruct"
 _EMBEDDING_MODEL = "BAAI/bge-m3"
 _JPEG = "JFIF 1.01, baseline, 4:2:0"
-_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {"colour": {"type": "string"}},
-    "required": ["colour"],
-    "additionalProperties": False,
-}
+_COLOUR = {"colour": {"type": "string"}}
+_SCHEMA = {"type": "object", "properties": _COLOUR, "required": ["colour"], "additionalProperties": False}
 _ZERO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 _ENTRY = {"id", "object", "created", "owned_by"}
 _LIST = {"data": [dict]}
@@ -182,12 +178,12 @@ def judge_image_answer(answer: Answer) -> str:
     )
 
 
-def judge_picture(answer: Answer, *, kind: str = "", size: tuple[int, int] | None = None) -> str:
+def judge_picture(answer: Answer, *, kind: str = "", size: tuple[int, int] | None = None, label: str = "") -> str:
     """Look for a picture of this format and size."""
     image = answer.image()
     if image is None or kind not in ("", image.format) or size not in (None, (image.width, image.height)):
-        return answer.describe()
-    return answer.unless()
+        return f"{label}{answer.describe()}"
+    return answer.unless(label=label)
 
 
 def judge_shape(answer: Answer) -> str:
@@ -243,30 +239,24 @@ def _image_answer(asking: Asking) -> str:
 
 def _jpeg(asking: Asking) -> str:
     answer = asking.picture(_FLUX1)
-    image = answer.image()
-    if image is None or image.format != "JPEG":
-        return answer.describe()
-    found = describe_jpeg(image.data)
-    return answer.unless() or ("" if found == _JPEG else found)
+    if (difference := judge_picture(answer, kind="JPEG")) or (image := answer.image()) is None:
+        return difference
+    return "" if (found := describe_jpeg(image.data)) == _JPEG else found
 
 
 def _required(asking: Asking) -> str:
     asking.check_budget(2)
-    return _labelled(
-        {
-            "without prompt": asking.image(_FLUX1, prompt=None).unless(status=400),
-            "without model": asking.image(None).unless(status=400),
-        }
+    return _joined(
+        asking.image(_FLUX1, prompt=None).unless(status=400, label="without prompt: "),
+        asking.image(None).unless(status=400, label="without model: "),
     )
 
 
 def _size(asking: Asking) -> str:
     asking.check_budget(2)
-    return _labelled(
-        {
-            "1024*1024": judge_picture(asking.image(_FLUX1, size="1024*1024"), size=(1024, 1024)),
-            "left out": judge_picture(asking.image(_FLUX1, size=None), size=(1024, 1024)),
-        }
+    return _joined(
+        judge_picture(asking.image(_FLUX1, size="1024*1024"), size=(1024, 1024), label="1024*1024: "),
+        judge_picture(asking.image(_FLUX1, size=None), size=(1024, 1024), label="left out: "),
     )
 
 
@@ -299,25 +289,6 @@ def _error_shape(asking: Asking) -> str:
     return next(filter(None, map(judge_shape, refusals)), "")
 
 
-def _unknown_path(asking: Asking) -> str:
-    return _labelled(
-        {
-            "unknown path": asking.ask(Question("/ionos-openai-verify")).unless(status=404),
-            "wrong method": asking.ask(Question(_EMBEDDINGS)).unless(status=405),
-        }
-    )
-
-
-def _chat_limits(asking: Asking) -> str:
-    return _labelled(
-        {
-            "max_tokens": asking.chat(max_tokens=1).unless({"choices": ({"finish_reason": "length"},)}),
-            "n": asking.chat(n=2, max_tokens=1).unless({"choices": (dict, dict)}),
-            "stop": asking.chat(stop=["e"]).unless({"choices": ({"finish_reason": "stop"},)}),
-        }
-    )
-
-
 def _structured(asking: Asking) -> str:
     wanted = {"type": "json_schema", "json_schema": {"name": "fox", "schema": _SCHEMA, "strict": True}}
     answer = asking.chat("Which colour has a fox?", response_format=wanted, max_tokens=50)
@@ -330,11 +301,6 @@ def _tools(asking: Asking) -> str:
     return answer.unless({"choices": [{"message": {"tool_calls": [{"function": {"arguments": _has_colour}}]}}]})
 
 
-def _completions(asking: Asking) -> str:
-    answer = asking.words("/completions", {"prompt": "A fox is", "max_tokens": 4})
-    return answer.unless({"choices": [{"text": str}]})
-
-
 def _image_input(asking: Asking) -> str:
     url = f"data:image/png;base64,{pybase64.b64encode(_png(64, 64)).decode('ascii')}"
     content = [{"type": "text", "text": "Which colour?"}, {"type": "image_url", "image_url": {"url": url}}]
@@ -343,8 +309,7 @@ def _image_input(asking: Asking) -> str:
 
 def _browsers(asking: Asking) -> str:
     let_in = asking.models.headers.get("access-control-allow-origin")
-    said = f"access-control-allow-origin is {let_in}" if let_in else ""
-    return asking.models.unless({}) or said
+    return asking.models.unless({}) or (f"access-control-allow-origin is {let_in}" if let_in else "")
 
 
 def _image_limit(asking: Asking) -> str:
@@ -374,17 +339,26 @@ PROBES: dict[str, Callable[[Asking], str]] = {
     "cannot-edit": lambda asking: asking.edit(_FLUX1).unless(status=400),
     "error-shape": _error_shape,
     "malformed": lambda asking: asking.ask(Question(_CHAT, ["no object"])).unless(status=400),
-    "unknown-path": _unknown_path,
+    "unknown-path": lambda asking: _joined(
+        asking.ask(Question("/ionos-openai-verify")).unless(status=404, label="unknown path: "),
+        asking.ask(Question(_EMBEDDINGS)).unless(status=405, label="wrong method: "),
+    ),
     "rate-limit": lambda asking: judge_rate_limit(asking.burst),
     "image-limit": _image_limit,
     "request-limit": lambda asking: judge_burst(asking.burst, REQUEST_RATE),
     "chat": lambda asking: _joined(judge_chat(asking.chat()), judge_stream(asking.chat(stream=True))),
-    "chat-limits": _chat_limits,
+    "chat-limits": lambda asking: _joined(
+        asking.chat(max_tokens=1).unless({"choices": ({"finish_reason": "length"},)}, label="max_tokens: "),
+        asking.chat(n=2, max_tokens=1).unless({"choices": (dict, dict)}, label="n: "),
+        asking.chat(stop=["e"]).unless({"choices": ({"finish_reason": "stop"},)}, label="stop: "),
+    ),
     "structured": _structured,
     "tools": _tools,
     "image-input": _image_input,
     "undocumented": lambda asking: asking.chat(logprobs=True).unless(status=400),
-    "completions": _completions,
+    "completions": lambda asking: asking.words("/completions", {"prompt": "A fox is", "max_tokens": 4}).unless(
+        {"choices": [{"text": str}]}
+    ),
     "embeddings": lambda asking: asking.embedding("float").unless({"data": [{"embedding": [int | float]}]}),
     "embeddings-base64": lambda asking: _differs(asking.embedding("base64"), server_error()),
     "browsers": _browsers,
@@ -416,10 +390,6 @@ def _listed(what: str, names: Iterable[str]) -> str:
 
 def _joined(*differences: str) -> str:
     return "; ".join(filter(None, differences))
-
-
-def _labelled(differences: dict[str, str]) -> str:
-    return "; ".join(f"{label}: {difference}" for label, difference in differences.items() if difference)
 
 
 def _differs(answer: Answer, recorded: SandboxResponse) -> str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pybase64
 
 from ionos_openai.errors.masking import TOKEN, Secrets, each_leaf
+from ionos_openai.errors.words import shorten
 from ionos_openai.files.formats import FORMATS, FormatError, recognise
 from ionos_openai.hub.answers import read_error_body
 from ionos_openai.hub.credentials import read_token
@@ -65,9 +66,10 @@ class Answer:
         except ImageDecodeError as error:
             return error.images[0] if error.images else None
 
-    def unless(self, shape: object = None, *, status: int = 200) -> str:
+    def unless(self, shape: object = None, *, status: int = 200, label: str = "") -> str:
         """Return what came; empty where it has this status, and JSON of a shape where one is given (see `fits`)."""
-        return "" if self.status == status and (shape is None or fits(self.json(), shape)) else self.describe()
+        is_wanted = self.status == status and (shape is None or fits(self.json(), shape))
+        return "" if is_wanted else f"{label}{self.describe()}"
 
     def describe(self) -> str:
         """Say what it is: "400 with an empty body", "200 with a JPEG of 512x512 px", "404: There is ... (code)"."""
@@ -137,8 +139,7 @@ class Keeper(Secrets):
 
     def text(self, text: str, *, longest: int = _LONGEST_TEXT) -> str:
         """Mask a text, and only then cut it: half a token would not be known for one."""
-        text = self.mask(text)
-        return text if len(text) <= longest else f"{text[: longest - 1]}…"
+        return shorten(self.mask(text), longest)
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Return the headers that are known to be harmless, masked; of a trace id only its shape."""
@@ -174,14 +175,11 @@ def _shortened(entries: list[object]) -> list[object]:
 
 
 def _picture_facts(text: str) -> dict[str, object] | None:
-    if len(text) < _SHORTEST_PICTURE:
-        return None
-    head, comma, _ = text[:64].partition(",")
-    start = len(head) + 1 if comma and head.startswith("data:") else 0
-    try:
-        return _bytes_facts(pybase64.b64decode(text[start:], validate=True))
-    except ValueError:
-        return None
+    address = re.match(r"data:[^,]{,58},", text)
+    with contextlib.suppress(ValueError):
+        if len(text) >= _SHORTEST_PICTURE:
+            return _bytes_facts(pybase64.b64decode(text[address.end() if address else 0 :], validate=True))
+    return None
 
 
 def _bytes_facts(data: bytes) -> dict[str, object]:

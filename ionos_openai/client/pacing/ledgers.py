@@ -1,7 +1,7 @@
-"""Where the buckets' levels are kept: in this process, or in a small file that all processes of a host share.
+"""Where the buckets' levels are kept: in this process, in a file that all processes of a host share, or in Redis.
 
-A change reads, calculates and writes under a lock, and takes well under a millisecond; nobody sleeps holding it. The
-operating system releases the file's lock when its holder dies.
+The file is read, calculated and written under a lock, in well under a millisecond; nobody sleeps holding it. The
+operating system releases it when its holder dies.
 """
 
 from __future__ import annotations
@@ -11,20 +11,29 @@ import json
 import logging
 import math
 import os
+import re
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from ionos_openai.client.pacing.rates import Bucket, Grant, Level, Operation, apply, join
+from ionos_openai.errors import BudgetUnavailableError, ConfigurationError
 from ionos_openai.errors.notices import is_first
-from ionos_openai.files.locks import try_lock
-from ionos_openai.files.opening import make_own_directory, open_own
+from ionos_openai.files.opening import make_own_directory, open_own, try_lock
 
 log = logging.getLogger("ionos_openai")
 
+_SCRIPT = Path(__file__).with_name("level.lua")
+_REDIS_PATIENCE = 2.0  # Seconds for one attempt to connect, and for one answer.
+_GONE = 2.0  # Seconds after giving up, in which whoever else waits is told at once instead of trying as long again.
+_RECONNECTS = 8  # With growing pauses of at most 2 s: some 10 s, or 25 s where the host does not answer at all.
 _FILE_SIZE = 512  # Always as long, so that one write replaces all of it and nothing has to be cut off.
 _LOCK_PATIENCE = 5.0  # Seconds; a lock is held for well under a millisecond, unless its holder was stopped.
 _LONGEST_ALONE = 60.0  # Seconds until a file that could not be used is tried again.
@@ -58,28 +67,19 @@ class Ledger(ABC):
         """Do what `rates.apply` does, to the level that is kept."""
 
 
+@dataclass(eq=False, kw_only=True)
 class MemoryLedger(Ledger):
-    """Levels of this process alone."""
+    """Levels of this process alone, at first full; `clock` returns seconds."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin with full buckets; `clock` returns seconds."""
-        self._clock = clock
-        self._levels: dict[str, Level] = {}
-        self._lock = threading.Lock()
+    clock: Callable[[], float] = time.monotonic
+    levels: dict[str, Level] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def _apply(self, operation: Operation, bucket: Bucket, argument: float = 0.0, *, held: bool = False) -> Grant:
         with self._lock:
-            level, grant = apply(operation, self.level(bucket), bucket, self._clock(), argument, held=held)
-            self._levels[bucket.name] = level
+            level = self.levels.get(bucket.name, Level())
+            self.levels[bucket.name], grant = apply(operation, level, bucket, self.clock(), argument, held=held)
         return grant
-
-    def level(self, bucket: Bucket) -> Level:
-        """Return how full a bucket is."""
-        return self._levels.get(bucket.name, Level())
-
-    def forget(self, bucket: Bucket) -> None:
-        """Have a bucket full again."""
-        self._levels.pop(bucket.name, None)
 
 
 class FileLedger(Ledger):
@@ -125,11 +125,11 @@ class FileLedger(Ledger):
             _lock(file.fileno())
             levels = _parse(file.read(_FILE_SIZE))
             now = self._clock()
-            level = join(levels.get(bucket.name, Level()), self._own.level(bucket), now)
+            level = join(levels.get(bucket.name, Level()), self._own.levels.get(bucket.name, Level()), now)
             level, grant = apply(operation, level, bucket, now, argument, held=held)
             file.seek(0)
             file.write(_format({**levels, bucket.name: level}))
-            self._own.forget(bucket)
+            self._own.levels.pop(bucket.name, None)
         return grant
 
     def _open(self) -> int:
@@ -158,3 +158,87 @@ def _lock(file: int) -> None:
             raise OSError(errno.EDEADLK, "another process holds its lock")
         time.sleep(pause)
         pause = min(2 * pause, 0.01)
+
+
+class RedisLedger(Ledger):
+    """Levels in Redis; where that is not there, or later after reconnecting was given up, a BudgetUnavailableError."""
+
+    def __init__(
+        self,
+        url: str | SecretStr,
+        contract: str,
+        *,
+        reconnects: int = _RECONNECTS,
+        clock: Callable[[], float] | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Connect to `url`; `contract` names the contract. `clock` replaces Redis' own, `now` this machine's."""
+        url = url if isinstance(url, SecretStr) else SecretStr(url)
+        self._shown = without_password(url.get_secret_value())
+        self._prefix = f"ionos-openai:budget:{contract}"
+        self._clock, self._now = clock, now
+        self._gone_until = -math.inf
+        self._script = _connect(url, self._shown, reconnects).register_script(_SCRIPT.read_text("utf-8"))
+        with _connect(url, self._shown, 0) as probe:  # no long wait where it was never there
+            self._ask(probe.ping)
+
+    def is_slow(self) -> bool:
+        """Tell that async code had better ask in a thread."""
+        return True
+
+    def _apply(self, operation: Operation, bucket: Bucket, argument: float = 0.0, *, held: bool = False) -> Grant:
+        limit = -1 if argument == math.inf else argument
+        numbers = [bucket.capacity, bucket.interval, limit, int(held), self._clock() if self._clock else ""]
+        keys = [f"{self._prefix}:{bucket.name}"]
+        granted, delay, backlog = self._ask(lambda: self._script(keys=keys, args=[operation, *numbers]))
+        return Grant(granted=bool(granted), delay=float(delay), backlog=float(backlog))
+
+    def _ask(self, question: Callable[[], Any]) -> Any:
+        import redis
+
+        problem = f"Redis at {self._shown} keeps the contract's limits and cannot be asked"
+        if self._now() >= self._gone_until:
+            try:
+                return question()
+            except redis.RedisError as error:
+                # The name of its class only: redis' own words may hold the URL.
+                problem += f" ({type(error).__name__})"
+                self._gone_until = self._now() + _GONE
+        raise BudgetUnavailableError(f"{problem}: start it, mend IONOS_BUDGET_URL, or unset it.")
+
+
+def _connect(url: SecretStr, shown: str, reconnects: int) -> Any:
+    try:
+        import redis
+        from redis.backoff import ExponentialBackoff
+        from redis.retry import Retry
+    except ImportError:
+        raise ConfigurationError("IONOS_BUDGET_URL needs the package redis: pip install redis") from None
+    lost = (redis.ConnectionError, redis.TimeoutError)
+    retry = Retry(ExponentialBackoff(cap=2.0, base=0.05), reconnects, supported_errors=lost)
+    patience = {"socket_timeout": _REDIS_PATIENCE, "socket_connect_timeout": _REDIS_PATIENCE}
+    try:
+        return redis.Redis.from_url(url.get_secret_value(), retry=retry, retry_on_error=list(lost), **patience)
+    except ValueError:
+        problem = f"IONOS_BUDGET_URL={shown} is not a URL of Redis: write redis://HOST:PORT/0, or rediss:// for TLS."
+    raise ConfigurationError(problem)
+
+
+def without_password(url: str) -> str:
+    """Return `url` fit to be shown: scheme, host, port and database, without user, password and query.
+
+    A password with a "/", "?" or "#" in it makes its parts look like others: of such a URL nothing is shown.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "(not a URL)"
+    is_clean = url.count("@") == parts.netloc.count("@") <= 1
+    if is_clean and parts.scheme == "unix" and not host:
+        return f"unix://{parts.path}"
+    if not is_clean or parts.scheme not in ("redis", "rediss") or not host:
+        return "(not a URL)"
+    host = f"[{host}]" if ":" in host else host
+    database = parts.path if re.fullmatch(r"/\d*", parts.path) else ""
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{database}"

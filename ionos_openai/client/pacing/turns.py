@@ -5,6 +5,7 @@ Threads share one queue and each event loop has its own: one that stands still h
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import contextvars
 import functools
@@ -16,27 +17,26 @@ import os
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import anyio.to_thread
 import openai
+from anyio.lowlevel import RunVar
 from pydantic import SecretStr
 
-from ionos_openai.client.pacing.ledgers import FileLedger, Ledger
-from ionos_openai.client.pacing.queues import Queue, Turn
-from ionos_openai.client.pacing.rates import Bucket, ContractLimits
+from ionos_openai.client.pacing.ledgers import FileLedger, Ledger, RedisLedger
+from ionos_openai.client.pacing.rates import Bucket, ContractLimits, Grant
 from ionos_openai.errors import BudgetExceededError
+from ionos_openai.errors.notices import is_first
 from ionos_openai.files.writing import state_directory
 from ionos_openai.hub.credentials import read_token
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
-    from pathlib import Path
-
-    import anyio
     import httpx2 as httpx
 
 log = logging.getLogger("ionos_openai")
@@ -47,6 +47,11 @@ _LONGEST_RETRY_AFTER = 86_400.0  # Seconds; after a day the service is asked aga
 LONG_WAIT = 3600.0  # Seconds; of a longer wait a WARNING tells.
 _LONGEST_GUESS = 60.0  # Seconds, where a 429 does not say how long.
 _PATIENCE = 1.0  # Seconds, beyond `max_wait`, for those ahead who are just asking the ledger.
+_WAITING = (
+    "Waiting %.0f s for the contract's limit on %s (one every %.3g s). max_wait= or IONOS_MAX_WAIT bounds such waits, "
+    "pace=False or IONOS_PACE=off turns them off."
+)
+_WORTH_TELLING = 5.0  # Seconds
 
 _contracts: dict[tuple[object, ...], Contract] = {}
 _state_directory: Path | None = None  # where levels are kept; None means where this user's state is
@@ -82,11 +87,8 @@ class Pacing:
 
     async def acontract(self, token: str | SecretStr) -> Contract:
         """Do what `contract` does, in an event loop."""
-        if self.redis_url is None:
-            return self.contract(token)
-        import anyio.to_thread
-
-        return await anyio.to_thread.run_sync(self.contract, token)
+        is_slow = self.redis_url is not None
+        return await anyio.to_thread.run_sync(self.contract, token) if is_slow else self.contract(token)
 
 
 def reset(*, state_directory: Path | None = None) -> None:
@@ -108,8 +110,6 @@ def contract_name(token: str | SecretStr) -> str:
 def _open_ledger(redis_url: SecretStr | None, contract: str) -> Ledger:
     if redis_url is None:
         return FileLedger((_state_directory or state_directory()) / f"{contract}.json")
-    from ionos_openai.client.pacing.redis_ledger import RedisLedger
-
     return RedisLedger(redis_url, contract)
 
 
@@ -118,19 +118,128 @@ class PerLoop(Generic[Answer]):
 
     def __init__(self, make: Callable[[], Answer]) -> None:
         """Have made none; `make` makes one."""
-        from anyio.lowlevel import RunVar
-
         self._make = make
         self._made: RunVar[Answer] = RunVar(f"ionos_openai_{next(_counter)}")
 
     def get(self) -> Answer:
         """Return the running loop's."""
-        try:
-            return self._made.get()
-        except LookupError:
-            made = self._make()
-            self._made.set(made)
-            return made
+        made = self._made.get(None)
+        if made is None:
+            self._made.set(made := self._make())
+        return made
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """One attempt's place in a queue."""
+
+    ticket: int  # when its call came: the smaller, the earlier
+    give_up: float  # until when it may wait, on the queue's clock
+    max_wait: float | None  # what the user set as the bound, for messages; None where there is none
+    signal: threading.Event | anyio.Event = field(repr=False)  # set once it is the first
+    told: bool = False  # whether its wait was logged
+
+
+class Queue:
+    """Who of this process is next before one bucket, first come, first served; safe to use from several threads.
+
+    Only the first in the queue has a unit of the shared bucket: processes take turns, and one that is killed has spent
+    a single unit. Nothing in here waits.
+    """
+
+    def __init__(self, bucket: Bucket, ledger: Ledger, clock: Callable[[], float]) -> None:
+        """Begin with nobody waiting; `clock` returns seconds and is never put back."""
+        self.bucket, self.ledger, self.clock = bucket, ledger, clock
+        self._turns: list[Turn] = []
+        self._holds = False  # whether a unit was taken for the first in the queue
+        self._due = 0.0
+        self._full_at = 0.0
+        self._lock = threading.Lock()
+
+    def enter(self, turn: Turn) -> None:
+        """Queue up, behind the first in any case, who may be asking the ledger; raise where it cannot come in time."""
+        with self._lock:
+            if self._turns:
+                place = bisect.bisect_right(self._turns, turn.ticket, lo=1, key=lambda waiting: waiting.ticket)
+                self._check(turn, self._expected(place))
+                self._turns.insert(place, turn)
+                return
+            self._turns.append(turn)
+            turn.signal.set()
+
+    def _expected(self, place: int) -> float:
+        """Return how long who stands at `place` will wait at least, as far as this process knows."""
+        ahead = place - 1 if self._holds else place
+        full_at = max(self._full_at, self.clock()) + (ahead + 1) * self.bucket.interval
+        return full_at - self.bucket.capacity * self.bucket.interval - self.clock()
+
+    def pause(self, turn: Turn) -> float:
+        """Return for how many seconds the first has to wait before it asks the ledger again."""
+        seconds = max(0.0, self._due - self.clock()) if self._holds else 0.0
+        self._check(turn, seconds)
+        return seconds
+
+    def ask(self, turn: Turn) -> Grant:
+        """Ask the ledger for a unit for the first, or whether its unit still holds now that it is due."""
+        return self.ledger.take(self.bucket, held=self._holds, longest=max(0.0, turn.give_up - self.clock()))
+
+    def settle(self, turn: Turn, grant: Grant) -> bool:
+        """Take note of the ledger's answer; true where the attempt may be made now."""
+        now = self.clock()
+        self._full_at = now + grant.backlog
+        if not grant.granted:
+            raise self._exceeded(turn, grant.delay)
+        self._holds = True
+        self._due = now + grant.delay
+        if grant.delay > 0:
+            return False
+        with self._lock:
+            self._holds = False
+            self._go(turn)
+        return True
+
+    def leave(self, turn: Turn) -> None:
+        """Step out of the queue; a unit that was taken goes to the next, else back to the ledger."""
+        with self._lock:
+            if turn not in self._turns:
+                return
+            self._go(turn)
+            spare = self._holds and not self._turns
+            self._holds = self._holds and not spare
+        if spare:
+            self.give_back()
+
+    def give_back(self) -> None:
+        """Give a unit back, unless that could block a loop."""
+        if not self.ledger.is_slow():
+            self.ledger.give_back(self.bucket)
+
+    def _go(self, turn: Turn) -> None:
+        was_first = self._turns[0] is turn
+        self._turns.remove(turn)
+        if was_first and self._turns:
+            self._turns[0].signal.set()
+
+    def too_late(self, turn: Turn) -> BudgetExceededError:
+        """Return the error for a turn that did not even become the first in time."""
+        with self._lock:
+            place = self._turns.index(turn)
+            return self._exceeded(turn, max(self._expected(place), self.bucket.interval))
+
+    def _check(self, turn: Turn, seconds: float) -> None:
+        if seconds > 0 and self.clock() + seconds > turn.give_up:
+            raise self._exceeded(turn, seconds)
+        if seconds > _WORTH_TELLING and not turn.told:
+            turn.told = True
+            level = logging.WARNING if is_first("a wait for the contract's limits") else logging.INFO
+            log.log(level, _WAITING, seconds, self.bucket.name, self.bucket.interval)
+
+    def _exceeded(self, turn: Turn, seconds: float) -> BudgetExceededError:
+        return BudgetExceededError(
+            f"The contract's limit of {self.bucket.name} has no turn left within max_wait={turn.max_wait or 0:g} s: "
+            f"the next is in {seconds:.1f} s. Try again then, or raise max_wait= or IONOS_MAX_WAIT.",
+            retry_after=seconds,
+        )
 
 
 class Contract:
@@ -211,8 +320,6 @@ class PacedCall:
 
     async def await_turn(self) -> None:
         """Do what `wait` does, in an event loop; of one that is cancelled, a unit taken from Redis stays spent."""
-        import anyio
-
         with contextlib.ExitStack() as passed:  # should a later queue fail, what the others granted goes back
             for queue in self.contract.queues(images=self.images, in_loop=True):
                 signal = anyio.Event()
@@ -283,11 +390,7 @@ class PacedCall:
 
     async def without_blocking(self, question: Callable[[], Answer]) -> Answer:
         """Return what `question`, which asks the ledger, returns; from a thread where that may take long."""
-        if not self.contract.ledger.is_slow():
-            return question()
-        import anyio.to_thread
-
-        return await anyio.to_thread.run_sync(question)
+        return await anyio.to_thread.run_sync(question) if self.contract.ledger.is_slow() else question()
 
 
 def _wait_for(signal: threading.Event, seconds: float) -> bool:

@@ -144,7 +144,7 @@
     if (isRisky(entry)) return "A command for it would hold what a terminal takes for commands of its own: copy the prompt.";
     if (entry.extra) return "It was asked for with further parameters, which the command has no options for.";
     if (entry.state === "failed") return "";
-    return entry.placeholder ? "A placeholder of the stand-in: the command draws the same one." : "A model seldom draws the same picture twice.";
+    return entry.placeholder ? "A placeholder of the sandbox: the command draws the same one." : "A model seldom draws the same picture twice.";
   };
 
   const rows = (entry) => {

@@ -1,22 +1,68 @@
-"""`ionos-openai results`: what became of each request of a batch, with the columns of the user's own table."""
+"""`ionos-openai costs` and `results`: what batches have cost, and what became of each request, by their records."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
 
-from ionos_openai.batch.bucket import read_newest
-from ionos_openai.batch.records import Record
+from ionos_openai import errors
+from ionos_openai.batch.costs import summarise
+from ionos_openai.batch.records import MANIFEST, Record, read_manifest
 from ionos_openai.cli.terminal.exits import MADE
 from ionos_openai.cli.terminal.output import Terminal, csv_line, plain_table, visible
+from ionos_openai.cli.terminal.prompts import expand
+from ionos_openai.files.buckets import is_url
+from ionos_openai.hub.prices import Money
 
+_SUMS = ("pictures", "cost", "unknown_price", "placeholders", "failed")
 _ASKED = ("prompt", "model", "size", "n", "name", "seed")
 _COLUMNS = ("file", "prompt", "model", "size", "status", "cost", "error")
 _ON_SCREEN = ("file", "status", "cost", "prompt", "error")
 
 
-def show(directory: str, terminal: Terminal, *, every: bool, failed: bool, as_csv: bool, for_excel: bool) -> int:
+def show_costs(directories: Sequence[str], terminal: Terminal, *, by: str | None, as_csv: bool) -> int:
+    """Print the sums; a directory without a record that can be read is an error."""
+    records = (record for directory in expand(directories) for record in _entries(directory))
+    groups, lines = list[dict[str, object]](), [[by or "", *_SUMS]]
+    for group, total in sorted(summarise(records, by=by).items()):
+        counts: dict[str, object] = {"pictures": total.pictures, "unknown_price": total.unknown_price}
+        counts |= {"placeholders": total.placeholders, "failed": total.failed}
+        amounts = sorted(total.amounts.items())
+        costs = [Money(amount=amount, currency=currency).facts() for currency, amount in amounts]
+        groups.append({"group": group, **counts, "costs": costs})
+        lines.append([group, *(str(counts.get(name, total.cost())) for name in _SUMS)])
+    lines = lines if by else [cells[1:] for cells in lines]
+    if as_csv:
+        for cells in lines:
+            terminal.row([csv_line(cells)])
+        return MADE
+    rows = [[visible(cell) for cell in cells] for cells in lines]
+    terminal.result(
+        {"by": by, "groups": groups},
+        rows,
+        lambda: [plain_table([name.replace("_", " ") for name in rows[0]], rows[1:])],
+    )
+    return MADE
+
+
+def _entries(directory: str) -> list[Record]:
+    if is_url(directory):
+        from ionos_openai.batch.bucket import read_history  # which loads the SDK
+
+        return list(read_history(directory))
+    try:
+        return list(read_manifest(directory))
+    except OSError as error:
+        problem = f"Cannot read {directory}/{MANIFEST}: {error.strerror}. Name the directory of a batch."
+        raise errors.InvalidRequestError(problem) from None
+
+
+def show_results(
+    directory: str, terminal: Terminal, *, every: bool, failed: bool, as_csv: bool, for_excel: bool
+) -> int:
     """Print a row for each request, in the order in which they were first recorded."""
+    from ionos_openai.batch.bucket import read_newest  # which loads the SDK
+
     found = read_newest(directory)
     records = [record for record in found.records if every or record.status != "superseded"]
     if failed:
