@@ -1,9 +1,10 @@
 """A batch in a bucket: each record is an object under `.records/`, and the pictures are objects beside it.
 
 What a run needs to know before it goes on stands in the names of the records, so that a list is enough: the request's
-id, when it was recorded, its status, and a print of each of its files, which the list of the pictures has to match.
+id, when it was recorded, its status, a print of each of its files, which the list of the pictures has to match, and one
+of its metadata, where it has any.
 
-    .records/ID/TIME.STATUS.PRINT-PRINT.json
+    .records/ID/TIME.STATUS.PRINT-PRINT.METADATA.json
 
 What the storage does not take any more is kept in the user's state directory, as a batch in a directory of its own; the
 next run puts it into the bucket. Until then nothing more is bought.
@@ -28,6 +29,7 @@ from typing import Any
 from ionos_openai.batch.lease import Lease
 from ionos_openai.batch.manifest import Manifest, encode
 from ionos_openai.batch.records import MANIFEST, Record, Records, StoredFile, read_line, read_manifest, read_records
+from ionos_openai.batch.request import digest_metadata
 from ionos_openai.batch.stored import FileState, PromptRecord, Store
 from ionos_openai.client.settings import open_bucket, open_place
 from ionos_openai.errors import BatchRunningError, ImageSaveError, InvalidRequestError
@@ -40,7 +42,9 @@ from ionos_openai.provenance import sidecar_path
 log = logging.getLogger("ionos_openai")
 
 FOLDER = ".records"
-_NAME = re.compile(r"\.records/([0-9a-f]{24}(?:-\d{1,18})?)/([0-9a-f]{14})\.(\w+)\.([0-9a-f-]*)\.json")
+_NAME = re.compile(
+    r"\.records/([0-9a-f]{24}(?:-\d{1,18})?)/([0-9a-f]{14})\.(\w+)\.([0-9a-f-]*)(?:\.([0-9a-f]{12}))?\.json"
+)
 _MOST_PRINTS = 12  # more make a name that some storages refuse: then the record is read
 _AT_ONCE = 64  # records that are read
 _KEPT = re.compile("[0-9a-f]{8}-")  # before the name of what is kept here, which is in the bucket what has no such
@@ -113,9 +117,13 @@ class BucketStore(Store):
         newest = max(names, default=None)
         return (newest, "failed" if ".failed." in newest else "done") if newest else (None, None)
 
-    def state(self, mark: str) -> PromptRecord | None:
+    def state(self, mark: str, metadata: Mapping[str, object] | None = None) -> PromptRecord | None:
         """Return what is recorded of an id; None where nothing is."""
-        return self._entry(mark)[1]
+        name, state = self._entry(mark)
+        if state == "same" and metadata is not None:
+            match = _NAME.fullmatch(name or "")
+            return "same" if match and digest_metadata(metadata) in (None, match[5] or "") else "done"
+        return state
 
     def find(self, mark: str) -> Record | None:
         """Return the newest record of an id; None where there is none, or it cannot be read."""
@@ -130,6 +138,8 @@ class BucketStore(Store):
         after = int(before.split("/")[2][:14], 16) + 1 if before else 0
         prints = [_print(file["name"], file["bytes"], file.get("tag")) for file in files]  # type: ignore[attr-defined]
         shown = "-".join(prints if len(prints) <= _MOST_PRINTS else [])
+        about = digest_metadata(entry.get("metadata") or {})  # type: ignore[arg-type]
+        shown += f".{about}" if about else ""
         name = f"{FOLDER}/{mark}/{max(time.time_ns() // 1000, after):014x}.{status}.{shown}.json"
         aside = self._aside
         if aside is None:

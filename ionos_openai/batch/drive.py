@@ -15,6 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -445,8 +446,7 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
 
         Being cancelled meanwhile, by asyncio or by a scope of anyio's, takes effect afterwards.
 
-        Raises:
-            ImageSaveError: As for `Batch.close`.
+        Raises what `Batch.close` raises.
         """
         if self._is_forked():
             self._closed = True
@@ -536,34 +536,22 @@ class AsyncBatch(_BatchRun["openai.AsyncOpenAI"]):
 
         The iterable may wait for its next item for ever, so the thread is one that nothing waits for.
         """
-        loop = asyncio.get_running_loop()
-        taking: asyncio.Future[Unit | float | None] = loop.create_future()
-
-        def deliver(found: Unit | float | None, error: BaseException | None) -> None:
-            if taking.cancelled():
-                self._give_up(found)
-            elif error is not None:
-                taking.set_exception(error)
-            else:
-                taking.set_result(found)
+        taking = Future[Unit | float | None]()
 
         def take() -> None:
-            found = problem = None
-            try:
-                found = self._schedule.take()
-            except BaseException as error:  # noqa: BLE001 - raised where the unit is asked for
-                problem = error
-            try:
-                loop.call_soon_threadsafe(deliver, found, problem)
-            except RuntimeError:  # the loop is closed
-                self._give_up(found)
+            found = None
+            with contextlib.suppress(InvalidStateError):  # it was cancelled meanwhile
+                try:
+                    found = self._schedule.take()
+                except BaseException as error:  # noqa: BLE001 - raised where the unit is asked for
+                    taking.set_exception(error)
+                else:
+                    taking.set_result(found)
+            if taking.cancelled() and isinstance(found, Unit):
+                self._schedule.abandon(found)
 
         threading.Thread(target=contextvars.copy_context().run, args=(take,), daemon=True).start()
-        return await taking
-
-    def _give_up(self, found: Unit | float | None) -> None:
-        if isinstance(found, Unit):
-            self._schedule.abandon(found)
+        return await asyncio.wrap_future(taking)
 
     def _in_thread(self, function: Callable[..., Made], *arguments: Any) -> asyncio.Future[Made]:
         """Do what `asyncio.to_thread` does, but as no task: the end of a loop cancels all tasks."""

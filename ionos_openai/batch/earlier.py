@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
+from ionos_openai.batch.bucket import open_store, read_history
 from ionos_openai.batch.costs import Spending
 from ionos_openai.batch.plan import PUT_BACK, Plan
 from ionos_openai.batch.records import Record, StoredFile
-from ionos_openai.batch.request import ImageRequest, check, digest, digest_prompt, identify
+from ionos_openai.batch.request import ImageRequest, check, digest, digest_metadata, digest_prompt, identify
 from ionos_openai.batch.results import Estimate
 from ionos_openai.batch.stored import FileState, Store
 from ionos_openai.client.pacing.rates import estimate_seconds
-from ionos_openai.errors import ImageSaveError, InvalidRequestError
+from ionos_openai.errors import BatchRunningError, ImageSaveError, InvalidRequestError
 from ionos_openai.errors.words import printable
 
 REDO = ".ionos-batch.redo"
@@ -36,6 +38,7 @@ class Standing:
     record: Record | None  # its newest line; None where it has none
     is_left: bool  # whether pictures are to be made
     kept: tuple[StoredFile, ...] = ()  # those of its pictures that then need not be made again
+    is_relabelled: bool = False  # whether it has other metadata than what is recorded
 
     @property
     def is_modified(self) -> bool:
@@ -51,17 +54,13 @@ class Standing:
 
 
 class Redo:
-    """The names to be made once more.
-
-    Attributes:
-        names: The names, of files or requests.
-        since: When their making began, in ISO 8601, where a run with the same names was cut short; pictures recorded
-            from then on are made once more already. None where none was.
-    """
+    """The names, of files or requests, to be made once more."""
 
     def __init__(self, store: Store, names: Collection[str]) -> None:
         """Look for a note of the same names."""
         self.names = frozenset({names} if isinstance(names, str) else names)
+        # When their making began, in ISO 8601, where a run with the same names was cut short: what was recorded from
+        # then on is made once more already.
         self.since: str | None = None
         self._store = store
         self._is_noted = False
@@ -90,17 +89,12 @@ class Redo:
 
 
 class Earlier:
-    """The requests of this run, held against the manifest and the files.
-
-    Attributes:
-        redo: The names to be made once more.
-        unmatched: Those of them that no request had so far.
-    """
+    """The requests of this run, held against the manifest and the files."""
 
     def __init__(self, plan: Plan, store: Store) -> None:
         """Have seen no request yet."""
         self.redo = Redo(store, plan.redo)
-        self.unmatched = set(self.redo.names)
+        self.unmatched = set(self.redo.names)  # those that no request had so far
         self._plan = plan
         self._store = store
         self._seen: dict[int, int] = {}  # numbers, which take half the memory of their texts
@@ -121,17 +115,13 @@ class Earlier:
         """Count the next request, and tell how it stands; None where nothing is to be made of it nor told.
 
         `closely` looks at its files, and at their bytes where the plan says so; the estimate takes their word for it,
-        unless missing ones are to be made again.
-
-        Raises:
-            InvalidRequestError: It is to be made, and cannot work.
-            ImageSaveError: Its record is damaged, and the plan does not say to buy its pictures again.
+        unless missing ones are to be made again. An InvalidRequestError where it is to be made and cannot work.
         """
         plan = self._plan
         # A bare prompt is no request before one is needed: there may be 100,000.
         request = None if isinstance(raw, str) else plan.complete(raw)
         mark = self.count(digest(request) if request else digest_prompt(str(raw), model=plan.model, size=plan.size))
-        known = self._store.state(mark)
+        known = self._store.state(mark, request.metadata if request else None)
         looks, verify = closely or plan.missing == "remake", closely and plan.verify
         is_kept = (known == "done" and not looks) or (known == "same" and not verify)
         if is_kept and not self.redo.names:
@@ -143,10 +133,13 @@ class Earlier:
         if record is None and plan.only_failed:
             return None
         state = self._state(record, looks=looks, verify=verify)
-        if state == "same" and not self.redo.names and record is not None and record.status != "modified":
+        # A bare prompt says nothing of its metadata, and changes none.
+        is_relabelled = request is not None and record is not None and _has_other_metadata(request, record)
+        is_as_it_was = state == "same" and record is not None and record.status != "modified" and not is_relabelled
+        if is_as_it_was and not self.redo.names:
             return None
-        request = request or plan.complete(raw)
-        return self._standing(request, mark, record, state)
+        standing = self._standing(request or plan.complete(raw), mark, record, state)
+        return replace(standing, is_relabelled=is_relabelled)
 
     def _state(self, record: Record | None, *, looks: bool, verify: bool) -> PromptState:
         if record is None:
@@ -158,14 +151,13 @@ class Earlier:
             return "damaged"
         return self._store.look_at(files, verify=verify) if looks else "same"
 
-    def _standing(self, request: ImageRequest, id: str, record: Record | None, state: PromptState) -> Standing | None:
+    def _standing(self, request: ImageRequest, id: str, record: Record | None, state: PromptState) -> Standing:
         chosen = _chosen(request, record, self.redo.names)
         self.unmatched -= chosen
         if chosen and record is not None and not self.redo.is_made(record.started):
             state = "chosen"
-        is_left = state in ("new", "failed", "chosen", "damaged") or (
-            state == "missing" and self._plan.missing == "remake"
-        )
+        remade = ("missing",) if self._plan.missing == "remake" else ()
+        is_left = state in ("new", "failed", "chosen", "damaged", *remade)
         kept: tuple[StoredFile, ...] = ()
         if is_left:
             check(request)
@@ -182,10 +174,12 @@ class Earlier:
         )
 
     def renewed(self, standing: Standing, record: Record) -> dict[str, Any]:
-        """Return a line that says of a prompt's recorded pictures what they are now."""
-        files = [self._store.renewed(file).facts() for file in record.files or ()]
-        status = "modified" if standing.is_modified else record.status
-        first = {"id": standing.id, "status": status, "files": files}
+        """Return a line that says of a prompt's recorded pictures what they are now, and what its metadata is."""
+        first: dict[str, Any] = {"id": standing.id, "status": "modified" if standing.is_modified else record.status}
+        if standing.state in ("modified", "touched"):
+            first["files"] = [self._store.renewed(file).facts() for file in record.files or ()]
+        if standing.is_relabelled:
+            first["metadata"] = dict(standing.request.metadata)
         return first | {name: value for name, value in record.line.items() if name not in first}
 
     def estimate(self, requests: Iterable[str | ImageRequest]) -> Estimate:
@@ -211,9 +205,47 @@ class Earlier:
         return Estimate(prompts=prompts, images=images, cost=spending.cost, seconds=seconds)
 
 
+def _has_other_metadata(request: ImageRequest, record: Record) -> bool:
+    """Tell whether other metadata is given than was recorded; what JSON does not have counts as none that is."""
+    asked, recorded = request.metadata, record.metadata
+    return asked != recorded and digest_metadata(asked) not in (None, digest_metadata(recorded))
+
+
 def _chosen(request: ImageRequest, record: Record | None, redo: frozenset[str]) -> frozenset[str]:
     """Return those of the names that mean this prompt: by its own name or its files', with or without extension."""
     if record is None or not redo:
         return frozenset()
     names = {name for name in (request.name, *record.names) if name}
     return redo & (names | {name.rpartition(".")[0] or name for name in names})
+
+
+def supersede(directory: str | os.PathLike[str], asked: Collection[str]) -> list[Record]:
+    """Record which pictures gave way to others of their name, as a prompt was corrected; and which are asked for again.
+
+    `asked` are the ids of what is asked for now; what gave way this time is returned. Nothing is recorded where another
+    run has begun; the next one does it.
+    """
+    newest: dict[str, tuple[str, str, int]] = {}
+    for record in read_history(directory):
+        if record.name is not None:
+            newest[record.id] = (record.name.casefold(), record.status, hash(record.prompt))
+    made: dict[str, set[int]] = {}
+    for mark in newest.keys() & set(asked):
+        name, status, prompt = newest[mark]
+        if status != "failed":
+            made.setdefault(name, set()).add(prompt)
+    given_way, back = set[str](), set[str]()
+    for mark, (name, status, prompt) in newest.items():
+        if mark in asked and status == "superseded":
+            back.add(mark)
+        elif mark not in asked and status not in ("failed", "superseded") and prompt not in made.get(name, {prompt}):
+            given_way.add(mark)
+    if not given_way | back:
+        return []
+    records = {record.id: record for record in read_history(directory) if record.id in given_way | back}
+    with contextlib.suppress(BatchRunningError, ImageSaveError), contextlib.closing(open_store(directory)) as store:
+        for record in records.values():
+            first = {"id": record.id, "status": "superseded" if record.id in given_way else "done"}
+            store.append(first | {name: value for name, value in record.line.items() if name not in first})
+        return [record for record in records.values() if record.id in given_way]
+    return []

@@ -30,12 +30,7 @@ class Lease:
     """Held from its making until `release`, as long as it can be renewed; a fork leaves it to the parent."""
 
     def __init__(self, bucket: StorageBucket) -> None:
-        """Take it; that takes up to `LEASE` seconds where a run has died here.
-
-        Raises:
-            BatchRunningError: Another run works in the bucket.
-            ImageSaveError: The storage fails.
-        """
+        """Take it, in up to `LEASE` seconds where a run has died here; a BatchRunningError where another run works."""
         self._bucket = bucket
         self._claim, self._held = (f"{FOLDER}/{kind}-{secrets.token_hex(8)}.json" for kind in ("claim", "held"))
         self._renewals = itertools.count()
@@ -45,12 +40,9 @@ class Lease:
         finally:
             self._bucket.remove(self._claim)
         self._closing = weakref.finalize(self, _release, bucket, self._held, self._over, os.getpid())
-        # It holds no reference: a batch that is forgotten ends it.
-        beat = threading.Thread(
-            target=_keep, args=(weakref.ref(self), self._over), daemon=True, name="ionos-openai-lease"
-        )
+        kept = weakref.ref(self), self._over  # no reference that counts: a batch that is forgotten ends it
         with contextlib.suppress(RuntimeError):  # none can be started: `check` renews it too
-            beat.start()
+            threading.Thread(target=_keep, args=kept, daemon=True, name="ionos-openai-lease").start()
 
     def _enter(self) -> None:
         seen: dict[str, str | None] = {}
@@ -70,11 +62,7 @@ class Lease:
         self._renewed = _now()
 
     def _others(self, mine: str) -> list[Listed]:
-        """Renew the own claim; return those of other runs that live, and remove those of dead ones.
-
-        Raises:
-            ImageSaveError: The storage fails, or the claim was held and is not there any more.
-        """
+        """Renew the own claim, which has to be there; return those of runs that live, and remove those of dead ones."""
         if mine == self._claim:
             self._put(mine)
         claims = {claim.name: claim for claim in self._bucket.list(FOLDER)}
@@ -90,11 +78,7 @@ class Lease:
         self._put(self._held)
 
     def check(self) -> None:
-        """See that it is held still; a machine that slept asks the storage first.
-
-        Raises:
-            ImageSaveError: Another run has taken it over, or the storage fails.
-        """
+        """See that it is held still, else an ImageSaveError; a machine that slept asks the storage first."""
         if any(now - before > LEASE / 2 for now, before in zip(_now(), self._renewed, strict=True)):
             self.renew()
 

@@ -35,12 +35,7 @@ class Manifest(Store):
     """
 
     def __init__(self, directory: Path) -> None:
-        """Lock the directory, open its manifest, mend its end, and note where its lines are.
-
-        Raises:
-            BatchRunningError: Another run has it.
-            ImageSaveError: It cannot be opened or read.
-        """
+        """Lock the directory, open its manifest, mend its end, and note where its lines are."""
         self.place = directory
         self.path: Path = directory / MANIFEST
         self.damaged: list[int] = []
@@ -63,7 +58,7 @@ class Manifest(Store):
         self._handle = -1  # so that a thread that comes late writes into no other file that has this number by then
         self._closing()
 
-    def state(self, mark: str) -> PromptRecord | None:
+    def state(self, mark: str, metadata: object = None) -> PromptRecord | None:  # noqa: ARG002 - the line has that
         """Return what is recorded of an id; None where nothing is."""
         place = self._places.get(_key(mark))
         return None if place is None else "done" if place & 1 else "failed"

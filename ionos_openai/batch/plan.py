@@ -91,13 +91,7 @@ def make_plan(
     sign: Sign | None,
     **asked: Any,
 ) -> Plan:
-    """Check the arguments, and last of all the directory, so that a call that cannot work leaves none behind.
-
-    Raises:
-        InvalidRequestError: An argument cannot work.
-        ConfigurationError: Pictures are to be signed, and cannot be.
-        ImageSaveError: The directory cannot be written to.
-    """
+    """Check the arguments, and last of all the directory, so that a call that cannot work leaves none behind."""
     asked = _checked(**asked)
     if size is not None:
         parse_size(size)

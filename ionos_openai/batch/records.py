@@ -30,12 +30,7 @@ LONGEST_LINE = 1 << 26
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What is wrong with a file.
-
-    Attributes:
-        name: The file's name.
-        message: What is wrong, as a clause such as "it is empty".
-    """
+    """What is wrong with a file, as a clause such as "it is empty"."""
 
     name: str
     message: str
@@ -82,25 +77,20 @@ class Record:
     folder: str = ""  # the directory whose manifest it is from
 
     id = _Said(lambda line: str(line["id"]))  # what its prompt is known by
-    # "done", "failed", "modified", "superseded", or a word of a later version
-    status = _Said(lambda line: _text(line.get("status")) or "")
-    prompt = _Said(lambda line: _text(_mapping(line.get("request")).get("prompt")))  # the text that was sent
-    model = _Said(lambda line: _text(_mapping(line.get("request")).get("model")))  # the model's id
-    # "WIDTHxHEIGHT" in px as it was asked for
-    size = _Said(lambda line: _text(_mapping(line.get("request")).get("size")))
-    seed = _Said(lambda line: _whole(_mapping(line.get("request")).get("seed")))  # the seed that was sent
-    # the name that its files were to have
-    name = _Said(lambda line: _text(_mapping(line.get("request")).get("name")))
-    n = _Said(lambda line: _whole(_mapping(line.get("request")).get("n")) or 1)  # how many pictures were asked for
-    extra = _Said(lambda line: _mapping(_mapping(line.get("request")).get("extra")))  # further parameters
+    status = _Said(lambda line: _text(line.get("status")) or "")  # also a word of a later version
+    prompt = _Said(lambda line: _text(_request(line).get("prompt")))  # the text that was sent
+    model = _Said(lambda line: _text(_request(line).get("model")))  # the model's id
+    size = _Said(lambda line: _text(_request(line).get("size")))  # "WIDTHxHEIGHT" in px as it was asked for
+    seed = _Said(lambda line: _whole(_request(line).get("seed")))  # the seed that was sent
+    name = _Said(lambda line: _text(_request(line).get("name")))  # the name that its files were to have
+    n = _Said(lambda line: _whole(_request(line).get("n")) or 1)  # how many pictures were asked for
+    extra = _Said(lambda line: _mapping(_request(line).get("extra")))  # further parameters
     attempts = _Said(lambda line: _whole(line.get("attempts")) or 0)  # how many requests it took
     metadata = _Said(lambda line: _mapping(line.get("metadata")))  # the user's own columns
     names = _Said(lambda line: tuple(_names(line.get("files") or ())))  # the names of its pictures' files
-    # what is said of the files; None where that is too little to compare them with what is there
-    files = _Said(lambda line: _files(line))
+    files = _Said(lambda line: _files(line))  # None where that is too little to compare them with what is there
     error = _Said(lambda line: _message(line.get("error")))  # what went wrong
-    # when its first request was sent, in ISO 8601; it tells one run's lines from another's
-    started = _Said(lambda line: _text(line.get("started")))
+    started = _Said(lambda line: _text(line.get("started")))  # in ISO 8601; it tells one run's lines from another's
     cost = _Said(lambda line: read_money(line.get("cost")))  # what the pictures that the run made cost together
     sandbox = _Said(lambda line: line.get("sandbox") is True)  # whether the sandbox was asked
 
@@ -144,9 +134,6 @@ def read_manifest(directory: str | os.PathLike[str], damaged: list[int] | None =
     """Yield the lines of a directory's manifest, oldest first; those that cannot be read go into `damaged`, by number.
 
     A last line without its end is passed over in silence: that is how a run that was killed leaves it.
-
-    Raises:
-        OSError: There is no manifest, or it cannot be opened.
     """
     path = at_home(directory)
     folder = str(path.resolve())  # the same however the directory is named
@@ -191,6 +178,10 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def _request(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _mapping(line.get("request"))
+
+
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value.strip() else None
 
@@ -204,10 +195,7 @@ def _message(error: object) -> str | None:
 
 
 def _names(files: Iterable[object]) -> Iterator[str]:
-    for fact in files:
-        name = _text(_mapping(fact).get("name", fact))
-        if name is not None:
-            yield name
+    yield from filter(None, (_text(_mapping(fact).get("name", fact)) for fact in files))
 
 
 def _files(line: Mapping[str, Any]) -> tuple[StoredFile, ...] | None:

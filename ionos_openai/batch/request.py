@@ -191,6 +191,16 @@ def digest(request: ImageRequest) -> str:
     return hashlib.blake2b(asked.encode(), digest_size=12).hexdigest()
 
 
+def digest_metadata(metadata: Mapping[str, object]) -> str | None:
+    """Return 12 hexadecimal digits that stand for metadata; "" for none, None where JSON does not have it."""
+    if not metadata:
+        return ""
+    with contextlib.suppress(TypeError, ValueError):
+        text = json.dumps({str(name): value for name, value in metadata.items()}, sort_keys=True, allow_nan=False)
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return None
+
+
 def digest_prompt(prompt: str, *, model: str, size: str | None) -> str:
     """Return what `digest` returns for a bare prompt."""
     text = f"[{encode_basestring_ascii(prompt)}{_end_of_bare(model, size)}"

@@ -18,18 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from ionos_openai.batch import failure
 from ionos_openai.batch.costs import Spending
 from ionos_openai.batch.earlier import Earlier, Standing
-from ionos_openai.batch.failure import (
-    Meaning,
-    brings_no_picture,
-    describe_error,
-    is_unreached,
-    may_be_billed,
-    meaning,
-    pause_after_limit,
-    pause_before_attempt,
-)
 from ionos_openai.batch.plan import PUT_BACK, Plan
 from ionos_openai.batch.records import StoredFile, describe_damaged
 from ionos_openai.batch.request import ImageRequest, digest, is_recordable
@@ -64,7 +55,8 @@ class Prompt:
     request: ImageRequest  # what is asked
     id: str  # what it is known by
     began: float  # when, by the batch's clock
-    started: str  # the same as a date, in ISO 8601
+    # the same as a date, in ISO 8601
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="microseconds"))
     fresh: int = 0  # how many of its pictures have not been asked for yet
     units: list[Unit] = field(default_factory=list)  # those that have
     # what the manifest says of its pictures, those of an earlier run first
@@ -260,8 +252,8 @@ class Schedule:
         if standing.state == "chosen":
             self._earlier.redo.begin()
         kept = list(standing.kept)
-        facts: dict[str, Any] = {"fresh": standing.request.n - len(kept), "files": kept, "kept": len(kept)}
-        return Prompt(request=standing.request, id=standing.id, began=now, started=_date(), **facts)
+        fresh = standing.request.n - len(kept)
+        return Prompt(request=standing.request, id=standing.id, began=now, fresh=fresh, files=kept, kept=len(kept))
 
     def _tell_damaged(self, lines: Sequence[int]) -> None:
         if lines:
@@ -273,7 +265,8 @@ class Schedule:
 
     def _tell_kept(self, standing: Standing) -> None:
         """Record and tell what became of the pictures of a prompt that is done."""
-        if standing.record is not None and standing.state in ("modified", "touched"):
+        is_other = standing.state in ("modified", "touched") or standing.is_relabelled
+        if standing.record is not None and is_other:
             line = self._earlier.renewed(standing, standing.record)
             with self._lock:
                 self._store.append(line, sync=False)
@@ -283,6 +276,8 @@ class Schedule:
         elif standing.is_modified:
             self._counts["modified"] += 1
             self._tell("modified", f"{standing.names} was changed by somebody: kept.", standing.request)
+        if standing.is_relabelled:
+            self._tell("modified", f"{standing.names} has other metadata now: recorded.", standing.request)
 
     def _tell_unmatched(self) -> None:
         if unmatched := ", ".join(sorted(self._earlier.unmatched)):
@@ -296,7 +291,7 @@ class Schedule:
             request = ImageRequest(prompt=str(request.prompt))
         mark = self._earlier.count(digest(request))
         with self._lock:
-            self._finish(Prompt(request=request, id=mark, began=self._clock(), started=_date(), error=error))
+            self._finish(Prompt(request=request, id=mark, began=self._clock(), error=error))
 
     def settle(self, unit: Unit, made: Sequence[GeneratedImage] | BaseException) -> None:
         """Take what came of a unit: save and record its pictures, or decide what follows from the error.
@@ -373,8 +368,8 @@ class Schedule:
 
     def _fail(self, unit: Unit, error: BaseException) -> None:
         with self._lock:
-            what = self._look_at_network(error, meaning(error))
-            if not may_be_billed(error):
+            what = self._look_at_network(error, failure.meaning(error))
+            if not failure.may_be_billed(error):
                 self._spending.release(unit.request)
             if isinstance(error, ImageDecodeError) and error.data is not None:
                 self._keep_unreadable(unit, error, error.data)
@@ -385,7 +380,7 @@ class Schedule:
             elif what == "outage":
                 self._sit_out(unit, error)
             elif what == "unreached":
-                self._put_back(unit, self._clock() + pause_before_attempt(error, self._unreached))
+                self._put_back(unit, self._clock() + failure.pause_before_attempt(error, self._unreached))
             elif what == "retry" and unit.tries + 1 < self.plan.max_attempts:
                 self._retry(unit, error)
             elif what != "left":
@@ -401,7 +396,7 @@ class Schedule:
         self._give_up(unit, ImageDecodeError(f"{error} It is kept as {file.name}.", index=error.index, data=data))
 
     def _wait(self, unit: Unit, error: BaseException) -> None:
-        pause = pause_after_limit(error)
+        pause = failure.pause_after_limit(error)
         due = self._clock() + pause
         self._counts["limited"] += 1
         if due > self._paused_until:
@@ -411,9 +406,9 @@ class Schedule:
             self._note("waiting", f"The service's limit is reached: waiting {pause:.0f} s, as it asks.")
         self._put_back(unit, due)
 
-    def _look_at_network(self, error: BaseException, what: Meaning) -> Meaning | Literal["unreached"]:
+    def _look_at_network(self, error: BaseException, what: failure.Meaning) -> failure.Meaning | Literal["unreached"]:
         """Count connections that were not made; several in a row are an outage, for a plan with patience."""
-        if what != "retry" or self.plan.patience is None or not is_unreached(error):
+        if what != "retry" or self.plan.patience is None or not failure.is_unreached(error):
             if what in ("wait", "retry", "refused"):  # an answer came, or a part of one
                 self._unreached, self._out_since = 0, None
             return what
@@ -440,8 +435,8 @@ class Schedule:
     def _retry(self, unit: Unit, error: BaseException) -> None:
         unit.tries += 1
         self._count_attempt(unit.prompt)
-        pause = pause_before_attempt(error, unit.tries)
-        why = describe_error(error)["message"]
+        pause = failure.pause_before_attempt(error, unit.tries)
+        why = failure.describe_error(error)["message"]
         self._note("retrying", f"Attempt {unit.tries} failed, the next one is in {pause:.0f} s: {why}", unit.request)
         self._put_back(unit, self._clock() + pause)
 
@@ -463,14 +458,14 @@ class Schedule:
 
     def _end_unreadable(self, error: BaseException) -> None:
         """End where no answer held a picture so far: all others would be so too, and paid for."""
-        self._unreadable += brings_no_picture(error)
+        self._unreadable += failure.brings_no_picture(error)
         if self._unreadable >= _UNREADABLE_AT_FIRST and not self._is_readable:
             error.add_note("None of the first answers of the batch held a picture, so no more are asked for.")
             self._die(error)
 
     def _finish(self, prompt: Prompt) -> None:
         status: Literal["done", "failed"] = "done" if prompt.error is None else "failed"
-        error = None if prompt.error is None else describe_error(prompt.error)
+        error = None if prompt.error is None else failure.describe_error(prompt.error)
         self._store.append(self._line(prompt, status, error))
         self._counts[status] += 1
         paths = tuple(self._paths(prompt))
@@ -480,8 +475,8 @@ class Schedule:
         self._events.append(BatchEvent(kind=status, message=message, request=prompt.request, result=result))
 
     def _line(self, prompt: Prompt, status: str, error: Mapping[str, object] | None) -> dict[str, Any]:
-        facts: dict[str, Any] = {"unsigned": prompt.unsigned} if self.plan.saving.sign else {}
-        facts |= {"started": prompt.started, "status": status, "error": error, **self._facts(prompt)}
+        facts: dict[str, Any] = {"id": prompt.id, "status": status, "started": prompt.started, "error": error}
+        facts |= self._facts(prompt) | ({"unsigned": prompt.unsigned} if self.plan.saving.sign else {})
         return record_line(prompt.request, prompt.files, **facts)
 
     def _facts(self, prompt: Prompt) -> dict[str, Any]:
@@ -540,7 +535,3 @@ class Schedule:
         """How far it has come."""
         numbers = {"in_flight": self.flying, "retrying": len(self._resting), **self._counts}
         return Progress(total=self._total, cost=self._spending.cost, **numbers)
-
-
-def _date() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -59,8 +59,11 @@ class Store(ABC):
     damaged: Sequence[int] = ()  # the numbers of those, from 1, that cannot be read
 
     @abstractmethod
-    def state(self, mark: str) -> PromptRecord | None:
-        """Return what is recorded of an id, which `identify` makes of a request's digest; None where nothing is."""
+    def state(self, mark: str, metadata: Mapping[str, object] | None = None) -> PromptRecord | None:
+        """Return what is recorded of an id, which `identify` makes of a request's digest; None where nothing is.
+
+        Where other metadata than this is known to be recorded, it is not "same".
+        """
 
     @abstractmethod
     def find(self, mark: str) -> Record | None:
@@ -157,31 +160,12 @@ def warn(problems: Sequence[str]) -> None:
 
 
 def record_line(
-    request: ImageRequest,
-    files: Sequence[StoredFile],
-    *,
-    id: str,
-    status: str,
-    error: Mapping[str, object] | None,
-    attempts: int,
-    started: str,
-    seconds: float,
-    cost: Money | None,
-    sandbox: bool,
-    **further: object,
+    request: ImageRequest, files: Sequence[StoredFile], *, seconds: float, cost: Money | None, **facts: object
 ) -> dict[str, object]:
-    """Return what is recorded of a prompt; see `records` for the fields, and `describe_error` for the error's."""
-    return {
-        "id": id,
-        "status": status,
-        "files": [file.facts() for file in files],
-        "request": describe_request(request),
-        "metadata": dict(request.metadata),
-        "error": error,
-        "attempts": attempts,
-        "started": started,
-        "seconds": round(seconds, 3),
-        "cost": cost and cost.facts(),
-        "sandbox": sandbox,
-        **further,
-    }
+    """Return what is recorded of a prompt; `facts` are id, status, error, attempts, started and sandbox.
+
+    See `records` for the fields, and `describe_error` for the error's.
+    """
+    asked = {"request": describe_request(request), "metadata": dict(request.metadata)}
+    numbers = {"seconds": round(seconds, 3), "cost": cost and cost.facts()}
+    return {**facts, "files": [file.facts() for file in files], **asked, **numbers}

@@ -17,10 +17,10 @@ from typing import Any
 from openai import OpenAI, OpenAIError
 
 from ionos_openai.batch import Batch, BatchEvent, BatchResult, ImageRequest, Progress, generate_batch
+from ionos_openai.batch.earlier import supersede
 from ionos_openai.batch.records import MANIFEST
 from ionos_openai.batch.request import complete, digest, identify
 from ionos_openai.batch.results import clock_time
-from ionos_openai.batch.superseded import supersede
 from ionos_openai.cli.batch_files import KNOWN_COLUMNS, Table, Templates, parse_labels, read_table
 from ionos_openai.cli.terminal.exits import INTERRUPTED, MADE, REFUSED, Outcome
 from ionos_openai.cli.terminal.options import BatchOptions, Connection

@@ -35,16 +35,9 @@ from ionos_openai.errors.words import printable, undressed
 from ionos_openai.files.buckets import Place, StorageBucket, is_url
 from ionos_openai.files.names import FileNames, SavingSettings
 from ionos_openai.files.opening import at_home
+from ionos_openai.hub import credentials
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
 from ionos_openai.hub.compat import CompatMode
-from ionos_openai.hub.credentials import (
-    BASE_URL,
-    clean_token,
-    conceal,
-    is_hosting_key,
-    looks_like_token,
-    normalise_base_url,
-)
 from ionos_openai.hub.models import model_to_send
 from ionos_openai.hub.prices import parse_prices
 from ionos_openai.provenance.signing import Signer, load_library
@@ -54,14 +47,9 @@ log = logging.getLogger("ionos_openai")
 _LIMITS = ContractLimits()
 _LARGEST = 1 << 20  # bytes of a .env
 
-TOKEN_VARIABLES = ("IONOS_API_TOKEN", "IONOS_API_KEY", "IONOS_TOKEN")
 # In the order in which they are looked up; every other setting has the one variable that is called like it.
-_TOKEN_ORDER = (
-    ("IONOS_API_TOKEN", "api_key"),
-    ("IONOS_API_TOKEN_FILE", "api_key_file"),
-    ("IONOS_API_KEY", "api_key"),
-    ("IONOS_TOKEN", "api_key"),
-)
+_TOKEN_ORDER = ("IONOS_API_TOKEN", "IONOS_API_TOKEN_FILE", "IONOS_API_KEY", "IONOS_TOKEN")
+TOKEN_VARIABLES = tuple(variable for variable in _TOKEN_ORDER if not variable.endswith("_FILE"))
 _TOKEN_SETTINGS = frozenset({"api_key", "api_key_file"})  # The first that has a value decides both.
 _SAVING_SETTINGS = frozenset(field.name for field in fields(SavingSettings))
 # A `.env` that came with somebody's files neither sends anything anywhere new, nor says which signers are trusted.
@@ -105,7 +93,7 @@ class Origin:
 
 
 def _file_path(value: Path) -> Path:
-    if looks_like_token(str(value)):
+    if credentials.looks_like_token(str(value)):
         raise ValueError("it holds a token or key: name a file, and put the token into IONOS_API_TOKEN")
     if "-----BEGIN" in str(value):
         raise ValueError("it holds a key or certificate: write that into a file, and name the file")
@@ -122,7 +110,7 @@ def _checked(check: Callable[[str, str], object]) -> AfterValidator:
 
     def validate(value: str, info: ValidationInfo) -> str:
         try:
-            result = check(value, info.data.get("base_url", BASE_URL))
+            result = check(value, info.data.get("base_url", credentials.BASE_URL))
         except IonosError as error:
             raise ValueError(str(error)) from None
         return result if isinstance(result, str) else value
@@ -131,7 +119,7 @@ def _checked(check: Callable[[str, str], object]) -> AfterValidator:
 
 
 TelemetryLevel: TypeAlias = Literal["on", "off", "detailed"]
-_Url = Annotated[str, _checked(lambda url, _: normalise_base_url(url, origin="the URL"))]
+_Url = Annotated[str, _checked(lambda url, _: credentials.normalise_base_url(url, origin="the URL"))]
 _Model = Annotated[str, _checked(model_to_send)]
 _File = Annotated[Path, AfterValidator(_file_path)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -210,9 +198,9 @@ class IonosSettings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    api_key: Annotated[SecretStr | None, BeforeValidator(lambda token: conceal(token) or None)] = None
+    api_key: Annotated[SecretStr | None, BeforeValidator(lambda token: credentials.conceal(token) or None)] = None
     api_key_file: _File | None = None
-    base_url: _Url = BASE_URL
+    base_url: _Url = credentials.BASE_URL
     allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_split_hosts)] = ()
     image_model: _Model = DEFAULT_IMAGE_MODEL
     image_edit_model: _Model = DEFAULT_EDIT_MODEL
@@ -301,8 +289,9 @@ class IonosSettings(BaseSettings):
 @functools.cache
 def setting_variables() -> tuple[tuple[str, str], ...]:
     """Return each variable with its setting, in the order in which they are looked up."""
+    tokens = ((variable, "api_key" if variable in TOKEN_VARIABLES else "api_key_file") for variable in _TOKEN_ORDER)
     others = [name for name in IonosSettings.model_fields if name not in _TOKEN_SETTINGS]
-    return *_TOKEN_ORDER, *((f"IONOS_{name.upper()}", name) for name in others)
+    return *tokens, *((f"IONOS_{name.upper()}", name) for name in others)
 
 
 def dress_of(text: str) -> str:
@@ -336,7 +325,7 @@ class TokenFile:
             status = self.path.stat()
             if (stamp := (status.st_mtime_ns, status.st_size, status.st_ino)) != self._stamp:
                 text = self.path.read_text(encoding="utf-8-sig").strip()
-                self._token, self.dress = clean_token(text) or self._token, dress_of(text)
+                self._token, self.dress = credentials.clean_token(text) or self._token, dress_of(text)
                 self._stamp = stamp
         except (OSError, UnicodeDecodeError) as error:
             problem = getattr(error, "strerror", None) or "not UTF-8 text"
@@ -380,8 +369,7 @@ def saving_settings() -> SavingSettings:
 def open_place(directory: str | os.PathLike[str] | Place) -> Place:
     """Return the directory, or the bucket of a URL such as "s3://bucket/prefix", by the storage's own variables.
 
-    Raises:
-        ConfigurationError: It is a URL, and obstore is not installed or cannot use it; or a path that was a URL.
+    Where obstore is missing or cannot use the URL, or a path was a URL, it is a `ConfigurationError`.
     """
     if isinstance(directory, StorageBucket):
         return directory
@@ -430,8 +418,7 @@ def _options_for(url: str) -> dict[str, Any]:
 def load_signer(sign: Literal[True, "required"] | Signer, settings: IonosSettings | None = None) -> Signer:
     """Return what pictures are to be signed with, once it was tried.
 
-    Raises:
-        ConfigurationError: It cannot sign, there is none, or c2pa-python is not installed.
+    A `ConfigurationError` says that it cannot sign, that there is none, or that c2pa-python is not installed.
     """
     load_library()
     if not isinstance(sign, Signer):
@@ -477,7 +464,7 @@ def _look_around(
             dress = "" if name == "c2pa_passphrase" else dress_of(variables[variable] or "")
             origin = Origin(place=place, variable=variable, path=path, dress=dress)  # type: ignore[arg-type]  # of a pair
             kind = "token" if name in _TOKEN_SETTINGS else name
-            if name == "api_key" and is_hosting_key(value.get_secret_value()):
+            if name == "api_key" and credentials.is_hosting_key(value.get_secret_value()):
                 refused.append(str(origin))
                 log.info("%s holds a key for IONOS' DNS and hosting API: passed over.", origin)
             elif kind in decided:
@@ -496,18 +483,13 @@ def _undressed(name: str, value: Any) -> Any:
         value = value.strip() if name == "c2pa_passphrase" else undressed(value)
     if name in ("budget_url", "c2pa_passphrase"):  # the first may hold a password
         return SecretStr(value) if isinstance(value, str) else value
-    return conceal(value) if name == "api_key" else value
+    return credentials.conceal(value) if name == "api_key" else value
 
 
-def _table() -> str:
-    rows = ["| setting | variables | default |", "| --- | --- | --- |"]
-    for name, setting in IonosSettings.model_fields.items():
-        variables = ", ".join(f"`{variable}`" for variable, of_setting in setting_variables() if of_setting == name)
-        rows.append(f"| `{name}` | {variables} | {setting.default!r} |")
-    return "\n".join(rows)
-
-
-__doc__ = f"{__doc__}\n{_table()}\n"
+__doc__ = f"{__doc__}\n| setting | variables | default |\n| --- | --- | --- |\n"
+for _name, _field in IonosSettings.model_fields.items():
+    _variables = ", ".join(f"`{variable}`" for variable, of_setting in setting_variables() if of_setting == _name)
+    __doc__ += f"| `{_name}` | {_variables} | {_field.default!r} |\n"
 
 
 def _absolute(path: Path) -> Path:

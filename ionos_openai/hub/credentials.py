@@ -99,7 +99,7 @@ def check_token(token: object, *, now: datetime, origin: str = "The token", url:
     token = conceal(token)
     if not isinstance(token, SecretStr) or not token:
         raise InvalidTokenError(f"{origin} is empty or not text. {TOKEN_ADVICE}")
-    if problem := _wrong_shape(token.get_secret_value(), _host(url)):
+    if problem := _wrong_shape(token.get_secret_value(), host_of(url)):
         raise InvalidTokenError(f"{origin} {problem}")
     facts = read_token(token.get_secret_value())
     if facts.expires is not None and facts.expires <= now:
@@ -170,7 +170,7 @@ def check_base_url(url: str, *, origin: str, named_in_code: bool, allowed_hosts:
     to be one of the `allowed_hosts` of the real environment.
     """
     check_secure(url, origin=origin)
-    host = _host(url)
+    host = host_of(url)
     allowed = host in {allowed.lower() for allowed in allowed_hosts}
     if named_in_code or allowed or is_ionos_host(host) or is_loopback(host):
         return
@@ -183,7 +183,7 @@ def check_base_url(url: str, *, origin: str, named_in_code: bool, allowed_hosts:
 
 def check_secure(url: str, *, origin: str) -> None:
     """Refuse, with an `UntrustedHostError`, a URL over which a token would leave this machine unencrypted."""
-    parts, host = _split(url), _host(url)
+    parts, host = _split(url), host_of(url)
     if parts is None or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
         remedy = "use https (plain http is for this machine alone, or for the token 'sandbox')"
         raise UntrustedHostError(f"{origin} would send the token to {host or 'no host'} unencrypted: {remedy}.")
@@ -227,6 +227,7 @@ def _split(url: str) -> SplitResult | None:
     return None if re.search(r"[\[\]]", address) and not _BRACKETED.fullmatch(address) else parts
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
+    """Return the host of a URL; empty where it has none."""
     parts = _split(url)
     return (parts.hostname or "") if parts else ""

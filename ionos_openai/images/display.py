@@ -99,24 +99,21 @@ def _grid(images: Sequence[GeneratedImage]) -> str:
     """Return the grid as HTML: a picture that is alone as it was sent, several as previews of at most 512 px."""
     alone = len(images) == 1
     columns = f"minmax(0,{_PREVIEW_SIDE}px)" if alone else "repeat(auto-fill,minmax(200px,1fr))"
-    figures = "".join(_figure(image, _uri(image, preview=not alone)) for image in images)
+    figures = "".join(_figure(image, preview=not alone) for image in images)
     return f'<div style="display:grid;grid-template-columns:{columns};gap:12px">{figures}</div>'
 
 
-def _figure(image: GeneratedImage, source: str) -> str:
+def _figure(image: GeneratedImage, *, preview: bool) -> str:
+    is_large = preview and max(image.width, image.height) > _PREVIEW_SIDE
+    kind, data = _encode(image, _PREVIEW_SIDE) if is_large else (image.media_type, upright(image.data))
+    # What Pillow cannot read, the browser may.
+    source = f"data:{kind};base64,{pybase64.b64encode_as_string(data)}" if data else image.data_uri
     facts = [_model(image), f"{image.width}x{image.height}", Path(image.path).name if image.path else ""]
     facts += ["placeholder"] if image.sandbox else []
     prompt = f"{html.escape(_cut(image.prompt, _LONGEST_CAPTION))}<br>" if image.prompt else ""
     caption = f"{prompt}<small>{html.escape(', '.join(fact for fact in facts if fact))}</small>"
     shown = f'<img src="{source}" alt="{html.escape(alt_text(image))}" style="max-width:100%;height:auto">'
     return f'<figure style="margin:0">{shown}<figcaption>{caption}</figcaption></figure>'
-
-
-def _uri(image: GeneratedImage, *, preview: bool) -> str:
-    is_large = preview and max(image.width, image.height) > _PREVIEW_SIDE
-    kind, data = _encode(image, _PREVIEW_SIDE) if is_large else (image.media_type, upright(image.data))
-    # What Pillow cannot read, the browser may.
-    return f"data:{kind};base64,{pybase64.b64encode_as_string(data)}" if data else image.data_uri
 
 
 def _encode(image: GeneratedImage, longest: int | None) -> tuple[str, bytes]:

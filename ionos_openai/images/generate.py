@@ -173,8 +173,7 @@ def edit_images(  # noqa: D417 - the other arguments are those of `generate_imag
     """
     check_client(client, "aedit_images")
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata, sign), overwrite=overwrite)
-    edited = (_inputs(image), mask)
-    sent, known = _check_request(client, prompt, model, n, (size, aspect_ratio), seed, extra_body, *edited)
+    sent, known = _check_request(client, prompt, model, n, (size, aspect_ratio), seed, extra_body, _inputs(image), mask)
     with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         asked.send(lambda: client.images.edit(**sent, timeout=timeout))
         return _finish(known, save, asked)
@@ -204,8 +203,7 @@ async def aedit_images(
     """Do what `edit_images` does, with an `openai.AsyncOpenAI`."""
     check_client(client, "edit_images", awaited=True)
     save = _check_place(client, directory, name, format, (provenance, prompt_in_metadata, sign), overwrite=overwrite)
-    edited = (_inputs(image), mask)
-    sent, known = _check_request(client, prompt, model, n, (size, aspect_ratio), seed, extra_body, *edited)
+    sent, known = _check_request(client, prompt, model, n, (size, aspect_ratio), seed, extra_body, _inputs(image), mask)
     with FanOut[ImagesResponse](n, settings_of(client)) as asked:
         await asked.asend(lambda: client.images.edit(**sent, timeout=timeout))
         return await _afinish(known, save, asked)

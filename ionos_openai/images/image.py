@@ -20,33 +20,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import pybase64
 from pydantic import BaseModel
 
+from ionos_openai import errors
 from ionos_openai.client import settings
 from ionos_openai.client.calls import recall
-from ionos_openai.errors import (
-    ImageSaveError,
-    InvalidRequestError,
-    IonosError,
-    IonosWarning,
-    keep_partial_results,
-    partial_results,
-)
 from ionos_openai.errors.notices import in_notebook
 from ionos_openai.errors.words import shorten
-from ionos_openai.files import names
+from ionos_openai.files import formats, names
 from ionos_openai.files.buckets import StorageBucket, Written, is_url, write_into
-from ionos_openai.files.formats import (
-    EXTENSIONS,
-    MEDIA_TYPES,
-    FormatError,
-    ImageFormat,
-    WritableFormat,
-    convert,
-    is_marked_sandbox,
-    open_picture,
-    recognise,
-    sniff,
-    upright,
-)
+from ionos_openai.files.formats import FormatError, ImageFormat, WritableFormat, convert, recognise, sniff, upright
 from ionos_openai.files.opening import at_home
 from ionos_openai.files.writing import is_directory, make_directory, write_new
 from ionos_openai.hub.answers import read_field
@@ -62,7 +43,7 @@ else:  # for `typing.get_type_hints`, which shall not load Pillow
     Image = Any
 
 
-class ImageDecodeError(IonosError, ValueError):
+class ImageDecodeError(errors.IonosError, ValueError):
     """An item of the response is not a picture.
 
     `index` is the item's place in `data`, from 0, and None where there are none at all; `images` are the good pictures
@@ -122,12 +103,12 @@ class GeneratedImage:
     @property
     def media_type(self) -> str:
         """The media type of the bytes, such as "image/jpeg"."""
-        return MEDIA_TYPES[self.format]
+        return formats.MEDIA_TYPES[self.format]
 
     @property
     def extension(self) -> str:
         """The extension that a file with these bytes has, such as ".jpg"."""
-        return EXTENSIONS[self.format]
+        return formats.EXTENSIONS[self.format]
 
     @property
     def data_uri(self) -> str:
@@ -137,16 +118,11 @@ class GeneratedImage:
     @property
     def sandbox(self) -> bool:
         """Whether it is a placeholder of the sandbox, by the mark in its bytes."""
-        return is_marked_sandbox(self.data)
+        return formats.is_marked_sandbox(self.data)
 
     def to_pil(self) -> Image:
-        """Return the picture as a Pillow image, its pixels loaded.
-
-        Raises:
-            OSError: Pillow cannot read the format, or the pixels are damaged; other exceptions of Pillow's decoders
-                are possible.
-        """
-        return open_picture(self.data)
+        """Return the picture as a Pillow image, its pixels loaded; where Pillow cannot, it mostly raises an OSError."""
+        return formats.open_picture(self.data)
 
     def to_bytes(
         self,
@@ -211,12 +187,11 @@ class GeneratedImage:
         """
         text = os.fspath(path)
         if is_url(text):
-            raise InvalidRequestError(f"{text} is in a bucket: save_images(image, url, name=...) writes there.")
+            raise errors.InvalidRequestError(f"{text} is in a bucket: save_images(image, url, name=...) writes there.")
         target = at_home(text)
         is_place = text.endswith(_SEPARATORS) or not target.name or is_directory(target)
-        saving = _saving(
-            None if is_place else "prompt", provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign
-        )
+        named: names.FileNames | None = None if is_place else "prompt"
+        saving = _saving(named, provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign)
         if is_place:
             (picture,), problems = write_images([self], target, saving, format=format, overwrite=overwrite)
             written = Path(picture.path)
@@ -234,7 +209,7 @@ class GeneratedImage:
         if in_notebook():
             importlib.import_module("IPython.display").display(self)
         else:
-            open_picture(upright(self.data)).show()
+            formats.open_picture(upright(self.data)).show()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         return picture_bundle(self, include, exclude)
@@ -339,20 +314,24 @@ def write_images(
     overwrite: bool = False,
 ) -> tuple[list[Written], list[str]]:
     """Do what `save_images` does; return what was written, and what there is to warn of, instead of warning."""
-    places = _choose_places(images, name, _wanted(format), saving.file_names)
-    place, signer = settings.open_place(directory), _signer(images, saving)
+    wanted, given = _wanted(format), None if name is None else names.clean_name(name)
+    stems = [names.prompt_name(image.prompt, saving.file_names) if given is None else given for image in images]
+    # Every name is decided before any picture is written.
+    places = [names.choose_format(stem, image.format, wanted) for stem, image in zip(stems, images, strict=True)]
+    place, signer, seen = settings.open_place(directory), _signer(images, saving), Counter[str]()
     written, problems = list[Written](), list[str]()
     try:
         if isinstance(place, Path):
             make_directory(place)
-        for image, (full, target, number) in zip(images, places, strict=True):
+        for image, stem, (full, target) in zip(images, stems, places, strict=True):
+            seen[stem] += 1
             marked = _marked(image, target, saving, signer)
-            how: dict[str, Any] = {"overwrite": overwrite, "number": number, "follow": name is not None}
-            written.append(write_into(place, full, marked.data, **how))
+            how: dict[str, Any] = {"overwrite": overwrite, "number": seen[stem], "follow": given is not None}
+            written.append(write_into(place, names.shorten(full), marked.data, **how))
             problems += finish(marked, written[-1].path, place, overwrite=overwrite)
-    except ImageSaveError as error:
+    except errors.ImageSaveError as error:
         error.paths = [picture.path for picture in written]
-        keep_partial_results(error, images)
+        errors.keep_partial_results(error, images)
         raise
     return written, problems
 
@@ -363,7 +342,7 @@ def partial_images(error: BaseException) -> list[GeneratedImage]:
     It may come from this package, or from a call of a client of `create_client` that made several pictures.
     """
     images = list(error.images) if isinstance(error, ImageDecodeError) else []
-    for result in partial_results(error):
+    for result in errors.partial_results(error):
         images += _read(result)[0]
     return images
 
@@ -409,15 +388,15 @@ def _read_items(response: object, **given: Any) -> tuple[list[GeneratedImage], I
     # Not with `asdict`, which copies deeply and takes longer than all the rest.
     known = {name: getattr(remembered, name) for name in remembered.__slots__} if remembered else {}
     known |= {name: value for name, value in given.items() if value is not None}
-    known["created"] = _date(read_field(response, "created")) or known.get("created")
-    images, problem = [], None
+    created, images, problem = read_field(response, "created"), [], None
+    if isinstance(created, int | float) and _EARLIEST <= created < _LATEST:
+        known["created"] = datetime.fromtimestamp(created, UTC)
     for index, item in enumerate(items):
         if isinstance(item, GeneratedImage):
             images.append(item if item.prompt is not None else replace(item, prompt=given.get("prompt")))
             continue
         try:
-            data = item_bytes(item)
-            revised = as_text(read_field(item, "revised_prompt")) or None
+            data, revised = item_bytes(item), as_text(read_field(item, "revised_prompt")) or None
             found, path = recognise(data), item if isinstance(item, Path) or is_url(item) else None
             seen: dict[str, Any] = {"format": found.format, "width": found.width, "height": found.height}
             images.append(GeneratedImage(data=data, **seen, **known, revised_prompt=revised, path=path))
@@ -437,12 +416,6 @@ def _decode_error(error: ItemError | FormatError, item: object, index: int, numb
     return ImageDecodeError(f"{place} {error}", index=index, url=url if is_address else None)
 
 
-def _date(seconds: object) -> datetime | None:
-    if isinstance(seconds, int | float) and _EARLIEST <= seconds < _LATEST:
-        return datetime.fromtimestamp(seconds, UTC)
-    return None
-
-
 def _saving(file_names: names.FileNames | None = "prompt", **given: Any) -> names.SavingSettings:
     return names.choose_saving(settings.saving_settings, file_names=file_names, **given)
 
@@ -451,28 +424,15 @@ def _signer(images: Sequence[GeneratedImage], saving: names.SavingSettings) -> S
     """Return what to sign with, or why there is nothing: pictures that are here are saved all the same."""
     try:
         return settings.load_signer(saving.sign) if saving.sign else None
-    except (IonosError, IonosWarning) as error:
+    except (errors.IonosError, errors.IonosWarning) as error:
         if saving.sign != "required" and not getattr(saving.sign, "required", False):
             return str(error).rstrip(".")
-        keep_partial_results(error, images)
+        errors.keep_partial_results(error, images)
         raise
 
 
 def _wanted(name: str | None) -> WritableFormat | None:
     return None if name is None else names.parse_format(name)
-
-
-def _choose_places(
-    images: Sequence[GeneratedImage], name: str | None, wanted: WritableFormat | None, file_names: names.FileNames
-) -> list[tuple[str, WritableFormat | None, int]]:
-    """Decide name, format to convert to and number of every picture before any is written."""
-    given, places, seen = None if name is None else names.clean_name(name), [], Counter[str]()
-    for image in images:
-        stem = names.prompt_name(image.prompt, file_names) if given is None else given
-        full, target = names.choose_format(stem, image.format, wanted)
-        seen[stem] += 1
-        places.append((names.shorten(full), target, seen[stem]))
-    return places
 
 
 def _marked(
@@ -482,17 +442,14 @@ def _marked(
     prompt = image.prompt if saving.prompt_in_metadata else None
     say = functools.partial(describe, **facts, prompt=prompt, placeholder=image.sandbox)
     is_ours = image.path is None or image.model is not None  # and not somebody's file
-    data = image.data if target is None else _converted(image, target)
-    marked = mark(data, target or image.format, say) if saving.provenance and is_ours else Marked(data=data)
-    return marked if signer is None else add_signature(marked, signer, say if is_ours else None, image.inputs)
-
-
-def _converted(image: GeneratedImage, target: WritableFormat) -> bytes:
     try:
-        return convert(image.data, target)
+        data = image.data if target is None else convert(image.data, target)
     except Exception as error:  # Pillow's decoders raise exceptions of every kind
         remedy = "It is still in memory: save it without a format, as it came."
-        raise ImageSaveError(f"Cannot convert the {image.format} picture to {target}: {error}. {remedy}") from error
+        what = f"Cannot convert the {image.format} picture to {target}"
+        raise errors.ImageSaveError(f"{what}: {error}. {remedy}") from error
+    marked = mark(data, target or image.format, say) if saving.provenance and is_ours else Marked(data=data)
+    return marked if signer is None else add_signature(marked, signer, say if is_ours else None, image.inputs)
 
 
 def _byte_size(count: int) -> str:

@@ -38,11 +38,7 @@ class ItemError(Exception):
 
 
 def item_bytes(item: object) -> bytes:
-    """Return the bytes of an item's picture; base64 is one too, and what `read_picture` takes.
-
-    Raises:
-        ItemError: It has none, or what it has is not base64.
-    """
+    """Return the bytes of an item's picture; base64 is one too, and what `read_picture` takes. Else an `ItemError`."""
     if isinstance(item, _HELD) or is_url(item) or _is_pillow(item):
         try:
             data = read_picture(item)
@@ -103,10 +99,9 @@ def is_upload(image: object) -> bool:
 
 
 def read_picture(image: Any) -> bytes:
-    """Return the encoded picture of a path, of bytes, of an open file, of the SDK's file tuple, or of a Pillow image.
+    """Return the picture of a path, bytes, an open file, the SDK's file tuple or a Pillow image, encoded.
 
-    Raises:
-        InvalidRequestError: It is none of these, or cannot be read.
+    What is none of these, or cannot be read, is an `InvalidRequestError`.
     """
     image = as_held(image[1] if is_upload(image) else image)
     if isinstance(image, io.IOBase) and not isinstance(image, io.TextIOBase):

@@ -14,11 +14,7 @@ from ionos_openai.images.image import GeneratedImage, write_images
 
 
 def rescue_images(images: Sequence[GeneratedImage]) -> list[Path | str]:
-    """Save pictures under "rescued" in the user's state directory, else in the system's folder for temporary files.
-
-    Raises:
-        ImageSaveError: Neither takes them.
-    """
+    """Save pictures below the user's state directory, else in the system's temporary one; else an `ImageSaveError`."""
     saving = choose_saving(saving_settings, provenance=None, prompt_in_metadata=None, sign=False)
     try:
         written, _ = write_images(images, state_directory() / "rescued", saving)

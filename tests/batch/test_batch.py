@@ -21,6 +21,7 @@ import socket
 import threading
 import tracemalloc
 import warnings
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,8 @@ from ionos_openai import (
     partial_images,
     read_provenance,
 )
-from ionos_openai.batch import lock
+from ionos_openai.batch import lock, read_batch
+from ionos_openai.batch.bucket import read_history
 from ionos_openai.batch.drive import Clock
 from ionos_openai.batch.manifest import Manifest
 from ionos_openai.batch.plan import make_plan
@@ -371,6 +373,57 @@ def test_a_changed_picture_is_kept_and_reported(client: openai.OpenAI, service: 
     assert [line["status"] for line in record(tmp_path)] == ["done", "modified"]
 
 
+@pytest.mark.parametrize("kind", ["directory", "bucket"])
+def test_other_metadata_of_a_finished_prompt_is_recorded(
+    kind: str, client: openai.OpenAI, service: Service, tmp_path: Path
+) -> None:
+    """Its pictures stay; it is told once, and whoever says nothing of metadata changes none."""
+    out: Any = tmp_path / "out" if kind == "directory" else f"file://{tmp_path.as_posix()}/out"
+    fox, shared = {"prompt": "fox", "sku": "4711", "tags": ["red", 1]}, {"prompt": "hare", "sku": "4712"}
+    [before, _] = generate_batch(client, [fox, shared], out, concurrency=1).run()
+    for requests, told in [
+        ([ImageRequest(prompt="fox", metadata={"tags": ("red", 1), "sku": "4711"}), shared], []),
+        ([fox | {"sku": "4811", "room": "hall"}, shared], ["fox.jpg has other metadata now: recorded."]),
+        ([{"room": "hall", **fox, "sku": "4811"}, shared], []),
+        (["fox", "hare"], []),
+        ([ImageRequest(prompt="fox", metadata={"sku": object()}), shared], []),
+        (["fox", ImageRequest(prompt="hare")], ["hare.jpg has other metadata now: recorded."]),
+    ]:
+        events: list[BatchEvent] = []
+        again = generate_batch(client, requests, out, on_event=events.append)
+        assert list(again) == []
+        assert [event.message for event in events if event.kind == "modified"] == told
+        assert (again.progress.skipped, again.progress.modified, service.requests) == (2, 0, 2)
+    results = read_batch(out)
+    assert [dict(result.metadata) for result in results] == [{"sku": "4811", "tags": ["red", 1], "room": "hall"}, {}]
+    assert (results[0].paths, results[0].cost, results[0].status) == (before.paths, before.cost, "done")
+    assert len(list(read_history(out))) == 4
+
+
+def test_other_metadata_goes_with_a_changed_or_a_missing_picture(
+    client: openai.OpenAI, service: Service, tmp_path: Path
+) -> None:
+    """Each is recorded and told, and neither makes the other be told again."""
+    requests = [ImageRequest(prompt=prompt, metadata={"sku": 1}) for prompt in ("a", "b")]
+    generate_batch(client, requests, tmp_path).run()
+    with (tmp_path / "a.jpg").open("ab") as file:
+        file.write(b"behind the end")
+    (tmp_path / "b.jpg").unlink()
+    for newly_told in (2, 0):
+        events: list[BatchEvent] = []
+        again = generate_batch(
+            client, [replace(request, metadata={"sku": 2}) for request in requests], tmp_path, on_event=events.append
+        )
+        again.run()
+        assert (again.progress.modified, again.progress.missing, service.requests) == (1, 1, 2)
+        told = [event.message for event in events if "other metadata" in event.message]
+        assert len(told) == newly_told
+    assert [(line["status"], line["metadata"]) for line in record(tmp_path)[2:]] == [
+        ("modified", {"sku": 2}),
+        ("done", {"sku": 2}),
+    ]
+
+
 def test_a_copied_directory_is_not_bought_again(client: openai.OpenAI, service: Service, tmp_path: Path) -> None:
     """Files with other times and the same bytes are what was recorded."""
     generate_batch(client, ["a"], tmp_path).run()
@@ -649,11 +702,11 @@ def test_a_full_disk_ends_the_run_with_the_picture_on_the_error(
 ) -> None:
     """What is saved stays, and what could not be saved is on the error."""
 
-    def full(path: Path, data: bytes) -> None:
+    def full(path: Path, data: bytes, mode: str, *, is_synced: bool) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     generate_batch(client, ["a"], tmp_path).run()
-    monkeypatch.setattr(files, "_write_synced", full)
+    monkeypatch.setattr(files, "_write", full)
     with pytest.raises(ImageSaveError) as caught:
         generate_batch(client, ["a", "b", "c", "d"], tmp_path, concurrency=1).run()
     assert [image.prompt for image in partial_images(caught.value)] == ["b"]

@@ -33,15 +33,8 @@ from ionos_openai.client.settings import (
 )
 from ionos_openai.errors import ConfigurationError, InvalidRequestError
 from ionos_openai.errors.http import http_library
-from ionos_openai.hub.credentials import (
-    SANDBOX_TOKEN,
-    TOKEN_ADVICE,
-    check_base_url,
-    check_token,
-    is_ionos_host,
-    is_loopback,
-    normalise_base_url,
-)
+from ionos_openai.hub import credentials
+from ionos_openai.hub.credentials import SANDBOX_TOKEN, TOKEN_ADVICE
 from ionos_openai.hub.models import select_image_models
 
 if TYPE_CHECKING:
@@ -172,8 +165,8 @@ def _token(look: Look) -> Iterator[Check]:
         token, place = SecretStr(source()), f"{source.path} ({place})"
         yield from _plain("token", source.path, source.dress)
     url = look.connection.base_url or settings.base_url
-    facts = check_token(token, now=datetime.now(UTC), origin=place, url=url)
-    is_odd = facts.kind == "opaque" and is_ionos_host(_host(url))
+    facts = credentials.check_token(token, now=datetime.now(UTC), origin=place, url=url)
+    is_odd = facts.kind == "opaque" and credentials.is_ionos_host(credentials.host_of(url))
     remedy = f"IONOS' tokens are JWTs, which begin with eyJ. {TOKEN_ADVICE}" if is_odd else ""
     kind = f"{'a JWT' if facts.kind == 'jwt' else 'not readable as a JWT'}, {len(token)} characters"
     if facts.kind == "sandbox":
@@ -205,30 +198,23 @@ def _span(time_left: timedelta) -> str:
 def _address(look: Look) -> Iterator[Check]:
     settings, given, place = look.settings, look.connection.base_url, look.settings.origin("base_url")
     origin = "--base-url" if given is not None else str(place or "the default")
-    url = normalise_base_url(given or settings.base_url, origin=origin)
+    url = credentials.normalise_base_url(given or settings.base_url, origin=origin)
     yield from _plain("base_url", origin, dress_of(given or ""))
-    host = _host(url)
+    host = credentials.host_of(url)
     is_secret = settings.api_key is None or settings.api_key.get_secret_value() != SANDBOX_TOKEN
     if is_secret:
         named = given is not None or place is None
-        check_base_url(url, origin=origin, named_in_code=named, allowed_hosts=settings.allowed_hosts)
+        credentials.check_base_url(url, origin=origin, named_in_code=named, allowed_hosts=settings.allowed_hosts)
     text = f"{url} ({origin}) is not IONOS'; "
-    if is_ionos_host(host):
+    if credentials.is_ionos_host(host):
         yield Check("good", "address", f"{url} ({origin}), IONOS' own")
-    elif is_loopback(host):
+    elif credentials.is_loopback(host):
         yield Check("good", "address", f"{url} ({origin}), this machine")
     elif not is_secret:
         yield Check("good", "address", f"{text}only the word {SANDBOX_TOKEN!r}, which is no secret, goes there")
     else:
         text += f"the token goes there, as {'IONOS_ALLOWED_HOSTS' if given is None else origin} allows it"
         yield Check("warning", "address", text, "Turn a gateway's own retries off: each may buy a picture again.")
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
 
 
 def _settings(look: Look) -> Iterator[Check]:
@@ -345,7 +331,7 @@ def _client(look: Look) -> Iterator[Check]:
 
 
 def _resolve(url: str) -> Check:
-    host = _host(url)
+    host = credentials.host_of(url)
     try:
         addresses = sorted({str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)})
     except (OSError, UnicodeError) as error:

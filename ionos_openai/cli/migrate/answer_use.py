@@ -20,10 +20,10 @@ _READERS = frozenset({"read_bytes", "open_image", "imread"})
 
 def find_answer_uses(program: Program, calls: Sequence[ImageCall]) -> Iterator[Finding]:
     """Report what a file that makes some calls for pictures does with their URLs, formats and prompts."""
-    urls = _Urls(program)
+    urls = Urls(program)
     asked = [call for call in calls if call.method != "create_variation"]
     always_asked = bool(asked) and all(call.gives_url for call in asked)
-    for node in filter(urls.reads_url, program.all(ast.Attribute, ast.Subscript)):
+    for node in urls.reads:
         yield FACTS["url: data" if always_asked else "url: none"].at(program.line(node), "reads the url of a picture")
     for call in program.all(ast.Call):
         parts = chain(call.func)
@@ -37,15 +37,11 @@ def find_answer_uses(program: Program, calls: Sequence[ImageCall]) -> Iterator[F
     yield from _find_png(program, "format: edit" if all(call.method == "edit" for call in calls) else "format: png")
 
 
-def reads_urls(program: Program) -> bool:
-    """Tell whether a file reads the URL of a picture."""
-    return any(map(_Urls(program).reads_url, program.all(ast.Attribute, ast.Subscript)))
-
-
-class _Urls:
+class Urls:
     """Which expressions of a file are URLs of pictures, as far as names tell."""
 
     def __init__(self, program: Program) -> None:
+        """Look through a file; what `reads` the `url` of an item is listed."""
         self._items: set[str] = set()
         self._lists: set[str] = set()
         self._urls: set[str] = set()
@@ -66,15 +62,15 @@ class _Urls:
                     found = self._urls
                 if found is not None:
                     found.update(node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name))
+        self.reads = list(filter(self._reads_url, program.all(ast.Attribute, ast.Subscript)))
 
     def is_url(self, node: ast.expr) -> bool:
         """Tell whether an expression is the URL of a picture."""
         if isinstance(node, ast.Name | ast.Call | ast.Await):
             return chain(node)[-1] in self._urls
-        return self.reads_url(node)
+        return self._reads_url(node)
 
-    def reads_url(self, node: ast.expr) -> bool:
-        """Tell whether an expression is the `url` of an item."""
+    def _reads_url(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Attribute):
             return node.attr == "url" and self._is_item(node.value)
         return isinstance(node, ast.Subscript) and looked_up(node) == "url" and self._is_item(node.value)

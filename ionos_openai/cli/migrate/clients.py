@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ionos_openai.cli.migrate.facts import FACTS, WORDS
-from ionos_openai.cli.migrate.findings import Effort, Finding, Others
+from ionos_openai.cli.migrate.findings import Effort, Finding, Others, Shared
 from ionos_openai.cli.migrate.image_calls import ImageCall
 from ionos_openai.cli.migrate.keys import literal_of, source_of
-from ionos_openai.cli.migrate.program import FUNCTIONS, Program, arguments, chain, owner, text_of
+from ionos_openai.cli.migrate.program import FUNCTIONS, Program, arguments, chain, local_name, owner, text_of
 
 FACTORIES = {
     "openai.OpenAI": "create_client",
@@ -77,10 +77,8 @@ class Clients:
     made: Sequence[Client]  # those that are asked for pictures, and that no factory makes
     unseen: Sequence[ImageCall]  # the calls whose client comes from elsewhere
     advised: Sequence[ImageCall]  # the calls that may reach OpenAI or IONOS
-    draws: frozenset[str]  # full names of what the file imports and asks for pictures
-    names: frozenset[str]  # what the clients of OpenAI's go by in the file
     chats: bool  # whether clients of the file are used for more than pictures
-    other_uses: frozenset[str]  # full names of what it imports and asks for something else, or hands on
+    shared: Shared  # what the file has to do with the others of its project
 
     @property
     def reaching(self) -> list[ImageCall]:
@@ -107,17 +105,21 @@ def find_clients(program: Program, asked: Sequence[ImageCall], others: Others, *
     foreign = set(asking(client for client in clients if client.is_foreign))
     foreign -= set(asking(client for client in clients if not client.is_foreign))
     imported = search.imported
+    aliases = [alias for statement in program.all(ast.ImportFrom) for alias in statement.names]
     foreign |= {node for node, names in imported.items() if any(_is_foreign(name, others) for name in names)}
     seen = foreign.union(asking(clients), (node for node, names in imported.items() if names & others.clients))
     return Clients(
         every=clients,
-        made=[client for client in own if client.draws or search.askers(client)],
+        made=[client for client in own if client.draws or search.files(client, others.draw)],
         unseen=[draw for draw in asked if not draw.of_module and draw.node not in seen],
         advised=[draw for draw in asked if draw.node not in foreign],
-        draws=frozenset().union(*imported.values()),
-        names=frozenset().union(*{search.names[client.call] for client in own}),
         chats=bool(search.used),
-        other_uses=frozenset(search.other_uses),
+        shared=Shared(
+            made=frozenset().union(*{search.names[client.call] for client in own}),
+            draws=frozenset().union(*imported.values()),
+            other_uses=frozenset(search.other_uses),
+            imports={local_name(alias): program.full_name(alias) for alias in aliases},
+        ),
     )
 
 
@@ -259,11 +261,8 @@ class _Search:
         is_plain = isinstance(node, ast.Attribute) and "" not in chain(node)
         return (*chain(node), self._program.outer(node, ast.ClassDef)) if is_plain else None
 
-    def askers(self, client: Client) -> list[str]:
-        """Return the other files that ask a client for pictures."""
-        return self._files(client, self._others.draw)
-
-    def _files(self, client: Client, by_name: Mapping[str, tuple[str, ...]]) -> list[str]:
+    def files(self, client: Client, by_name: Mapping[str, tuple[str, ...]]) -> list[str]:
+        """Return the other files that ask a client for something, of what they ask `by_name`."""
         names = self.names[client.call]
         return sorted({file for name, files in by_name.items() if name in names for file in files})
 
@@ -286,7 +285,7 @@ class _Search:
         if problem := self._use_problem(client, chats):
             places = dict.fromkeys(self._program.where(self._program.line(draw.node)) for draw in draws[:_MOST_PLACES])
             used = [f"in {', '.join(places)}"] if places else []
-            used += [f"by {', '.join(files)}"] if (files := self.askers(client)) else []
+            used += [f"by {', '.join(files)}"] if (files := self.files(client, self._others.draw)) else []
             remedy = f"pictures = {remedy}, used {' and '.join(used)}"
             beside = None if problems or not (chats and self._calls) else self._statement_beside(client.call, variables)
             return dataclasses.replace(client, problem=problem, remedy=remedy, beside=beside)
@@ -315,7 +314,7 @@ class _Search:
         if chats:
             what = ", ".join(f"{use} in {self._program.where(line)}" for use, line in chats[:3])
             return f"also serves {what}, which IONOS has with other models or not at all"
-        if files := self._files(client, self._others.use_otherwise):
+        if files := self.files(client, self._others.use_otherwise):
             return f"is used by {', '.join(files[:3])} for more than pictures"
         names = [name for name in self.names[client.call] if not name.endswith("()")]
         things: list[ast.AST | str] = [client.call, *names]

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from ionos_openai.cli.migrate.project import FileMigration
     from ionos_openai.cli.terminal.output import Terminal
 
-_TITLES = {
-    "hand": "To be done by hand:",
-    "write": "Done by --write:",
-    "none": "Nothing to do, the client adapts it with a warning:",
+# By who has to do it: a title, the state in each line, and its style.
+_TELLING = {
+    "hand": ("To be done by hand:", "by hand", "bold yellow"),
+    "write": ("Done by --write:", "--write does it", "bold green"),
+    "none": ("Nothing to do, the client adapts it with a warning:", "adapted", "dim"),
 }
 Mode: TypeAlias = Literal["report", "diff", "write"]
 
@@ -41,7 +42,6 @@ _SERVER = (
     "may ask for pictures too: `ionos-openai sandbox` is a server to try them with, its address in OPENAI_BASE_URL."
 )
 _LONG_SECRET = 12  # characters
-_STYLES = {"hand": "bold yellow", "write": "bold green", "none": "dim", "skipped": "yellow"}
 
 
 def run(paths: Sequence[str], mode: Mode, terminal: Terminal, *, calls: bool = False) -> int:
@@ -79,40 +79,39 @@ def _show_diffs(files: Sequence[FileMigration], terminal: Terminal) -> None:
 
 def _show(files: Sequence[FileMigration], mode: Mode, terminal: Terminal) -> None:
     """Show what there is to say, first what is left by hand, each once with all its places."""
-    states = {"hand": "by hand", "write": "written" if mode == "write" else "--write does it", "none": "adapted"}
-    told: defaultdict[tuple[str, ...], dict[str, None]] = defaultdict(dict)
-    for file, finding in _findings(files):
-        cell = f"cell {finding.cell}:" if finding.cell is not None else ""
-        place = f"{file.path}:{cell}{finding.line}"
-        told[finding.effort, states[finding.effort], finding.code, finding.on_ionos, finding.remedy][place] = None
-    for effort, title in _TITLES.items():
-        of_effort = [(key[1:], places) for key, places in told.items() if key[0] == effort]
-        if of_effort:
+    for effort, (title, state, style) in _TELLING.items():
+        told: defaultdict[tuple[str, ...], dict[str, None]] = defaultdict(dict)
+        for file, finding in _findings(files):
+            if finding.effort == effort:
+                cell = f"cell {finding.cell}:" if finding.cell is not None else ""
+                told[finding.code, finding.on_ionos, finding.remedy][f"{file.path}:{cell}{finding.line}"] = None
+        if told:
             terminal.on_terminal(title)
-        for cells, places in of_effort:
-            _tell(terminal, effort, [", ".join(places), *cells])
+        state = "written" if (effort, mode) == ("write", "write") else state
+        for cells, places in told.items():
+            _tell(terminal, style, [", ".join(places), state, *cells])
     for file in files:
         if file.skipped is not None:
-            _tell(terminal, "skipped", [str(file.path), "skipped", file.skipped, "-", "-"])
+            _tell(terminal, "yellow", [str(file.path), "skipped", file.skipped, "-", "-"])
 
 
-def _tell(terminal: Terminal, effort: str, cells: Sequence[str]) -> None:
+def _tell(terminal: Terminal, style: str, cells: Sequence[str]) -> None:
     # A tab or a line break within a cell would begin another one.
     cells = [visible(text, instead=" ") for text in cells]
-    terminal.part([cells], partial(_shown, cells, effort))
+    terminal.part([cells], partial(_shown, cells, style))
 
 
 def _findings(files: Sequence[FileMigration]) -> Iterator[tuple[FileMigration, Finding]]:
     yield from ((file, finding) for file in files if file.migration for finding in file.migration.findings)
 
 
-def _shown(cells: Sequence[str], effort: str) -> Iterator[Text]:
+def _shown(cells: Sequence[str], style: str) -> Iterator[Text]:
     from rich.text import Text
 
     place, state, text, *more = cells
-    yield Text.assemble((place, "bold"), "  ", (state, _STYLES[effort]), f"  {text}")
+    yield Text.assemble((place, "bold"), "  ", (state, style), f"  {text}")
     for label, words in zip(("on IONOS: ", "write:    "), more, strict=True):
-        if effort != "skipped":
+        if words != "-":
             yield Text(f"    {label}{words}")
 
 

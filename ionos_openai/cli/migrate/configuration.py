@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ionos_openai.cli.migrate.facts import FACTS, model_findings
 from ionos_openai.cli.migrate.findings import Finding, Migration
-from ionos_openai.cli.migrate.keys import key_finding, looks_like_key
+from ionos_openai.cli.migrate.keys import looks_like_key
 
 INSTALLING = re.compile(r"requirements[\w.-]*\.(?:txt|in)|pyproject\.toml|setup\.(?:py|cfg)|Pipfile|environment\.ya?ml")
 """The names of files that say what a project needs."""
@@ -31,7 +31,7 @@ def search_configuration(text: str, *, holds_secrets: bool, installs: bool = Fal
             found.append(fact.at(number, f"names {name}"))
         found += model_findings(line, number, adapted=True)
         if not holds_secrets and looks_like_key(line):
-            found.append(key_finding(number))
+            found.append(FACTS["key: literal"].at(number))
     named = _OPENAI.search(text) if installs and not _OURS.search(text) else None
     if named:
         found.append(_missing(text, named.end(), "installs openai, and not ionos-openai"))

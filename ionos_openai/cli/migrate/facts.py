@@ -26,9 +26,6 @@ RELEVANT = re.compile(
 )
 """What a source that can matter at all has in its bytes, whatever its encoding."""
 
-OUR_MODELS = {"generate": DEFAULT_IMAGE_MODEL, "edit": DEFAULT_EDIT_MODEL}
-"""The models to ask, by the method."""
-
 _WORDS = {
     "image_model": DEFAULT_IMAGE_MODEL,
     "our_models": f'model="{DEFAULT_IMAGE_MODEL}", for edits "{DEFAULT_EDIT_MODEL}"',
@@ -39,11 +36,6 @@ _WORDS = {
 }
 
 
-def _kind(name: str) -> str:
-    kind, colon, _ = name.partition(":")
-    return kind if colon else "model" if name.startswith("model ") else "parameter"
-
-
 _TABLES = tomllib.loads((Path(__file__).parent / "facts.toml").read_text("utf-8"))
 WORDS = {name: frozenset(words) for name, words in _TABLES["words"].items()}
 """Names of OpenAI's client and of files, by what they have in common."""
@@ -51,27 +43,25 @@ WORDS = {name: frozenset(words) for name, words in _TABLES["words"].items()}
 LANGUAGES: dict[str, str] = _TABLES["languages"]
 """By the ending of a file, the other languages that may ask for pictures."""
 
+WAYS: dict[str, str] = _TABLES["ways"]
+"""How what makes pictures with OpenAI is called in other packages, by the name of what there is to say."""
+
 FACTS = {
     name: Finding(
         line=0,
-        kind=_kind(name),
-        code="",
+        kind=name.partition(":")[0] if ":" in name else "model" if name.startswith("model ") else "parameter",
+        code="".join(code),
         on_ionos=on_ionos.format(**_WORDS),
         remedy=remedy.format(**_WORDS),
         effort=effort,
     )
     for effort in ("none", "hand")
-    for name, (on_ionos, remedy) in _TABLES[effort].items()
+    for name, (on_ionos, remedy, *code) in _TABLES[effort].items()
 }
 """What to say `at` a place, by the names in `facts.toml`."""
 
-DROPPED = frozenset(name for name, (what, _) in _TABLES["none"].items() if what.startswith("left out"))
+DROPPED = frozenset(name for name, (what, *_) in _TABLES["none"].items() if what.startswith("left out"))
 """The parameters that only OpenAI's models know."""
-
-
-def address_finding(line: int) -> Finding:
-    """Return what there is to say of the address of an image endpoint of OpenAI's."""
-    return FACTS["call: address"].at(line, "has the address of OpenAI's image endpoint")
 
 
 def model_findings(text: str, line: int, *, adapted: bool) -> list[Finding]:

@@ -27,9 +27,9 @@ class Finding:
     effort: Effort  # who has to do it
     cell: int | None = None  # the notebook's cell, from 1; None in a file of another kind
 
-    def at(self, line: int, code: str) -> Finding:
+    def at(self, line: int, code: str | None = None) -> Finding:
         """Return the same for another place."""
-        return dataclasses.replace(self, line=line, code=code)
+        return dataclasses.replace(self, line=line, code=self.code if code is None else code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,5 +61,5 @@ class Migration:
     edited: str  # the whole text; the very same one where there is nothing safe to change
     # texts in the source that look like keys: mask them wherever the source is shown
     secrets: frozenset[str] = frozenset()
-    shared: Shared = field(default_factory=Shared)  # what it has to do with other files
+    shared: Shared = field(default_factory=Shared)  # what it has to do with the others of its project
     draws: bool = False  # whether it asks for pictures in any way

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ionos_openai import errors
-from ionos_openai.cli.migrate.facts import ADDRESS, FACTS, address_finding, retirement
+from ionos_openai.cli.migrate.facts import ADDRESS, FACTS, WAYS, retirement
 from ionos_openai.cli.migrate.findings import Finding
 from ionos_openai.cli.migrate.program import Program, arguments, chain, owner, text_of
 from ionos_openai.errors.masking import mask_secrets
@@ -29,20 +29,7 @@ _OLD |= frozenset({name.replace("create", "acreate") for name in _OLD})
 _ENDPOINT = re.compile(r"(?<!\w)images/(?:generations|edits|variations)\b")
 _HOST = re.compile(r"https?://([\w.-]+)")
 _FIELDS = frozenset({"prompt", "b64_json", "response_format"})
-# What makes pictures with OpenAI in other packages, by the full name, and the fact to tell.
-_WAYS = (
-    (re.compile(r"\w.*\.(?:Code)?ImageGenerationTool"), "call: tool"),
-    (re.compile(r"litellm(?:\.\w+)*\.a?image_(?:generation|edit|variation)"), "call: litellm"),
-    (re.compile(r"\w.*\.DallEAPIWrapper"), "call: langchain"),
-    (
-        re.compile(
-            r"(?!openai\.)\w[\w.]*\.(?:\w*(?:[Dd]all_?[Ee]|DALL_?E|G(?:PT|pt)Image)\w*|OpenAIImage\w*|(?:Open|Azure)(?:AI)?TextToImage)"
-        ),
-        "call: wrapper",
-    ),
-)
-_TOOL, _CHAT = "makes pictures with the tool image_generation", "asks a chat model for pictures"
-_TOOL_NAME = "dalle-image-generator"
+_SERVICES = ("api.", "openai.", "generativelanguage.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,32 +232,30 @@ def _size_fact(call: ImageCall, size: str | None) -> Finding | None:
 def find_elsewhere(program: Program) -> Iterator[Finding]:
     """Report the tools of the Responses API and of agents, chat with pictures, wrappers, and raw requests."""
     for call in program.all(ast.Call):
-        line = program.line(call)
         for name in program.imported(call.func):
-            key = next((key for pattern, key in _WAYS if pattern.fullmatch(name)), None)
+            key = next((key for key, pattern in WAYS.items() if re.fullmatch(pattern, name)), None)
             if key:
-                yield FACTS[key].at(line, _TOOL if key == "call: tool" else f"makes pictures with {name}")
+                known = "the tool image_generation" if key == "call: tool" else name
+                yield FACTS[key].at(program.line(call), f"makes pictures with {known}")
         given = dict(arguments(call))
-        if text_of(given.get("type")) == "image_generation":
-            yield FACTS["call: tool"].at(line, _TOOL)
-        if _asks_for_images(given.get("modalities")):
-            yield FACTS["call: chat"].at(line, _CHAT)
+        yield from _find_requested(program.line(call), given)
         if _ENDPOINT.search(text_of(given.get("endpoint")) or "") and chain(call.func)[-2:-1] == ["batches"]:
-            yield FACTS["call: batch"].at(line, "asks OpenAI's Batch API for pictures")
+            yield FACTS["call: batch"].at(program.line(call), "asks OpenAI's Batch API for pictures")
     for entries in program.all(ast.Dict):
-        pairs = dict(zip(map(text_of, entries.keys), entries.values, strict=True))
-        if text_of(pairs.get("type")) == "image_generation":
-            yield FACTS["call: tool"].at(program.line(entries), _TOOL)
-        if _asks_for_images(pairs.get("modalities")):
-            yield FACTS["call: chat"].at(program.line(entries), _CHAT)
+        pairs = zip(map(text_of, entries.keys), entries.values, strict=True)
+        yield from _find_requested(program.line(entries), {name: value for name, value in pairs if name is not None})
     for node, text in program.texts:
-        if text == _TOOL_NAME:
+        if text == "dalle-image-generator":
             yield FACTS["call: langchain"].at(program.line(node), f"makes pictures with {text}")
     yield from _find_requests(program)
 
 
-def _asks_for_images(value: ast.expr | None) -> bool:
-    return isinstance(value, ast.List | ast.Tuple) and any(text_of(kind) == "image" for kind in value.elts)
+def _find_requested(line: int, given: Mapping[str, ast.expr]) -> Iterator[Finding]:
+    if text_of(given.get("type")) == "image_generation":
+        yield FACTS["call: tool"].at(line, "makes pictures with the tool image_generation")
+    kinds = given.get("modalities")
+    if isinstance(kinds, ast.List | ast.Tuple) and any(text_of(kind) == "image" for kind in kinds.elts):
+        yield FACTS["call: chat"].at(line, "asks a chat model for pictures")
 
 
 def _find_requests(program: Program) -> Iterator[Finding]:
@@ -278,14 +263,11 @@ def _find_requests(program: Program) -> Iterator[Finding]:
     reaches_openai = any("api.openai.com" in text for _, text in program.texts)
     named = {text for _, text in program.texts} | {keyword.arg for keyword in program.all(ast.keyword)}
     hosts = [host for _, text in program.texts for host in _HOST.findall(text)]
-    is_asked = not _FIELDS.isdisjoint(named) and not any(map(_is_service, hosts))
+    services = [host for host in hosts if host.startswith(_SERVICES) or host.endswith("ionos.com")]
+    is_asked = not _FIELDS.isdisjoint(named) and not services
     for node, text in program.texts:
         is_ours = _ENDPOINT.search(text) and not _HOST.search(text) and (reaches_openai or is_asked)
         if ADDRESS.search(text) or is_ours:
             call = program.outer(node, ast.Call)
             if call is None or chain(call.func)[-2:] != ["batches", "create"]:
-                yield address_finding(program.line(node))
-
-
-def _is_service(host: str) -> bool:
-    return host.startswith(("api.", "openai.", "generativelanguage.")) or host.endswith("ionos.com")
+                yield FACTS["call: address"].at(program.line(node))

@@ -166,11 +166,6 @@ def _is_secret(program: Program, node: ast.AST, text: str, names_of: Mapping[ast
     return False
 
 
-def key_finding(line: int) -> Finding:
-    """Return what there is to say of a key that stands in a file."""
-    return FACTS["key: literal"].at(line, "holds a key (not shown)")
-
-
 def find_settings(program: Program, inside: Collection[ast.AST], *, chats: bool) -> Iterator[Finding]:
     """Report `openai.api_key = ...` and the `OPENAI_*` variables that the code asks for, but those `inside` clients.
 

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ionos_openai.cli.migrate.facts import ADDRESS, FACTS, RELEVANT, address_finding, model_findings
+from ionos_openai.cli.migrate.facts import ADDRESS, FACTS, RELEVANT, model_findings
 from ionos_openai.cli.migrate.findings import Finding, Migration, Others, SourceError
-from ionos_openai.cli.migrate.keys import key_finding, looks_like_key
+from ionos_openai.cli.migrate.keys import looks_like_key
 from ionos_openai.cli.migrate.program import parse
 from ionos_openai.cli.migrate.source import migrate_source
 
@@ -72,9 +72,9 @@ def _search_unread(code: str, python: str) -> Iterator[Finding]:
         if line == read or (read and _LINE_MAGIC.match(line)):
             continue
         if looks_like_key(line):
-            yield key_finding(number)
+            yield FACTS["key: literal"].at(number)
         if ADDRESS.search(line):
-            yield address_finding(number)
+            yield FACTS["call: address"].at(number)
         yield from model_findings(line, number, adapted=False)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import io
 import os
 import re
 import stat
 import tokenize
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,35 +63,32 @@ class FileMigration:
 
 def migrate_files(paths: Iterable[str | os.PathLike[str]], *, calls: bool = False) -> list[FileMigration]:
     """Read files and directories (`ConfigurationError`: there is none), and find what they meet on IONOS."""
-    sources = list(find_sources(paths))
+    sources = find_sources(paths)
     alone = Others(modules=frozenset(part for path in sources for part in (*path.parent.parts, path.stem)))
-    files = [migrate_file(path, calls=calls, others=alone) for path in sources]
+    migrate = functools.partial(migrate_file, calls=calls)
+    files = [migrate(path, others=alone) for path in sources]
     # A file that never names OpenAI may still chat with a client that another one makes.
     makers = {_module(file.path)[-1].encode() for file in files if file.migration and file.migration.shared.made}
+
+    def names_maker(data: bytes) -> bool:
+        return not makers.isdisjoint(re.findall(rb"[\w\x80-\xff]+", data))
+
     for index, file in enumerate(files):
         if makers and not file.matters and file.path.suffix == ".py":
-            files[index] = migrate_file(
-                file.path,
-                calls=calls,
-                others=alone,
-                is_relevant=lambda data: not makers.isdisjoint(re.findall(rb"[\w\x80-\xff]+", data)),
-            )
+            files[index] = migrate(file.path, others=alone, is_relevant=names_maker)
     sharing = _Sharing(files)
     for index, file in enumerate(files):
         others = sharing.of(file.path, alone) if file.path.suffix == ".py" and file.migration else alone
         if others != alone:
-            files[index] = migrate_file(file.path, calls=calls, others=others)
+            files[index] = migrate(file.path, others=others)
     # Settings matter where pictures are made, and dependencies where code changes.
     draws = any(file.migration.draws for file in files if file.migration)
     wanted = {"setting": draws, "dependency": any(file.is_changed for file in files)}
-    return [_as_wanted(file, wanted) if _is_configuration(file.path) else file for file in files]
-
-
-def _as_wanted(file: FileMigration, wanted: Mapping[str, bool]) -> FileMigration:
-    if file.migration is None:
-        return file
-    findings = tuple(finding for finding in file.migration.findings if wanted.get(finding.kind, True))
-    return dataclasses.replace(file, migration=dataclasses.replace(file.migration, findings=findings))
+    for index, file in enumerate(files):
+        if file.migration and _is_configuration(file.path):
+            findings = tuple(finding for finding in file.migration.findings if wanted.get(finding.kind, True))
+            files[index] = dataclasses.replace(file, migration=dataclasses.replace(file.migration, findings=findings))
+    return files
 
 
 class _Sharing:
@@ -143,7 +141,7 @@ def other_languages(paths: Iterable[str | os.PathLike[str]]) -> dict[str, int]:
     """Count the files of other languages that ask OpenAI for pictures, by language."""
     found: defaultdict[str, int] = defaultdict(int)
     for root in map(Path, paths):
-        for path in _walk(root, LANGUAGES) if root.is_dir() else [root]:
+        for path in _walk(root, lambda path: path.suffix in LANGUAGES) if root.is_dir() else [root]:
             language = LANGUAGES.get(path.suffix)
             if language:
                 with contextlib.suppress(OSError), path.open("rb") as file:
@@ -151,34 +149,32 @@ def other_languages(paths: Iterable[str | os.PathLike[str]]) -> dict[str, int]:
     return {language: count for language, count in found.items() if count}
 
 
-def find_sources(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
-    """Yield the files to read: those named, and in directories the Python, notebook and configuration files.
+def find_sources(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Return the files to read: those named, and in directories the Python, notebook and configuration files.
 
     Links are not followed: what they lead to within a directory is found anyway, and what lies outside is not meant.
-    Version control, virtual environments and installed packages are passed over. Before the first file comes,
-    `ConfigurationError` is raised where a path does not exist.
+    Version control, virtual environments and installed packages are passed over. `ConfigurationError`: there is no
+    such path.
     """
     roots = [Path(path) for path in paths]
     for root in roots:
         if not os.path.lexists(root) or not root.exists():
             raise errors.ConfigurationError(f"There is no file or directory {root}: name one that exists.")
-    seen: set[Path] = set()
+    found: dict[Path, Path] = {}
     for root in roots:
-        for path in _walk(root) if root.is_dir() else [root]:
-            real = path.resolve()
-            if real not in seen:
-                seen.add(real)
-                yield path
+        for path in _walk(root, _is_read) if root.is_dir() else [root]:
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
 
 
-def _walk(root: Path, suffixes: Collection[str] = ()) -> Iterator[Path]:
+def _walk(root: Path, is_meant: Callable[[Path], bool]) -> Iterator[Path]:
     real = root.resolve()
     for folder, folders, names in os.walk(root):
         here = Path(folder)
         folders[:] = sorted(name for name in folders if _is_entered(here / name, real))
         for name in sorted(names):
             path = here / name
-            if (path.suffix in suffixes if suffixes else _is_read(path)) and stat.S_ISREG(path.lstat().st_mode):
+            if is_meant(path) and stat.S_ISREG(path.lstat().st_mode):
                 yield path
 
 

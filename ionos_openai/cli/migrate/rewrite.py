@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from ionos_openai.cli.migrate.answer_use import reads_urls
+from ionos_openai.cli.migrate.answer_use import Urls
 from ionos_openai.cli.migrate.clients import FACTORIES, Client, asking
-from ionos_openai.cli.migrate.facts import DROPPED, FACTS, OUR_MODELS
+from ionos_openai.cli.migrate.facts import DROPPED, FACTS
 from ionos_openai.cli.migrate.findings import SourceError
 from ionos_openai.cli.migrate.image_calls import ImageCall, fact_of
 from ionos_openai.cli.migrate.program import Import, Program, local_name, parse, text_of
+from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
 
 _PACKAGE = "ionos_openai"
 # Possessive: what stands in a comment is no comma and no bracket.
@@ -207,7 +208,7 @@ def _behind_comma(text: str, position: int, end: int) -> int:
 
 def edit_calls(program: Program, calls: Sequence[ImageCall]) -> dict[ast.expr, list[Edit]]:
     """Return the edits of calls whose client asks IONOS, by the values that they change."""
-    reads_url, reads_data = bool(calls) and reads_urls(program), _reads_data(program)
+    reads_url, reads_data = bool(calls and Urls(program).reads), _reads_data(program)
     edits: dict[ast.expr, list[Edit]] = {}
     models: dict[ast.expr, list[Edit]] = {}
     for call in calls:
@@ -221,7 +222,8 @@ def edit_calls(program: Program, calls: Sequence[ImageCall]) -> dict[ast.expr, l
         models |= _edit_model(program, call, reads_url=reads_url, reads_data=reads_data)
     # A name that is used for anything else too stands for the same as before.
     named = {value.id for value in models if isinstance(value, ast.Name)}
-    kept = {name for name in named if any(_is_read(node) and node not in models for node in program.references[name])}
+    read = [node for name in named for node in program.references[name] if isinstance(node.ctx, ast.Load)]
+    kept = {node.id for node in read if node not in models}
     return edits | {value: made for value, made in models.items() if getattr(value, "id", None) not in kept}
 
 
@@ -230,10 +232,6 @@ def _reads_data(program: Program) -> bool:
     keys = [node for node, text in program.texts if text == "b64_json"]
     reads = any(node.attr == "b64_json" for node in program.all(ast.Attribute))
     return reads or any(isinstance(program.parent(node), ast.Subscript) for node in keys)
-
-
-def _is_read(node: ast.Name) -> bool:
-    return isinstance(node.ctx, ast.Load)
 
 
 def _is_dropped(call: ImageCall, keyword: ast.keyword) -> bool:
@@ -249,7 +247,7 @@ def _edit_model(program: Program, call: ImageCall, *, reads_url: bool, reads_dat
     fact = fact_of(call, "model", literal) if literal is not None else None
     if value is None or literal is None or fact not in (FACTS["model openai"], FACTS["model short"]):
         return {}
-    edits = [_quoted(program, literal, OUR_MODELS["edit" if call.method == "edit" else "generate"])]
+    edits = [_quoted(program, literal, DEFAULT_EDIT_MODEL if call.method == "edit" else DEFAULT_IMAGE_MODEL)]
     # A model of IONOS' gives a URL only where one is asked for.
     is_short = fact == FACTS["model short"]
     gave_url = is_short or (text_of(literal) or "").startswith("dall-e")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import os
 from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ionos_openai.cli.migrate import clients, image_calls, keys
 from ionos_openai.cli.migrate.answer_use import find_answer_uses
 from ionos_openai.cli.migrate.clients import Clients
 from ionos_openai.cli.migrate.configuration import find_inline
-from ionos_openai.cli.migrate.facts import model_findings
-from ionos_openai.cli.migrate.findings import Finding, Migration, Others, Shared
+from ionos_openai.cli.migrate.facts import FACTS, model_findings
+from ionos_openai.cli.migrate.findings import Finding, Migration, Others
 from ionos_openai.cli.migrate.image_calls import ImageCall
-from ionos_openai.cli.migrate.program import Program, local_name
+from ionos_openai.cli.migrate.program import Program
 from ionos_openai.cli.migrate.rewrite import edit_calls, rewrite_clients
+
+if TYPE_CHECKING:
+    import ast
 
 _TAKEN = "stands in a file where create_client and create_ionos_client are taken"
 
@@ -49,18 +52,11 @@ def migrate_source(
         found, edits = dataclasses.replace(found, made=made), {}
     secret = keys.find_keys(program)
     findings = sorted(dict.fromkeys(_find(program, found, asked, secret, edits)), key=lambda finding: finding.line)
-    aliases = [alias for statement in program.all(ast.ImportFrom) for alias in statement.names]
-    shared = Shared(
-        made=found.names,
-        draws=found.draws,
-        other_uses=found.other_uses,
-        imports={local_name(alias): program.full_name(alias) for alias in aliases},
-    )
     return Migration(
         findings=tuple(findings),
         edited=edited if edited is not None and edited != source else source,
         secrets=keys.find_secrets(program, secret),
-        shared=shared,
+        shared=found.shared,
         draws=bool(asked),
     )
 
@@ -80,7 +76,7 @@ def _find(
             yield from model_findings(text, program.line(node), adapted=is_ours or is_test)
     if found.advised:
         yield from find_answer_uses(program, found.advised)
-    yield from (keys.key_finding(program.line(node)) for node in secret)
+    yield from (FACTS["key: literal"].at(program.line(node)) for node in secret)
     if found.advised or others:
         yield from keys.find_settings(program, {client.call for client in found.made}, chats=found.chats)
     if any(not client.problem or client.beside for client in found.made):

@@ -129,7 +129,8 @@ class Asker:
             self._keep(question, answer)
             if answer.status != 429 or not left or question.pictures > self.spend - self.asked:
                 break
-            self.sleep(_rest(answer))
+            rest = answer.headers.get("retry-after", "")
+            self.sleep(min(float(rest), _LONGEST_REST) if rest.isascii() and rest.isdigit() else 1.0)
         is_refused_token = question.token and answer.status in _REFUSED_TOKEN
         if is_refused_token or answer.status in _GATEWAY:
             raise Unanswered(self.mask(answer.describe()), token=is_refused_token)
@@ -222,8 +223,3 @@ class Asker:
         body = self._keeper.body(answer.body) if answer.body else None
         facts = {"status": answer.status, "headers": self._keeper.headers(answer.headers), "body": body}
         self.exchanges.append({"request": question.facts(self._keeper), **facts})
-
-
-def _rest(answer: Answer) -> float:
-    asked = answer.headers.get("retry-after", "")
-    return min(float(asked), _LONGEST_REST) if asked.isascii() and asked.isdigit() else 1.0

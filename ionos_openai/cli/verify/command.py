@@ -108,9 +108,7 @@ def _find(asking: Asking, name: str) -> tuple[Verdict, str, bool]:
 def run(connection: Connection, options: VerifyOptions, terminal: Terminal) -> int:
     """Ask, and tell row by row what was found; raise an `OpenAIError` where something cannot work.
 
-    Returns:
-        The exit code: 0 where every row that was asked is as the sandbox's, 1 where one differs, 77 where the token
-        was refused, 75 where a row had no answer.
+    The exit code is 0 where all that was asked is as the sandbox's, 1 where a row differs, 75 or 77 without an answer.
     """
     settings = IonosSettings()
     settings = settings.model_copy(update={"timeout": settings.timeout or _LONGEST_WAIT})

@@ -79,12 +79,6 @@ class Asking(Asker):
                 return [entry["id"] for entry in self.models.json()["data"]]
         return []
 
-    def choose(self, wanted: str, purpose: str) -> str:
-        """Return the wanted model, or another one for the purpose where it is not in the list."""
-        offered = self.offered()
-        others = (model for model in offered if purpose_of(model) == purpose and not model.endswith("-migration"))
-        return wanted if wanted in offered else next(others, wanted)
-
     def require(self, model: str) -> str:
         """Return the model, unless it is not in the list of models, so that a refusal would tell nothing else."""
         if model not in (self.offered() or [model]):
@@ -116,10 +110,12 @@ class Asking(Asker):
         return self.ask(Question(_EDITS, body, files, pictures=1))
 
     def words(self, path: str, body: dict[str, object], model: str = _CHAT_MODEL, purpose: str = "chat") -> Answer:
-        """Ask a model that is there for something that costs a few tokens."""
+        """Ask the model, or one in the list with the same purpose, for something that costs a few tokens."""
         if not self.spend:
             raise Unanswered("it costs a few tokens: --spend 1 or more asks it", is_asked=False)
-        return self.ask(Question(path, {"model": self.choose(model, purpose), **body}))
+        offered = self.offered()
+        others = (other for other in offered if purpose_of(other) == purpose and not other.endswith("-migration"))
+        return self.ask(Question(path, {"model": model if model in offered else next(others, model), **body}))
 
     def chat(self, content: object = "Say hello.", *, model: str = _CHAT_MODEL, **values: object) -> Answer:
         """Ask for a short answer."""
@@ -190,8 +186,8 @@ def judge_shape(answer: Answer) -> str:
     """Look for the shape of the recorded 401 in a refusal."""
     shape = {"httpStatus": answer.status, "messages": [lambda entry: _has_only(entry, "errorCode", "message")]}
     # The sandbox's error.message beside them is its own, as its texts are.
-    is_refusal = 400 <= answer.status < 500 and set(answer.fields()) - {"error"} == set(shape)
-    return answer.unless(shape, status=answer.status) if is_refusal else answer.describe()
+    is_refusal = 400 <= answer.status < 500 and fits(answer.json(), shape)
+    return "" if is_refusal and not set(answer.json()) - {*shape, "error"} else answer.describe()
 
 
 def judge_chat(answer: Answer) -> str:

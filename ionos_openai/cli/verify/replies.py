@@ -51,15 +51,9 @@ class Answer:
         """Return the parsed body; None where it is no JSON."""
         return parse(self.body)
 
-    def fields(self) -> dict[str, Any]:
-        """Return the body's object; empty where it is none."""
-        value = self.json()
-        return value if isinstance(value, dict) else {}
-
     def image(self) -> GeneratedImage | None:
         """Return the first picture in it, if there is one."""
-        value = self.fields()
-        if not isinstance(value.get("data"), list):
+        if not fits(value := self.json(), {"data": list}):
             return None
         try:
             return decode_images(value)[0]
