@@ -26,7 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ionos_openai.batch.lease import Lease
+from ionos_openai.batch.lock import Lease
 from ionos_openai.batch.manifest import Manifest, encode
 from ionos_openai.batch.records import MANIFEST, Record, Records, StoredFile, read_line, read_manifest, read_records
 from ionos_openai.batch.request import digest_metadata
@@ -263,12 +263,11 @@ def read_objects(bucket: StorageBucket) -> Iterator[Record]:
 def read_newest(directory: str | os.PathLike[str] | Place) -> Records:
     """Read the newest record of each prompt in a directory or a bucket; an InvalidRequestError where there are none."""
     place = open_place(directory)
-    if isinstance(place, Path):
-        found = read_records(place)
-        if not (place / MANIFEST).is_file():
-            raise InvalidRequestError(f"{directory} has no {MANIFEST}: name the directory of a batch.")
-        return found
-    return Records(records=tuple({record.id: record for record in read_objects(place)}.values()))
+    if not isinstance(place, Path):
+        return Records(records=tuple({record.id: record for record in read_objects(place)}.values()))
+    if not (place / MANIFEST).is_file():
+        raise InvalidRequestError(f"{directory} has no {MANIFEST}: name the directory of a batch.")
+    return read_records(place)
 
 
 def mirror(url: str, directory: str | os.PathLike[str]) -> Path:

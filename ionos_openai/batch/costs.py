@@ -64,15 +64,11 @@ class Spending:
         return None if ceiling.allows(after) else f"max_cost={ceiling.amount} {price.currency}"
 
     def reserve(self, request: ImageRequest, number: int = 1) -> None:
-        """Count a picture that is asked for."""
+        """Count a picture that is asked for; with -1 one no more, of which it is certain that nobody will be billed."""
         self._images += number
         price = self._plan.price_of(request)
         if price is not None:
             self._amount += number * price.amount
-
-    def release(self, request: ImageRequest) -> None:
-        """Count one no more, of which it is certain that nobody will be billed."""
-        self.reserve(request, -1)
 
     def add(self, request: ImageRequest, number: int = 1) -> None:
         """Count pictures that came and are no placeholders."""

@@ -37,8 +37,7 @@ from ionos_openai.client.telemetry import BatchSpan
 from ionos_openai.errors import InvalidRequestError, keep_partial_results, partial_results
 from ionos_openai.errors.notices import in_notebook
 from ionos_openai.images.generate import agenerate_images, generate_images
-from ionos_openai.images.image import GeneratedImage, partial_images
-from ionos_openai.images.rescue import rescue_images
+from ionos_openai.images.image import GeneratedImage, partial_images, rescue_images
 
 log = logging.getLogger("ionos_openai")
 
@@ -359,7 +358,18 @@ class Batch(_BatchRun["openai.OpenAI"]):
         self._begin()
         try:
             with self._bell.listening() as inbox:
-                return self._find_result(inbox)
+                while True:
+                    pause = self._launch()
+                    self._tell()
+                    if (result := self._schedule.pop_result()) is not None:
+                        return result
+                    if self._schedule.over:
+                        self._over = True
+                        self._tell()
+                        self.close()
+                        return None
+                    if pause != 0.0:
+                        self._clock.wait(inbox, pause)
         except BaseException as error:
             # After `stop()` it is the second wish to leave.
             if isinstance(error, KeyboardInterrupt) and self._stopped:
@@ -367,20 +377,6 @@ class Batch(_BatchRun["openai.OpenAI"]):
                 self._leave()
             self._close_for(error)
             raise
-
-    def _find_result(self, inbox: queue.SimpleQueue[None]) -> BatchResult | None:
-        while True:
-            pause = self._launch()
-            self._tell()
-            if (result := self._schedule.pop_result()) is not None:
-                return result
-            if self._schedule.over:
-                self._over = True
-                self._tell()
-                self.close()
-                return None
-            if pause != 0.0:
-                self._clock.wait(inbox, pause)
 
     def _launch(self) -> float | None:
         """Begin what can be begun; return the seconds until more can be, None where what is in flight decides."""

@@ -144,10 +144,9 @@ class Earlier:
     def _state(self, record: Record | None, *, looks: bool, verify: bool) -> PromptState:
         if record is None:
             return "new"
-        files = record.files
         if record.status == "failed":
             return "failed"
-        if files is None:
+        if (files := record.files) is None:
             return "damaged"
         return self._store.look_at(files, verify=verify) if looks else "same"
 

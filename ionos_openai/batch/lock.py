@@ -1,17 +1,26 @@
-"""One run at a time in a directory.
+"""One run at a time, in a directory or a bucket.
 
-The lock is the operating system's and ends with its process, however that dies. Where a file system has no locks
-(mounted drives: errors 95, 38), a file that names process, host and start time stands in. It is taken over when its
-process has gone on the same host; of another host nobody can tell, so the error then names the file to delete.
+In a directory the lock is the operating system's and ends with its process, however that dies. Where a file system has
+no locks (mounted drives: errors 95, 38), a file that names process, host and start time stands in. It is taken over
+when its process has gone on the same host; of another host nobody can tell: the error then names the file to delete.
+
+In a bucket a run puts a claim under `.lock/`, which expires unless it is renewed, and lists what others have put there.
+Nobody's clock counts but the storage's, and nothing but that what was put is listed. Who finds a claim of a run that
+works, watches whether it is renewed: then that run lives; a claim that is not renewed for `LEASE` seconds is of a dead
+one. Of two that come at once, one stays.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import json
 import os
 import secrets
 import socket
+import threading
+import time
 import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,10 +29,14 @@ from typing import Any
 
 from ionos_openai.batch.records import MANIFEST
 from ionos_openai.errors import BatchRunningError, ImageSaveError
+from ionos_openai.files.buckets import Listed, StorageBucket
 from ionos_openai.files.opening import open_own, read_regular, try_lock
 
 LOCK = ".ionos-batch.lock"
 OWNER = ".ionos-batch.owner"
+LEASE = 24.0  # seconds after which a claim that was not renewed is a dead run's
+_FOLDER = ".lock"  # of the claims
+_RENEWALS = 6  # in the time of a lease
 
 _held: weakref.WeakSet[DirectoryLock] = weakref.WeakSet()
 
@@ -44,10 +57,10 @@ class DirectoryLock:
                 self._owner = _own(directory)
             else:
                 if not is_ours:
-                    raise running(directory, _read(directory / LOCK))
+                    raise _running(directory, _read(directory / LOCK))
                 with contextlib.suppress(OSError):
                     os.ftruncate(handle, 0)
-                    os.write(handle, json.dumps(myself()).encode())
+                    os.write(handle, json.dumps(_myself()).encode())
             self._closing = weakref.finalize(self, opened.pop_all().close)
         _held.add(self)
 
@@ -80,14 +93,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_to_parent)
 
 
-def myself() -> dict[str, Any]:
+def _myself() -> dict[str, Any]:
     """Return what a run says of itself where it works."""
     pid = os.getpid()
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {"pid": pid, "host": socket.gethostname(), "started": now, "born": _birth(pid)}
 
 
-def running(directory: object, owner: dict[str, Any], advice: str = "") -> BatchRunningError:
+def _running(directory: object, owner: dict[str, Any], advice: str = "") -> BatchRunningError:
     """Return the error that says who works in a place."""
     who = f" (process {owner['pid']} on {owner['host']}, since {owner['started']})" if owner else ""
     return BatchRunningError(
@@ -95,7 +108,7 @@ def running(directory: object, owner: dict[str, Any], advice: str = "") -> Batch
     )
 
 
-def read_owner(read: Callable[[], bytes]) -> dict[str, Any]:
+def _read_owner(read: Callable[[], bytes]) -> dict[str, Any]:
     """Return what a run has said of itself; nothing where that cannot be read."""
     try:
         found = json.loads(read())
@@ -105,7 +118,7 @@ def read_owner(read: Callable[[], bytes]) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return read_owner(lambda: read_regular(path, most=10_000))
+    return _read_owner(lambda: read_regular(path, most=10_000))
 
 
 def _own(directory: Path) -> Path:
@@ -114,20 +127,20 @@ def _own(directory: Path) -> Path:
     for _ in range(3):
         try:
             with path.open("x") as file:
-                json.dump(myself(), file)
+                json.dump(_myself(), file)
         except FileExistsError:
             _clear(directory, path)
         except OSError as error:
             raise ImageSaveError(f"Cannot make {path}: {error.strerror}. Choose another directory.") from error
         else:
             return path
-    raise running(directory, _read(path))
+    raise _running(directory, _read(path))
 
 
 def _clear(directory: Path, path: Path) -> None:
     owner = _read(path)
     if not _is_gone(owner):
-        raise running(directory, owner, f" If that process is dead, delete {path}.")
+        raise _running(directory, owner, f" If that process is dead, delete {path}.")
     # Only one of several that see the same dead owner can move it away; whoever moves a living one puts it back.
     aside = directory / f"{OWNER}.{secrets.token_hex(4)}"
     with contextlib.suppress(OSError):
@@ -155,3 +168,82 @@ def _birth(pid: int) -> str | None:
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return None
+
+
+class Lease:
+    """Held from its making until `release`, as long as it can be renewed; a fork leaves it to the parent."""
+
+    def __init__(self, bucket: StorageBucket) -> None:
+        """Take it, in up to `LEASE` seconds where a run has died here; a BatchRunningError where another run works."""
+        self._bucket = bucket
+        self._claim, self._held = (f"{_FOLDER}/{kind}-{secrets.token_hex(8)}.json" for kind in ("claim", "held"))
+        self._renewals = itertools.count()
+        self._over = threading.Event()
+        try:
+            self._enter()
+        finally:
+            self._bucket.remove(self._claim)
+        self._closing = weakref.finalize(self, _release, bucket, self._held, self._over, os.getpid())
+        kept = weakref.ref(self), self._over  # no reference that counts: a batch that is forgotten ends it
+        with contextlib.suppress(RuntimeError):  # none can be started: `check` renews it too
+            threading.Thread(target=_keep, args=kept, daemon=True, name="ionos-openai-lease").start()
+
+    def _enter(self) -> None:
+        seen: dict[str, str | None] = {}
+        while others := self._others(self._claim):
+            for other in others:
+                is_renewed = seen.get(other.name, other.tag) != other.tag
+                # Two that claim see each other, so the first by name stays; what is held may have been so before.
+                if other.name < self._claim or (is_renewed and "/held-" in other.name):
+                    raise _running(self._bucket, _read_owner(functools.partial(self._bucket.read, other.name)))
+            seen |= {other.name: other.tag for other in others}
+            time.sleep(LEASE / _RENEWALS / 4)
+        self._put(self._held)
+
+    def _put(self, name: str) -> None:
+        said = {**_myself(), "renewals": next(self._renewals)}  # so that the tag is another one
+        self._bucket.put(name, json.dumps(said).encode())
+        self._renewed = _now()
+
+    def _others(self, mine: str) -> list[Listed]:
+        """Renew the own claim, which has to be there; return those of runs that live, and remove those of dead ones."""
+        if mine == self._claim:
+            self._put(mine)
+        claims = {claim.name: claim for claim in self._bucket.list(_FOLDER)}
+        if mine not in claims or (mine == self._held and any("/held-" in name for name in claims.keys() - {mine})):
+            raise ImageSaveError(f"Another run has taken over {self._bucket}, as this one was not heard of for long.")
+        now = claims.pop(mine).time
+        self._bucket.remove(*(name for name, claim in claims.items() if now - claim.time > LEASE))
+        return [claim for claim in claims.values() if now - claim.time <= LEASE]
+
+    def renew(self) -> None:
+        """Renew it, and see that nobody took it over meanwhile. Raises what `check` raises."""
+        self._others(self._held)
+        self._put(self._held)
+
+    def check(self) -> None:
+        """See that it is held still, else an ImageSaveError; a machine that slept asks the storage first."""
+        if any(now - before > LEASE / 2 for now, before in zip(_now(), self._renewed, strict=True)):
+            self.renew()
+
+    def release(self) -> None:
+        """Give it back; again is harmless."""
+        self._closing()
+
+
+def _release(bucket: StorageBucket, name: str, over: threading.Event, pid: int) -> None:
+    over.set()
+    if os.getpid() == pid:
+        bucket.remove(name)
+
+
+def _now() -> tuple[float, float]:
+    # The first one stands still while a machine sleeps, the second one may be set back.
+    return time.monotonic(), time.time()
+
+
+def _keep(reference: weakref.ref[Lease], over: threading.Event) -> None:
+    while not over.wait(LEASE / _RENEWALS) and (lease := reference()) is not None:
+        with contextlib.suppress(ImageSaveError):  # `check` tells it, before the next picture is bought
+            lease.renew()
+        del lease

@@ -124,12 +124,10 @@ class Manifest(Store):
             there, ours = self.path.stat(), os.fstat(self._handle)
         except OSError as error:
             raise _unusable(self.path, error) from error
-        why = None
-        if (there.st_ino, there.st_dev) != (ours.st_ino, ours.st_dev):
-            why = "it was moved or replaced"
-        elif ours.st_size != self._size:
+        if not os.path.samestat(there, ours):
+            raise _unusable(self.path, OSError(errno.ENOENT, "it was moved or replaced"))
+        if ours.st_size != self._size:
             why = "something else has written into it or cut it off"
-        if why:
             raise _unusable(self.path, OSError(errno.ENOENT, why))
 
     def _write(self, line: bytes) -> None:

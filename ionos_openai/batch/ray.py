@@ -23,7 +23,6 @@ from ionos_openai.batch.bucket import open_store
 from ionos_openai.batch.drive import Batch, rescue_untold
 from ionos_openai.batch.plan import Plan, make_plan
 from ionos_openai.batch.request import ImageRequest, check, digest, read_row
-from ionos_openai.batch.results import BatchEvent
 from ionos_openai.batch.stored import Store
 from ionos_openai.client import create_client
 from ionos_openai.client.settings import settings_of
@@ -156,7 +155,8 @@ class GenerateImages:
     def _buy(self, client: openai.OpenAI, plan: Plan, store: Store, requests: Sequence[ImageRequest]) -> dict[str, str]:
         """Have pictures made; return what went wrong, by the request's id."""
         timeout = self._options["timeout"]
-        batch = Batch(client, iter(requests), plan, timeout=timeout, on_event=_ignore, store=store)
+        # Who is told of events sees no bar, in a notebook either.
+        batch = Batch(client, iter(requests), plan, timeout=timeout, on_event=lambda _: None, store=store)
         try:
             return {result.id: str(result.error) for result in batch if result.error is not None}
         except BaseException as error:
@@ -191,10 +191,6 @@ def _check_budget(client: openai.OpenAI) -> None:
     hosts = sum(node["Alive"] for node in ray.nodes())
     if hosts > 1:
         warn_once("many-budgets", _MANY_BUDGETS.format(hosts=hosts), IonosWarning)
-
-
-def _ignore(event: BatchEvent) -> None:
-    """Show no bar, in a notebook either."""
 
 
 def _mark(row: Mapping[str, Any], plan: Plan) -> tuple[str, ImageRequest | InvalidRequestError]:

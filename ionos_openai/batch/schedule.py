@@ -313,7 +313,7 @@ class Schedule:
     def abandon(self, unit: Unit) -> None:
         """Note that a unit was given up; the next run makes it."""
         with self._lock:
-            self._spending.release(unit.request)
+            self._spending.reserve(unit.request, -1)
             self._move(unit, "left")
 
     def _succeed(self, unit: Unit, images: Sequence[GeneratedImage]) -> None:
@@ -370,7 +370,7 @@ class Schedule:
         with self._lock:
             what = self._look_at_network(error, failure.meaning(error))
             if not failure.may_be_billed(error):
-                self._spending.release(unit.request)
+                self._spending.reserve(unit.request, -1)
             if isinstance(error, ImageDecodeError) and error.data is not None:
                 self._keep_unreadable(unit, error, error.data)
             elif what == "end":
@@ -508,7 +508,7 @@ class Schedule:
         """Return what ended the run, once: whoever asks tells it, and has the pictures that could not be saved."""
         with self._lock:
             told, self._is_told = self._is_told, True
-            return None if told or self.fatal is None else self.fatal
+            return None if told else self.fatal
 
     def pop_result(self) -> BatchResult | None:
         """Return the next finished result, or None."""

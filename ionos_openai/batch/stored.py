@@ -26,15 +26,7 @@ from ionos_openai.batch.request import ImageRequest, describe_request
 from ionos_openai.errors import ImageSaveError, IonosWarning, SignatureError
 from ionos_openai.files.buckets import Place, Written, write_into
 from ionos_openai.files.formats import FormatError, recognise
-from ionos_openai.files.names import (
-    SavingSettings,
-    clean_name,
-    is_plain_name,
-    parse_format,
-    prompt_name,
-    shorten,
-    split_extension,
-)
+from ionos_openai.files.names import SavingSettings, clean_name, is_plain_name, parse_format, prompt_name, shorten
 from ionos_openai.hub.prices import Money
 from ionos_openai.images.image import GeneratedImage, write_images
 from ionos_openai.provenance.marking import warn_unmarked
@@ -60,10 +52,7 @@ class Store(ABC):
 
     @abstractmethod
     def state(self, mark: str, metadata: Mapping[str, object] | None = None) -> PromptRecord | None:
-        """Return what is recorded of an id, which `identify` makes of a request's digest; None where nothing is.
-
-        Where other metadata than this is known to be recorded, it is not "same".
-        """
+        """Return what is recorded of an id; None where nothing is. It is not "same" with metadata known to be other."""
 
     @abstractmethod
     def find(self, mark: str) -> Record | None:
@@ -116,7 +105,7 @@ class Store(ABC):
 
     def save_unreadable(self, data: bytes, request: ImageRequest, saving: SavingSettings) -> StoredFile:
         """Save what came in place of a picture; return what is recorded of it: no format, and 0x0 px."""
-        name = request.name and split_extension(clean_name(request.name))[0]
+        name = request.name and Path(clean_name(request.name)).stem
         full = shorten(f"{name or prompt_name(request.prompt, saving.file_names)}.bin")
         return self._describe(write_into(self.place, full, data), format="", width=0, height=0)
 

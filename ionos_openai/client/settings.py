@@ -384,12 +384,6 @@ def open_bucket(url: str) -> StorageBucket:
     return StorageBucket(url, _options_for(url))
 
 
-def read_url(url: str) -> bytes:
-    """Return the content of an object. Raises what `open_place` and `StorageBucket.read` raise."""
-    folder, _, name = url.rpartition("/")
-    return open_bucket(folder).read(name)
-
-
 def _options_for(url: str) -> dict[str, Any]:
     """Return what S3's variables and files say and obstore does not read: profiles, and that an endpoint is local."""
     if url[:2].lower() != "s3":

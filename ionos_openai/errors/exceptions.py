@@ -6,6 +6,7 @@ They stand apart so that what goes well need not load the SDK: whoever raises or
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import math
 import traceback
 from collections.abc import Mapping, Sequence
@@ -17,14 +18,6 @@ import openai
 from ionos_openai import errors
 from ionos_openai.errors.http import http_library
 from ionos_openai.errors.masking import mask_secrets
-
-
-def restore(kind: type[BaseException], args: tuple[object, ...], state: dict[str, Any]) -> BaseException:
-    """Return the exception that `reduced` took apart; a constructor that asks for more than a message is not called."""
-    error = kind.__new__(kind, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
 
 
 def reduced(error: BaseException) -> tuple[Any, ...]:
@@ -45,15 +38,14 @@ def reduced(error: BaseException) -> tuple[Any, ...]:
             text = mask_secrets(response.text, secret)
         request = http.Request(response.request.method, response.request.url)
         state["response"] = http.Response(response.status_code, headers=headers, text=text, request=request)
-    return restore, (type(error), error.args, state)
+    # A constructor may ask for more than a message, so it is not called; of an OSError, that sets no `args` either.
+    return copyreg.__newobj__, (type(error), *error.args), {**state, "args": error.args}  # type: ignore[attr-defined]
 
 
 class IonosError(openai.OpenAIError):
     """Base of every exception that this package itself raises."""
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Return what it is pickled as."""
-        return reduced(self)
+    __reduce__ = reduced
 
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows: the message, and none of the frames that led to it."""

@@ -42,10 +42,9 @@ def warn_once(kind: str, message: str, category: type[Warning]) -> None:
 def is_first(kind: str) -> bool:
     """Tell, of what is told once a process, whether it is the first of its kind."""
     with _lock:
-        place = (kind, "", 0)
-        is_new = place not in _seen
-        _seen.add(place)
-    return is_new
+        before = len(_seen)
+        _seen.add((kind, "", 0))
+        return len(_seen) > before
 
 
 def reset() -> None:

@@ -55,21 +55,14 @@ class StorageBucket:
     """A prefix of a bucket; `str(bucket)` is its URL, `bucket / "fox.jpg"` an object's.
 
     What its methods cannot do for the storage's sake is an `ImageSaveError`.
-
-    Attributes:
-        keep: Returns the directory for pictures that the storage does not take; None where that is an error.
-        kept: That directory, once there are any.
     """
 
+    # Returns the directory for pictures that the storage does not take; None where that is an error.
     keep: Callable[[errors.ImageSaveError], Path] | None = None
-    kept: Path | None = None
+    kept: Path | None = None  # that directory, once there are any
 
     def __init__(self, url: str, options: Mapping[str, Any]) -> None:
-        """Ask for nothing yet. `options` are what obstore's stores take, such as an endpoint.
-
-        Raises:
-            ConfigurationError: obstore is not installed, or cannot make anything of the URL.
-        """
+        """Ask for nothing yet. `options` are what obstore's stores take, such as an endpoint."""
         if re.match(r"\w+://[^/@]*:[^/@]*@", url):
             raise errors.ConfigurationError(
                 "There are keys in the bucket's URL: set them as variables, such as AWS_ACCESS_KEY_ID."
@@ -80,9 +73,8 @@ class StorageBucket:
         except ImportError as error:
             from ionos_openai.files.installation import how_to_install
 
-            raise errors.ConfigurationError(
-                f"A URL as directory needs obstore: {how_to_install('buckets')}."
-            ) from error
+            needed = f"A URL as directory needs obstore: {how_to_install('buckets')}."
+            raise errors.ConfigurationError(needed) from error
         self._obstore, self._taken = obstore, obstore.exceptions.AlreadyExistsError
         self._url, scheme = url.rstrip("/") if url[-3:] != "://" else url, url.partition(":")[0].lower()
         self._has_attributes = scheme != "file"

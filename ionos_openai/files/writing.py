@@ -103,16 +103,10 @@ def write_new(
 ) -> Path:
     """Write a file whole or not at all, synced to disk, without taking another file's name; return its path.
 
-    Args:
-        directory: Where to write; made if missing.
-        name: The full file name. If it is taken, the next free one of fox-2.jpg, fox-3.jpg, ... is used.
-        data: The content.
-        overwrite: Replace a file of this name in one step, its permissions kept; one mounted by itself is written into.
-        number: The first number to try: 2 begins with fox-2.jpg.
-        follow: Whether the user chose the name, so that of a link with its extension the file behind it is replaced.
-
-    Raises:
-        ImageSaveError: The system refuses it. No file is left then.
+    A missing directory is made. Of a name that is taken, the next free one of fox-2.jpg, fox-3.jpg, ... is used;
+    `number` is the first to try. `overwrite` replaces a file in one step, its permissions kept; one mounted by itself
+    is written into. `follow` says that the user chose the name: of a link with its extension the file behind it is
+    replaced. An ImageSaveError where the system refuses it; no file is left then.
     """
     folder = make_directory(directory)
     try:

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import openai
 from openai import AsyncOpenAI, OpenAI
@@ -33,14 +33,9 @@ from ionos_openai.hub.compat import SIZE_DOUBT, check_number, check_prompt, choo
 from ionos_openai.hub.models import check_size, find_model, naming_for
 from ionos_openai.hub.offers import check_client
 from ionos_openai.images.display import ImageList
-from ionos_openai.images.image import GeneratedImage, ImageDecodeError, decode_images, save_images
+from ionos_openai.images.image import GeneratedImage, Image, ImageDecodeError, decode_images, save_images
 from ionos_openai.images.payload import is_upload, read_picture
 from ionos_openai.provenance.signing import Sign
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-else:  # for `typing.get_type_hints`, which shall not load Pillow
-    Image = Any
 
 ImageInput: TypeAlias = str | os.PathLike[str] | bytes | GeneratedImage | Image
 """A picture to edit: a path, its encoded bytes, a result of an earlier call, or a Pillow image."""

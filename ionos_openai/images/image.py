@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,7 +30,7 @@ from ionos_openai.files import formats, names
 from ionos_openai.files.buckets import StorageBucket, Written, is_url, write_into
 from ionos_openai.files.formats import FormatError, ImageFormat, WritableFormat, convert, recognise, sniff, upright
 from ionos_openai.files.opening import at_home
-from ionos_openai.files.writing import is_directory, make_directory, write_new
+from ionos_openai.files.writing import is_directory, make_directory, state_directory, write_new
 from ionos_openai.hub.answers import read_field
 from ionos_openai.images.display import ImageList, picture_bundle
 from ionos_openai.images.payload import ASK_AGAIN, ItemError, as_held, as_text, is_item, item_bytes, refusal
@@ -38,7 +39,7 @@ from ionos_openai.provenance.marking import Marked, add_signature, finish, mark,
 from ionos_openai.provenance.signing import Sign, Signer
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image as Image
 else:  # for `typing.get_type_hints`, which shall not load Pillow
     Image = Any
 
@@ -134,11 +135,7 @@ class GeneratedImage:
     ) -> bytes:
         """Return what `save` would write, for a web handler and the like; `data` is the picture as it was sent.
 
-        The arguments are those of `save`. A picture that needs a sidecar comes without a mark, with an `IonosWarning`.
-
-        Raises:
-            InvalidRequestError: Pictures are not written in this format.
-            ImageSaveError: It cannot be converted, or not be signed though that is required.
+        Arguments and errors are those of `save`. One that needs a sidecar comes without a mark, with an `IonosWarning`.
         """
         wanted = _wanted(format)
         saving = _saving(provenance=provenance, prompt_in_metadata=prompt_in_metadata, sign=sign)
@@ -263,7 +260,7 @@ def show(images: object) -> ImageList:
     return ImageList(decode_images(images))
 
 
-def save_images(  # noqa: D417 - the others are those of `GeneratedImage.save`
+def save_images(
     response_or_images: object,
     directory: str | os.PathLike[str] | StorageBucket,
     *,
@@ -283,8 +280,12 @@ def save_images(  # noqa: D417 - the others are those of `GeneratedImage.save`
         directory: Where to write; made if missing, with its parents. Or a bucket's URL: "s3://bucket/prefix".
         name: The file's name; an extension asks for its format, as for `save`. The default is made from the prompt.
         prompt: What the pictures were made from, where neither they nor the response know it.
+        format: "PNG", "JPEG" or "WEBP" to convert to; by default the bytes are written as they were sent.
         overwrite: Replace files of the same name in one step. The default takes the next free name (fox-2.jpg).
         file_names: "prompt" for its words, "digest" for a name that does not tell it. None means `IONOS_FILE_NAMES`.
+        provenance: As for `GeneratedImage.save`, and so are the following two.
+        prompt_in_metadata: See there.
+        sign: See there.
 
     Returns:
         The written file of each picture, in a bucket its URL, in order: fox.jpg, fox-2.jpg, ...
@@ -334,6 +335,19 @@ def write_images(
         errors.keep_partial_results(error, images)
         raise
     return written, problems
+
+
+def rescue_images(images: Sequence[GeneratedImage]) -> list[Path | str]:
+    """Save pictures below the user's state directory, else in the system's temporary one; else an `ImageSaveError`.
+
+    They cannot go where they should, and may have been paid for.
+    """
+    saving = _saving(None, provenance=None, prompt_in_metadata=None, sign=False)
+    try:
+        written, _ = write_images(images, state_directory() / "rescued", saving)
+    except errors.ImageSaveError:
+        written, _ = write_images(images, Path(tempfile.mkdtemp(prefix="ionos-openai-")), saving)
+    return [picture.path for picture in written]
 
 
 def partial_images(error: BaseException) -> list[GeneratedImage]:

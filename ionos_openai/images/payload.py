@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pybase64
 from openai.types import Image
 
-from ionos_openai.client.settings import read_url
+from ionos_openai.client.settings import open_bucket
 from ionos_openai.errors import InvalidRequestError
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.files.buckets import is_url
@@ -117,8 +117,9 @@ def read_picture(image: Any) -> bytes:
 
 
 def _read_file(path: str) -> bytes:
+    folder, _, name = path.rpartition("/")
     try:
-        return read_url(path) if is_url(path) else read_regular(at_home(path).resolve())
+        return open_bucket(folder).read(name) if is_url(path) else read_regular(at_home(path).resolve())
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
     # Raised outside of the handler: the system's exception holds the whole text, which may be a picture.

@@ -702,11 +702,11 @@ def test_a_full_disk_ends_the_run_with_the_picture_on_the_error(
 ) -> None:
     """What is saved stays, and what could not be saved is on the error."""
 
-    def full(path: Path, data: bytes, mode: str, *, is_synced: bool) -> None:
+    def full(path: Path, data: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     generate_batch(client, ["a"], tmp_path).run()
-    monkeypatch.setattr(files, "_write", full)
+    monkeypatch.setattr(files, "_write_synced", full)
     with pytest.raises(ImageSaveError) as caught:
         generate_batch(client, ["a", "b", "c", "d"], tmp_path, concurrency=1).run()
     assert [image.prompt for image in partial_images(caught.value)] == ["b"]

@@ -34,7 +34,7 @@ from ionos_openai import (
     read_provenance,
     save_images,
 )
-from ionos_openai.batch import lease
+from ionos_openai.batch import lock
 from ionos_openai.batch.bucket import BucketStore, open_store, read_history
 from ionos_openai.batch.costs import summarise
 from ionos_openai.batch.request import complete, digest
@@ -101,7 +101,7 @@ def client(service: Service) -> Iterator[openai.OpenAI]:
 @pytest.fixture(autouse=True)
 def _short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test waits for long until a run counts as dead."""
-    monkeypatch.setattr(lease, "LEASE", 3.0)
+    monkeypatch.setattr(lock, "LEASE", 3.0)
 
 
 def bucket_at(url: str) -> StorageBucket:
@@ -380,8 +380,8 @@ def test_a_run_that_lost_its_lease_buys_nothing_more(
     [held] = bucket_at(url).list(".lock")
     bucket_at(url).remove(held.name)
     bucket_at(url).put(".lock/held-another.json", b"{}")
-    now = lease._now()
-    monkeypatch.setattr(lease, "_now", lambda: (now[0], now[1] + 3600))
+    now = lock._now()
+    monkeypatch.setattr(lock, "_now", lambda: (now[0], now[1] + 3600))
     with pytest.raises(ImageSaveError, match="Another run has taken over"):
         list(batch)
     assert service.requests <= 2

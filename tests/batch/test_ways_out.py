@@ -45,7 +45,7 @@ class MineError(Exception):
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where this user's state is kept."""
-    monkeypatch.setattr("ionos_openai.images.rescue.state_directory", lambda: tmp_path / "state")
+    monkeypatch.setattr("ionos_openai.images.image.state_directory", lambda: tmp_path / "state")
     return tmp_path / "state"
 
 

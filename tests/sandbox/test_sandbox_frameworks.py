@@ -73,16 +73,17 @@ async def test_pydantic_ai(address: str) -> None:
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    model = OpenAIChatModel(LLAMA, provider=OpenAIProvider(base_url=address, api_key="sandbox"))
-    seen = await Agent(model).run(["what?", BinaryContent(png(8, 9), media_type="image/png")])
-    assert seen.output == f"{CHAT_ANSWER} It came with a PNG of 8x9 px."
-    async with Agent(model).run_stream("hi") as run:
-        assert await run.get_output() == CHAT_ANSWER
-    for output in (Fox, ToolOutput(Fox), NativeOutput(Fox), PromptedOutput(Fox)):
-        called: list[int] = []
-        agent: Agent[None, Any] = Agent(model, output_type=output)
-        agent.tool_plain(called.append, name="see")
-        assert (await agent.run("hi")).output == FOX
+    async with openai.AsyncOpenAI(base_url=address, api_key="sandbox") as client:
+        model = OpenAIChatModel(LLAMA, provider=OpenAIProvider(openai_client=client))
+        seen = await Agent(model).run(["what?", BinaryContent(png(8, 9), media_type="image/png")])
+        assert seen.output == f"{CHAT_ANSWER} It came with a PNG of 8x9 px."
+        async with Agent(model).run_stream("hi") as run:
+            assert await run.get_output() == CHAT_ANSWER
+        for output in (Fox, ToolOutput(Fox), NativeOutput(Fox), PromptedOutput(Fox)):
+            called: list[int] = []
+            agent: Agent[None, Any] = Agent(model, output_type=output)
+            agent.tool_plain(called.append, name="see")
+            assert (await agent.run("hi")).output == FOX
 
 
 @needs("instructor", "instructor")

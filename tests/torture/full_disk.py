@@ -63,7 +63,7 @@ def failing(function):
         return function(*given, **further)
     return call
 os.write, os.fsync, os.link = failing(os.write), failing(os.fsync), failing(os.link)
-writing._write = failing(writing._write)
+writing._write_synced = failing(writing._write_synced)
 """
 _SMALL_FILES = """
 import resource

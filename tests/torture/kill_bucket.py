@@ -29,8 +29,8 @@ from tests.torture.service import Service
 CHILD = """
 import sys
 from ionos_openai import ImageRequest, create_client, generate_batch
-from ionos_openai.batch import lease
-lease.LEASE = 2.0
+from ionos_openai.batch import lock
+lock.LEASE = 2.0
 url, place, count, concurrency = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 client = create_client(api_key="torture", base_url=url)
 requests = [ImageRequest(prompt=f"prompt {i}", n=1 + i % 2) for i in range(count)]

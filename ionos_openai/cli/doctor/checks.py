@@ -206,10 +206,9 @@ def _address(look: Look) -> Iterator[Check]:
         named = given is not None or place is None
         credentials.check_base_url(url, origin=origin, named_in_code=named, allowed_hosts=settings.allowed_hosts)
     text = f"{url} ({origin}) is not IONOS'; "
-    if credentials.is_ionos_host(host):
-        yield Check("good", "address", f"{url} ({origin}), IONOS' own")
-    elif credentials.is_loopback(host):
-        yield Check("good", "address", f"{url} ({origin}), this machine")
+    known = "IONOS' own" if credentials.is_ionos_host(host) else "this machine" if credentials.is_loopback(host) else ""
+    if known:
+        yield Check("good", "address", f"{url} ({origin}), {known}")
     elif not is_secret:
         yield Check("good", "address", f"{text}only the word {SANDBOX_TOKEN!r}, which is no secret, goes there")
     else:
@@ -347,8 +346,7 @@ def _ask(client: openai.OpenAI, look: Look) -> Iterator[Check]:
     url = str(client.base_url)
     trust = "works, and the certificate is trusted" if url.startswith("https:") else "not used: plain http"
     tls = [] if look.sandbox else [Check("good", "TLS", trust)]
-    if not look.sandbox:
-        yield _resolve(url)
+    yield from () if look.sandbox else (_resolve(url),)
     begun = time.perf_counter()
     try:
         entries = client.with_options(max_retries=0, timeout=_LONGEST_WAIT).models.list().data or []

@@ -6,16 +6,11 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
-from ionos_openai.cli.migrate.facts import FACTS
+from ionos_openai.cli.migrate.facts import FACTS, WORDS
 from ionos_openai.cli.migrate.findings import Finding
 from ionos_openai.cli.migrate.image_calls import ImageCall
 from ionos_openai.cli.migrate.keys import looked_up
 from ionos_openai.cli.migrate.program import FUNCTIONS, Program, arguments, chain, text_of
-
-_FETCHERS = frozenset({"get", "urlopen", "urlretrieve", "stream", "request", "Request", "download", "imread", "fetch"})
-_PASSING_ON = frozenset({"enumerate", "list", "tuple", "sorted", "zip", "iter", "reversed"})
-_MATCHERS = frozenset({"endswith", "glob", "rglob", "match", "removesuffix", "fnmatch", "splitext", "fullmatch"})
-_READERS = frozenset({"read_bytes", "open_image", "imread"})
 
 
 def find_answer_uses(program: Program, calls: Sequence[ImageCall]) -> Iterator[Finding]:
@@ -27,7 +22,7 @@ def find_answer_uses(program: Program, calls: Sequence[ImageCall]) -> Iterator[F
         yield FACTS["url: data" if always_asked else "url: none"].at(program.line(node), "reads the url of a picture")
     for call in program.all(ast.Call):
         parts = chain(call.func)
-        if parts[-1] in _FETCHERS and any(urls.is_url(value) for _, value in arguments(call)):
+        if parts[-1] in WORDS["fetchers"] and any(urls.is_url(value) for _, value in arguments(call)):
             by_urllib = any(name.startswith("urllib.request.") for name in program.imported(call.func))
             fact = FACTS["url: opened" if by_urllib and always_asked else "url: fetched"]
             yield fact.at(program.line(call), f"fetches a picture with {'.'.join(filter(None, parts))}")
@@ -61,7 +56,7 @@ class Urls:
                 if isinstance(loop.iter, ast.Name) and loop.iter.id in self._lists:
                     found = self._urls
                 if found is not None:
-                    found.update(node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name))
+                    found |= _names(loop.target)
         self.reads = list(filter(self._reads_url, program.all(ast.Attribute, ast.Subscript)))
 
     def is_url(self, node: ast.expr) -> bool:
@@ -81,7 +76,7 @@ class Urls:
         return isinstance(node, ast.Name | ast.Attribute) and chain(node)[-1] in self._items
 
     def _is_data(self, node: ast.expr) -> bool:
-        if isinstance(node, ast.Call) and chain(node.func)[-1] in _PASSING_ON:
+        if isinstance(node, ast.Call) and chain(node.func)[-1] in WORDS["passing_on"]:
             return any(self._is_data(value) for _, value in arguments(node))
         if isinstance(node, ast.BoolOp):
             return self._is_data(node.values[0])
@@ -111,39 +106,37 @@ def _values(program: Program) -> Iterator[tuple[str, ast.expr]]:
 def _find_png(program: Program, fact: str) -> Iterator[Finding]:
     """Report `.png` and `image/png` where they are written by hand."""
     found = [(node, text.lower()) for node, text in program.texts if re.search(r"(?i)\.png|image/png", text)]
-    inputs = set(_names_of_inputs(program)) if found else set()
+    # What is only read from, or what Pillow saves to in the format that its ending says.
+    inputs: set[str] = set()
+    for call in filter(_reads_or_converts, program.all(ast.Call) if found else ()):
+        inputs.update(*(_names(value) for _, value in arguments(call)))
+        inputs.update(_names(call.func.value) if isinstance(call.func, ast.Attribute) else ())
     for _ in range(3):
         # `path = os.path.join(folder, name)`: what is read by the one is named by the other.
-        values = [value for target, value in program.assignments if chain(target)[-1] in inputs]
-        inputs |= {node.id for value in values for node in ast.walk(value) if isinstance(node, ast.Name)}
+        inputs.update(*(_names(value) for target, value in program.assignments if chain(target)[-1] in inputs))
     for node, text in found:
         if not _is_no_output(program, node, inputs):
             named = "image/png" if "image/png" in text else ".png"
             yield FACTS[fact].at(program.line(node), f"calls a picture {named}")
 
 
-def _names_of_inputs(program: Program) -> Iterator[str]:
-    """Yield the names that are only read from, or that Pillow saves to in the format that their ending says."""
-    for call in filter(_reads_or_converts, program.all(ast.Call)):
-        parts = [value for _, value in arguments(call)]
-        parts += [call.func.value] if isinstance(call.func, ast.Attribute) else []
-        yield from (node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name))
+def _names(node: ast.expr) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
 
 
 def _is_no_output(program: Program, node: ast.AST, inputs: set[str]) -> bool:
     for parent in program.ancestors(node):
         if isinstance(parent, ast.Assign):
             return not inputs.isdisjoint(chain(target)[-1] for target in parent.targets)
-        if isinstance(parent, ast.Compare) or (
-            isinstance(parent, ast.keyword) and parent.arg in {"image", "mask", "prompt"}
-        ):
+        is_input = isinstance(parent, ast.keyword) and parent.arg in {"image", "mask", "prompt"}
+        if is_input or isinstance(parent, ast.Compare):
             return True
         if isinstance(parent, ast.Call):
             # The `Path(...)` of `Path(...).open("rb")` or `Path(...).read_bytes()`.
             attribute = program.parent(parent)
             outer = program.parent(attribute) if isinstance(attribute, ast.Attribute) else None
             is_read = isinstance(outer, ast.Call) and _reads_file(outer)
-            if is_read or _reads_or_converts(parent) or chain(parent.func)[-1] in _MATCHERS:
+            if is_read or _reads_or_converts(parent) or chain(parent.func)[-1] in WORDS["matchers"]:
                 return True
     return False
 
@@ -161,4 +154,4 @@ def _reads_file(call: ast.Call) -> bool:
     # Of Image.open(...) and open(...), the mode is second; of Path(...).open(...) it is first.
     modes = [text_of(value) for _, value in arguments(call)]
     is_written = any(mode and len(mode) <= 3 and set(mode) & set("wxa+") for mode in modes)
-    return name in _READERS or (name == "open" and not is_written)
+    return name in WORDS["readers"] or (name == "open" and not is_written)

@@ -19,16 +19,13 @@ from ionos_openai.cli.migrate.keys import literal_of, source_of
 from ionos_openai.cli.migrate.program import FUNCTIONS, Program, arguments, chain, local_name, owner, text_of
 
 FACTORIES = {
-    "openai.OpenAI": "create_client",
-    "openai.Client": "create_client",
-    "openai.AsyncOpenAI": "create_async_client",
-    "openai.AsyncClient": "create_async_client",
-    "openai.AzureOpenAI": "create_client",
-    "openai.AsyncAzureOpenAI": "create_async_client",
+    **dict.fromkeys(("openai.OpenAI", "openai.Client", "openai.AzureOpenAI"), "create_client"),
+    **dict.fromkeys(("openai.AsyncOpenAI", "openai.AsyncClient", "openai.AsyncAzureOpenAI"), "create_async_client"),
 }
 """Which factory makes what a class of OpenAI's makes."""
 
 _OURS = frozenset({"ionos_openai.create_client", "ionos_openai.create_async_client"})
+_KNOWN = _OURS.union(FACTORIES)
 # Classes of other packages: those that wrap OpenAI's client, and those of other services.
 _WRAPPER = re.compile(r"\w.*\bopenai\.(?:Async)?(?:Azure)?OpenAI")
 _FOREIGN = re.compile(
@@ -60,8 +57,7 @@ class Client:
     @property
     def is_foreign(self) -> bool:
         """Whether it is known to ask another service than OpenAI's."""
-        is_known = self.name in {*FACTORIES, *_OURS} or _WRAPPER.fullmatch(self.name)
-        return self.problem == _OTHER_SERVICE or not is_known
+        return self.problem == _OTHER_SERVICE or not (self.name in _KNOWN or _WRAPPER.fullmatch(self.name))
 
     @property
     def reaches_ionos(self) -> bool:
@@ -95,10 +91,7 @@ def asking(clients: Iterable[Client]) -> dict[ast.Call, ImageCall]:
 
 
 def find_clients(program: Program, asked: Sequence[ImageCall], others: Others, *, calls: bool) -> Clients:
-    """Find the calls that make clients, and decide for each by its uses, then by its arguments.
-
-    Where `calls` are changed too, so are the clients that are Azure's, since no deployment's name is left.
-    """
+    """Find the calls that make clients, and decide for each by its uses, then by its arguments."""
     search = _Search(program, asked, others, calls=calls)
     clients = [search.judge(call) for call in search.made]
     own = [client for client in clients if client.name not in _OURS and not client.is_foreign]
@@ -126,7 +119,7 @@ def find_clients(program: Program, asked: Sequence[ImageCall], others: Others, *
 def _class(program: Program, call: ast.Call, others: Others) -> str | None:
     """Return the full name of the class of clients that a call makes one of."""
     found = sorted(program.imported(call.func))
-    known = [name for name in found if name in {*FACTORIES, *_OURS}]
+    known = [name for name in found if name in _KNOWN]
     return next(iter(known or [name for name in found if _is_foreign(name, others) or _WRAPPER.fullmatch(name)]), None)
 
 
@@ -214,8 +207,7 @@ class _Search:
         return self._reach(frozenset(names.union(*(self._bound[place] for place in places if place in self._bound))))
 
     def _find_reached(self, start: frozenset[str]) -> frozenset[str]:
-        names = start
-        reached = start
+        names = reached = start
         # A name may be set from a name that is found later.
         for _ in range(3):
             reached = frozenset(new for name in reached for new in self._bound.get(name, set()) if new not in names)
@@ -248,9 +240,8 @@ class _Search:
         self, labels: frozenset[str], *, elsewhere: bool
     ) -> tuple[list[ImageCall], list[tuple[str, int]], set[object]]:
         """Return what asks clients of some names for pictures, what for something else, and what the first asks."""
-        draws = [
-            draw for label in sorted({*labels, ""} if elsewhere else labels) for draw in self._drawn.get(label, ())
-        ]
+        asked = sorted({*labels, ""} if elsewhere else labels)
+        draws = [draw for label in asked for draw in self._drawn.get(label, ())]
         chats = [use for label in sorted(labels | {""}) for use in self.used.get(label, ())]
         return draws, sorted(chats, key=lambda use: use[1]), {self._variable(draw.asked) for draw in draws}
 
@@ -295,6 +286,7 @@ class _Search:
     def _obstacle(self, client: Client) -> str | None:
         """Return why a client cannot be made in another way where it stands."""
         func = client.call.func
+        # Where the calls are changed too, no deployment's name is left.
         if "Azure" in client.name and client.name in FACTORIES and not self._calls:
             return "is Azure's: its address, key and deployments mean nothing at IONOS"
         if client.name not in FACTORIES:
@@ -304,7 +296,9 @@ class _Search:
             return "stands in code that is handed on as text or with its imports by name"
         bound = self._program.bound(func)
         ways = len(bound.names) + any(not isinstance(node, ast.alias) for node in bound.nodes)
-        if ways != 1 or any(_is_for_types(self._program, node) for node in bound.nodes):
+        outer = [parent for node in bound.nodes for parent in self._program.ancestors(node)]
+        for_types = [node for node in outer if isinstance(node, ast.If) and chain(node.test)[-1] == "TYPE_CHECKING"]
+        if ways != 1 or for_types:
             return "has a name that is bound in more than one way: not understood"
         is_hidden = client.call.args or any(keyword.arg is None for keyword in client.call.keywords)
         return "has arguments that cannot be seen here" if is_hidden else None
@@ -329,11 +323,6 @@ class _Search:
         target, *more = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         variable = self._variable(target)
         return statement if variable and not more and variables == {variable} else None
-
-
-def _is_for_types(program: Program, binding: ast.AST) -> bool:
-    outer = [parent for parent in program.ancestors(binding) if isinstance(parent, ast.If)]
-    return any(chain(parent.test)[-1] == "TYPE_CHECKING" for parent in outer)
 
 
 def _sent_as_source(program: Program) -> set[str]:

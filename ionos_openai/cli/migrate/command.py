@@ -45,10 +45,7 @@ _LONG_SECRET = 12  # characters
 
 
 def run(paths: Sequence[str], mode: Mode, terminal: Terminal, *, calls: bool = False) -> int:
-    """Report on files, show or apply what is safe; `calls`: change calls for pictures too.
-
-    Returns 0 where nothing is left to do by hand, else 1. `ConfigurationError`: a path does not exist.
-    """
+    """Report on files, or show or apply what is safe, and return 0 where nothing is left to do by hand, else 1."""
     found = migrate_files(paths, calls=calls)
     found = [_write(file) if mode == "write" and file.is_changed else file for file in found]
     changed = [file for file in found if file.is_changed]
@@ -144,14 +141,13 @@ def _lines(text: str, secrets: frozenset[str]) -> list[str]:
 
 
 def _document(files: Sequence[FileMigration], changed: Sequence[FileMigration], mode: Mode) -> dict[str, object]:
-    diff = {"diff": "\n".join(line for file in changed for line in _diff(file))} if mode == "diff" else {}
     return {
         "findings": [{"path": str(file.path), **dataclasses.asdict(finding)} for file, finding in _findings(files)],
         "skipped": [{"path": str(file.path), "reason": file.skipped} for file in files if file.skipped is not None],
         "changes": [str(file.path) for file in changed],
         "written": mode == "write",
         "left_by_hand": any(file.left_by_hand for file in files),
-        **diff,
+        **({"diff": "\n".join(line for file in changed for line in _diff(file))} if mode == "diff" else {}),
     }
 
 
@@ -161,16 +157,15 @@ def _summarise(
     findings = [finding for _, finding in _findings(files)]
     by_hand = sum(finding.effort == "hand" for finding in findings)
     skipped = sum(file.skipped is not None for file in files)
-    parts = [plural(len(changed), "file") + (" written" if mode == "write" else " for --write to change")]
-    parts.append(plural(by_hand, "place") + " left to do by hand")
-    parts += [plural(skipped, "file") + " skipped"] if skipped else []
+    text = f"{plural(len(changed), 'file')} {'written' if mode == 'write' else 'for --write to change'}; "
+    text += f"{plural(by_hand, 'place')} left to do by hand"
+    text += f"; {plural(skipped, 'file')} skipped." if skipped else "."
     if not findings and not skipped:
-        parts = ["nothing of OpenAI's images found"]
-    text = "; ".join(parts) + "."
+        text = "Nothing of OpenAI's images found."
     if mode == "diff" and any(_is_masked(file) for file in changed):
         text += " Keys are masked in the diff: a hunk that has one does not apply; --write changes the file itself."
     # Beside the result, so that a pipe gets lines of one kind alone.
-    print(text[0].upper() + text[1:], file=sys.stderr)
+    print(text, file=sys.stderr)
     if languages:
         others = f"{plural(sum(languages.values()), 'file')} in {', '.join(sorted(languages))}"
         print(f"{others} {_SERVER}", file=sys.stderr)

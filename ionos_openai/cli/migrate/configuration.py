@@ -20,10 +20,7 @@ _OURS = re.compile(r"(?i)ionos[-_]openai")
 
 
 def search_configuration(text: str, *, holds_secrets: bool, installs: bool = False) -> Migration:
-    """Find OpenAI's names in a configuration file's text, in any of the formats in use; `edited` is `text` itself.
-
-    `holds_secrets`: keys belong into the file, as into a `.env`. `installs`: its name is one of `INSTALLING`.
-    """
+    """Find OpenAI's names in a configuration's text; `.env` `holds_secrets`, a name of `INSTALLING` `installs`."""
     found, has_token = [], _TOKEN.search(text)
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
         for name in dict.fromkeys(_VARIABLE.findall(line)):
@@ -34,7 +31,8 @@ def search_configuration(text: str, *, holds_secrets: bool, installs: bool = Fal
             found.append(FACTS["key: literal"].at(number))
     named = _OPENAI.search(text) if installs and not _OURS.search(text) else None
     if named:
-        found.append(_missing(text, named.end(), "installs openai, and not ionos-openai"))
+        number = text.count("\n", 0, named.end()) + 1
+        found.append(FACTS["dependency: missing"].at(number, "installs openai, and not ionos-openai"))
     return Migration(findings=tuple(found), edited=text)
 
 
@@ -44,8 +42,5 @@ def find_inline(text: str) -> Iterator[Finding]:
     if block and not _OURS.search(block[0]):
         named = re.search(r"(?m)^#\s*dependencies\b", block[0])
         place = block.start() + (named.start() if named else 0)
-        yield _missing(text, place, "lists what the script needs, without ionos-openai")
-
-
-def _missing(text: str, place: int, code: str) -> Finding:
-    return FACTS["dependency: missing"].at(text.count("\n", 0, place) + 1, code)
+        line = text.count("\n", 0, place) + 1
+        yield FACTS["dependency: missing"].at(line, "lists what the script needs, without ionos-openai")

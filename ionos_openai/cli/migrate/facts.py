@@ -35,7 +35,6 @@ _WORDS = {
     "saving": "from ionos_openai import save_images; save_images(response, directory)",
 }
 
-
 _TABLES = tomllib.loads((Path(__file__).parent / "facts.toml").read_text("utf-8"))
 WORDS = {name: frozenset(words) for name, words in _TABLES["words"].items()}
 """Names of OpenAI's client and of files, by what they have in common."""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ionos_openai import errors
-from ionos_openai.cli.migrate.facts import ADDRESS, FACTS, WAYS, retirement
+from ionos_openai.cli.migrate.facts import ADDRESS, FACTS, WAYS, WORDS, retirement
 from ionos_openai.cli.migrate.findings import Finding
 from ionos_openai.cli.migrate.program import Program, arguments, chain, owner, text_of
 from ionos_openai.errors.masking import mask_secrets
@@ -19,8 +19,6 @@ from ionos_openai.hub.models import find_model, is_openai_model, parse_size, res
 
 _METHODS = frozenset({"generate", "edit", "create_variation"})
 _RAW = frozenset({"with_raw_response", "with_streaming_response"})
-# Parameters that IONOS takes as they are; nothing to say about them.
-_PLAIN = frozenset({"prompt", "image", "extra_headers", "extra_query", "extra_body", "timeout", "user", "seed"})
 # Those whose values tell nothing secret.
 _TOLD = frozenset(name.partition(" ")[0] for name in FACTS) - {"user", "safety_identifier"}
 # The module's own functions of openai 0.x.
@@ -28,7 +26,6 @@ _OLD = frozenset({"openai.Image.create", "openai.Image.create_edit", "openai.Ima
 _OLD |= frozenset({name.replace("create", "acreate") for name in _OLD})
 _ENDPOINT = re.compile(r"(?<!\w)images/(?:generations|edits|variations)\b")
 _HOST = re.compile(r"https?://([\w.-]+)")
-_FIELDS = frozenset({"prompt", "b64_json", "response_format"})
 _SERVICES = ("api.", "openai.", "generativelanguage.")
 
 
@@ -60,8 +57,7 @@ def find_image_calls(program: Program) -> list[ImageCall]:
     with_openai = program.imports_from("openai", "ionos_openai")
     aliases = dict(_aliases(program))
     names = {*_METHODS, *(parts[-1] for parts in aliases)}
-    nodes: list[ast.Attribute | ast.Name] = []
-    nodes += [node for node in program.all(ast.Attribute) if node.attr in names]
+    nodes: list[ast.Attribute | ast.Name] = [node for node in program.all(ast.Attribute) if node.attr in names]
     nodes += [node for (name, *more) in aliases if not more for node in program.references[name]]
     mappings = dict(_mappings(program))
     found = [_read(program, node, aliases, mappings) for node in nodes if isinstance(node.ctx, ast.Load)]
@@ -70,11 +66,9 @@ def find_image_calls(program: Program) -> list[ImageCall]:
 
 def _is_for_pictures(call: ImageCall) -> bool:
     """Whether it reads like a call for a picture, in a file that does not import openai."""
-    if "prompt" in call.arguments or call.method == "create_variation":
-        return True
-    return call.client not in {"", "self", "cls"} and (
-        call.hides_some or not {"model", "size", "quality", "n", "mask"}.isdisjoint(call.arguments)
-    )
+    is_typical = call.hides_some or not {"model", "size", "quality", "n", "mask"}.isdisjoint(call.arguments)
+    is_named = call.client not in {"", "self", "cls"}
+    return "prompt" in call.arguments or call.method == "create_variation" or (is_named and is_typical)
 
 
 def _aliases(program: Program) -> Iterator[tuple[tuple[str, ...], ast.expr]]:
@@ -99,10 +93,7 @@ def _mappings(program: Program) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _read(
-    program: Program,
-    node: ast.Attribute | ast.Name,
-    aliases: Mapping[tuple[str, ...], ast.expr],
-    mappings: Mapping[str, ast.expr],
+    program: Program, node: ast.expr, aliases: Mapping[tuple[str, ...], ast.expr], mappings: Mapping[str, ast.expr]
 ) -> ImageCall | None:
     parts = chain(node)
     whole: ast.expr = node
@@ -141,14 +132,13 @@ def _entries(node: ast.expr, mappings: Mapping[str, ast.expr]) -> dict[str, ast.
     return entries if len(entries) == len(pairs) else None
 
 
-def describe(program: Program, calls: Sequence[ImageCall], changed: Collection[ast.expr] = ()) -> Iterator[Finding]:
+def describe(program: Program, calls: Sequence[ImageCall], changed: Collection[object] = ()) -> Iterator[Finding]:
     """Report the image calls; the values that `--calls` changes are `changed`."""
     for call in calls:
         line = program.line(call.node)
         if call.of_module:
-            fact = FACTS["call: module"]
-            fact = dataclasses.replace(fact, remedy=fact.remedy.replace("generate", call.method))
-            yield fact.at(line, f"calls openai.images.{call.method} of the module")
+            fact = FACTS["call: module"].at(line, f"calls openai.images.{call.method} of the module")
+            yield dataclasses.replace(fact, remedy=fact.remedy.replace("generate", call.method))
         if call.method == "create_variation":
             yield FACTS["call: variation"].at(line, "asks for a variation of a picture")
             continue
@@ -181,7 +171,7 @@ def fact_of(call: ImageCall, name: str, value: ast.expr) -> Finding | None:
     """Return what there is to say of a parameter, None where it goes through."""
     constant = value.value if isinstance(value, ast.Constant) else ...
     text = text_of(value)
-    if name in _PLAIN or constant is None or (name == "stream" and constant is False):
+    if name in WORDS["plain"] or constant is None or (name == "stream" and constant is False):
         return None
     if name == "model":
         return _model_fact(text)
@@ -264,7 +254,7 @@ def _find_requests(program: Program) -> Iterator[Finding]:
     named = {text for _, text in program.texts} | {keyword.arg for keyword in program.all(ast.keyword)}
     hosts = [host for _, text in program.texts for host in _HOST.findall(text)]
     services = [host for host in hosts if host.startswith(_SERVICES) or host.endswith("ionos.com")]
-    is_asked = not _FIELDS.isdisjoint(named) and not services
+    is_asked = not WORDS["fields"].isdisjoint(named) and not services
     for node, text in program.texts:
         is_ours = _ENDPOINT.search(text) and not _HOST.search(text) and (reaches_openai or is_asked)
         if ADDRESS.search(text) or is_ours:

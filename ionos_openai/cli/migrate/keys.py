@@ -84,13 +84,8 @@ def literal_of(program: Program, node: ast.expr) -> ast.expr | None:
 
 def find_keys(program: Program) -> set[ast.expr]:
     """Return the literals, and the pieces of f-strings, that are keys: those that clients are given among them."""
-    given = [
-        value
-        for call in program.all(ast.Call)
-        if any(_CLIENT.search(name) for name in program.imported(call.func))
-        for name, value in arguments(call)
-        if name in WORDS["secrets"]
-    ]
+    made = [call for call in program.all(ast.Call) if any(map(_CLIENT.search, program.imported(call.func)))]
+    given = [value for call in made for name, value in arguments(call) if name in WORDS["secrets"]]
     for target, value in program.assignments:
         variable = _OPENAI_KEY.fullmatch(looked_up(target) or "")
         given += [value] if text_of(value) and (variable or "openai.api_key" in program.imported(target)) else []
@@ -108,10 +103,8 @@ def _literals_of(program: Program, waiting: Sequence[ast.expr]) -> Iterator[ast.
 
 
 def _origins(program: Program, node: ast.expr, followed: set[str]) -> Sequence[ast.expr]:
-    if isinstance(node, ast.BoolOp):
-        return node.values
-    if isinstance(node, ast.IfExp):
-        return (node.body, node.orelse)
+    if isinstance(node, ast.BoolOp | ast.IfExp):
+        return node.values if isinstance(node, ast.BoolOp) else (node.body, node.orelse)
     if isinstance(node, ast.Name | ast.Attribute):
         name = chain(node)[-1]
         values = () if name in followed else program.defaults.get(name, ())
@@ -167,10 +160,7 @@ def _is_secret(program: Program, node: ast.AST, text: str, names_of: Mapping[ast
 
 
 def find_settings(program: Program, inside: Collection[ast.AST], *, chats: bool) -> Iterator[Finding]:
-    """Report `openai.api_key = ...` and the `OPENAI_*` variables that the code asks for, but those `inside` clients.
-
-    `chats`: other clients of the file need them.
-    """
+    """Report settings of the module and `OPENAI_*` variables, but those `inside` clients; `chats`: others need them."""
     for target, _ in program.assignments:
         for name in program.imported(target) if not chats else ():
             root, _, setting = name.partition(".")

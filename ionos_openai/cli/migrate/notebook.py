@@ -11,7 +11,7 @@ from typing import Any
 from ionos_openai.cli.migrate.facts import ADDRESS, FACTS, RELEVANT, model_findings
 from ionos_openai.cli.migrate.findings import Finding, Migration, Others, SourceError
 from ionos_openai.cli.migrate.keys import looks_like_key
-from ionos_openai.cli.migrate.program import parse
+from ionos_openai.cli.migrate.program import parses
 from ionos_openai.cli.migrate.source import migrate_source
 
 # Magics whose rest is Python: it stays.
@@ -26,10 +26,7 @@ _INSTALLING = re.compile(r"(?m)^.{0,200}?\b(?:pip3?|uv|conda|mamba|poetry)\b.{0,
 
 
 def migrate_notebook(text: str, path: str = "<notebook>", *, others: Others | None = None) -> Migration:
-    """Find what a notebook's code meets on IONOS, with cell and line; `text` is its JSON, and `edited` the very same.
-
-    So what `--write` would have changed is to be done by hand. `SourceError`: no notebook, or too deeply nested Python.
-    """
+    """Find what a notebook's code meets on IONOS; `text`, its JSON, is not edited. `SourceError`: it is no notebook."""
     cells = [(number, code, _as_python(code)) for number, code in _code_cells(text)]
     places = [(number, line) for number, _, python in cells for line in range(1, python.count("\n") + 2)]
     found = migrate_source("\n".join(python for _, _, python in cells) + "\n", path, others=others, cells=places)
@@ -40,6 +37,7 @@ def migrate_notebook(text: str, path: str = "<notebook>", *, others: Others | No
     ]
     for finding in found.findings:
         number, line = places[finding.line - 1]
+        # What would be written for a script is left by hand.
         effort = "hand" if finding.effort == "write" else finding.effort
         findings.append(dataclasses.replace(finding, cell=number, line=line, effort=effort))
     findings.sort(key=lambda finding: (finding.cell or 0, finding.line))
@@ -80,7 +78,7 @@ def _search_unread(code: str, python: str) -> Iterator[Finding]:
 
 def _as_python(code: str) -> str:
     """Return a cell's code as Python with the same lines, all of them empty where it is none."""
-    if _parses(code):
+    if parses(code):
         return code
     first, line_end, rest = code.lstrip("\n").partition("\n")
     if first.lstrip().startswith("%%"):
@@ -90,17 +88,9 @@ def _as_python(code: str) -> str:
     # A shell command may go on in the next line.
     code = _GOES_ON.sub(lambda found: f"{found[1]}pass" + "\n" * found[0].count("\n"), code)
     harmless = "\n".join(map(_harmless, code.split("\n")))
-    return harmless if _parses(harmless) else "\n" * code.count("\n")
+    return harmless if parses(harmless) else "\n" * code.count("\n")
 
 
 def _harmless(line: str) -> str:
     timed = _LINE_MAGIC.match(line)
     return timed[1] + timed[2] if timed else _ASSIGNED.sub(r"\1 None", _COMMAND.sub(r"\1pass", line))
-
-
-def _parses(code: str) -> bool:
-    try:
-        parse(code)
-    except SourceError:
-        return False
-    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import bisect
+import contextlib
 import functools
 import re
 import time
@@ -33,8 +34,6 @@ _NAMED = (*FUNCTIONS, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchSta
 class _Scope:
     """A module, class, function or comprehension, and what its names are bound by."""
 
-    __slots__ = ("globals", "is_class", "names", "outer")
-
     def __init__(self, node: ast.AST, outer: _Scope | None) -> None:
         self.outer, self.is_class = outer, isinstance(node, ast.ClassDef)
         self.names: defaultdict[str, list[ast.AST]] = defaultdict(list)
@@ -42,18 +41,17 @@ class _Scope:
 
     def home(self, name: str) -> _Scope | None:
         """Return the scope that binds a name which is used here."""
-        scope: _Scope | None = self
-        is_global = name in self.globals
-        while scope is not None:
-            if name in scope.names and (scope is self or not scope.is_class) and not (is_global and scope.outer):
-                return scope
+        if name in self.names and not (name in self.globals and self.outer):
+            return self
+        scope = self.outer
+        while scope and (name not in scope.names or scope.is_class or (name in self.globals and scope.outer)):
             scope = scope.outer
-        return None
+        return scope
 
     def bind(self, name: str, node: ast.AST) -> None:
         """Note that a node binds a name here, or in the module where the name is global."""
         scope = self
-        while name in self.globals and scope.outer is not None:
+        while name in self.globals and scope.outer:
             scope = scope.outer
         scope.names[name].append(node)
 
@@ -307,6 +305,13 @@ def arguments(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
 def text_of(node: ast.AST | None) -> str | None:
     """Return the text of a string literal, else None."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def parses(text: str) -> bool:
+    """Tell whether a text is Python."""
+    with contextlib.suppress(SourceError):
+        return bool(parse(text))
+    return False
 
 
 def parse(text: str) -> ast.Module:

@@ -56,9 +56,8 @@ class FileMigration:
     @property
     def left_by_hand(self) -> bool:
         """Whether a person has something to do."""
-        if self.migration is None:
-            return self.matters
-        return any(finding.effort == "hand" for finding in self.migration.findings)
+        found = self.migration
+        return any(finding.effort == "hand" for finding in found.findings) if found else self.matters
 
 
 def migrate_files(paths: Iterable[str | os.PathLike[str]], *, calls: bool = False) -> list[FileMigration]:
@@ -126,11 +125,11 @@ class _Sharing:
             for used in (self._draw, self._use)
         )
         imported = frozenset(self._imported[path]) if shared.made else frozenset()
-        clients = frozenset(full for full in shared.draws if any(map(self._is_client, self._targets(full))))
+        clients = frozenset(full for full in shared.draws if self._is_client(full))
         return dataclasses.replace(alone, draw=draw, use_otherwise=use, imported=imported, clients=clients)
 
-    def _is_client(self, target: tuple[Path, str]) -> bool:
-        return not self._shared[target[0]].made.isdisjoint({target[1], f"{target[1]}()"})
+    def _is_client(self, full: str) -> bool:
+        return any(self._shared[path].made & {name, f"{name}()"} for path, name in self._targets(full))
 
 
 def _module(path: Path) -> list[str]:
@@ -150,11 +149,10 @@ def other_languages(paths: Iterable[str | os.PathLike[str]]) -> dict[str, int]:
 
 
 def find_sources(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Return the files to read: those named, and in directories the Python, notebook and configuration files.
+    """Return the files to read: those named (`ConfigurationError`: there is none), and in directories the known kinds.
 
     Links are not followed: what they lead to within a directory is found anyway, and what lies outside is not meant.
-    Version control, virtual environments and installed packages are passed over. `ConfigurationError`: there is no
-    such path.
+    Version control, virtual environments and installed packages are passed over.
     """
     roots = [Path(path) for path in paths]
     for root in roots:
@@ -179,12 +177,10 @@ def _walk(root: Path, is_meant: Callable[[Path], bool]) -> Iterator[Path]:
 
 
 def _is_entered(folder: Path, root: Path) -> bool:
-    if folder.name in WORDS["skipped_folders"] or folder.is_symlink():
-        return False
     # A junction of Windows is no link, and leads out all the same.
-    if os.name == "nt" and not folder.resolve().is_relative_to(root):
-        return False
-    return not any(os.path.lexists(folder / mark) for mark in _ENVIRONMENT_MARKS)
+    leads_out = folder.is_symlink() or (os.name == "nt" and not folder.resolve().is_relative_to(root))
+    is_installed = any(os.path.lexists(folder / mark) for mark in _ENVIRONMENT_MARKS)
+    return not leads_out and not is_installed and folder.name not in WORDS["skipped_folders"]
 
 
 def _is_read(path: Path) -> bool:
@@ -203,13 +199,12 @@ def migrate_file(
     others: Others | None = None,
     is_relevant: Callable[[bytes], object] = RELEVANT.search,
 ) -> FileMigration:
-    """Read a file and find what it meets on IONOS; whatever is wrong with it comes back as `skipped`.
-
-    Of a file whose bytes are not relevant, only the syntax is looked at.
-    """
-    matters = True
+    """Read a file and, where its bytes matter, find what it meets on IONOS; what is wrong comes back as `skipped`."""
+    matters, limit = True, _LARGEST_NOTEBOOK if path.suffix == ".ipynb" else _LARGEST
     try:
-        data, matters = _read(path, is_relevant)
+        data, matters = _read(path, limit, is_relevant)
+        if data is None:
+            return FileMigration(path=path, skipped=f"it is larger than {limit // 10**6} MB", matters=matters)
         return _migrate(path, data, matters=matters, calls=calls, others=others)
     except (SyntaxError, LookupError, UnicodeDecodeError):
         reason = "its text is not in the encoding that it says"
@@ -220,9 +215,8 @@ def migrate_file(
     return FileMigration(path=path, skipped=reason, matters=matters)
 
 
-def _read(path: Path, is_relevant: Callable[[bytes], object]) -> tuple[bytes | None, bool]:
+def _read(path: Path, limit: int, is_relevant: Callable[[bytes], object]) -> tuple[bytes | None, bool]:
     """Return a file's bytes, None where it is too large, and whether anything in it looks like OpenAI's."""
-    limit = _limit(path)
     with path.open("rb") as file:
         data = file.read(limit + 1)
         if len(data) <= limit:
@@ -235,13 +229,7 @@ def _read(path: Path, is_relevant: Callable[[bytes], object]) -> tuple[bytes | N
         return None, matters
 
 
-def _limit(path: Path) -> int:
-    return _LARGEST_NOTEBOOK if path.suffix == ".ipynb" else _LARGEST
-
-
-def _migrate(path: Path, data: bytes | None, *, matters: bool, calls: bool, others: Others | None) -> FileMigration:
-    if data is None:
-        raise SourceError(f"it is larger than {_limit(path) // 10**6} MB")
+def _migrate(path: Path, data: bytes, *, matters: bool, calls: bool, others: Others | None) -> FileMigration:
     encoding = "utf-8"
     found = Migration(findings=(), edited="")
     if _is_configuration(path):

@@ -12,9 +12,8 @@ from typing import NamedTuple
 from ionos_openai.cli.migrate.answer_use import Urls
 from ionos_openai.cli.migrate.clients import FACTORIES, Client, asking
 from ionos_openai.cli.migrate.facts import DROPPED, FACTS
-from ionos_openai.cli.migrate.findings import SourceError
 from ionos_openai.cli.migrate.image_calls import ImageCall, fact_of
-from ionos_openai.cli.migrate.program import Import, Program, local_name, parse, text_of
+from ionos_openai.cli.migrate.program import Import, Program, local_name, parses, text_of
 from ionos_openai.hub.catalogue import DEFAULT_EDIT_MODEL, DEFAULT_IMAGE_MODEL
 
 _PACKAGE = "ionos_openai"
@@ -34,10 +33,7 @@ class Edit(NamedTuple):
 
 
 def rewrite_clients(program: Program, clients: Sequence[Client], names: frozenset[str], more: list[Edit]) -> str | None:
-    """Make clients with the factories, those with a problem beside the old ones, and make `more` edits.
-
-    `names` are what other files import from this one. Returns None where the names that the text would need are taken.
-    """
+    """Make clients with the factories, and `more` edits; None where the names are taken. Others import `names`."""
     chosen = [client for client in clients if client.name in FACTORIES and not client.problem]
     beside = [client for client in clients if client.beside is not None]
     factories = {FACTORIES[client.name] for client in [*chosen, *beside]}
@@ -56,11 +52,7 @@ def rewrite_clients(program: Program, clients: Sequence[Client], names: frozense
             parts += [program.text[position : edit.start], edit.text]
             position = edit.end
     edited = "".join([*parts, program.text[position:]])
-    try:
-        parse(edited)
-    except SourceError:
-        return None
-    return edited
+    return edited if parses(edited) else None
 
 
 def _free_name(program: Program, factory: str) -> str | None:
@@ -154,6 +146,9 @@ def _statement(program: Program, statement: Import, new: str, goes: Sequence[boo
     start, end = program.span(statement)
     begin = text.rfind("\n", 0, start) + 1
     rest = re.compile(r"[ \t]*(#[^\r\n]*)?(\r?\n|$)").match(text, end)
+    parent = program.parent(statement)
+    blocks = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
+    fills_block = [statement] in blocks and not isinstance(parent, ast.Module)
     is_alone = not text[begin:start].strip() and rest is not None
     if not all(goes):
         if new:
@@ -163,18 +158,12 @@ def _statement(program: Program, statement: Import, new: str, goes: Sequence[boo
             spans = [program.span(alias) for alias in statement.names]
             bracket = text.rfind("(", start, spans[0][0]) + 1
             yield from _without(text, spans, goes, bracket or spans[0][0], end - 1 if bracket else end)
-    elif new or not is_alone or rest is None or _fills_block(program, statement):
+    elif new or not is_alone or rest is None or fills_block:
         yield Edit(start, end, new or "pass")
     elif rest[1]:
         yield Edit(start, rest.start(1), "")
     else:
         yield Edit(begin, rest.end(), "")
-
-
-def _fills_block(program: Program, statement: Import) -> bool:
-    parent = program.parent(statement)
-    blocks = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
-    return not isinstance(parent, ast.Module) and [statement] in blocks
 
 
 def _without(text: str, spans: Sequence[tuple[int, int]], goes: Sequence[bool], start: int, end: int) -> Iterator[Edit]:
@@ -208,7 +197,9 @@ def _behind_comma(text: str, position: int, end: int) -> int:
 
 def edit_calls(program: Program, calls: Sequence[ImageCall]) -> dict[ast.expr, list[Edit]]:
     """Return the edits of calls whose client asks IONOS, by the values that they change."""
-    reads_url, reads_data = bool(calls and Urls(program).reads), _reads_data(program)
+    reads_url = bool(calls and Urls(program).reads)
+    looked_up = (text == "b64_json" and isinstance(program.parent(node), ast.Subscript) for node, text in program.texts)
+    reads_data = any(looked_up) or any(node.attr == "b64_json" for node in program.all(ast.Attribute))
     edits: dict[ast.expr, list[Edit]] = {}
     models: dict[ast.expr, list[Edit]] = {}
     for call in calls:
@@ -225,13 +216,6 @@ def edit_calls(program: Program, calls: Sequence[ImageCall]) -> dict[ast.expr, l
     read = [node for name in named for node in program.references[name] if isinstance(node.ctx, ast.Load)]
     kept = {node.id for node in read if node not in models}
     return edits | {value: made for value, made in models.items() if getattr(value, "id", None) not in kept}
-
-
-def _reads_data(program: Program) -> bool:
-    """Tell whether a file reads the content of a picture."""
-    keys = [node for node, text in program.texts if text == "b64_json"]
-    reads = any(node.attr == "b64_json" for node in program.all(ast.Attribute))
-    return reads or any(isinstance(program.parent(node), ast.Subscript) for node in keys)
 
 
 def _is_dropped(call: ImageCall, keyword: ast.keyword) -> bool:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ionos_openai.cli.migrate import clients, image_calls, keys
 from ionos_openai.cli.migrate.answer_use import find_answer_uses
@@ -16,9 +15,6 @@ from ionos_openai.cli.migrate.findings import Finding, Migration, Others
 from ionos_openai.cli.migrate.image_calls import ImageCall
 from ionos_openai.cli.migrate.program import Program
 from ionos_openai.cli.migrate.rewrite import edit_calls, rewrite_clients
-
-if TYPE_CHECKING:
-    import ast
 
 _TAKEN = "stands in a file where create_client and create_ionos_client are taken"
 
@@ -33,10 +29,9 @@ def migrate_source(
 ) -> Migration:
     """Find what a Python source, without a byte order mark, meets on IONOS, and apply what is safe.
 
-    Of `path`, only the name matters: the imports of an `__init__.py` are kept, as others may use them. With `calls`,
-    calls are changed too, and clients for pictures made beside those that also chat. `others` is what the project's
-    other files have to do with this one; `cells`, for each line of a notebook's code, the cell and the line in it.
-    `SourceError`: it is not Python that can be read, or it takes too long.
+    Of `path` the name matters: others may use the imports of `__init__.py`. With `calls`, calls are changed too, and
+    clients for pictures made beside those that also chat. `cells` has the cell and the line in it for each line of a
+    notebook's code. `SourceError`: it is not Python that can be read, or it takes too long.
     """
     program = Program(source, os.fspath(path).replace("\\", "/"), cells)
     others = others or Others()
@@ -45,13 +40,12 @@ def migrate_source(
     edits = edit_calls(program, found.reaching) if calls else {}
     edited = rewrite_clients(program, found.made, others.imported, [edit for made in edits.values() for edit in made])
     if edited is None:
-        made = [
-            client if client.problem else dataclasses.replace(client, problem=_TAKEN, dropped=())
-            for client in found.made
-        ]
-        found, edits = dataclasses.replace(found, made=made), {}
+        left = [dataclasses.replace(client, problem=client.problem or _TAKEN) for client in found.made]
+        found, edits = dataclasses.replace(found, made=left), {}
     secret = keys.find_keys(program)
-    findings = sorted(dict.fromkeys(_find(program, found, asked, secret, edits)), key=lambda finding: finding.line)
+    findings = sorted(
+        dict.fromkeys(_find(program, found, asked, map(program.line, secret), edits)), key=lambda finding: finding.line
+    )
     return Migration(
         findings=tuple(findings),
         edited=edited if edited is not None and edited != source else source,
@@ -62,7 +56,7 @@ def migrate_source(
 
 
 def _find(
-    program: Program, found: Clients, asked: Sequence[ImageCall], secret: set[ast.expr], changed: Collection[ast.expr]
+    program: Program, found: Clients, asked: Sequence[ImageCall], keys_at: Iterable[int], changed: Collection[object]
 ) -> Iterator[Finding]:
     yield from clients.describe(program, found)
     yield from image_calls.describe(program, found.advised, changed)
@@ -76,7 +70,7 @@ def _find(
             yield from model_findings(text, program.line(node), adapted=is_ours or is_test)
     if found.advised:
         yield from find_answer_uses(program, found.advised)
-    yield from (FACTS["key: literal"].at(program.line(node)) for node in secret)
+    yield from map(FACTS["key: literal"].at, keys_at)
     if found.advised or others:
         yield from keys.find_settings(program, {client.call for client in found.made}, chats=found.chats)
     if any(not client.problem or client.beside for client in found.made):
