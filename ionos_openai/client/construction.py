@@ -25,7 +25,7 @@ from ionos_openai.errors import ConfigurationError, IonosError, MissingTokenErro
 from ionos_openai.errors.http import http_library
 from ionos_openai.errors.masking import mask_secrets
 from ionos_openai.errors.numbers import is_whole_number
-from ionos_openai.files.opening import at_home
+from ionos_openai.files.opening import at_home, read_regular
 from ionos_openai.hub.compat import CompatMode
 from ionos_openai.hub.credentials import SANDBOX_TOKEN, check_base_url, is_ionos_host, is_loopback, normalise_base_url
 
@@ -166,6 +166,9 @@ def check_env_file(settings: IonosSettings, api_key: object = None, **given: obj
     """
     own = settings.origin("api_key") if api_key is None and settings.api_key is not None else None
     token = api_key if api_key is not None else settings.api_key
+    if token is None and settings.api_key_file is not None:
+        with contextlib.suppress(OSError):  # of the one token that is no secret, there may be a file too
+            token = SecretStr(read_regular(at_home(settings.api_key_file), most=64).decode("ascii", "replace").strip())
     if (own is not None and own.place == ".env") or token == SecretStr(SANDBOX_TOKEN):
         return
     given = {**given, "api_key_file": api_key if api_key is not None else settings.api_key}

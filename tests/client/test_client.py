@@ -9,6 +9,7 @@ import sys
 import traceback
 import types
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -521,7 +522,11 @@ def test_a_file_that_brings_its_own_token_is_used(server: LoopbackServer) -> Non
     create_client().models.list()
     write_env(f"IONOS_BASE_URL={server.url}")
     create_client(api_key="sandbox").models.list()
-    assert [request.headers["authorization"] for request in server.requests] == [f"Bearer {TOKEN}", "Bearer sandbox"]
+    (Path.cwd() / "token").write_text("sandbox\n")
+    write_env(f"IONOS_BASE_URL={server.url}", "IONOS_API_TOKEN_FILE=token")
+    create_client().models.list()
+    sent = [request.headers["authorization"] for request in server.requests]
+    assert sent == [f"Bearer {TOKEN}", "Bearer sandbox", "Bearer sandbox"]
 
 
 def test_a_file_may_choose_among_ionos_own_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
