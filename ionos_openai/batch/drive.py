@@ -391,7 +391,9 @@ class Batch(_BatchRun["openai.OpenAI"]):
         context = contextvars.copy_context()
         try:
             threading.Thread(target=context.run, args=(self._work, unit), name="ionos-openai-batch").start()
-        except RuntimeError:  # none can be started: at the interpreter's end, or there are too many
+        except RuntimeError as error:  # none can be started: at the interpreter's end, or there are too many
+            if isinstance(error.__context__, KeyboardInterrupt):  # which broke the lock that tells of its start
+                raise error.__context__ from None
             self._work(unit)
 
     def _work(self, unit: Unit) -> None:

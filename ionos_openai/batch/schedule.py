@@ -141,11 +141,12 @@ class Schedule:
                 self._flying.discard(unit)
 
     def begin(self, unit: Unit) -> bool:
-        """Note that a taken unit is sent now; False where it was left meanwhile: it must not be sent."""
+        """Note that a taken unit is sent now; False where it was left or begun meanwhile: it must not be sent."""
         with self._lock:
-            if unit.state == "taken":
+            is_taken = unit.state == "taken"
+            if is_taken:
                 self._move(unit, "flying")
-            return unit.state == "flying"
+            return is_taken
 
     def end(self) -> None:
         """Begin nothing new, and leave what was taken and not sent to the next run: then all that flies, comes back.

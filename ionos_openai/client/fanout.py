@@ -79,7 +79,9 @@ class FanOut(Generic[Answer]):
             name, context = f"ionos-openai_{number}", contextvars.copy_context()
             try:
                 threading.Thread(target=context.run, args=(work,), name=name).start()
-            except RuntimeError:  # none can be started: at the interpreter's end, or there are too many
+            except RuntimeError as error:  # none can be started: at the interpreter's end, or there are too many
+                if isinstance(error.__context__, KeyboardInterrupt):  # which broke the lock that tells of its start
+                    raise error.__context__ from None
                 work()
 
     def _work(self, send: Callable[[], Answer], waiting: SimpleQueue[int], bell: SimpleQueue[None]) -> None:

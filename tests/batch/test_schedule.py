@@ -65,6 +65,7 @@ def take(schedule: Schedule) -> Unit:
     assert isinstance(unit, Unit)
     assert unit.state == "taken"
     assert schedule.begin(unit)
+    assert not schedule.begin(unit)  # it is sent once, whoever begins it
     return unit
 
 

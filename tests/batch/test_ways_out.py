@@ -127,6 +127,28 @@ def test_where_no_thread_can_be_started_it_works_in_this_one(
     assert len(generate_images(client, "a fox", n=3)) == 3
 
 
+def test_an_interruption_that_breaks_the_start_of_a_thread_is_one(
+    client: openai.OpenAI, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it strikes in the lock that the start waits for, Python raises a RuntimeError; the thread works."""
+    start = threading.Thread.start
+
+    def break_lock(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name.startswith("ionos-openai"):
+            try:
+                raise KeyboardInterrupt
+            finally:
+                raise RuntimeError("cannot release un-acquired lock")
+
+    monkeypatch.setattr(threading.Thread, "start", break_lock)
+    with pytest.raises(KeyboardInterrupt):
+        generate_batch(client, PROMPTS, tmp_path).run()
+    assert recorded(tmp_path) == service.requests == 1
+    with pytest.raises(KeyboardInterrupt):
+        generate_images(client, "a fox", n=3)
+
+
 @pytest.mark.parametrize("way", ["break", "exception", "interruption"])
 def test_what_cannot_be_saved_on_the_way_out_is_told_and_kept(
     client: openai.OpenAI,
