@@ -58,10 +58,11 @@ from ionos_openai.errors.http import http_library
 from ionos_openai.files import writing as files
 from ionos_openai.hub.prices import Money, parse_prices
 from tests.tokens import make_token
-from tests.torture.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.torture.service import Service
 
 FLUX = "black-forest-labs/FLUX.1-schnell"
 KLEIN = "black-forest-labs/FLUX.2-klein-4B"
@@ -100,20 +101,6 @@ def batch_by(clock: Any, client: openai.OpenAI, requests: Any, directory: Path, 
     carried = {name: given.pop(name) for name in ("timeout", "on_event")}
     plan = make_plan(client, directory, **given)
     return Batch(client, requests, plan, clock=clock, **carried)
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    """A service on loopback, without limits and without faults."""
-    with Service() as running:
-        yield running
-
-
-@pytest.fixture
-def client(service: Service) -> Iterator[openai.OpenAI]:
-    """A client of the factory that asks it."""
-    with create_client(api_key=make_token(), base_url=service.url) as made:
-        yield made
 
 
 @pytest.fixture

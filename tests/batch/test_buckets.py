@@ -45,10 +45,11 @@ from ionos_openai.files.buckets import StorageBucket
 from ionos_openai.files.names import SavingSettings
 from tests.storage import BUCKET, GONE, Storage
 from tests.tokens import make_token
-from tests.torture.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.torture.service import Service
 
 GIF = (
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
@@ -82,20 +83,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "s3":
         return str(request.getfixturevalue("s3"))
     return f"memory://run-{next(_numbers)}" if request.param == "memory" else (tmp_path / "bucket").as_uri()
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    """A service on loopback, without limits and without faults."""
-    with Service() as running:
-        yield running
-
-
-@pytest.fixture
-def client(service: Service) -> Iterator[openai.OpenAI]:
-    """A client that asks it."""
-    with create_client(api_key=make_token(), base_url=service.url) as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)

@@ -35,13 +35,6 @@ NEW = ["path", "sha256", "format", "status", "error", "width", "height", "cost"]
 
 
 @pytest.fixture
-def service() -> Iterator[Service]:
-    """A service on loopback that counts."""
-    with Service() as running:
-        yield running
-
-
-@pytest.fixture
 def generate(service: Service, tmp_path: Path) -> Callable[..., GenerateImages]:
     """What asks it for pictures, into one directory."""
 

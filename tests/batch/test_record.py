@@ -26,26 +26,12 @@ from tests.tokens import make_token
 from tests.torture.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     import openai
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and pipes are POSIX's")
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    """A service on loopback."""
-    with Service() as running:
-        yield running
-
-
-@pytest.fixture
-def client(service: Service) -> Iterator[openai.OpenAI]:
-    """A client of the factory that asks it."""
-    with create_client(api_key=make_token(), base_url=service.url) as made:
-        yield made
 
 
 def line(number: int) -> dict[str, Any]:

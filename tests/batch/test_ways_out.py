@@ -19,7 +19,6 @@ from ionos_openai import (
     ImageSaveError,
     agenerate_batch,
     create_async_client,
-    create_client,
     generate_batch,
     generate_images,
     partial_images,
@@ -55,13 +54,6 @@ def service() -> Iterator[Service]:
     with Service() as running:
         running.delay = 0.05
         yield running
-
-
-@pytest.fixture
-def client(service: Service) -> Iterator[openai.OpenAI]:
-    """A client of the factory that asks it."""
-    with create_client(api_key=make_token(), base_url=service.url) as made:
-        yield made
 
 
 @pytest.fixture
